@@ -1,0 +1,189 @@
+"""What is measured, in processes of their own: Mem0's own telemetry (`native`) or ours, on the same calls.
+
+`python children.py WHAT native|ours`: prints one JSON value.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from typing import Any
+
+SEARCH = {
+    "limit": 20,
+    "version": "v1.1",
+    "keys": ["user_id"],
+    "encoded_ids": {"user_id": "6384e2b2184bcbf58eccf10ca7a6563c"},
+    "sync_type": "sync",
+    "threshold": 0.1,
+    "explain": False,
+    "advanced_filters": False,
+}
+"""The properties of a real `mem0.search`."""
+
+
+class _Plain:
+    def __init__(self, **fields: Any) -> None:
+        self.__dict__.update(fields)
+
+
+def instance() -> Any:
+    """A stand-in with what both telemetries read of a `Memory`."""
+    embedder = _Plain(config=_Plain(embedding_dims=1536))
+    return _Plain(
+        vector_store=_Plain(),
+        llm=_Plain(),
+        embedding_model=embedder,
+        api_version="v1.1",
+        collection_name="memories",
+    )
+
+
+def telemetry(kind: str) -> Any:
+    """The module that Mem0 calls; native's client is told to post to our server too."""
+    if kind == "native":
+        import posthog
+
+        class Local(posthog.Posthog):
+            def __init__(self, *args: Any, **options: Any) -> None:
+                super().__init__(*args, **{**options, "host": os.environ["BENCH_URL"]})
+
+        posthog.Posthog = Local  # type: ignore[misc]
+        from mem0.memory import telemetry as module
+    else:
+        import mem0_telemetry
+
+        mem0_telemetry.instrument(operations=False)
+        from mem0.memory import telemetry as module
+    return module
+
+
+def calls(kind: str) -> float:
+    """CPU nanoseconds of one call on the calling thread, the loop's own subtracted."""
+    capture, memory = telemetry(kind).capture_event, instance()
+    count = int(os.environ["BENCH_COUNT"])
+
+    def cpu_of(function: Any) -> int:
+        start = time.thread_time_ns()
+        for _ in range(count):
+            function("mem0.search", memory, SEARCH)
+        return time.thread_time_ns() - start
+
+    def nothing(name: str, memory: Any, data: Any) -> None:
+        pass
+
+    capture("mem0.search", memory, SEARCH)
+    loop = min(cpu_of(nothing) for _ in range(3))
+    leave(max(0, cpu_of(capture) - loop) / count)
+
+
+def first_event(kind: str) -> float:
+    """Wall milliseconds of the first kept event after `import mem0`."""
+    capture, memory = telemetry(kind).capture_event, instance()
+    start = time.perf_counter()
+    capture("mem0.search", memory, SEARCH)
+    leave((time.perf_counter() - start) * 1e3)
+
+
+def growth(kind: str) -> dict[str, float]:
+    """Threads, and resident MB after 1 000 and after all events of 1 000 instances."""
+    capture = telemetry(kind).capture_event
+    instances = [instance() for _ in range(1000)]
+    for memory in instances:
+        capture("mem0.init", memory, {"sync_type": "sync"})
+    time.sleep(2)  # let the workers import what they need
+    before = _resident()
+    count = int(os.environ["BENCH_COUNT"])
+    start = time.perf_counter()
+    for number in range(count):
+        capture("mem0.init", instances[number % 1000], {"sync_type": "sync"})
+        if number % 10_000 == 0:
+            time.sleep(0.2)  # a busy application, not a loop that does nothing else
+    seconds = time.perf_counter() - start
+    found = {
+        "threads": threading.active_count() - 1,
+        "before": before,
+        "after": _resident(),
+        "seconds": seconds,
+    }
+    if kind == "ours":
+        import mem0_telemetry
+
+        found["dropped"] = sum(mem0_telemetry.status().dropped.values())
+    leave(found)
+
+
+def written(kind: str) -> float:
+    """CPU nanoseconds for each record from the queue to the disk, the SDK's `emit` included, on the writer's thread."""
+    capture, memory = telemetry(kind).capture_event, instance()
+    import mem0_telemetry
+
+    def write(count: int) -> int:
+        target = mem0_telemetry.status().spooled + count
+        others = time.process_time_ns() - time.thread_time_ns()
+        for _ in range(count):
+            capture("mem0.search", memory, SEARCH)
+        while mem0_telemetry.status().spooled < target:
+            time.sleep(0.05)
+        return time.process_time_ns() - time.thread_time_ns() - others
+
+    write(1000)
+    mem0_telemetry.flush(3)  # the endpoint is down: from here on the sender rests
+    count = int(os.environ["BENCH_COUNT"])
+    leave(write(count) / count)
+
+
+def outage(kind: str) -> None:
+    """100 events while the endpoint is down for 20 s, 10 s with it up again, and then the end of the program."""
+    capture, memory = telemetry(kind).capture_event, instance()
+    start = time.monotonic()
+    for number in range(100):
+        time.sleep(max(0.0, start + number * 0.2 - time.monotonic()))
+        capture("mem0.init", memory, {"sync_type": "sync"})
+    print("up", flush=True)
+    sys.stdin.readline()
+    time.sleep(10)
+    capture("mem0.init", memory, {"sync_type": "sync"})
+
+
+def exit_(kind: str) -> None:
+    """Some events, and then the end of the program: what is measured is how long that takes."""
+    if os.environ.get("BENCH_DNS") == "hangs":
+        import socket
+
+        def hang(*_: Any, **__: Any) -> Any:
+            time.sleep(600)
+
+        socket.getaddrinfo = hang
+    capture, memory = telemetry(kind).capture_event, instance()
+    for _ in range(int(os.environ["BENCH_COUNT"])):
+        capture("mem0.init", memory, {"sync_type": "sync"})
+    time.sleep(float(os.environ.get("BENCH_IDLE", "0")))
+    print(json.dumps(time.time()), flush=True)
+
+
+def _resident() -> float:
+    with open("/proc/self/statm") as statm:  # noqa: PTH123
+        return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+def leave(result: Any) -> Any:
+    """Print the result and end at once: no exit is part of the measurement."""
+    print(json.dumps(result), flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    measurements = {
+        "calls": calls,
+        "first": first_event,
+        "written": written,
+        "growth": growth,
+        "outage": outage,
+        "exit": exit_,
+    }
+    measurements[sys.argv[1]](sys.argv[2])

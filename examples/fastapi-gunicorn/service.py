@@ -1,0 +1,52 @@
+"""A service that remembers."""
+# ruff: noqa: E402, INP001  # instrument first, so that Mem0 never builds a client of its own
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mem0_telemetry
+
+mem0_telemetry.instrument()
+
+from fastapi import FastAPI
+from mem0 import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Build the memory in each worker."""
+    app.state.memory = await asyncio.to_thread(build_memory)
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.post("/memories/{user}")
+async def remember(user: str, text: str) -> dict[str, Any]:
+    """Remember what a user says."""
+    return await asyncio.to_thread(app.state.memory.add, text, user_id=user)
+
+
+@app.get("/memories/{user}")
+async def recall(user: str, query: str) -> dict[str, Any]:
+    """Find what a user has said."""
+    return await asyncio.to_thread(app.state.memory.search, query, filters={"user_id": user})
+
+
+def build_memory() -> Memory:
+    """Make a memory of stand-in models, so that this runs without a key; yours is `Memory.from_config({...})`.
+
+    Embedded Qdrant is for one process, so each worker has its own; yours is a server that they share.
+    """
+    from mem0_telemetry.cli.demo.standins import configuration  # noqa: PLC0415  # for the example only
+
+    return Memory.from_config(configuration(Path(f"worker-{os.getpid()}")))

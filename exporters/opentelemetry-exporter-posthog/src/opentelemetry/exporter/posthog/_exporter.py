@@ -1,0 +1,227 @@
+"""What the exporters of both signals have in common."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import uuid4
+
+from opentelemetry.context import (
+    _SUPPRESS_HTTP_INSTRUMENTATION_KEY,
+    _SUPPRESS_INSTRUMENTATION_KEY,
+    attach,
+    detach,
+    get_current,
+    set_value,
+)
+
+from opentelemetry.exporter.posthog._config import resolve
+from opentelemetry.exporter.posthog._mapper import Mapper
+from opentelemetry.exporter.posthog._notice import logger
+from opentelemetry.exporter.posthog._options import DEFAULT_DISTINCT_ID_ATTRIBUTES, MappingOptions
+from opentelemetry.exporter.posthog._stats import ExporterStats, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import requests
+
+    from opentelemetry.exporter.posthog._sender import Sender
+    from opentelemetry.exporter.posthog._sources import Source
+
+Record = TypeVar("Record")
+
+
+class PostHogExporter(Generic[Record]):
+    """The arguments and the behaviour of both exporters.
+
+    Nothing raises, also where something is misconfigured: then the exporter says so once and stays inert.
+    Thread-safe, and usable on both sides of a fork. No thread, and no network outside `export`.
+
+    Args:
+        api_key: the project's (`phc_...`); else `OTEL_EXPORTER_POSTHOG_API_KEY`, else `POSTHOG_API_KEY`.
+        host: the PostHog instance as a URL; else `OTEL_EXPORTER_POSTHOG_HOST`, else `POSTHOG_HOST`, else
+            PostHog Cloud US.
+        timeout: seconds that one export may take in all; else `OTEL_EXPORTER_POSTHOG_TIMEOUT`, else 10.
+        session: what requests are sent through, with its own proxies, adapters and credentials; it stays the
+            caller's, and open. By default one of our own, without credentials, cookies and redirects.
+        event_names: name of an OTel event or span to the name of the PostHog event, where they differ.
+        property_names: attribute key to property name, where they differ; empty leaves the attribute out.
+            Keys that begin with `$` are properties only where they are named here.
+        distinct_id_attributes: where the `distinct_id` comes from: the first of these attributes that holds
+            an id that PostHog accepts. Where none does, it is a random one for this process.
+        person_profiles: let PostHog keep a person for each `distinct_id`.
+        geoip: let PostHog look up the place of the sender's address.
+        ip: let PostHog keep the sender's address.
+        trace_context: send trace and span ids.
+        filter: which records become events; one that it raises for does not.
+        retry: repeat within the timeout what could succeed. False for pipelines that do so themselves: one
+            export is one attempt, and FAILURE means later.
+    """
+
+    retry_after: float | None
+    """Seconds that the server asked to wait for at the last FAILURE, else None."""
+    failure: str
+    """Why the last export was a FAILURE, in a few words (`HTTP 503`, `ConnectTimeout`); empty where it was none."""
+    _tally: Tally
+    _stopped: threading.Event
+    _building: threading.RLock
+    _sender: Sender | None
+    _mapper: Mapper[Record]
+
+    def __init__(  # noqa: PLR0913  # keyword-only, each with a default
+        self,
+        *,
+        api_key: str | None = None,
+        host: str | None = None,
+        timeout: float | None = None,
+        session: requests.Session | None = None,
+        event_names: Mapping[str, str] | None = None,
+        property_names: Mapping[str, str] | None = None,
+        distinct_id_attributes: Sequence[str] = DEFAULT_DISTINCT_ID_ATTRIBUTES,
+        person_profiles: bool = False,
+        geoip: bool = False,
+        ip: bool = False,
+        trace_context: bool = False,
+        filter: Callable[[Record], bool] | None = None,  # noqa: A002  # what it is
+        retry: bool = True,
+    ) -> None:
+        self._config = resolve(api_key=api_key, host=host, timeout=timeout)
+        self._session = session
+        self._retry = retry
+        self._keep = self._default_filter() if filter is None else filter
+        self._options = MappingOptions(
+            event_names=event_names or {},
+            property_names=property_names or {},
+            distinct_id_attributes=distinct_id_attributes,
+            person_profiles=person_profiles,
+            geoip=geoip,
+            ip=ip,
+            trace_context=trace_context,
+        )
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=partial(_begin_in_child, weakref.ref(self)))
+
+    def shutdown(self) -> None:
+        """End waits and send nothing more; a request under way ends within its timeout. Idempotent."""
+        self._stopped.set()
+        sender = self._sender
+        if sender is not None:
+            sender.close()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002  # nothing to wait for
+        """Return True: nothing is kept between exports."""
+        return True
+
+    def warm_up(self) -> None:
+        """Load what the first export needs (`posthog`, `requests`: about 0.2 s); the network is not touched.
+
+        For pipelines that want this on a thread or at a moment of their own: ahead of a fork, say. Never
+        raises; does nothing where the exporter is inert or shut down.
+        """
+        if self._config.api_key and not self._stopped.is_set():
+            try:
+                self._get_sender()
+            except Exception as error:  # noqa: BLE001  # at the border to the application
+                logger.debug("the PostHog exporter could not be prepared", exc_info=error)
+
+    @property
+    def stats(self) -> ExporterStats:
+        """What became of the records so far, in this process."""
+        return self._tally.snapshot()
+
+    def _default_filter(self) -> Callable[[Record], bool] | None:
+        """Return the filter that the environment asks for."""
+        return None
+
+    def _source_of(self) -> Callable[..., Source]:
+        """Return what reads one record."""
+        raise NotImplementedError
+
+    def _export(self, records: Sequence[Record]) -> bool:
+        """Send `records`; return False where they could succeed later. Never raises."""
+        self.retry_after, self.failure = None, ""
+        if self._config.api_key is None:
+            self._tally.dropped({"unconfigured": len(records)})
+            return True
+        if self._stopped.is_set():
+            self._tally.failed(len(records))
+            self.failure = "shut down"
+            return False
+        suppressed = set_value(_SUPPRESS_INSTRUMENTATION_KEY, True, get_current())
+        token = attach(set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, suppressed))
+        try:
+            return self._send(records)
+        except Exception as error:  # noqa: BLE001  # at the border to the application
+            logger.debug("the export to PostHog failed", exc_info=error)
+            self.failure = type(error).__name__
+            return False
+        finally:
+            detach(token)
+
+    def _send(self, records: Sequence[Record]) -> bool:
+        mapped = self._mapper.map(records)
+        done = not mapped.events
+        uncounted = len(mapped.events)
+        try:
+            if mapped.events:
+                sender = self._get_sender()
+                uncounted = 0  # it counts for itself
+                result = sender.send(mapped.events)
+                done, self.retry_after, self.failure = result.done, result.retry_after, result.failure
+        finally:
+            if done:
+                self._tally.dropped(mapped.dropped)
+            else:  # the caller has all of them back
+                self._tally.failed(uncounted + sum(mapped.dropped.values()))
+        return done
+
+    def _get_sender(self) -> Sender:
+        """Return the sender, which is built when it is first needed."""
+        with self._building:
+            if self._sender is None:
+                from opentelemetry.exporter.posthog._sender import (  # noqa: PLC0415  # loads posthog and requests
+                    Sender,
+                )
+
+                self._sender = Sender(
+                    config=self._config,
+                    session=self._session,
+                    retry=self._retry,
+                    stopped=self._stopped,
+                    tally=self._tally,
+                )
+            return self._sender
+
+    def _begin(self) -> None:
+        """Set what belongs to this process alone."""
+        self.retry_after, self.failure = None, ""
+        self._tally = Tally()
+        self._stopped = threading.Event()
+        self._building = threading.RLock()  # re-entrant: a signal handler may emit too
+        self._sender = None
+        self._mapper = Mapper(self._options, self._source_of(), keep=self._keep)
+
+    def _begin_in_child(self) -> None:
+        """Share nothing with the parent process: no connection, lock, count or made-up id."""
+        was_stopped = self._stopped.is_set()
+        self._options = replace(self._options, fallback_distinct_id=str(uuid4()))
+        self._begin()
+        if was_stopped:
+            self._stopped.set()
+        if self._session is not None:
+            with suppress(Exception):
+                self._session.close()  # only its connections; it stays usable
+
+
+def _begin_in_child(exporter: weakref.ref[PostHogExporter[Any]]) -> None:
+    """Start anew after a fork, if the exporter is still there."""
+    alive = exporter()
+    if alive is not None:
+        alive._begin_in_child()  # noqa: SLF001  # the same module

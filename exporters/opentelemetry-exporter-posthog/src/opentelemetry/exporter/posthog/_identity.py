@@ -1,0 +1,112 @@
+"""What makes an event the same event when it is sent again: its uuid, its timestamp and whose it is."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.exporter.posthog._json import clean_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ILLEGAL_DISTINCT_IDS: Final = frozenset(
+    {
+        "",
+        "0",
+        "00000000-0000-0000-0000-000000000000",
+        "[object object]",
+        "anonymous",
+        "anonymous-user",
+        "backend",
+        "distinct_id",
+        "distinctid",
+        "email",
+        "false",
+        "guest",
+        "id",
+        "nan",
+        "none",
+        "not_authenticated",
+        "null",
+        "system",
+        "true",
+        "undefined",
+        "user",
+    }
+)
+"""Ids that PostHog takes for a caller's mistake; compared without case, white space and quotes."""
+_NAMESPACE: Final = uuid.UUID("a1b6c1f0-8d52-5a5e-9c51-2f6f0f6f5d3b").bytes
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE)
+_CROCKFORD: Final = {digit: value for value, digit in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_NANOS: Final = 10**9
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def distinct_id_of(value: object) -> str | None:
+    """Return `value` as a distinct id that PostHog accepts, or None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return None
+    try:
+        text = clean_name(str.__str__(value) if isinstance(value, str) else int.__repr__(value))
+    except ValueError:  # an integer with more digits than Python writes in decimal
+        return None
+    return None if is_illegal_distinct_id(text) else text
+
+
+def is_illegal_distinct_id(text: str) -> bool:
+    """Whether PostHog would treat `text` as a mistake rather than as somebody's id."""
+    bare = text.strip()
+    if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\"":
+        bare = bare[1:-1].strip()
+    return bare.lower() in _ILLEGAL_DISTINCT_IDS
+
+
+def uuid_of(uid: str) -> str:
+    """Return the event's uuid for a `log.record.uid`: a UUID as is, a ULID as its bits, other text hashed."""
+    if _UUID.fullmatch(uid):
+        return uid.lower()
+    if _ULID.fullmatch(uid):
+        number = 0
+        for digit in uid.upper():
+            number = number << 5 | _CROCKFORD[digit]
+        return str(uuid.UUID(int=number))
+    return derived_uuid(uid)
+
+
+def is_uuid(uid: str) -> bool:
+    """Whether `uid` is a UUID in its usual form, so that it and the event's uuid say the same."""
+    return _UUID.fullmatch(uid) is not None
+
+
+def derived_uuid(content: str) -> str:
+    """Return the UUIDv5 of `content`: the same in every process and release."""
+    key = _NAMESPACE + content.encode(errors="surrogatepass")
+    text = hashlib.sha1(key, usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
+
+
+def timestamp_of(candidates: Iterable[object]) -> str | None:
+    """Return the first usable of `candidates` (nanoseconds since 1970) as RFC 3339 text in UTC."""
+    for nanos in candidates:
+        if not isinstance(nanos, int) or nanos <= 0:
+            continue
+        second = _second(nanos // _NANOS)
+        if second:
+            return f"{second}.{nanos % _NANOS // 1000:06d}Z"
+    return None
+
+
+@lru_cache(256)
+def _second(seconds: int) -> str | None:
+    """Return a second as text, without its end; the next record is often of the same one."""
+    try:
+        return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    except OverflowError:
+        return None

@@ -1,0 +1,147 @@
+"""JSON that PostHog's parser takes, from any Python value: what it cannot take is replaced."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+UNLIMITED: Final = sys.maxsize
+MAX_NAME_BYTES: Final = 200
+"""Longer names of events and properties get no definition in PostHog, and longer ids are cut by it."""
+_MAX_DEPTH: Final = 32
+"""PostHog's JSON parser refuses a whole batch for one value nested deeper than 128."""
+_MAX_NODES: Final = 100_000
+"""Values in one attribute: an end to structures that share their parts, or make them as they are read."""
+_MIN_INT: Final = -(2**63)
+_MAX_INT: Final = 2**64 - 1
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def clean_text(text: str) -> str:
+    """Replace what cannot be stored (NUL, lone surrogates) with U+FFFD."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def clean_name(text: str) -> str:
+    """Make `text` usable as a name or an id: storable, and at most `MAX_NAME_BYTES` of UTF-8."""
+    text = clean_text(text)
+    if len(text) * 4 <= MAX_NAME_BYTES:
+        return text
+    return text.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
+
+
+def to_json(value: object, *, most: int = UNLIMITED) -> str:
+    """Return `clean(value)` as JSON text."""
+    return encoder_of(type(value))(value) if most == UNLIMITED else encode(clean(value, most=most))
+
+
+def encoder_of(kind: type) -> Callable[[Any], str]:
+    """Return what does `to_json` for values of exactly one type, quickly for what most attributes are."""
+    return _QUICK.get(kind, _encode_cleaned)
+
+
+def _encode_cleaned(value: object) -> str:
+    return encode(clean(value))
+
+
+def _encode_text(value: str) -> str:
+    return encode(clean_text(value))
+
+
+def _encode_float(value: float) -> str:
+    return repr(value) if math.isfinite(value) else "null"
+
+
+def _encode_int(value: int) -> str:
+    return repr(value) if _MIN_INT <= value <= _MAX_INT else _encode_cleaned(value)
+
+
+_QUICK: Final[dict[type, Callable[[Any], str]]] = {
+    str: _encode_text,
+    float: _encode_float,
+    int: _encode_int,
+}
+
+
+def clean(value: object, *, most: int = UNLIMITED) -> object:
+    """Return `value` as plain JSON data.
+
+    NaN and infinities become null, bytes base64, integers beyond 64 bits and objects of other types text,
+    keys text, and what is nested too deeply, or in itself, null. Never raises: what raises when it is read is
+    null.
+
+    Args:
+        value: anything.
+        most: cut strings to so many characters, and lists and maps to so many values in all.
+    """
+    return _Cleaner(most).clean(value, 0)
+
+
+class _Cleaner:
+    """One walk through one value."""
+
+    __slots__ = ("_around", "_longest", "_nodes_left")
+
+    def __init__(self, most: int) -> None:
+        self._around: set[int] = set()
+        self._longest = most
+        self._nodes_left = min(most, _MAX_NODES)
+
+    def clean(self, value: object, depth: int) -> object:
+        try:
+            return self._clean(value, depth)
+        except Exception:  # noqa: BLE001  # code of the application's own objects: __str__, items, __iter__
+            return None
+
+    def _clean(self, value: object, depth: int) -> object:  # noqa: PLR0911  # a table of types
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return clean_text(str.__str__(value)[: self._longest])  # an enumeration's value, not its name
+        if isinstance(value, int):
+            return _clean_int(value)
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else None
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            return base64.b64encode(bytes(value)).decode()[: self._longest]
+        if isinstance(value, (Mapping, list, tuple)):
+            if depth == _MAX_DEPTH or id(value) in self._around:
+                return None
+            self._around.add(id(value))
+            try:
+                return self._clean_container(value, depth + 1)
+            finally:
+                self._around.discard(id(value))
+        return clean_text(str(value)[: self._longest])
+
+    def _clean_container(
+        self, value: Mapping[object, object] | list[object] | tuple[object, ...], depth: int
+    ) -> object:
+        if isinstance(value, Mapping):
+            return {
+                str(self.clean(key, depth)): self.clean(value[key], depth) for key in self._budgeted(value)
+            }
+        return [self.clean(item, depth) for item in self._budgeted(value)]
+
+    def _budgeted(self, items: Iterable[object]) -> Iterator[object]:
+        for item in items:
+            if self._nodes_left <= 0:
+                return
+            self._nodes_left -= 1
+            yield item
+
+
+def _clean_int(value: int) -> int | str:
+    if _MIN_INT <= value <= _MAX_INT:
+        return int(value)
+    try:
+        return str(int(value))
+    except ValueError:  # more digits than Python writes in decimal
+        return hex(value)

@@ -1,0 +1,26 @@
+"""The exporter's few words: a misconfiguration once a process, everything else at DEBUG."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+logger: Final = logging.getLogger("opentelemetry.exporter.posthog")
+
+_said: set[str] = set()
+
+
+def warn_once(message: str) -> None:
+    """Say at WARNING, once a process, what is misconfigured and what to do about it."""
+    _say_once(logging.WARNING, message)
+
+
+def debug_once(message: str) -> None:
+    """Say at DEBUG, once a process, what was ignored."""
+    _say_once(logging.DEBUG, message)
+
+
+def _say_once(level: int, message: str) -> None:
+    if message not in _said:
+        _said.add(message)
+        logger.log(level, message)

@@ -1,0 +1,112 @@
+"""What an event is made of, read from a log record or from a span."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.sdk._logs import ReadableLogRecord
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+_STATUS_UNSET: Final = "UNSET"
+_STATUS_ERROR: Final = "ERROR"
+
+
+class Source(NamedTuple):
+    """The parts of one event, not yet validated."""
+
+    name: object
+    times: tuple[object, ...]
+    """Nanoseconds since 1970; the first usable one counts."""
+    attributes: dict[Any, Any]
+    """A copy: the event may take some of them away."""
+    extras: dict[str, Any]
+    """Properties that are not attributes in OTel; an attribute of the same key wins."""
+    origin: str
+    """Trace and span id, or empty: part of the identity, not sent."""
+    is_unique: bool
+    """Whether `origin` alone identifies the event."""
+    resource: Resource | None
+    scope: InstrumentationScope | None
+
+
+def log_source(record: ReadableLogRecord, *, trace_context: bool) -> Source:
+    """Read a log record. Its severity, observed timestamp and flags make no property."""
+    log = record.log_record
+    name, body, attributes = log.event_name, log.body, log.attributes
+    extras: dict[str, Any] = {}
+    if body is not None and body != "" and body != name:  # noqa: PLR1714  # may be unhashable
+        extras["body"] = body
+    if dropped := getattr(attributes, "dropped", 0):
+        extras["otel.dropped_attributes_count"] = dropped
+    trace_id, span_id = log.trace_id or 0, log.span_id or 0
+    if trace_context and trace_id:
+        extras["trace_id"] = f"{trace_id:032x}"
+        extras["span_id"] = f"{span_id:016x}"
+    return Source(
+        name,
+        (log.timestamp, log.observed_timestamp),
+        _copied(attributes),
+        extras,
+        f"{trace_id:x}/{span_id:x}" if trace_id else "",
+        False,  # equal records of one span are still several
+        record.resource,
+        record.instrumentation_scope,
+    )
+
+
+def span_source(span: ReadableSpan, *, trace_context: bool) -> Source:
+    """Read a span. Its events and links make no property, but for the type of a recorded exception."""
+    attributes = _copied(span.attributes)
+    extras: dict[str, Any] = {"span.kind": span.kind.name.lower()}
+    if span.start_time and span.end_time:
+        extras["duration_ms"] = (span.end_time - span.start_time) / 1e6
+    status = span.status.status_code.name
+    if status != _STATUS_UNSET:
+        extras["otel.status_code"] = status
+        if span.status.description:
+            extras["otel.status_description"] = span.status.description
+    if status == _STATUS_ERROR:
+        extras["error.type"] = _exception_type(span)
+    if dropped := span.dropped_attributes:
+        extras["otel.dropped_attributes_count"] = dropped
+    context = span.context
+    if trace_context and context:
+        extras["trace_id"] = f"{context.trace_id:032x}"
+        extras["span_id"] = f"{context.span_id:016x}"
+        if span.parent:
+            extras["parent_span_id"] = f"{span.parent.span_id:016x}"
+    is_unique = bool(context and context.trace_id and context.span_id)
+    return Source(
+        name=span.name,
+        times=(span.start_time, span.end_time),
+        attributes=attributes,
+        extras=extras,
+        origin=f"{context.trace_id:x}/{context.span_id:x}" if context and is_unique else "",
+        is_unique=is_unique,
+        resource=span.resource,
+        scope=span.instrumentation_scope,
+    )
+
+
+def _exception_type(span: ReadableSpan) -> Any:
+    """Return the type of the last exception that the span recorded, else OTel's word for an unnamed error."""
+    for event in reversed(span.events):
+        if event.attributes and "exception.type" in event.attributes:
+            return event.attributes["exception.type"]
+    return "_OTHER"
+
+
+def _copied(attributes: Mapping[Any, Any] | None) -> dict[Any, Any]:
+    """Copy as a plain dict; the SDK's own mapping does that 20 times faster than it iterates."""
+    if attributes is None:
+        return {}
+    try:
+        copied = attributes.copy()  # type: ignore[attr-defined]
+    except AttributeError:
+        copied = None
+    return copied if type(copied) is dict else dict(attributes)

@@ -1,0 +1,39 @@
+"""Spans to PostHog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from opentelemetry.exporter.posthog._config import resolve_local_roots_only
+from opentelemetry.exporter.posthog._exporter import PostHogExporter
+from opentelemetry.exporter.posthog._filters import local_roots
+from opentelemetry.exporter.posthog._sources import span_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from opentelemetry.exporter.posthog._sources import Source
+
+
+class PostHogSpanExporter(PostHogExporter[ReadableSpan], SpanExporter):
+    __doc__ = f"""Turns spans into PostHog events.
+
+    {PostHogExporter.__doc__}"""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export `spans` within the timeout.
+
+        Returns:
+            SUCCESS: done with it, each span is sent, or dropped and counted. FAILURE: some of it could
+            succeed later; what arrived already is recognised by PostHog when it is sent again.
+        """
+        return SpanExportResult.SUCCESS if self._export(spans) else SpanExportResult.FAILURE
+
+    def _default_filter(self) -> Callable[[ReadableSpan], bool] | None:
+        return local_roots if resolve_local_roots_only() else None
+
+    def _source_of(self) -> Callable[..., Source]:
+        return span_source

@@ -1,0 +1,69 @@
+"""Counters that anyone can read."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExporterStats:
+    """What became of the records given to one exporter in this process.
+
+    Each record is counted once for each `export` it was in: as `exported`, as `failed`, or as `dropped`.
+    A record that can be no event counts as `failed` with a batch that is handed back.
+    """
+
+    exported: int
+    """Events that PostHog answered 200 for."""
+    retried: int
+    """Events sent once more within their export, counted at each repetition."""
+    failed: int
+    """Events handed back by a FAILURE: they could succeed later, and are the caller's to keep or to lose."""
+    dropped: Mapping[str, int]
+    """Records that never will be events in PostHog, by reason."""
+
+
+class Tally:
+    """Counts. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # re-entrant: a signal handler may export too
+        self._counts: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
+
+    def exported(self, events: int) -> None:
+        """Count events that arrived."""
+        with self._lock:
+            self._counts["exported"] += events
+
+    def retried(self, events: int) -> None:
+        """Count events that are sent again."""
+        with self._lock:
+            self._counts["retried"] += events
+
+    def failed(self, events: int) -> None:
+        """Count events that are handed back."""
+        with self._lock:
+            self._counts["failed"] += events
+
+    def dropped(self, reasons: Mapping[str, int]) -> None:
+        """Count records that are lost for good."""
+        with self._lock:
+            self._dropped.update(reasons)
+
+    def snapshot(self) -> ExporterStats:
+        """Return the counts as they are now."""
+        with self._lock:
+            return ExporterStats(
+                exported=self._counts["exported"],
+                retried=self._counts["retried"],
+                failed=self._counts["failed"],
+                dropped=MappingProxyType(dict(self._dropped)),
+            )

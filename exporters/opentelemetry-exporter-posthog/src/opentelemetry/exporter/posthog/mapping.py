@@ -1,0 +1,61 @@
+"""The mapping on its own: log records and spans in, PostHog events out, without network, clock, environment.
+
+An event is the JSON text that is sent for it, validated: PostHog rejects a whole batch for one bad event.
+Imports neither `posthog` nor the OpenTelemetry SDK.
+
+Example:
+    >>> mapped = log_events(records, MappingOptions(event_names={"app.started": "app started"}))
+    >>> body(mapped.events, api_key="phc_...", sent_at="2026-01-01T00:00:00Z")
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opentelemetry.exporter.posthog._body import body
+from opentelemetry.exporter.posthog._mapper import Mapped, Mapper
+from opentelemetry.exporter.posthog._options import DEFAULT_DISTINCT_ID_ATTRIBUTES, MappingOptions
+from opentelemetry.exporter.posthog._sources import log_source, span_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opentelemetry.sdk._logs import ReadableLogRecord
+    from opentelemetry.sdk.trace import ReadableSpan
+
+__all__ = [
+    "DEFAULT_DISTINCT_ID_ATTRIBUTES",
+    "Mapped",
+    "MappingOptions",
+    "body",
+    "log_events",
+    "span_events",
+]
+
+
+def log_events(records: Iterable[ReadableLogRecord], options: MappingOptions | None = None) -> Mapped:
+    """Map log records as `PostHogLogExporter` does.
+
+    Args:
+        records: what an exporter is given. One without an event name becomes no event.
+        options: how; the defaults are the exporter's.
+
+    Returns:
+        The events, and what was dropped. Never raises for a record.
+    """
+    mapper: Mapper[ReadableLogRecord] = Mapper(options or MappingOptions(), log_source)
+    return mapper.map(records)
+
+
+def span_events(spans: Iterable[ReadableSpan], options: MappingOptions | None = None) -> Mapped:
+    """Map spans as `PostHogSpanExporter` does.
+
+    Args:
+        spans: what an exporter is given; each becomes an event.
+        options: how; the defaults are the exporter's.
+
+    Returns:
+        The events, and what was dropped. Never raises for a span.
+    """
+    mapper: Mapper[ReadableSpan] = Mapper(options or MappingOptions(), span_source)
+    return mapper.map(spans)

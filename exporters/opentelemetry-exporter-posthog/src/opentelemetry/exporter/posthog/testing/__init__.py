@@ -1,0 +1,16 @@
+"""For tests and demonstrations: a stand-in for PostHog on this machine, and a check of what it is sent.
+
+Usage:
+    >>> with CaptureServer() as server:
+    ...     exporter = PostHogLogExporter(api_key="phc_test", host=server.url)
+    ...     exporter.export(records)
+    ...     assert server.wait_for(1, timeout=5)
+    ...     assert check_batch(server.requests[0].body) == []
+"""
+
+from __future__ import annotations
+
+from opentelemetry.exporter.posthog.testing._check import check_batch
+from opentelemetry.exporter.posthog.testing._server import Answer, CapturedRequest, CaptureServer
+
+__all__ = ["Answer", "CaptureServer", "CapturedRequest", "check_batch"]

@@ -1,0 +1,171 @@
+"""PostHog's rules for a batch, as strict as its parser and its ingestion are, and a little stricter.
+
+Its `/batch/` endpoint rejects a whole batch for one bad event; ingestion then cuts, drops or hides what is
+too long. Here each of these is a violation. Written from PostHog's sources, and on purpose without this
+package's own mapping, which it checks.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MAX_BODY_BYTES: Final = 20 * 1024 * 1024
+_MAX_EVENT_BYTES: Final = 1_000_000
+_MAX_NAME_BYTES: Final = 200
+_MAX_KEY_LENGTH: Final = 64
+_MAX_DEPTH: Final = 120
+_MIN_INT: Final = -(2**63)
+_MAX_INT: Final = 2**64 - 1
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+_ILLEGAL_IDS: Final = {
+    *("", "0", "00000000-0000-0000-0000-000000000000", "[object object]", "anonymous", "anonymous-user"),
+    *("backend", "distinct_id", "distinctid", "email", "false", "guest", "id", "nan", "none"),
+    *("not_authenticated", "null", "system", "true", "undefined", "user"),
+}
+_BOOLEANS: Final = ("$process_person_profile", "$geoip_disable")
+_OF_PERSONS: Final = ("$set", "$set_once", "$groups")
+
+
+def check_batch(body: bytes) -> list[str]:
+    """Return what PostHog would reject, cut, drop or misread in the body of a `/batch/` request.
+
+    Args:
+        body: as sent, after decompression.
+
+    Returns:
+        A sentence for each violation, naming the event by its place; empty where all is well. Never raises.
+    """
+    if len(body) > _MAX_BODY_BYTES:
+        return [f"the body has {len(body)} bytes, more than {_MAX_BODY_BYTES}"]
+    try:
+        request = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        return [f"PostHog cannot parse the body: {error}"]
+    if not isinstance(request, dict):
+        return ["the body is no JSON object"]
+    return [*_of_envelope(request), *_of_batch(request.get("batch"))]
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ValueError(f"the key {key!r} twice in one object")
+    return dict(pairs)
+
+
+def _refuse(token: str) -> None:
+    raise ValueError(f"the token {token}")
+
+
+def _of_envelope(request: dict[str, Any]) -> Iterator[str]:
+    key = request.get("api_key", request.get("token"))
+    if not isinstance(key, str) or not key.strip():
+        yield "there is no api_key"
+    elif len(key) > _MAX_KEY_LENGTH or not key.isascii() or "\0" in key:
+        yield "the api_key has not the form of one"
+    elif key.startswith("phx_"):
+        yield "the api_key is a personal one"
+    if "sent_at" in request and not _is_timestamp(request["sent_at"]):
+        yield "sent_at is no RFC 3339 text with an offset"
+    if not isinstance(request.get("historical_migration", False), bool):
+        yield "historical_migration is no boolean"
+
+
+def _of_batch(batch: object) -> Iterator[str]:
+    if not isinstance(batch, list) or not batch:
+        yield "there is no batch, or it is empty"
+        return
+    for place, event in enumerate(batch):
+        violations = _of_event(event) if isinstance(event, dict) else iter(["it is no object"])
+        for violation in violations:
+            yield f"event {place}: {violation}"
+
+
+def _of_event(event: dict[str, Any]) -> Iterator[str]:
+    name = event.get("event")
+    if not isinstance(name, str) or not name.strip():
+        yield "it has no name"
+    elif _is_too_long(name):
+        yield f"its name has more than {_MAX_NAME_BYTES} bytes"
+    yield from _of_distinct_id(event.get("distinct_id"))
+    uuid = event.get("uuid", "")
+    if uuid != "" and not (isinstance(uuid, str) and _UUID.fullmatch(uuid)):
+        yield "its uuid is none"
+    if "timestamp" in event and not _is_timestamp(event["timestamp"]):
+        yield "its timestamp is no RFC 3339 text with an offset"
+    properties = event.get("properties", {})
+    if isinstance(properties, dict):
+        yield from _of_properties(properties)
+    else:
+        yield "its properties are no object"
+    yield from _of_value(event)
+    text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    size = len(json.dumps(text, ensure_ascii=False).encode(errors="replace"))
+    if size > _MAX_EVENT_BYTES:
+        yield f"it takes {size} bytes where PostHog keeps {_MAX_EVENT_BYTES}"
+
+
+def _of_distinct_id(distinct_id: object) -> Iterator[str]:
+    if isinstance(distinct_id, bool) or not isinstance(distinct_id, (str, int, float)):
+        yield "it has no distinct_id"
+        return
+    text = str(distinct_id)
+    if text.strip().strip("'\"").strip().lower() in _ILLEGAL_IDS:
+        yield f"PostHog takes the distinct_id {text!r} for a mistake"
+    if _is_too_long(text):
+        yield f"its distinct_id has more than {_MAX_NAME_BYTES} bytes"
+
+
+def _of_properties(properties: dict[str, Any]) -> Iterator[str]:
+    for name in properties:
+        if not name or _is_too_long(name):
+            yield f"the name of a property is empty, or has more than {_MAX_NAME_BYTES} bytes: {name[:20]!r}"
+    for name in _BOOLEANS:
+        if not isinstance(properties.get(name, False), bool):
+            yield f"{name} is no boolean"
+    if properties.get("$process_person_profile") is False:
+        for name in _OF_PERSONS:
+            if name in properties:
+                yield f"{name} in an event without a person"
+
+
+def _of_value(value: object, depth: int = 1) -> Iterator[str]:
+    if depth > _MAX_DEPTH:
+        yield "it is nested too deeply"
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _of_value(key, depth)
+            yield from _of_value(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _of_value(item, depth + 1)
+    elif isinstance(value, str) and _UNSTORABLE.search(value):
+        yield "it holds text with NUL or a lone surrogate"
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield "it holds a number that is not finite"
+    elif isinstance(value, int) and not _MIN_INT <= value <= _MAX_INT:
+        yield "it holds an integer beyond 64 bits"
+
+
+def _is_too_long(text: str) -> bool:
+    return len(text.encode(errors="replace")) > _MAX_NAME_BYTES
+
+
+def _is_timestamp(value: object) -> bool:
+    if not isinstance(value, str) or not _TIMESTAMP.fullmatch(value):
+        return False
+    try:
+        datetime.strptime(value[:19], "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007  # only whether there is such a moment
+    except ValueError:
+        return False
+    return True

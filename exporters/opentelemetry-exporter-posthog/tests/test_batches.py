@@ -1,0 +1,115 @@
+"""How records become requests: which of them, in which portions, how large."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from opentelemetry.exporter.posthog.mapping import body, log_events
+from opentelemetry.exporter.posthog.testing import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.exporter.posthog import PostHogLogExporter
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+    MakeLog = Callable[..., ReadableLogRecord]
+    MakeExporter = Callable[..., PostHogLogExporter]
+
+SUCCESS = LogRecordExportResult.SUCCESS
+
+
+def test_too_large_is_split_down_to_the_one(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """After 413 a batch is halved until the event that is too large stands alone; all others arrive."""
+    exporter = make_exporter()
+    # 8 events, the 6th too large: [8] no, [0-3] yes, [4-7] no, [4-5] no, [4] yes, [5] no, [6-7] yes.
+    too_large = Answer(status=413)
+    server.answer(too_large, Answer(), too_large, too_large, Answer(), too_large, Answer())
+    assert exporter.export([make_log({"n": number}) for number in range(8)]) is SUCCESS
+    sizes = [[event["properties"]["n"] for event in request.json()["batch"]] for request in server.requests]
+    assert sizes == [list(range(8)), [0, 1, 2, 3], [4, 5, 6, 7], [4, 5], [4], [5], [6, 7]]
+    assert exporter.stats.exported == 7
+    assert exporter.stats.dropped == {"too_large": 1}
+
+
+def test_records_of_several_resources_and_scopes_keep_their_own(make_log: MakeLog) -> None:
+    """In one batch each record has the attributes of its own resource and scope, in whatever order they come."""
+    resources = [Resource({"service.name": name}) for name in ("shop", "bank")]
+    scopes = [InstrumentationScope(name) for name in ("orders", "money")]
+    pairs = [(resource, scope) for resource in resources for scope in scopes]
+    records = [
+        ReadableLogRecord(make_log().log_record, resource, scope) for resource, scope in [*pairs, *pairs]
+    ]
+    sent = [json.loads(event)["properties"] for event in log_events(records).events]
+    told = [(properties["service.name"], properties["otel.scope.name"]) for properties in sent]
+    assert told == [("shop", "orders"), ("shop", "money"), ("bank", "orders"), ("bank", "money")] * 2
+
+
+def test_one_bad_record_costs_nobody_else(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """Records that cannot become events are counted by reason; their neighbours arrive."""
+    broken = make_log()
+    object.__setattr__(broken, "log_record", None)
+    exporter = make_exporter()
+    records = [
+        make_log({"n": 1}),
+        make_log(event_name=None),
+        make_log(event_name=""),
+        make_log(event_name="$identify"),
+        broken,
+        make_log({"n": 2}),
+    ]
+    assert exporter.export(records) is SUCCESS
+    assert [event["properties"]["n"] for event in server.events] == [1, 2]
+    assert exporter.stats.dropped == {"no_name": 2, "reserved_name": 1, "unmappable": 1}
+    assert exporter.stats.exported == 2
+
+
+def test_reserved_names_pass_where_they_are_mapped(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """An event of PostHog's own is made only by who says so in the mapping."""
+    exporter = make_exporter(event_names={"$pageview": "$pageview"})
+    exporter.export([make_log(event_name="$pageview")])
+    assert server.events[0]["event"] == "$pageview"
+
+
+def test_batches_are_cut_by_count_and_size(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """No request has more than 1000 events or 4 MiB before compression, however much is exported at once."""
+    exporter = make_exporter()
+    assert exporter.export([make_log({"n": number}) for number in range(2500)]) is SUCCESS
+    assert [len(request.json()["batch"]) for request in server.requests] == [1000, 1000, 500]
+    large = [make_log({"n": number, "text": "x" * 500_000}) for number in range(20)]
+    assert exporter.export(large) is SUCCESS
+    later = server.requests[3:]
+    assert [len(request.json()["batch"]) for request in later] == [8, 8, 4]
+    assert all(len(request.body) <= 4 * 1024 * 1024 + 200 for request in later)
+    assert [event["properties"]["n"] for event in server.events[2500:]] == list(range(20))
+
+
+def test_bodies_are_compressed(server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog) -> None:
+    """Bodies travel as gzip and say so."""
+    make_exporter().export([make_log({"text": "x" * 10_000})])
+    request = server.requests[0]
+    assert request.headers["content-encoding"] == "gzip"
+    assert request.headers["content-type"] == "application/json"
+    assert len(request.raw_body) < 1_000 < len(request.body)
+    assert json.loads(request.body)["api_key"] == "phc_test"
+
+
+def test_a_body_can_be_made_of_any_number_of_events() -> None:
+    """The public function frames none, one or several events, from any iterable."""
+    for events in ([], [b"{}"], [b"{}", b"{}"]):
+        made = json.loads(body(iter(events), api_key="phc_test", sent_at="2026-01-01T00:00:00Z"))
+        assert made == {"api_key": "phc_test", "sent_at": "2026-01-01T00:00:00Z", "batch": [{}] * len(events)}

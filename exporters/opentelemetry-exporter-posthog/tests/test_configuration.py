@@ -1,0 +1,184 @@
+"""Argument, then environment, then default; what is unusable sends nowhere and says so once."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry._logs import LogRecord
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+from opentelemetry.sdk.resources import Resource
+
+from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter, environment_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+    MakeLog = Callable[..., ReadableLogRecord]
+
+SUCCESS = LogRecordExportResult.SUCCESS
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was said at WARNING or above."""
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize(
+    ("variables", "key"),
+    [
+        ({"OTEL_EXPORTER_POSTHOG_API_KEY": "phc_a"}, "phc_a"),
+        ({"OTEL_EXPORTER_POSTHOG_API_KEY": " phc_a\r\n"}, "phc_a"),  # of a file with Windows' line ends
+        ({"POSTHOG_API_KEY": "phc_b"}, "phc_b"),
+        ({"OTEL_EXPORTER_POSTHOG_API_KEY": "", "POSTHOG_API_KEY": "phc_b"}, "phc_b"),
+        ({"OTEL_EXPORTER_POSTHOG_API_KEY": "phc_a", "POSTHOG_API_KEY": "phc_b"}, "phc_a"),
+    ],
+)
+def test_the_environment_is_enough(
+    server: CaptureServer,
+    make_log: MakeLog,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+    key: str,
+) -> None:
+    """Key and host come from the exporter's own variables, else from PostHog's; empty ones count as unset."""
+    host = next(iter(variables)).replace("API_KEY", "HOST")
+    for name, value in {**variables, host: f"{server.url}\r"}.items():
+        monkeypatch.setenv(name, value)
+    assert PostHogLogExporter().export([make_log()]) is SUCCESS
+    assert server.requests[0].json()["api_key"] == key
+
+
+def test_arguments_win_and_the_environment_is_not_read(
+    server: CaptureServer,
+    make_log: MakeLog,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Where everything is given in code, no variable changes anything, not even by being unusable."""
+    for name in environment_variables.__all__:
+        monkeypatch.setenv(name, "phx_unusable")
+    log_exporter = PostHogLogExporter(api_key="phc_a", host=server.url, timeout=5)
+    PostHogSpanExporter(api_key="phc_a", host=server.url, timeout=5, filter=lambda _: True)
+    assert log_exporter.export([make_log()]) is SUCCESS
+    assert server.requests[0].json()["api_key"] == "phc_a"
+    assert warnings_in(caplog) == []
+
+
+def test_without_a_key_it_is_inert(
+    make_log: MakeLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Unconfigured exporters neither raise nor connect; they say once what to set, and count."""
+    monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a connection was made"))
+    exporter = PostHogLogExporter()
+    PostHogSpanExporter()
+    exporter.warm_up()
+    assert exporter.export([make_log(), make_log()]) is SUCCESS
+    assert exporter.stats.dropped == {"unconfigured": 2}
+    exporter.shutdown()
+    assert len(warnings_in(caplog)) == 1
+    assert "OTEL_EXPORTER_POSTHOG_API_KEY" in warnings_in(caplog)[0]
+
+
+@pytest.mark.parametrize("key", ["phx_hunter2", "k" * 65, "phc_ü", "phc_a\nb"])
+@pytest.mark.parametrize("source", ["The argument 'api_key'", "POSTHOG_API_KEY"])
+def test_unusable_keys_are_refused_before_any_request(
+    server: CaptureServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    key: str,
+    source: str,
+) -> None:
+    """A personal key, or what has not the form of one, is never sent, and never said."""
+    monkeypatch.setenv("POSTHOG_API_KEY", key)
+    exporter = PostHogLogExporter(api_key=key if "argument" in source else None, host=server.url)
+    assert exporter.export([ReadableLogRecord(LogRecord(event_name="order.placed"), Resource({}))]) is SUCCESS
+    assert server.requests == []
+    (said,) = warnings_in(caplog)
+    assert said.startswith(source)
+    assert key not in said
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "eu.posthog.com",
+            "ftp://eu.posthog.com",
+            "https://",
+            "http://:80",
+            "https://eu.posthog.com?x=1",
+            "/path",
+        ),
+        *(
+            "https://eu.posthog.com:99999",
+            "https://eu.posthog.com:x",
+            "https://eu posthog.com",
+            "https://[::1",
+        ),
+    ],
+)
+def test_unusable_hosts_send_nowhere(
+    make_log: MakeLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, host: str
+) -> None:
+    """A host that is no URL does not mean the default one: a typo must not send to somebody else."""
+    monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_HOST", host)
+    exporter = PostHogLogExporter(api_key="phc_a")
+    assert exporter.export([make_log()]) is SUCCESS
+    assert exporter.stats.dropped == {"unconfigured": 1}
+    (said,) = warnings_in(caplog)
+    assert "OTEL_EXPORTER_POSTHOG_HOST" in said
+
+
+@pytest.mark.parametrize(
+    ("timeout", "expected"),
+    [("2.5", 2.5), ("", 10.0), ("soon", 10.0), ("0", 10.0), ("-1", 10.0), ("nan", 10.0), ("inf", 3600.0)],
+)
+def test_timeout_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, timeout: str, expected: float
+) -> None:
+    """The timeout is in seconds; an unusable one is the default, said at DEBUG only."""
+    monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_TIMEOUT", timeout)
+    assert PostHogLogExporter(api_key="phc_a")._config.timeout == expected
+    assert warnings_in(caplog) == []
+
+
+@pytest.mark.parametrize(("timeout", "expected"), [(3, 3.0), (0, 10.0), (-1, 10.0), (math.nan, 10.0)])
+def test_timeout_as_an_argument(timeout: float, expected: float) -> None:
+    """An unusable timeout in code is the default too."""
+    assert PostHogLogExporter(api_key="phc_a", timeout=timeout)._config.timeout == expected
+
+
+def test_stats_are_a_frozen_snapshot(server: CaptureServer, make_log: MakeLog) -> None:
+    """What `stats` returned does not change any more, and cannot be changed."""
+    exporter = PostHogLogExporter(api_key="phc_a", host=server.url)
+    before = exporter.stats
+    exporter.export([make_log(), make_log(event_name="")])
+    assert (before.exported, dict(before.dropped)) == (0, {})
+    assert (exporter.stats.exported, dict(exporter.stats.dropped)) == (1, {"no_name": 1})
+    with pytest.raises(AttributeError):
+        exporter.stats.exported = 5  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        exporter.stats.dropped["no_name"] = 5  # type: ignore[index]
+
+
+def test_every_variable_has_a_docstring() -> None:
+    """Each name in the module of variables is documented where it stands."""
+    tree = ast.parse(Path(environment_variables.__file__).read_text())
+    documented = {
+        statement.target.id
+        for statement, following in zip(tree.body, tree.body[1:], strict=False)
+        if isinstance(statement, ast.AnnAssign)
+        and isinstance(statement.target, ast.Name)
+        and isinstance(following, ast.Expr)
+        and isinstance(following.value, ast.Constant)
+    }
+    assert documented == set(environment_variables.__all__)
+    assert all(getattr(environment_variables, name) == name for name in environment_variables.__all__)

@@ -1,0 +1,265 @@
+"""What each kind of failure costs and leads to, over real sockets: attempts, time, result, the next batch.
+
+`python -m pytest -s -k failure_table` prints the table of the README.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+
+from opentelemetry.exporter.posthog import PostHogLogExporter
+from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.sdk._logs import ReadableLogRecord
+
+    MakeLog = Callable[..., ReadableLogRecord]
+    MakeExporter = Callable[..., PostHogLogExporter]
+
+SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
+_HTML = b"<html><body><h1>Bad gateway</h1></body></html>"
+_TIMEOUT = 2.0
+"""Seconds for one export: enough for attempts at 0, 0.5 and 1.5 seconds, give or take the jitter."""
+_RETRIED = range(2, 4)
+_IN_TIME = 10.0
+"""Seconds that no export takes here, also on a busy machine; servers that do not end take longer."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One failure, and what has to come of it."""
+
+    name: str
+    answer: Answer
+    result: LogRecordExportResult = SUCCESS
+    attempts: range = range(1, 2)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    retry_after: float | None = None
+
+    def __str__(self) -> str:
+        """Name the test."""
+        return self.name
+
+
+def _later(name: str, answer: Answer, **expected: object) -> Case:
+    """Expect attempts for as long as there is time."""
+    return Case(
+        name,
+        answer,
+        **{"result": FAILURE, "attempts": _RETRIED, **expected},  # type: ignore[arg-type]
+    )
+
+
+CASES = [
+    _later("reset mid-body", Answer(reset=True)),
+    _later("dropped after the body", Answer(drop=True)),
+    _later("never answers", Answer(stall=True), attempts=range(1, 2)),
+    _later("slow loris", Answer(drip=0.2), attempts=range(1, 2)),
+    _later("408", Answer(status=408)),
+    _later("429", Answer(status=429)),
+    _later("429, Retry-After: 0", Answer(status=429, headers={"Retry-After": "0"}), retry_after=0.0),
+    _later(
+        "429, Retry-After: 60",
+        Answer(status=429, headers={"Retry-After": "60"}),
+        attempts=range(1, 2),
+        retry_after=60.0,
+    ),
+    _later("500", Answer(status=500)),
+    _later("502, HTML", Answer(status=502, headers={"Content-Type": "text/html"}, body=_HTML)),
+    _later("503", Answer(status=503)),
+    Case("200, invalid JSON", Answer(body=b'{"status')),
+    Case("200, truncated", Answer(body=b'{"status":"Ok"}' * 99, truncate=True)),
+    Case("204", Answer(status=204)),
+    Case("301", Answer(status=301, headers={"Location": "http://127.0.0.1:9/"}), dropped={"redirected": 1}),
+    Case("400", Answer(status=400, body=b"missing event name"), dropped={"rejected": 1}),
+    Case("401", Answer(status=401, body=b"API key is not valid"), dropped={"unauthorized": 1}),
+    Case("404, HTML", Answer(status=404, body=_HTML), dropped={"rejected": 1}),
+    Case("413", Answer(status=413), dropped={"too_large": 1}),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_failure_table(server: CaptureServer, make_log: MakeLog, case: Case) -> None:
+    """Each failure ends in time, with the right result and counts, and does not spoil the next batch."""
+    exporter = PostHogLogExporter(api_key="phc_test", host=server.url, timeout=_TIMEOUT)
+    exporter.warm_up()
+    server.answer_always(case.answer)
+    began = time.monotonic()
+    result = exporter.export([make_log({"n": 1})])
+    seconds = time.monotonic() - began
+    attempts = len(server.requests)
+    stats = exporter.stats
+    retry_after = exporter.retry_after
+    server.answer_always(Answer())
+    recovered = exporter.export([make_log({"n": 2})])
+    exporter.shutdown()
+
+    row = f"{attempts} attempts, {seconds:.1f} s, {result.name}"
+    dropped = ", ".join(stats.dropped)
+    print(f"| {case} | {attempts} | {seconds:.1f} s | {result.name} | {dropped} |")  # noqa: T201
+    assert result is case.result, row
+    assert attempts in case.attempts, row
+    assert seconds < _IN_TIME, row
+    assert stats.dropped == case.dropped
+    assert stats.exported + stats.failed + sum(stats.dropped.values()) == 1
+    assert stats.retried == attempts - 1
+    assert retry_after == case.retry_after
+    assert recovered is SUCCESS
+    assert server.events[-1]["properties"]["n"] == 2
+
+
+def test_refused(make_log: MakeLog) -> None:
+    """Where nobody listens it is tried while there is time; as soon as somebody does, batches arrive."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    exporter = PostHogLogExporter(api_key="phc_test", host=f"http://127.0.0.1:{port}", timeout=_TIMEOUT)
+    began = time.monotonic()
+    assert exporter.export([make_log()]) is FAILURE
+    seconds = time.monotonic() - began
+    print(f"| refused | {exporter.stats.retried + 1} | {seconds:.1f} s | FAILURE | |")  # noqa: T201
+    assert exporter.stats.retried + 1 in _RETRIED
+    assert exporter.stats.failed == 1
+    with CaptureServer(port=port) as server:
+        assert exporter.export([make_log({"n": 2})]) is SUCCESS
+        assert server.events[0]["properties"]["n"] == 2
+    exporter.shutdown()
+
+
+def test_accepted_but_not_answered(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """A batch that was taken but not answered for comes again, the same events: none lost, none doubled."""
+    server.answer(Answer(drop=True))
+    exporter = make_exporter()
+    records = [make_log({"user.id": "u1", "n": number}) for number in range(3)]
+    assert exporter.export(records) is SUCCESS
+    first, second = (request.json() for request in server.requests)
+    assert first["batch"] == second["batch"]
+    assert len({event["uuid"] for event in server.events}) == 3
+    assert first["sent_at"] < second["sent_at"]
+    assert exporter.stats.exported == 3
+    assert exporter.stats.retried == 3
+
+
+def test_recovers_within_the_deadline(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """A server that fails twice and then takes the batch has taken it."""
+    server.answer(Answer(status=503), Answer(status=429, headers={"Retry-After": "1"}))
+    exporter = make_exporter()
+    began = time.monotonic()
+    assert exporter.export([make_log()]) is SUCCESS
+    assert time.monotonic() - began >= 1
+    assert exporter.stats.retried == 2
+    assert exporter.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("7", 7.0),
+        ("1.5", 1.5),
+        ("-3", 0.0),
+        ("nan", None),
+        ("inf", None),
+        ("soon", None),
+        ("", None),
+        ("99999999999", 86_400.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Fri, 01 Jan 2999 00:00:00 GMT", 86_400.0),
+    ],
+)
+def test_retry_after_is_handed_on(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, header: str, expected: float | None
+) -> None:
+    """With `retry=False` an export is one attempt, and says how long the server wants to be left alone."""
+    server.answer(Answer(status=429, headers={"Retry-After": header}))
+    exporter = make_exporter(retry=False)
+    assert exporter.export([make_log()]) is FAILURE
+    assert exporter.retry_after == expected
+    assert exporter.export([make_log()]) is SUCCESS
+    assert exporter.retry_after is None
+    assert len(server.requests) == 2
+
+
+def test_without_retries_failure_is_immediate(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """With `retry=False` a failure costs one attempt and no wait; repeated, it is the same events."""
+    server.answer(Answer(status=503), Answer(drop=True))
+    exporter = make_exporter(retry=False)
+    records = [make_log({"n": 1}), make_log({"n": 1})]
+    began = time.monotonic()
+    assert [exporter.export(records) for _ in range(3)] == [FAILURE, FAILURE, SUCCESS]
+    assert time.monotonic() - began < _IN_TIME
+    batches = [request.json()["batch"] for request in server.requests]
+    assert batches[0] == batches[1] == batches[2]
+    assert exporter.stats.failed == 4
+    assert exporter.stats.retried == 0
+
+
+def test_shutdown_ends_a_wait(server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog) -> None:
+    """A shutdown wakes an export that waits for its next attempt; it returns FAILURE at once."""
+    server.answer_always(Answer(status=429, headers={"Retry-After": "20"}))
+    exporter = make_exporter(timeout=30)
+    results: list[LogRecordExportResult] = []
+    thread = threading.Thread(target=lambda: results.append(exporter.export([make_log()])))
+    began = time.monotonic()
+    thread.start()
+    assert server.wait_for_requests(1, timeout=60)
+    exporter.shutdown()
+    thread.join(60)
+    assert results == [FAILURE]
+    assert time.monotonic() - began < 10
+
+
+def test_shutdown_sends_no_further_batch(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """A shutdown in the middle of a large export lets the request under way end, and hands back the others."""
+    server.answer(Answer(delay=2))
+    exporter = make_exporter()
+    results: list[LogRecordExportResult] = []
+    records = [make_log({"n": number}) for number in range(2500)]
+    thread = threading.Thread(target=lambda: results.append(exporter.export(records)))
+    thread.start()
+    assert server.wait_for_requests(1, timeout=60)
+    exporter.shutdown()
+    thread.join(60)
+    assert results == [FAILURE]
+    assert len(server.requests) == 1
+    assert (exporter.stats.exported, exporter.stats.failed) == (1000, 1500)
+
+
+def test_after_shutdown(server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog) -> None:
+    """After `shutdown`, which can be repeated, an export sends nothing and fails: another could send it."""
+    exporter = make_exporter()
+    assert exporter.export([make_log()]) is SUCCESS
+    exporter.shutdown()
+    exporter.shutdown()
+    assert exporter.export([make_log()]) is FAILURE
+    assert exporter.force_flush(timeout_millis=1)
+    assert len(server.requests) == 1
+    assert exporter.stats.failed == 1
+
+
+def test_a_batch_that_is_handed_back_is_handed_back_whole(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """A record that can be no event is counted as dropped once, however often its batch has to come again."""
+    server.answer(Answer(status=503), Answer(status=503))
+    exporter = make_exporter(retry=False)
+    records = [make_log({"n": 1}), make_log(event_name="")]
+    assert [exporter.export(records) for _ in range(3)] == [FAILURE, FAILURE, SUCCESS]
+    assert exporter.stats.failed == 4
+    assert exporter.stats.dropped == {"no_name": 1}
+    assert exporter.stats.exported == 1

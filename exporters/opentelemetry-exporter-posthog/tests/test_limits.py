@@ -1,0 +1,118 @@
+"""Where each limit lies, the last that arrives whole and the first that is cut; and what is too big altogether."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from opentelemetry.exporter.posthog.mapping import body, log_events
+from opentelemetry.exporter.posthog.testing import check_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.sdk._logs import ReadableLogRecord
+
+    MakeLog = Callable[..., ReadableLogRecord]
+
+_ROOM = 900 * 1024 - 4 * 1024 - len('"big":"",')
+"""Characters that a single text may have in an event."""
+_ROOM_FOR_QUOTES = (990_000 - 4 * 1024 - len('"big":"",') - 4) // 4
+"""Quotes that it may have: each is escaped once by us and once more by PostHog."""
+
+
+def properties_of(record: ReadableLogRecord) -> dict[str, Any]:
+    """Return the properties of the record's event."""
+    mapped = log_events([record])
+    assert check_batch(body(mapped.events, api_key="phc_test", sent_at="2026-01-01T00:00:00Z")) == []
+    (event,) = mapped.events
+    properties: dict[str, Any] = json.loads(event)["properties"]
+    return properties
+
+
+@pytest.mark.parametrize(
+    ("character", "room"),
+    [("x", _ROOM), ('"', _ROOM_FOR_QUOTES), ("\\", _ROOM_FOR_QUOTES), ("é", _ROOM // 2)],
+)
+def test_a_text_is_cut_only_where_the_event_is_too_big(make_log: MakeLog, character: str, room: int) -> None:
+    """A text that just fits arrives whole; one more character, and 65 536 of them are left."""
+    assert properties_of(make_log({"big": character * room}))["big"] == character * room
+    assert properties_of(make_log({"big": character * (room + 1)}))["big"] == character * 65_536
+
+
+@pytest.mark.parametrize(
+    ("texts", "left"), [(1, 1_000_000), (13, 65_536), (14, 8_192), (100, 8_192), (700, 1_024), (900, 128)]
+)
+def test_values_are_cut_no_more_than_they_have_to_be(make_log: MakeLog, texts: int, left: int) -> None:
+    """The more big values an event has, the less is left of each, in four steps."""
+    size = 900_000 if texts == 1 else 1_000_000 // texts + 66_000
+    sent = properties_of(make_log({f"big-{number}": "x" * size for number in range(texts)}))
+    assert {len(value) for name, value in sent.items() if name.startswith("big-")} == {min(left, size)}
+
+
+def test_a_list_is_cut_to_so_many_values(make_log: MakeLog) -> None:
+    """Of a list that is too big as many values are left as of a text characters, nested ones counted."""
+    sent = properties_of(make_log({"big": [["x" * 10] * 9] * 20_000, "small": [1, 2]}))
+    assert sum(1 + len(inner) for inner in sent["big"]) == 65_536
+    assert sent["small"] == [1, 2]
+
+
+def test_a_list_has_an_end(make_log: MakeLog) -> None:
+    """100 000 values arrive of a list however short they are, and what comes after is left out."""
+    assert properties_of(make_log({"value": [1] * 100_000}))["value"] == [1] * 100_000
+    assert properties_of(make_log({"value": [1] * 100_001}))["value"] == [1] * 100_000
+
+
+@pytest.mark.parametrize("kind", [list, dict])
+def test_what_is_nested_too_deeply_is_null(make_log: MakeLog, kind: type) -> None:
+    """32 containers may stand in each other; in the place of the next is null."""
+    value: Any = "deep"
+    for _ in range(40):
+        value = [value] if kind is list else {"a": value}
+    sent = properties_of(make_log({"value": value}))["value"]
+    depth = 0
+    while sent is not None:
+        depth += 1
+        sent = sent[0] if kind is list else sent["a"]
+    assert depth == 32
+
+
+@pytest.mark.parametrize(
+    ("name", "left"), [("x" * 200, 200), ("x" * 201, 200), ("ü" * 51, 51), ("漢" * 67, 66)]
+)
+def test_names_have_200_bytes(make_log: MakeLog, name: str, left: int) -> None:
+    """Names of events and properties, and ids, are whole up to 200 bytes of UTF-8."""
+    (text,) = log_events([make_log({name: 1, "user.id": name}, event_name=name)]).events
+    event = json.loads(text)
+    assert event["event"] == event["distinct_id"] == name[:left]
+    assert event["properties"][name[:left]] == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x" * 2_000_000,
+        '"' * 400_000,  # 0.8 MB of JSON, 1.6 MB where PostHog keeps it
+        "漢" * 400_000,
+        ["x" * 1000] * 2000,
+        list(range(500_000)),
+        {"a": b"x" * 10**6},
+    ],
+    ids=["text", "escapes", "wide", "list of texts", "long list", "bytes"],
+)
+def test_an_event_that_is_too_big_is_cut_until_it_fits(make_log: MakeLog, value: object) -> None:
+    """An event over PostHog's limit keeps its name and small attributes; its big values are cut."""
+    properties = properties_of(make_log({"big": value, "small": "kept", "n": 1}))
+    assert properties["small"] == "kept"
+    assert properties["n"] == 1
+    assert properties["big"]
+
+
+def test_an_event_that_cannot_be_cut_is_dropped_and_counted(make_log: MakeLog) -> None:
+    """Where the number of attributes alone is too big, the record is dropped with a reason, and only it."""
+    bad = make_log({f"key-{number:0190d}": "x" * 100 for number in range(5000)})
+    mapped = log_events([make_log({"n": 1}), bad, make_log({"n": 2})])
+    assert mapped.dropped == {"too_large": 1}
+    assert [json.loads(event)["properties"]["n"] for event in mapped.events] == [1, 2]

@@ -1,0 +1,67 @@
+"""What is remembered of attributes: enough to be quick, and no more than a bound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.exporter.posthog._members import MemberEncoder, joined
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pytest
+
+
+def remembered(encoder: MemberEncoder, key: str, kind: type) -> int:
+    """How many values of one type are remembered under a key."""
+    column: Any = encoder._columns[key, kind]
+    return len(column)
+
+
+def test_what_most_records_hold_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attributes as OTel has them are encoded by what is remembered of them, never one by one."""
+    attributes: Mapping[str, Any] = {
+        "text": "x",
+        "flag": True,
+        "number": 1,
+        "share": 0.5,
+        "nothing": None,
+        "texts": ("a", "b"),
+        "numbers": (1, 2),
+        "list": ["a"],
+        "$left": "out",
+    }
+    expected = joined(MemberEncoder({}).encode_each(attributes))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("one by one")
+
+    monkeypatch.setattr(MemberEncoder, "encode_each", refuse)
+    encoder = MemberEncoder({})
+    assert [encoder.encode(attributes) for _ in range(3)] == [expected] * 3
+    assert remembered(encoder, "texts", tuple) == 1
+    assert remembered(encoder, "numbers", tuple) == 0
+
+
+def test_few_and_short_values_are_remembered() -> None:
+    """Of each key 64 values, none whose member has more than 256 characters."""
+    encoder = MemberEncoder({})
+    for number in range(100):
+        encoder.encode({"id": f"id-{number}"})
+        encoder.encode({"long": "x" * (200 + number)})
+    assert remembered(encoder, "id", str) == 64
+    assert remembered(encoder, "long", str) == 256 - 200 - len('"long":"",') + 1
+
+
+def test_few_shapes_are_remembered() -> None:
+    """Of sets of keys there are 256 at most, and none with more than 128 keys."""
+    encoder = MemberEncoder({})
+    for number in range(256):
+        encoder.encode({f"key-{number}": 1})
+    assert len(encoder._shapes) == 256
+    encoder.encode({"one more": 1})
+    assert len(encoder._shapes) == 1
+    encoder.encode({f"key-{number}": 1 for number in range(128)})
+    assert len(encoder._shapes) == 2
+    encoder.encode({f"key-{number}": 1 for number in range(129)})
+    assert len(encoder._shapes) == 2

@@ -1,0 +1,251 @@
+"""Whole processes: what an import loads, forks, applications that are instrumented without code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+
+from opentelemetry.exporter.posthog.testing import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.sdk._logs import ReadableLogRecord
+
+    from opentelemetry.exporter.posthog import PostHogLogExporter
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+    MakeLog = Callable[..., ReadableLogRecord]
+    MakeExporter = Callable[..., PostHogLogExporter]
+
+SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
+_HEAVY = "{name for name in sys.modules if name.split('.')[0] in ('posthog', 'requests', 'urllib3')}"
+
+
+def run(code: str, **environment: str) -> str:
+    """Run `code` in a new process with this environment only; return what it printed."""
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return result.stdout.strip()
+
+
+def test_importing_the_package_loads_nothing() -> None:
+    """The package itself brings neither the SDK nor any library, and is one module."""
+    loaded = run(
+        "import sys; before = set(sys.modules); import opentelemetry.exporter.posthog;"
+        "print(sorted(name for name in set(sys.modules) - before if 'opentelemetry' in name))"
+    )
+    assert loaded == str(["opentelemetry", "opentelemetry.exporter", "opentelemetry.exporter.posthog"])
+
+
+def test_building_exporters_loads_no_http_library() -> None:
+    """Constructors do not load `posthog` or `requests`; `warm_up` does, without touching the network."""
+    built = run(
+        "import sys\n"
+        "from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter\n"
+        "exporter = PostHogLogExporter(api_key='phc_a', host='http://127.0.0.1:9')\n"
+        "PostHogSpanExporter(api_key='phc_a')\n"
+        f"print(len({_HEAVY}))\n"
+        "exporter.warm_up()\n"
+        f"print(len({_HEAVY}) > 50)\n"
+        "print(exporter.stats.failed)\n"
+    )
+    assert built.split() == ["0", "True", "0"]
+
+
+def test_the_mapping_loads_no_sdk() -> None:
+    """The pure mapping needs neither the SDK nor an HTTP library."""
+    loaded = run(
+        "import sys; import opentelemetry.exporter.posthog.mapping;"
+        f"print(len({_HEAVY}), any(name.startswith('opentelemetry.sdk') for name in sys.modules))"
+    )
+    assert loaded == "0 False"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_both_sides_of_a_fork_export(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """Parent and child export after a fork; the child has its own connection, counts and made-up id."""
+    exporter = make_exporter()
+    exporter.export([make_log({"n": 0})])
+    child = os.fork()
+    if child == 0:
+        result = exporter.export([make_log({"n": 1})])
+        os._exit(0 if result is SUCCESS and exporter.stats.exported == 1 else 1)
+    assert exporter.export([make_log({"n": 2})]) is SUCCESS
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert exporter.stats.exported == 2
+    by_number = {event["properties"]["n"]: event["distinct_id"] for event in server.events}
+    assert by_number[0] == by_number[2] != by_number[1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_fork_in_the_middle_of_an_export(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """A child that is forked while another thread exports waits for none of that thread's locks."""
+    server.answer(Answer(delay=0.5))
+    exporter = make_exporter()
+    thread = threading.Thread(target=exporter.export, args=([make_log({"n": 0})],))
+    thread.start()
+    assert server.wait_for_requests(1, timeout=60)
+    with exporter._building, exporter._tally._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if exporter.export([make_log({"n": 1})]) is SUCCESS else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    thread.join(60)
+    assert {event["properties"]["n"] for event in server.events} == {0, 1}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_fork_after_the_shutdown(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """An exporter that was shut down before a fork is shut down in the child too."""
+    exporter = make_exporter()
+    exporter.shutdown()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if exporter.export([make_log()]) is FAILURE and exporter.stats.failed == 1 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert server.requests == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+def test_a_fork_shares_no_connection_of_a_session_given_in_code(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """Parent and child use the caller's session each by its own connection, so no answer gets mixed up."""
+    clients = set()
+    finish = server._server.finish_request
+
+    def remember(request: Any, client_address: Any) -> None:
+        clients.add(client_address)
+        finish(request, client_address)
+
+    server._server.finish_request = remember  # type: ignore[method-assign]
+    with requests.Session() as session:
+        exporter = make_exporter(session=session)
+        assert exporter.export([make_log({"n": 0})]) is SUCCESS
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if exporter.export([make_log({"n": 1})]) is SUCCESS else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert exporter.export([make_log({"n": 2})]) is SUCCESS
+    assert len(clients) == 2
+    assert [event["properties"]["n"] for event in server.events] == [0, 1, 2]
+
+
+_APPLICATION = """
+import time
+from opentelemetry._logs import get_logger
+from opentelemetry.trace import get_tracer
+with get_tracer("app").start_as_current_span("outer"):
+    with get_tracer("app").start_as_current_span("inner"):
+        get_logger("app").emit(event_name="order.placed", timestamp=time.time_ns())
+"""
+
+
+def _instrument(tmp_path: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    application = tmp_path / "app.py"
+    application.write_text(_APPLICATION)
+    command = Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument"
+    return subprocess.run(
+        [str(command), *options, sys.executable, str(application)],
+        env={
+            "PATH": os.environ["PATH"],
+            "OTEL_LOGS_EXPORTER": "posthog",
+            "OTEL_TRACES_EXPORTER": "posthog",
+            "OTEL_METRICS_EXPORTER": "none",
+            # Where it is installed: at exit it starts a thread, which Python 3.12 and newer refuse with a traceback.
+            "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "logging",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_application_without_a_line_of_ours(server: CaptureServer, tmp_path: Path) -> None:
+    """With nothing but variables set, `opentelemetry-instrument` delivers log events and spans."""
+    done = _instrument(
+        tmp_path,
+        OTEL_EXPORTER_POSTHOG_API_KEY="phc_test",
+        OTEL_EXPORTER_POSTHOG_HOST=server.url,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert sorted(event["event"] for event in server.events) == ["inner", "order.placed", "outer"]
+
+
+def test_command_line_options(server: CaptureServer, tmp_path: Path) -> None:
+    """Each variable is an option of `opentelemetry-instrument` too."""
+    options = ["--exporter_posthog_api_key", "phc_test", "--exporter_posthog_host", server.url]
+    options += ["--exporter_posthog_spans", "local_roots", "--exporter_posthog_timeout", "5"]
+    done = _instrument(tmp_path, *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(event["event"] for event in server.events) == ["order.placed", "outer"]
+
+
+def test_an_application_without_a_key_runs_on(tmp_path: Path) -> None:
+    """Unconfigured, the application runs as ever; one line for both exporters says what to set."""
+    done = _instrument(tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.count("OTEL_EXPORTER_POSTHOG_API_KEY") == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_signal_handler_that_emits_in_the_midst_of_an_export(server: CaptureServer) -> None:
+    """It may interrupt the loading of the libraries, and the counting: it waits for nothing that it interrupted."""
+    code = """
+import builtins, collections, faulthandler, os, signal
+faulthandler.dump_traceback_later(60, exit=True)
+from opentelemetry.exporter.posthog import PostHogLogExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+exporter = PostHogLogExporter(retry=False)
+provider = LoggerProvider()
+provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+emit = provider.get_logger("application").emit
+signal.signal(signal.SIGTERM, lambda *_: emit(event_name="stopped", attributes={"user.id": "u1"}))
+load = builtins.__import__
+def interrupted_load(name, *arguments):
+    if name == "opentelemetry.exporter.posthog._sender":
+        builtins.__import__ = load
+        os.kill(os.getpid(), signal.SIGTERM)
+    return load(name, *arguments)
+class InterruptedCounter(collections.Counter):
+    def __setitem__(self, name, number):
+        if exporter._tally._counts is self:
+            exporter._tally._counts = collections.Counter(self)
+            os.kill(os.getpid(), signal.SIGTERM)
+        super().__setitem__(name, number)
+builtins.__import__ = interrupted_load
+emit(event_name="started", attributes={"user.id": "u1"})
+exporter._tally._counts = InterruptedCounter(exporter._tally._counts)
+emit(event_name="working", attributes={"user.id": "u1"})
+print("done")
+"""
+    variables = {"OTEL_EXPORTER_POSTHOG_API_KEY": "phc_test", "OTEL_EXPORTER_POSTHOG_HOST": server.url}
+    assert run(code, **variables) == "done"
+    assert sorted(event["event"] for event in server.events) == ["started", "stopped", "stopped", "working"]

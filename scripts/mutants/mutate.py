@@ -1,0 +1,80 @@
+"""Print the mutants of Python files, one JSON object a line: mutmut's operators, applied everywhere in a file.
+
+Run by `run.py` in the environment that has mutmut; mutmut's own runner would leave out what is decorated
+(properties, context managers, cached functions) and what stands at the top of a module.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import libcst as cst
+from libcst import matchers
+from libcst.metadata import MetadataWrapper, PositionProvider
+from mutmut.mutation.mutators import mutation_operators
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = matchers.Name("TYPE_CHECKING")
+FOR_TYPE_CHECKERS = matchers.If(test=NAME) | matchers.Assign(targets=[matchers.AssignTarget(target=NAME)])
+
+
+def mutants(path: str) -> Iterator[dict[str, object]]:
+    """Each mutant of a file that says something else than the file: annotations and docstrings say nothing."""
+    wrapper = MetadataWrapper(cst.parse_module(Path(path).read_text()))
+    module, positions = wrapper.module, wrapper.resolve(PositionProvider)
+    seen = {meaning(module.code)}
+    for node in walk(module):
+        for new in changes(node):
+            try:
+                source = module.deep_replace(node, new).code
+                said = meaning(source)
+            except (SyntaxError, cst.CSTValidationError):
+                continue
+            if said not in seen:
+                seen.add(said)
+                yield {"path": path, "line": positions[node].start.line, "source": source}
+
+
+def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """All nodes but annotations and what only type checkers read."""
+    if isinstance(node, cst.Annotation) or matchers.matches(node, FOR_TYPE_CHECKERS):
+        return
+    yield node
+    for child in node.children:
+        yield from walk(child)
+
+
+def changes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """What may stand in the place of a node. Of a text there is one mutant, and a call may also be left out."""
+    if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
+        yield cst.Pass()
+    for kind, operator in mutation_operators:
+        if isinstance(node, kind):
+            every = operator(node)
+            yield from list(every)[:1] if kind is cst.BaseString else every
+
+
+def meaning(source: str) -> str:
+    """The syntax tree of a file without annotations and docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.returns = None
+        elif isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(None)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value = ast.Constant(None)
+    return ast.dump(tree)
+
+
+for argument in sys.argv[1:]:
+    for mutant in mutants(argument):
+        print(json.dumps(mutant))

@@ -1,0 +1,57 @@
+"""Mem0's usage telemetry on OpenTelemetry.
+
+Importing this package does nothing and costs nothing: what a name needs is loaded when it is first used.
+
+Public names: `instrument`, `uninstrument`, `Mem0Instrumentor`, `set_enabled`, `status`, `Status`,
+`get_logger_provider`, `flush`, `shutdown`; and the modules `mem0_telemetry.telemetry` (the drop-in for
+`mem0.memory.telemetry`), `mem0_telemetry.pytest` (a plugin for tests) and `mem0_telemetry.environment_variables`.
+"""
+
+from __future__ import annotations
+
+# Not by `__getattr__`: a signal handler that calls one of these may interrupt the very import that it would start.
+from mem0_telemetry._process import flush, get_logger_provider, set_enabled, shutdown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mem0_telemetry._instrumentation import instrument, uninstrument
+    from mem0_telemetry._status import Status, status
+    from mem0_telemetry.instrumentor import Mem0Instrumentor
+    from mem0_telemetry.version import __version__
+
+__all__ = [
+    "Mem0Instrumentor",
+    "Status",
+    "__version__",
+    "flush",
+    "get_logger_provider",
+    "instrument",
+    "set_enabled",
+    "shutdown",
+    "status",
+    "uninstrument",
+]
+
+_HOMES = {
+    "Mem0Instrumentor": "instrumentor",
+    "Status": "_status",
+    "__version__": "version",
+    "instrument": "_instrumentation",
+    "status": "_status",
+    "uninstrument": "_instrumentation",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+    from importlib import import_module  # noqa: PLC0415  # loaded by every interpreter's start
+
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

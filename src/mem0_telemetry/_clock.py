@@ -1,0 +1,34 @@
+"""The two clocks: the wall's for what people read, the monotonic one for every wait and deadline."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+TYPE_CHECKING = False  # `typing` costs 10 ms, and this module may be on the path of `import mem0_telemetry`
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Clock(Protocol):
+        """Where the time is read. A test passes its own; thread-safe."""
+
+        def time_ns(self) -> int:
+            """Nanoseconds since the epoch, UTC. May jump in either direction."""
+
+        def monotonic(self) -> float:
+            """Seconds since some point of this boot. Never goes back."""
+
+
+# By the system call where there is one: tools that freeze time for an application's tests replace `time.monotonic`,
+# and a deadline would never come.
+_monotonic = (
+    partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
+)
+
+
+class SystemClock:
+    """The clocks of the machine."""
+
+    __slots__ = ()
+    time_ns = staticmethod(time.time_ns)
+    monotonic = staticmethod(_monotonic)

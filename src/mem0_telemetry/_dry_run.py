@@ -1,0 +1,36 @@
+"""`MEM0_TELEMETRY_DEBUG`: print what would be sent; send, spool and create nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from mem0_telemetry import _state
+from mem0_telemetry.mem0_internals.native_module import mem0_version
+from mem0_telemetry.pipeline.resource import runtime_metadata
+from mem0_telemetry.policy import identity, registry
+from mem0_telemetry.policy.registry import added_attributes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mem0_telemetry.policy.registry import Event
+
+
+def show(event: Event, attributes: Mapping[str, object]) -> None:
+    """Print one event to stderr as a line of JSON: what its record and its resource would carry.
+
+    An installation id that does not exist yet is not made: it is then missing.
+    """
+    if sys.stderr is None:
+        return
+    who = identity.current(_state.mem0_dir(os.environ))
+    resource = runtime_metadata(service_version=mem0_version(), sdk_version="")
+    line = {
+        "event_name": event.name,
+        "attributes": {**attributes, **({added_attributes.INSTALLATION_ID.key: who.id} if who else {})},
+        "resource": registry.select_resource(resource),
+    }
+    print("mem0-telemetry would send:", json.dumps(line), file=sys.stderr)  # noqa: T201  # what it is for

@@ -1,0 +1,116 @@
+"""`instrument()` and `uninstrument()`: plain functions that import no OpenTelemetry."""
+
+from __future__ import annotations
+
+from mem0_telemetry._guard import guard
+from mem0_telemetry._lock import ForkSafeLock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+
+    from mem0_telemetry.mem0_internals.standing_in import StandIn
+
+_lock = ForkSafeLock()
+_stand_in: list[StandIn] = []
+
+
+def instrument(  # noqa: PLR0913  # the names of DESIGN 3
+    *,
+    usage: bool = True,
+    operations: bool = True,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    request_hook: Callable[..., Any] | None = None,
+    response_hook: Callable[..., Any] | None = None,
+) -> None:
+    """Put Mem0's usage telemetry on OpenTelemetry, and its operations into the application's own traces and metrics.
+
+    Works before or after `import mem0`; idempotent, silent, thread-safe. Never raises on account of Mem0.
+
+    Args:
+        usage: stand in for Mem0's own telemetry. Whether anything is then sent is for consent to say (README).
+        operations: spans and metrics of Mem0's operations on the application's own providers (docs/operations.md).
+        tracer_provider: for operations; default: the global one, if the application has one.
+        meter_provider: likewise.
+        request_hook: for operations; called with each span and the call's arguments.
+        response_hook: for operations; called with each span and the result.
+    """
+    with _lock.of_this_process():
+        if usage:
+            with guard("standing in for Mem0's telemetry"):
+                _begin_usage()
+        if operations:
+            with guard("instrumenting Mem0's operations"):
+                from mem0_telemetry.operations import install  # noqa: PLC0415
+
+                install(
+                    tracer_provider=tracer_provider,
+                    meter_provider=meter_provider,
+                    request_hook=request_hook,
+                    response_hook=response_hook,
+                )
+    if usage:
+        with guard("saying what is wrong with a destination"):
+            _warn()  # outside the lock: a log handler may use Mem0, and wait for it
+
+
+def uninstrument() -> None:
+    """Take everything back: Mem0's own names, and its classes as they were. Idempotent, silent, thread-safe.
+
+    What has been queued is still delivered. Never builds a native PostHog client, and never turns telemetry on:
+    where we were opted out, Mem0's own flag is left `False`, which counts for a later `instrument()` as well.
+    """
+    with _lock.of_this_process():
+        if _stand_in:
+            with guard("giving Mem0 its telemetry back"):
+                _end_usage()
+        with guard("uninstrumenting Mem0's operations"):
+            from mem0_telemetry.operations import remove  # noqa: PLC0415
+
+            remove()
+
+
+def standing_in() -> bool:
+    """Whether the drop-in is in place of Mem0's own telemetry."""
+    return bool(_stand_in) and _stand_in[0].active
+
+
+def _begin_usage() -> None:
+    from mem0_telemetry._usage import usage  # noqa: PLC0415
+
+    usage.warns = False  # not under our lock, nor under that of the drop-in's import
+    try:
+        from mem0_telemetry import telemetry  # noqa: PLC0415  # executing it reads the environment
+        from mem0_telemetry.mem0_internals.standing_in import StandIn  # noqa: PLC0415
+
+        if not _stand_in:
+            _stand_in.append(StandIn(telemetry, found=_note_native))
+        usage.consult()
+        _stand_in[0].begin()
+    finally:
+        usage.warns = True
+
+
+def _warn() -> None:
+    from mem0_telemetry._usage import usage  # noqa: PLC0415
+
+    usage.warn()
+
+
+def _note_native(native: ModuleType) -> None:
+    from mem0_telemetry._usage import usage  # noqa: PLC0415
+
+    usage.native = native
+
+
+def _end_usage() -> None:
+    from mem0_telemetry._usage import usage  # noqa: PLC0415
+
+    _stand_in[0].end(opted_out=usage.leaves_off())
+    usage.native = None

@@ -1,0 +1,82 @@
+"""The public functions that act on this process's telemetry.
+
+What they import is inside their guard: a signal handler that calls one may interrupt the very import that it needs.
+"""
+
+from __future__ import annotations
+
+from mem0_telemetry._guard import guard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
+
+
+def set_enabled(enabled: bool) -> None:  # noqa: FBT001  # DESIGN 3 names it so
+    """Switch usage telemetry of this process off, or withdraw that. Thread-safe; never raises.
+
+    Args:
+        enabled: `False` is off at the next call, and deletes what this process has queued and spooled. `True` only
+            withdraws an earlier `False`: it never overrides an environment variable or `mem0-telemetry disable`.
+    """
+    with guard("switching telemetry"):
+        from mem0_telemetry._usage import usage  # noqa: PLC0415
+
+        usage.set_enabled(bool(enabled))
+
+
+def get_logger_provider() -> LoggerProvider:
+    """The private `LoggerProvider` of usage telemetry, or OpenTelemetry's `NoOpLoggerProvider` where it is off.
+
+    Asked for before the first event, the provider is built then, the installation id included. Records emitted on
+    it are selected against the registry like our own: an event that is not registered is dropped and counted.
+    """
+    from opentelemetry._logs import NoOpLoggerProvider  # noqa: PLC0415  # 48 ms, and only for who asks
+
+    with guard("building the private provider"):
+        from mem0_telemetry._usage import usage  # noqa: PLC0415
+
+        if usage.consult().enabled and usage.allowed():
+            pipeline = usage.ensure_pipeline()
+            if pipeline is not None:
+                return pipeline.logger_provider()
+    return NoOpLoggerProvider()
+
+
+def flush(timeout: float = 5) -> bool:
+    """Wait until every destination is done with all events accepted before this call.
+
+    Args:
+        timeout: seconds; never exceeded.
+
+    Returns:
+        True when done (delivered, or dropped and counted), False when time ran out. Never raises.
+    """
+    with guard("flushing"):
+        from mem0_telemetry._usage import usage  # noqa: PLC0415
+
+        return usage.pipeline is None or usage.pipeline.flush(_bounded(timeout))
+    return False
+
+
+def shutdown(timeout: float | None = None) -> bool:
+    """Write the queue in full, give the network what is left of `timeout`, and stop. Idempotent; never raises.
+
+    Args:
+        timeout: seconds the network may take; default: `MEM0_TELEMETRY_EXIT_TIMEOUT` (0.5).
+
+    Returns:
+        True when every destination is done with all events accepted before this call. What is not waits on disk.
+    """
+    with guard("shutting down"):
+        from mem0_telemetry._usage import usage  # noqa: PLC0415
+
+        return usage.pipeline is None or usage.pipeline.shutdown(
+            None if timeout is None else _bounded(timeout)
+        )
+    return False
+
+
+def _bounded(timeout: float) -> float:
+    """Seconds that a wait can take: infinity and the like are a day."""
+    return min(max(0.0, timeout), 86_400.0)

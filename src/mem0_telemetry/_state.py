@@ -1,0 +1,231 @@
+"""`MEM0_DIR/telemetry/state.json`: what this package remembers between runs, one small atomic file.
+
+It is our own, and not in Mem0's `config.json`, as Mem0's own tools rewrite that with a fixed schema.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mem0_telemetry._frozen import Frozen
+from mem0_telemetry.environment_variables import MEM0_DIR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+_LARGEST = 65_536
+"""Bytes of a state that is read: ours has some hundred."""
+
+_LOCK_POLL = 0.01
+"""Seconds between two attempts to get the lock: whoever holds it needs a few milliseconds."""
+
+
+class State(Frozen):
+    """What is remembered. `State()` is what a new installation starts with."""
+
+    __slots__ = ("disabled", "fresh_id", "installation_id", "notice", "readable", "seeded_id")
+    disabled: bool
+    """`mem0-telemetry disable` was run, and not withdrawn."""
+    installation_id: str | None
+    """The installation id, once there is one."""
+    seeded_id: bool
+    """The id is the one of Mem0's `config.json`, which native telemetry may link to an account."""
+    fresh_id: bool
+    """The next id must be a new one, whatever `config.json` holds."""
+    notice: Mapping[str, Any]
+    """The notice that was shown: its `version`, `date` and process `group`; empty where none was."""
+    readable: bool
+    """False where there is a file that cannot be read or understood: then nothing in it may be ignored."""
+
+    def __init__(  # noqa: PLR0913  # one for each field
+        self,
+        *,
+        disabled: bool = False,
+        installation_id: str | None = None,
+        seeded_id: bool = False,
+        fresh_id: bool = False,
+        notice: Mapping[str, Any] | None = None,
+        readable: bool = True,
+    ) -> None:
+        self._freeze(
+            disabled=disabled,
+            installation_id=installation_id,
+            seeded_id=seeded_id,
+            fresh_id=fresh_id,
+            notice=notice or {},
+            readable=readable,
+        )
+
+    def but(self, **changes: Any) -> State:
+        """Answer the same state with some fields changed."""
+        return State(**{**dict(self.fields()), **changes})
+
+
+def mem0_dir(environ: Mapping[str, str]) -> str:
+    """Answer Mem0's directory as Mem0 finds it, as an absolute path; nothing is created.
+
+    Where there is no home directory, it is a path under which nothing can exist or be made.
+    """
+    directory = environ.get(MEM0_DIR)
+    if not directory:
+        home = os.path.expanduser("~")  # noqa: PTH111  # `pathlib` costs 10 ms
+        if home == "~":
+            return f"{os.devnull}/.mem0"
+        directory = f"{home}/.mem0"
+    try:
+        return os.path.abspath(directory)  # noqa: PTH100
+    except FileNotFoundError:  # the working directory is gone
+        return directory
+
+
+def telemetry_dir(directory: str) -> str:
+    """Answer our own directory in Mem0's `directory`."""
+    return f"{directory}/telemetry"
+
+
+def read(directory: str) -> State:
+    """Read the state in Mem0's `directory`; never creates, waits or raises. A missing one is `State()`."""
+    try:
+        content = _read_file(f"{telemetry_dir(directory)}/state.json")
+    except (FileNotFoundError, NotADirectoryError):
+        return State()
+    except OSError:
+        return State(readable=False)
+    return _parse(content)
+
+
+def update(directory: str, change: Callable[[State], State], *, timeout: float = 2.0) -> State:
+    """Change the state in Mem0's `directory` while no other process or thread does, and answer the new one.
+
+    The file is replaced in one step, so that it survives a crash at any point. Where `change` answers an
+    equal state, nothing is written.
+
+    Args:
+        directory: Mem0's directory; our own directory in it is made where it is missing.
+        change: makes the new state of the one that it is given, while the lock is held.
+        timeout: seconds to wait for another process that holds the lock.
+
+    Raises:
+        OSError: where it cannot be stored, or `change` left an unreadable state as it was.
+    """
+    ours = telemetry_dir(directory)
+    os.makedirs(ours, mode=0o700, exist_ok=True)  # noqa: PTH103
+    descriptor = _lock(f"{ours}/state.lock", timeout)
+    try:
+        before = read(directory)
+        after = change(before)
+        if not after.readable:
+            raise OSError("state.json cannot be read")
+        if after != before:
+            _replace(f"{ours}/state.json", _format(after))
+        return after
+    finally:
+        _unlock(descriptor)
+
+
+def write_aside(path: str, content: bytes) -> str:
+    """Write a file beside `path`, for its owner alone, and answer its own path; raises OSError."""
+    aside = f"{path}.{os.getpid()}"
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _SAFELY, 0o600)
+    try:
+        # Not synced: on a busy disk that takes seconds, and an exit may be waiting. After a power cut the file may be
+        # empty, which is unreadable, which is off.
+        os.write(descriptor, content)
+    except OSError:
+        os.unlink(aside)  # noqa: PTH108
+        raise
+    finally:
+        os.close(descriptor)
+    return aside
+
+
+# Neither following nor waiting: a link or a pipe in the place of a file must not mislead or hang us.
+_SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def _replace(path: str, content: bytes) -> None:
+    aside = write_aside(path, content)
+    try:
+        os.replace(aside, path)  # noqa: PTH105
+    except OSError:
+        os.unlink(aside)  # noqa: PTH108
+        raise
+
+
+def _read_file(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | _SAFELY)
+    try:
+        return os.read(descriptor, _LARGEST)
+    finally:
+        os.close(descriptor)
+
+
+def _parse(content: bytes) -> State:
+    import json  # noqa: PLC0415  # 5 ms, and most installations have no state
+
+    try:
+        found = json.loads(content)
+        disabled, identifier, notice = (
+            found["disabled"],
+            found.get("installation_id"),
+            found.get("notice", {}),
+        )
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return State(readable=False)
+    if type(disabled) is not bool or not isinstance(identifier, str | None) or type(notice) is not dict:
+        return State(readable=False)
+    return State(
+        disabled=disabled,
+        installation_id=identifier,
+        seeded_id=found.get("seeded_id") is True,
+        fresh_id=found.get("fresh_id") is True,
+        notice=notice,
+    )
+
+
+def _format(state: State) -> bytes:
+    import json  # noqa: PLC0415
+
+    fields = {name: value for name, value in state.fields() if name != "readable"}
+    return json.dumps(fields, indent=2).encode() + b"\n"
+
+
+def _lock(path: str, timeout: float) -> int:
+    """Answer the descriptor of the locked file; TimeoutError where another process keeps it."""
+    from threading import Event  # noqa: PLC0415  # waits can be woken; and neither is needed to read
+    from time import monotonic  # noqa: PLC0415
+
+    deadline = monotonic() + timeout
+    pause = Event()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _SAFELY, 0o600)
+    while not _try_lock(descriptor):
+        if monotonic() >= deadline:
+            os.close(descriptor)
+            raise TimeoutError("another process keeps state.json locked")
+        pause.wait(_LOCK_POLL)
+    return descriptor
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        import fcntl  # noqa: PLC0415  # not on Windows
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):  # no locks on this platform or file system: the last to replace wins
+        return True
+    return True
+
+
+def _unlock(descriptor: int) -> None:
+    try:
+        import fcntl  # noqa: PLC0415
+
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child that was forked meanwhile shares the descriptor
+    except (ImportError, OSError):
+        pass
+    finally:
+        os.close(descriptor)

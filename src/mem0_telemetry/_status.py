@@ -1,0 +1,125 @@
+"""`status()`: one frozen picture of this process's telemetry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mem0_telemetry.delivery import DeliverySnapshot
+    from mem0_telemetry.pipeline.destinations import DestinationConfig
+
+__all__ = ["DestinationStatus", "OperationsStatus", "Status", "status"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationStatus:
+    """One destination of this process."""
+
+    name: str
+    """As in `MEM0_TELEMETRY_EXPORTER`."""
+    endpoint: str
+    """Where it posts to; empty where it has no address."""
+    state: str
+    """`idle` before the first event; then what its sender says: `ok`, `retrying`, `quiet`, or `unusable` and why."""
+    waiting: int = 0
+    """Events that wait for it, those of earlier runs included."""
+    sent: int = 0
+    """Events that it is done with, in this process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationsStatus:
+    """The application's own channel: spans and metrics of Mem0's operations."""
+
+    active: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Usage telemetry of this process, as it is now."""
+
+    enabled: bool
+    """Whether events are recorded."""
+    source: str
+    """What decided: an environment variable's name, `set_enabled`, `state.json`, `destination` or `default`."""
+    reason: str
+    """Why, in words."""
+    also_off: tuple[tuple[str, str], ...] = ()
+    """What else says off: `(source, reason)` each."""
+    installation_id: str | None = None
+    """The pseudonymous id; None where there is none."""
+    destinations: tuple[DestinationStatus, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Destinations that were chosen and cannot be used, each with the remedy."""
+    sample_rate: float = 1.0
+    """Share of the hot events of `Memory` that is kept."""
+    threads: tuple[str, ...] = ()
+    """Our threads, by name."""
+    spooled: int = 0
+    """Events that this process has written to the spool, once for each destination."""
+    sent: int = 0
+    """Events that destinations are done with."""
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    """Events that were dropped, by reason."""
+    waiting_earlier: int = 0
+    """Events on disk that earlier runs or other processes left."""
+    native_telemetry: bool = False
+    """Whether Mem0's own telemetry is in place in this process, instead of ours."""
+    instrumented: bool = False
+    """Whether `instrument()` is in effect for usage."""
+    operations: OperationsStatus = OperationsStatus(active=False, reason="not instrumented")
+
+
+def status() -> Status:
+    """Look at this process's telemetry. Creates nothing, never raises; costs some file look-ups."""
+    from mem0_telemetry import _instrumentation, telemetry  # noqa: PLC0415
+    from mem0_telemetry._usage import usage  # noqa: PLC0415
+    from mem0_telemetry.mem0_internals.native_module import native_in_place  # noqa: PLC0415
+    from mem0_telemetry.operations import state  # noqa: PLC0415
+
+    decided = usage.consent()
+    pipeline, chosen = usage.pipeline, usage.chosen
+    snapshot = pipeline.snapshot() if pipeline is not None else None
+    # Those that run, whatever is chosen by now.
+    configs = pipeline.configs if pipeline is not None else chosen.configs
+    active, reason = state()
+    return Status(
+        enabled=decided.enabled,
+        source=decided.source,
+        reason=decided.reason,
+        also_off=decided.also,
+        installation_id=usage.installation_id() if decided.enabled else None,
+        destinations=_destinations(configs, snapshot) if decided.enabled else (),
+        problems=chosen.problems,
+        sample_rate=telemetry.MEM0_TELEMETRY_SAMPLE_RATE,
+        threads=snapshot.threads if snapshot else (),
+        spooled=snapshot.spooled if snapshot else 0,
+        sent=snapshot.sent if snapshot else 0,
+        dropped=dict(snapshot.dropped) if snapshot else usage.dropped_before(),
+        waiting_earlier=snapshot.waiting_earlier if snapshot else 0,
+        native_telemetry=native_in_place(),
+        instrumented=_instrumentation.standing_in(),
+        operations=OperationsStatus(active=active, reason=reason),
+    )
+
+
+def _destinations(
+    configs: Sequence[DestinationConfig], snapshot: DeliverySnapshot | None
+) -> tuple[DestinationStatus, ...]:
+    """The destinations as they run, or, before the first event, as they would."""
+    if snapshot is None:
+        return tuple(DestinationStatus(name=c.name, endpoint=c.endpoint, state="idle") for c in configs)
+    return tuple(
+        DestinationStatus(
+            name=config.name,
+            endpoint=config.endpoint,
+            state=f"{found.state}: {found.reason}" if found.reason else found.state,
+            waiting=found.waiting + found.waiting_earlier,
+            sent=found.sent,
+        )
+        for config, found in zip(configs, snapshot.destinations, strict=True)
+    )

@@ -1,0 +1,83 @@
+"""An embedder and a language model for real Mem0 that need no key and no network, and always answer the same.
+
+`configuration` is a complete `Memory.from_config` argument: embedded Qdrant and SQLite in one directory,
+these two classes in Mem0's own factories.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from mem0.embeddings.base import EmbeddingBase
+from mem0.llms.base import LLMBase
+from mem0.utils.factory import EmbedderFactory, LlmFactory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROVIDER: Final = "standin"
+DIMENSIONS: Final = 32
+
+
+class HashEmbedder(EmbeddingBase):
+    """Embeds a text as the normalised counts of its words, each hashed to one of 32 dimensions."""
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        self.config.model = self.config.model or "hash-32"
+
+    def embed(self, text: str, memory_action: str | None = None) -> list[float]:  # noqa: ARG002
+        """Return the vector of a text; texts that share words are close."""
+        vector = [0.0] * DIMENSIONS
+        for word in re.findall(r"\w+", text.lower()) or [""]:
+            vector[hashlib.sha256(word.encode()).digest()[0] % DIMENSIONS] += 1.0
+        length = math.sqrt(sum(value * value for value in vector))
+        return [value / length for value in vector]
+
+
+class EchoLLM(LLMBase):
+    """Extracts every sentence of the new messages as a memory, in the JSON that Mem0 asks for."""
+
+    def __init__(self, config: Any = None) -> None:
+        super().__init__(config)
+        self.config.model = self.config.model or "echo-1"
+
+    def generate_response(
+        self,
+        messages: list[dict[str, str]],
+        tools: Any = None,  # noqa: ARG002
+        tool_choice: str = "auto",  # noqa: ARG002
+        **kwargs: Any,
+    ) -> str:
+        """Answer an extraction prompt with its new messages, any other prompt with its last message."""
+        prompt = messages[-1]["content"]
+        if "response_format" not in kwargs:
+            return prompt
+        new = prompt.partition("## New Messages\n")[2].partition("\n\n## ")[0]
+        spoken = re.findall(r"^(?:user|assistant): (.+)$", new, flags=re.MULTILINE)
+        sentences = [sentence for line in spoken for sentence in re.split(r"(?<=[.!?])\s+", line)]
+        return json.dumps({"memory": [{"text": sentence, "attributed_to": "user"} for sentence in sentences]})
+
+
+def configuration(directory: Path, *, collection: str = "memories") -> dict[str, Any]:
+    """Return a configuration that keeps everything in one directory, and register its classes."""
+    EmbedderFactory.provider_to_class[PROVIDER] = f"{__name__}.HashEmbedder"
+    LlmFactory.register_provider(PROVIDER, f"{__name__}.EchoLLM")
+    return {
+        "embedder": {"provider": PROVIDER},
+        "llm": {"provider": PROVIDER},
+        "vector_store": {
+            "provider": "qdrant",
+            "config": {
+                "path": str(directory / "qdrant"),
+                "collection_name": collection,
+                "embedding_model_dims": DIMENSIONS,
+                "on_disk": True,
+            },
+        },
+        "history_db_path": str(directory / "history.db"),
+    }

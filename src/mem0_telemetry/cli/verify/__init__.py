@@ -1,0 +1,101 @@
+"""`mem0-telemetry verify`: proof on the user's own machine, in a temporary home, that off is off and on is little.
+
+Real Mem0 (or, without mem0ai, the drop-in alone) runs in processes of its own under Python's audit hooks, with
+texts planted wherever a user's could be and stand-ins on this machine for all servers. Nothing leaves it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from mem0_telemetry.cli.console import heading, prose, styled
+from mem0_telemetry.cli.verify import _off, _on
+from mem0_telemetry.cli.verify._children import Check, ChildError, Stage
+from mem0_telemetry.cli.verify._secrets import Planted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from contextlib import ExitStack
+
+
+__all__ = ["run"]
+
+_TIME = 55.0
+"""Seconds after which what has not ended counts as a breach; the promise is 60."""
+
+
+def run() -> int:
+    """Verify, print the verdict, and answer 0 only where nothing was seen that breaks a promise."""
+    from contextlib import ExitStack  # noqa: PLC0415
+
+    begun = monotonic()
+    print(f"{_subject()} is used in a temporary home, with texts planted wherever yours")
+    print("could be, and stand-ins for all servers. Nothing leaves this machine.")
+    with ExitStack() as stack:
+        verdicts = list(_verify(stack, begun + _TIME))
+    failed = sum(bool(check.breaches) for check in verdicts)
+    passed = f"{len(verdicts) - failed} of {len(verdicts)} checks passed in {monotonic() - begun:.0f} s"
+    print()
+    prose(
+        styled(f"NOT AS PROMISED: {passed}.", "red") if failed else styled(f"As promised: {passed}.", "green")
+    )
+    return 1 if failed else 0
+
+
+def _subject() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    try:
+        return f"Mem0 {version('mem0ai')}"
+    except PackageNotFoundError:
+        return "The drop-in (mem0ai is not installed)"
+
+
+def _verify(stack: ExitStack, deadline: float) -> Iterator[Check]:
+    from mem0_telemetry.cli.demo.platform_stub import PlatformStub  # noqa: PLC0415
+    from opentelemetry.exporter.posthog.testing import Answer, CaptureServer  # noqa: PLC0415
+
+    unused, receiver, refusing = (stack.enter_context(CaptureServer()) for _ in range(3))
+    refusing.answer_always(Answer(status=503))
+    planted = Planted()
+    root = Path(stack.enter_context(tempfile.TemporaryDirectory()), planted["directory"])
+    root.mkdir()
+    platform = stack.enter_context(PlatformStub())
+    stage = Stage(
+        root=root, platform_url=platform.url, receiver_url=unused.url, planted=planted, deadline=deadline
+    )
+    on = _on.program(stage, receiver, refusing)
+    off = [(way, _off.program(way, number, stage)) for number, way in enumerate(_off.WAYS)]
+    stage.run([on, *(program for _, program in off)])  # the longest first
+    heading("Switched off")
+    yield from _shown(_off.check(way, program) for way, program in off)
+    yield from _shown([_nothing_arrived(len(unused.requests))])
+    heading("Switched on")
+    try:
+        yield from _shown(_on.checks(on, stage, receiver, refusing))
+    except ChildError as error:
+        yield from _shown([Check(promise="Mem0 can be used", breaches=(str(error),))])
+
+
+def _nothing_arrived(requests: int) -> Check:
+    breaches = (f"{requests} requests arrived",) if requests else ()
+    return Check(promise="no request arrives where PostHog would be", breaches=breaches, observed="none")
+
+
+def _shown(checks: Iterable[Check]) -> Iterator[Check]:
+    for check in checks:
+        mark = styled("BREACH", "red") if check.breaches else styled("ok", "green")
+        print(f"  {mark}  {check.promise}")
+        for breach in check.breaches[:10]:
+            print(f"        {breach[:200]}")
+        if len(check.breaches) > _BREACHES_SHOWN:
+            print(f"        and {len(check.breaches) - _BREACHES_SHOWN} more")
+        if not check.breaches:
+            print(f"      {styled(check.observed, 'dim')}")
+        yield check
+
+
+_BREACHES_SHOWN = 10

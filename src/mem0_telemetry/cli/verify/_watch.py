@@ -1,0 +1,114 @@
+"""Watch what this process does, by Python's own audit events, and whose code does it."""
+
+from __future__ import annotations
+
+import _thread
+import atexit
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+_OURS = frozenset({"mem0_telemetry", "opentelemetry", "posthog"})
+_NOT_OURS = frozenset({"__main__", "mem0"})
+_HARNESS = "mem0_telemetry.cli."
+_HEAVY = frozenset({"opentelemetry", "posthog", "requests", "urllib3", "grpc", "google"})
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_FILE_EVENTS = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate")
+_NETWORK_EVENTS = (
+    "socket.__new__",
+    "socket.connect",
+    "socket.bind",
+    "socket.sendto",
+    "socket.getaddrinfo",
+    "socket.gethostbyaddr",
+    "socket.gethostbyname",
+    "socket.getnameinfo",
+    "socket.gethostname",
+)
+_PROCESS_EVENTS = (
+    "subprocess.Popen",
+    "os.system",
+    "os.fork",
+    "os.forkpty",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+)
+_THREAD_EVENTS = ("_thread.start_new_thread", "_thread.start_joinable_thread")
+
+
+class Watch:
+    """Notes what our code does, and what other code does on behalf of ours; can't be stopped once it has begun.
+
+    Attributes:
+        seen: one `(kind, what)` for each: a kind is `network`, `process`, `thread`, `file`, `read`, `import`, `hook`.
+    """
+
+    def __init__(self, own_directory: str) -> None:
+        self.seen: list[tuple[str, str]] = []
+        self._own_directory = own_directory
+        self._kinds: dict[str, str] = {
+            **dict.fromkeys(_FILE_EVENTS, "file"),
+            **dict.fromkeys(_NETWORK_EVENTS, "network"),
+            **dict.fromkeys(_PROCESS_EVENTS, "process"),
+            **dict.fromkeys(_THREAD_EVENTS, "thread"),
+        }
+
+    def begin(self) -> None:
+        """Watch from now on; what raises no audit event of its own is watched where it is asked for."""
+        sys.addaudithook(self._audit)
+        atexit.register = self._noting("hook", "atexit.register", atexit.register)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork = self._noting("hook", "os.register_at_fork", os.register_at_fork)
+        if sys.version_info < (3, 12):  # before, starting a thread raised no audit event
+            start = self._noting("thread", "start_new_thread", _thread.start_new_thread)
+            _thread.start_new_thread = threading._start_new_thread = start  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        kind, what = self._kinds.get(event), ""
+        if kind is not None:
+            what = f"{event} {arguments[:2]!r}"
+        elif event == "open":
+            kind, what = self._opened(*arguments)
+        elif event == "import" and arguments[0].partition(".")[0] in _HEAVY:
+            kind, what = "import", arguments[0]
+        if kind is not None and is_ours(sys._getframe(1)):  # noqa: SLF001  # who does it is what this is about
+            self.seen.append((kind, what))
+
+    def _opened(self, path: object, _: object, flags: object) -> tuple[str | None, str]:
+        if isinstance(flags, int) and flags & _WRITING:
+            return "file", f"open {path!r} for writing"
+        if isinstance(path, str) and path.startswith(self._own_directory):
+            return "read", f"open {path!r}"
+        return None, ""
+
+    def _noting(self, kind: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*arguments: Any, **named: Any) -> Any:
+            caller = sys._getframe(1)  # noqa: SLF001
+            # Modules of Python's own register hooks when they are first imported: that is nobody's doing.
+            if is_ours(caller) and (kind != "hook" or _root_of(caller) in _OURS):
+                self.seen.append((kind, f"{name} {arguments!r}"))
+            return function(*arguments, **named)
+
+        return noted
+
+
+def _root_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def is_ours(frame: FrameType | None) -> bool:
+    """Whether the innermost code that is neither Python's own nor a library in between is ours."""
+    while frame is not None:
+        root = _root_of(frame)
+        if root in _NOT_OURS or str(frame.f_globals.get("__name__", "")).startswith(_HARNESS):
+            return False
+        if root in _OURS:
+            return True
+        frame = frame.f_back
+    return False

@@ -1,0 +1,68 @@
+"""A durable pipeline for OpenTelemetry log records: queue, writer, spool, senders.
+
+It knows no product, no consent and no vendor: what may be sent, whether, and where to are arguments. An event
+that was put is written to disk by a thread of ours, and stays there until its destination is done with it, in
+this process or a later one. Nothing here raises into the caller, waits for the network (but `flush`,
+`shutdown` and the exit, each with a bound), or logs above DEBUG.
+
+`fork_gate` and `reading` are usable without the OTel SDK being loaded; the rest is loaded when it is first
+asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from mem0_telemetry.delivery._delivery import Delivery
+    from mem0_telemetry.delivery._facts import (
+        DROP_REASONS,
+        THREAD_PREFIX,
+        DeliverySnapshot,
+        Destination,
+        DestinationSnapshot,
+        Limits,
+        mailbox_name,
+    )
+    from mem0_telemetry.delivery.reading import SpooledMailbox, SpoolFile, history, mailboxes, purge
+
+__all__ = [
+    "DROP_REASONS",
+    "THREAD_PREFIX",
+    "Delivery",
+    "DeliverySnapshot",
+    "Destination",
+    "DestinationSnapshot",
+    "Limits",
+    "SpoolFile",
+    "SpooledMailbox",
+    "history",
+    "mailbox_name",
+    "mailboxes",
+    "purge",
+]
+
+_HOMES: Final = {
+    "Delivery": "_delivery",
+    **dict.fromkeys(
+        (
+            "DROP_REASONS",
+            "THREAD_PREFIX",
+            "DeliverySnapshot",
+            "Destination",
+            "DestinationSnapshot",
+            "Limits",
+            "mailbox_name",
+        ),
+        "_facts",
+    ),
+    **dict.fromkeys(("SpoolFile", "SpooledMailbox", "history", "mailboxes", "purge"), "reading"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -1,0 +1,264 @@
+"""The pipeline as one object: queue, writer, spool, senders."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from mem0_telemetry._clock import SystemClock
+from mem0_telemetry._guard import guard
+from mem0_telemetry.delivery import fork_gate
+from mem0_telemetry.delivery._batcher import Batcher
+from mem0_telemetry.delivery._drops import Drops
+from mem0_telemetry.delivery._exit import ExitHook, is_exiting_here
+from mem0_telemetry.delivery._facts import DeliverySnapshot, Limits
+from mem0_telemetry.delivery._files import HAVE_LOCKS
+from mem0_telemetry.delivery._history import History
+from mem0_telemetry.delivery._processor import SpoolProcessor
+from mem0_telemetry.delivery._senders import Senders
+from mem0_telemetry.delivery._writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
+
+    from mem0_telemetry._clock import Clock
+    from mem0_telemetry.delivery._facts import Destination
+
+_RESTART_INTERVAL = 1.0
+"""Seconds after which it is tried again to start threads where the system refused."""
+_ENDING = 0.1
+"""Seconds that an idle thread has to end."""
+
+
+class Delivery:
+    """Takes events and log records, and delivers them to every destination, in this run or a later one.
+
+    Thread-safe, and safe to be inherited by a forked child, which starts empty. Making one starts no thread
+    and touches no disk; the first `put` (or emitted record) does. At exit it writes what is queued, then
+    gives the network `exit_timeout` seconds.
+
+    Args:
+        directory: where `spool/` and `history.jsonl` are; None, or a platform without advisory locks, keeps
+            everything in memory.
+        destinations: each gets every batch, independently of the others.
+        emit: called on the writer's thread with (time in ns, event, attributes), inside the fork gate. It
+            emits a log record on a provider that has `processor`.
+        accept: called with each record before it is written, and when it is read back from disk; its answer
+            is what is written or sent. None drops the record, counted as `rejected`. It may be called twice
+            for one record.
+        allowed: asked by the writer and by each sender before each batch; False does what `discard` does.
+        dropped_attributes: makes attributes of the drop counts by reason; they ride on the first record of
+            the next batch, through `accept`. None: they are not reported that way.
+        exit_timeout: seconds that the network may hold the process at exit.
+        limits: sizes and times.
+        clock: where the time is read.
+    """
+
+    def __init__(  # noqa: PLR0913  # the seams of the pipeline, all by name
+        self,
+        *,
+        directory: Path | None,
+        destinations: Sequence[Destination],
+        emit: Callable[[int, str, Mapping[str, Any]], None],
+        accept: Callable[[ReadableLogRecord], ReadableLogRecord | None],
+        allowed: Callable[[], bool],
+        dropped_attributes: Callable[[Mapping[str, int]], Mapping[str, Any]] | None = None,
+        exit_timeout: float = 0.5,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        directory = directory if HAVE_LOCKS else None
+        self._limits = limits = limits or Limits()
+        self._clock = clock = clock or SystemClock()
+        self._exit_timeout = exit_timeout
+        self._drops = Drops()
+        self._history = History(root=directory, allowed=allowed, clock=clock)
+        self._senders = Senders(
+            directory=directory,
+            destinations=destinations,
+            accept=accept,
+            allowed=allowed,
+            discard=self.discard,
+            history=self._history,
+            drops=self._drops,
+            limits=limits,
+            clock=clock,
+        )
+        self._processor = SpoolProcessor(
+            max_records=limits.queue_events, drops=self._drops, notify=self._notify, flush=self.flush
+        )
+        self._writer = Writer(
+            emit=emit,
+            processor=self._processor,
+            batcher=Batcher(
+                accept=accept, dropped_attributes=dropped_attributes, drops=self._drops, clock=clock
+            ),
+            senders=self._senders,
+            allowed=allowed,
+            discard=self.discard,
+            drops=self._drops,
+            limits=limits,
+            clock=clock,
+        )
+        self._exit_hook = ExitHook(self._at_exit)
+        self._shut_down = False
+        self._start_afresh()
+        fork_gate.after_fork_in_child(self._forget_inherited)
+
+    def _start_afresh(self) -> None:
+        self._starting = threading.RLock()  # re-entrant: a signal handler may flush while it starts them
+        self._start_again_at = 0.0
+        self._running = False
+        """The threads run, and the process is not ending: `put` has nothing to do but to queue."""
+        self._exit_deadline: float | None = None
+
+    @property
+    def processor(self) -> LogRecordProcessor:
+        """The spool processor, for the provider that `emit` uses and any other; `on_emit` from any thread."""
+        return self._processor
+
+    def put(self, event: str, attributes: Mapping[str, Any]) -> bool:
+        """Queue an event; False, and counted, where the queue is full or the delivery shut down.
+
+        Costs some µs; no I/O, no waiting; the first one starts the threads. `attributes` must not be changed
+        afterwards. An event that is put at interpreter exit is written at once, on the calling thread.
+        """
+        if self._shut_down:
+            self._drops.count("shut_down")
+            return False
+        accepted = self._writer.put((self._clock.time_ns(), event, attributes))
+        if not self._running:
+            self._get_going()
+        return accepted
+
+    def count_dropped(self, reason: str, n: int = 1) -> None:
+        """Count `n` events that were dropped before they got here."""
+        self._drops.count(reason, n)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until every destination is done with all that was put before; back-off does not count.
+
+        Args:
+            timeout: seconds; never exceeded.
+
+        Returns:
+            False where the time ran out, or nothing more can happen within it.
+        """
+        deadline = self._clock.monotonic() + timeout
+        self._await_start(timeout)
+        written = self._writer.flush(deadline - self._clock.monotonic())
+        return written and self._senders.wait_until_sent(deadline)
+
+    def shutdown(self, timeout: float) -> bool:
+        """Write the queue in full, give the network what is left of `timeout` seconds, and end.
+
+        Idempotent, never raises. The queue alone may take longer than `timeout`: a full one about 1 s. Later
+        events are dropped and counted as `shut_down`. What is not sent stays on disk for the next run.
+
+        Returns:
+            Whether every destination is done with all that this process has put.
+        """
+        self._shut_down = True
+        finished = False
+        with guard("shutting the delivery down"):
+            finished = self._finish(self._clock.monotonic() + timeout)
+            self._processor.close()
+        return finished  # the guard may have dropped an exception
+
+    def discard(self) -> None:
+        """Delete this process's queue and the files it wrote, counted as `discarded`.
+
+        A request in flight is not repeated. The delivery goes on with what is put later.
+        """
+        self._writer.discard()
+        self._senders.discard()
+
+    def snapshot(self) -> DeliverySnapshot:
+        """How it stands. Lists the spool's directories, so not for every call."""
+        threads = [self._writer.worker.name, *(sender.worker.name for sender in self._senders)]
+        return DeliverySnapshot(
+            destinations=tuple(sender.snapshot() for sender in self._senders),
+            queued=len(self._writer),
+            spooled=self._writer.spooled,
+            dropped=MappingProxyType(self._drops.totals()),
+            threads=tuple(filter(None, threads)),
+        )
+
+    # --- starting ---
+
+    def _notify(self) -> None:
+        """A record was emitted."""
+        if self._writer.is_writing_here:  # for its own batch
+            return
+        self._writer.wake()
+        if not self._running:
+            self._get_going()
+
+    def _get_going(self) -> None:
+        """Start the threads, or do without them where that is too late."""
+        if self._writer.is_writing_here:  # a signal handler interrupted it; what was put is next
+            return
+        if self._exit_deadline is not None or is_exiting_here():
+            with guard("writing the queue at exit"):
+                self._writer.write_here(self._limits.write_bound)
+        elif self._starting.acquire(blocking=False):
+            try:
+                if self._clock.monotonic() >= self._start_again_at:
+                    self._start_again_at = self._clock.monotonic() + _RESTART_INTERVAL
+                    self._start()
+            finally:
+                self._starting.release()
+
+    def _start(self) -> None:
+        self._exit_hook.register()
+        # All of them here: at exit none can be started any more, and one event may be all that there is.
+        with suppress(RuntimeError):  # none to be had: what is queued is written at exit
+            self._writer.start()
+            self._senders.start()
+            self._running = True
+        # Not before: their first work is long, and would keep the interpreter from the caller.
+        self._writer.wake()
+        self._senders.wake()
+
+    def _forget_inherited(self) -> None:
+        """In a forked child: empty, without threads, until its own first event."""
+        self._drops.forget_inherited()
+        self._processor.forget_inherited()
+        self._writer.forget_inherited()
+        self._history.forget_inherited()
+        self._senders.forget_inherited()
+        self._start_afresh()
+
+    def _await_start(self, timeout: float) -> None:
+        """Wait until another thread, if it is just putting the first event, has started all of ours."""
+        if self._starting.acquire(timeout=max(0.0, timeout)):
+            self._starting.release()
+            if not self._running and (len(self._writer) or len(self._processor)):
+                self._get_going()  # whoever has put it found the lock taken, by us
+
+    # --- ending ---
+
+    def _at_exit(self) -> None:
+        if self._exit_deadline is None:  # a `multiprocessing` child may come here twice
+            self._exit_deadline = self._clock.monotonic() + max(0.0, self._exit_timeout)
+        self._running = False
+        # Whoever interrupts waited enough.
+        with guard("writing the queue at exit"), suppress(KeyboardInterrupt):
+            self._finish(self._exit_deadline)
+
+    def _finish(self, deadline: float) -> bool:
+        self._await_start(self._limits.write_bound)
+        written = self._writer.flush(max(deadline - self._clock.monotonic(), self._limits.write_bound))
+        finished = written and self._senders.wait_until_sent(deadline)
+        self._writer.stop()
+        self._senders.stop()
+        if written:
+            self._writer.worker.join(_ENDING)
+        # One may be in the midst of a batch of another process: cut off, that would be sent twice.
+        self._senders.join(deadline, at_least=_ENDING if finished else 0.0)
+        return finished

@@ -1,0 +1,231 @@
+"""Batches as files in one directory, which any number of processes share without knowing of each other.
+
+A file is written aside under its own lock and then renamed, so it is whole or not there. Whoever locks it may
+send it, and removes it. A process that dies leaves whole files, and at most one `.part`, which the next one
+takes over or clears.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from mem0_telemetry.delivery import _files
+from mem0_telemetry.delivery._batch import CORRUPT, DONE, PARTIAL, readable_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from mem0_telemetry.delivery._drops import Drops
+    from mem0_telemetry.delivery._store import Claim
+
+_BLOCK: Final = 4096
+_ABANDONED_AFTER: Final = 60.0
+"""Seconds after which an empty, unlocked file has no writer any more; one that is writing has it locked."""
+_RECOUNT_SHARE: Final = 64
+"""After each such share of the bound is written, the directory is measured again: others write too."""
+_DROP_TO: Final = 0.95
+"""Share of the bound that is left when it was exceeded, so that not each write has to make room."""
+
+
+def expire_abandoned(root: Path, *, but: Iterable[str], before: str, drops: Drops) -> None:
+    """Drop and count what has a smaller name than `before` in the mailboxes that nobody in this process sends."""
+    with suppress(OSError), _files.directory(root, "spool") as parent:
+        for mailbox in set(os.listdir(parent)) - set(but):  # noqa: PTH208  # by descriptor
+            DiskStore(root=root, mailbox=mailbox, max_bytes=0, drops=drops).expire(before)
+
+
+class DiskStore:
+    """The spool of one destination. Every method copes with the directory going away meanwhile."""
+
+    def __init__(self, *, root: Path, mailbox: str, max_bytes: int, drops: Drops) -> None:
+        self._path = (root, "spool", mailbox)
+        self._max_bytes = max_bytes
+        self._drops = drops
+        self._files = _files.LockedFiles()
+        self._since_measured = max_bytes  # measure at the first write
+
+    def put(self, name: str, line: bytes) -> None:
+        with _files.directory(*self._path, create=True) as parent:
+            self._write(parent, name, line)
+            self._since_measured += _on_disk(len(line))
+            if self._since_measured * _RECOUNT_SHARE >= self._max_bytes:
+                self._since_measured = 0
+                # The batch is kept all the same: raised here, it would be kept in memory too, and sent twice.
+                with suppress(OSError):
+                    self._make_room(parent)
+
+    def names(self) -> list[str]:
+        try:
+            with _files.directory(*self._path) as parent:
+                entries = os.listdir(parent)  # noqa: PTH208  # by descriptor
+                if any(entry.endswith(PARTIAL) for entry in entries):
+                    self._recover(parent, entries)
+                    entries = os.listdir(parent)  # noqa: PTH208  # by descriptor
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(entry for entry in entries if readable_count(entry) is not None)
+
+    def claim(self, name: str) -> Claim | None:
+        try:
+            with _files.directory(*self._path) as parent:
+                descriptor = self._files.take(parent, name)
+        except OSError:
+            return None
+        return None if descriptor is None else _DiskClaim(self, name, descriptor)
+
+    def remove(self, names: Iterable[str], reason: str) -> None:
+        with suppress(OSError), _files.directory(*self._path) as parent:
+            for name in names:
+                self._drop(parent, name, reason)
+
+    def expire(self, before: str) -> None:
+        with suppress(OSError), _files.directory(*self._path) as parent:
+            for entry in os.listdir(parent):  # noqa: PTH208  # by descriptor
+                if entry < before and readable_count(_plain(entry)) is not None:
+                    self._drop(parent, entry, "expired")
+
+    def discard(self, names: Iterable[str]) -> int:
+        """Remove these batches even while somebody sends them. The records removed."""
+        with suppress(OSError), _files.directory(*self._path) as parent:
+            return sum(readable_count(name) or 0 for name in names if _files.remove(parent, name))
+        return 0
+
+    def forget_inherited(self) -> None:
+        self._files.close_inherited()
+        self._since_measured = self._max_bytes
+
+    def finish(self, name: str, descriptor: int, *, rename_to: str | None) -> bool:
+        """Take a claimed file out of the mailbox, or rename it there, and let go of it. False if it stays."""
+        try:
+            with _files.directory(*self._path) as parent:
+                if _files.same_file(parent, name, os.fstat(descriptor)):
+                    if rename_to is None:
+                        os.unlink(name, dir_fd=parent)
+                    else:
+                        os.rename(name, rename_to, src_dir_fd=parent, dst_dir_fd=parent)
+        except OSError:
+            # The directory is read-only by now. The file says that nothing is left to be sent.
+            with suppress(OSError):
+                os.pwrite(descriptor, DONE, 0)
+                os.ftruncate(descriptor, len(DONE))
+            return False
+        else:
+            return True
+        finally:
+            self.let_go(descriptor)
+
+    def let_go(self, descriptor: int) -> None:
+        """Let others claim it again."""
+        self._files.close(descriptor)
+
+    def _write(self, parent: int, name: str, line: bytes) -> None:
+        partial = name + PARTIAL
+        descriptor = self._files.create(parent, partial)
+        try:
+            _files.write_all(descriptor, line)
+            try:
+                os.rename(partial, name, src_dir_fd=parent, dst_dir_fd=parent)
+            except FileNotFoundError:
+                # We were stopped for long, and somebody took the file for abandoned.
+                if not _files.same_file(parent, name, os.fstat(descriptor)):
+                    raise
+        except OSError:
+            _files.remove(parent, partial)
+            raise
+        finally:
+            self._files.close(descriptor)
+
+    def _recover(self, parent: int, entries: Iterable[str]) -> None:
+        """Finish what a process that died was writing, where all of it is there; else clear it away."""
+        for partial in entries:
+            name = partial.removesuffix(PARTIAL)
+            if name == partial or readable_count(name) is None or not self._is_abandoned(parent, partial):
+                continue
+            descriptor = self._files.take(parent, partial)
+            if descriptor is None:
+                continue
+            with suppress(OSError):
+                if _files.read_all(descriptor).endswith(b"\n"):
+                    os.rename(partial, name, src_dir_fd=parent, dst_dir_fd=parent)
+                elif _files.remove(parent, partial):
+                    self._drops.count("corrupt", readable_count(name) or 0)
+            self._files.close(descriptor)
+
+    @staticmethod
+    def _is_abandoned(parent: int, partial: str) -> bool:
+        """Whether a living writer would have it locked; not yet if it is new and empty."""
+        try:
+            facts = os.stat(partial, dir_fd=parent, follow_symlinks=False)
+        except OSError:
+            return False
+        return facts.st_size > 0 or abs(time.time() - facts.st_mtime) > _ABANDONED_AFTER
+
+    def _make_room(self, parent: int) -> None:
+        sizes = {}
+        for entry in os.listdir(parent):  # by descriptor
+            if readable_count(_plain(entry)) is not None:
+                with suppress(FileNotFoundError):
+                    sizes[entry] = _on_disk(os.stat(entry, dir_fd=parent, follow_symlinks=False).st_size)
+        total = sum(sizes.values())
+        if total <= self._max_bytes:
+            return
+        for oldest in sorted(sizes):
+            if total <= self._max_bytes * _DROP_TO:
+                break
+            if self._drop(parent, oldest, "spool_full"):
+                total -= sizes[oldest]
+
+    def _drop(self, parent: int, name: str, reason: str) -> bool:
+        """Remove one file and count its records, unless somebody is sending or writing it."""
+        descriptor = self._files.take(parent, name)
+        if descriptor is None:
+            return False
+        try:
+            removed = _files.remove(parent, name)
+        finally:
+            self._files.close(descriptor)
+        if removed:
+            self._drops.count(reason, readable_count(name) or 0)
+        return removed
+
+
+def _plain(entry: str) -> str:
+    return entry.removesuffix(PARTIAL).removesuffix(CORRUPT)
+
+
+def _on_disk(size: int) -> int:
+    return -(-size // _BLOCK) * _BLOCK
+
+
+class _DiskClaim:
+    def __init__(self, store: DiskStore, name: str, descriptor: int) -> None:
+        self._store = store
+        self._name = name
+        self._descriptor: int | None = descriptor
+
+    def read(self) -> bytes:
+        if self._descriptor is None:
+            raise FileNotFoundError(self._name)
+        return _files.read_all(self._descriptor)
+
+    def is_done(self) -> bool:
+        return self._descriptor is not None and os.fstat(self._descriptor).st_size == len(DONE)
+
+    def remove(self) -> bool:
+        return self._finish(None)
+
+    def set_aside(self) -> bool:
+        return self._finish(self._name + CORRUPT)
+
+    def _finish(self, rename_to: str | None) -> bool:
+        descriptor, self._descriptor = self._descriptor, None
+        return descriptor is None or self._store.finish(self._name, descriptor, rename_to=rename_to)
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            self._store.let_go(self._descriptor)
+            self._descriptor = None

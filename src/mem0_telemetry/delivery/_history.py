@@ -1,0 +1,138 @@
+"""`history.jsonl`: the last sends, for a human to see what left the machine.
+
+One JSON object a line: `time` (ISO 8601, UTC), `destination`, `result` (`sent`: the exporter was done with
+it; `failed`: the first failure of a row), `reason` (of a failure, in a few words), `count` of records, and
+`batch`, the OTLP/JSON itself (null where it alone exceeds the bound).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from contextlib import ExitStack, suppress
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Final
+
+from mem0_telemetry.delivery import _files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mem0_telemetry._clock import Clock
+
+FILE: Final = "history.jsonl"
+_PARTIAL: Final = FILE + ".part"
+_MAX_ENTRIES: Final = 50
+_MAX_BYTES: Final = 1024 * 1024
+_ATTEMPTS: Final = 20
+"""Times that it is tried to get the file while others write to it; then this send goes without an entry."""
+_PAUSE: Final = 0.01
+"""Seconds between two of them."""
+
+
+class History:
+    """Appends to the history in `root`, or leaves it where it cannot (None, disk full, no locks)."""
+
+    def __init__(
+        self, *, root: Path | None, clock: Clock, allowed: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._root = root
+        self._allowed = allowed
+        self._clock = clock
+        self._files = _files.LockedFiles()
+        self._pause = threading.Event()  # never set
+
+    def add(self, *, destination: str, result: str, reason: str = "", count: int, line: bytes) -> None:
+        """Note one send, unless telemetry is off by now."""
+        if self._root is None or not self._allowed():
+            return
+        facts = {
+            "time": datetime.fromtimestamp(self._clock.time_ns() / 1e9, tz=timezone.utc).isoformat(),
+            "destination": destination,
+            "result": result,
+            **({"reason": reason} if reason else {}),
+            "count": count,
+        }
+        head = json.dumps(facts)[:-1].encode()
+        entry = b'%s, "batch": %s}\n' % (head, line.rstrip(b"\n"))
+        if len(entry) > _MAX_BYTES:
+            entry = b'%s, "batch": null}\n' % head
+        with suppress(OSError), _files.directory(self._root, create=True) as parent:
+            descriptor = self._take(parent)
+            if descriptor is None:
+                return
+            try:
+                lines = _files.read_all(descriptor).splitlines(keepends=True)
+                # Under the lock, for which whoever switches off and then deletes the file waits too.
+                if self._allowed():
+                    self._rewrite(parent, newest([*lines, entry]))
+                elif not lines:  # it was made for this
+                    _files.remove(parent, FILE)
+            finally:
+                self._files.close(descriptor)
+
+    def delete(self) -> None:
+        """Delete it, between two writes of whoever writes: one that had read it would bring it back.
+
+        Raises:
+            OSError: it is there, and cannot be deleted.
+        """
+        if self._root is None or not any(os.path.lexists(self._root / name) for name in (FILE, _PARTIAL)):
+            return
+        with ExitStack() as held:
+            if _files.HAVE_LOCKS:
+                with suppress(OSError):
+                    parent = held.enter_context(_files.directory(self._root))
+                    if (descriptor := self._take(parent)) is not None:
+                        held.callback(self._files.close, descriptor)
+            for name in (_PARTIAL, FILE):
+                (self._root / name).unlink(missing_ok=True)
+
+    def _take(self, parent: int) -> int | None:
+        """Have the file, made where there is none, under its lock; None where it stays busy.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        for _ in range(_ATTEMPTS):
+            descriptor = self._files.take(parent, FILE)
+            if descriptor is None:
+                with suppress(FileExistsError):  # it is busy
+                    descriptor = self._files.create(parent, FILE)
+            if descriptor is not None:
+                return descriptor
+            self._pause.wait(_PAUSE)
+        return None
+
+    def _rewrite(self, parent: int, lines: list[bytes]) -> None:
+        """Replace the file, whose lock is held, by `lines`."""
+        _files.remove(parent, _PARTIAL)  # of a process that died here: whoever lives has the lock
+        descriptor = self._files.create(parent, _PARTIAL)
+        try:
+            _files.write_all(descriptor, b"".join(lines))
+            os.rename(_PARTIAL, FILE, src_dir_fd=parent, dst_dir_fd=parent)
+        except OSError:
+            _files.remove(parent, _PARTIAL)
+            raise
+        finally:
+            self._files.close(descriptor)
+
+    def forget_inherited(self) -> None:
+        """In a forked child: the parent's descriptors are the parent's."""
+        self._files.close_inherited()
+        self._pause = threading.Event()  # its lock may have been held
+
+
+def newest(lines: list[bytes]) -> list[bytes]:
+    """As many of the last whole `lines` as the bounds allow."""
+    kept: list[bytes] = []
+    size = 0
+    for line in reversed(lines[-_MAX_ENTRIES:]):
+        size += len(line)
+        if size > _MAX_BYTES:
+            break
+        if line.endswith(b"\n"):
+            kept.append(line)
+    return kept[::-1]

@@ -1,0 +1,150 @@
+"""Keep `os.fork()` from happening while one of our threads imports, or is inside code with locks of its own.
+
+A child inherits every lock as it was, but only the thread that forked: a module lock or an SDK lock that
+another thread held is never released there, and the child hangs in its next import. So a thread of ours that
+is about to import says `with hold():`, and a fork waits until nobody holds the gate: normally some
+microseconds, 0.25 s around the first event, 10 s at most. Past that bound the fork goes ahead.
+
+Standard library only, and no OpenTelemetry: it is the gate *around* those imports.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from mem0_telemetry._guard import guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+    from typing import Any
+
+__all__ = ["after_fork_in_child", "hold"]
+
+_BOUND: Final = 10.0
+"""Seconds that a fork waits for holders, and a holder for a fork."""
+
+
+class _ForkGate:
+    """Many holders, or one fork; a thread never waits for itself."""
+
+    def __init__(self) -> None:
+        # Re-entrant, as a signal handler may interrupt a holder and record an event of its own.
+        self._condition = threading.Condition(threading.RLock())
+        self._holders: dict[int, int] = {}
+        self._forking: list[int] = []
+        """Threads that are about to fork."""
+        self._registered = False
+        self._callbacks: list[weakref.WeakMethod[Callable[[], None]]] = []
+
+    def enter(self) -> None:
+        if not self._registered:
+            self._register()
+        me = threading.get_ident()
+        with self._condition:
+            # Not for itself: a signal handler may come here while its thread waits to fork.
+            if self._forking and me not in self._holders and me not in self._forking:
+                self._condition.wait_for(lambda: not self._forking, _BOUND)
+            self._holders[me] = self._holders.get(me, 0) + 1
+
+    def leave(self) -> None:
+        me = threading.get_ident()
+        with self._condition:
+            depth = self._holders.pop(me, 1) - 1
+            if depth:
+                self._holders[me] = depth
+            elif self._forking:
+                self._condition.notify_all()
+
+    def after_fork_in_child(self, callback: Callable[[], None]) -> None:
+        if not self._registered:
+            self._register()
+        with self._condition:
+            self._callbacks = [known for known in self._callbacks if known() is not None]
+            self._callbacks.append(weakref.WeakMethod(callback))
+
+    def _register(self) -> None:
+        """Register the hooks, once a process.
+
+        Hooks run before a fork in the reverse order of their registration. These two modules take a lock of
+        theirs in such a hook, and imports inside the gate need it; so theirs must be registered before ours,
+        to be run after it.
+        """
+        import concurrent.futures.thread  # noqa: F401, PLC0415  # the SDK imports both anyway
+        import logging  # noqa: F401, PLC0415
+
+        with self._condition:
+            if self._registered:
+                return
+            self._registered = True
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._before,
+                after_in_parent=self._after_in_parent,
+                after_in_child=self._after_in_child,
+            )
+
+    def _before(self) -> None:
+        me = threading.get_ident()
+        deadline = time.monotonic() + _BOUND
+        with self._condition:
+            self._forking.append(me)
+            while self._holders.keys() - {me} and (left := deadline - time.monotonic()) > 0:
+                self._condition.wait(left)
+
+    def _after_in_parent(self) -> None:
+        with self._condition:
+            with suppress(ValueError):  # the hooks were registered in the midst of this fork
+                self._forking.remove(threading.get_ident())
+            self._condition.notify_all()
+
+    def _after_in_child(self) -> None:
+        # The lock may have been held by a thread that does not exist here; only the forking thread's holds
+        # do.
+        me = threading.get_ident()
+        self._condition = threading.Condition(threading.RLock())
+        self._holders = {me: self._holders[me]} if me in self._holders else {}
+        self._forking = []
+        for reference in self._callbacks:
+            with guard("starting afresh in a forked child"):
+                if (callback := reference()) is not None:
+                    callback()
+
+
+class _Hold:
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        _gate.enter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _gate.leave()
+
+
+_gate: Final = _ForkGate()
+_hold: Final = _Hold()
+
+
+def hold() -> AbstractContextManager[Any]:
+    """Keep every other thread's fork waiting while the `with` block runs. Re-entrant, thread-safe.
+
+    Costs about 1 µs. Waits only for a fork that is going on, 10 s at most. A thread inside may itself fork.
+    Where the platform has no `os.register_at_fork` it does nothing.
+    """
+    return _hold
+
+
+def after_fork_in_child(callback: Callable[[], None]) -> None:
+    """Call the bound method `callback` in every forked child, first thing; held weakly. Thread-safe.
+
+    An `Exception` of it is logged at DEBUG and dropped.
+    """
+    _gate.after_fork_in_child(callback)

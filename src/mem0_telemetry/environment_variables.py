@@ -1,0 +1,114 @@
+"""Every environment variable that this distribution reads, by name, and how it reads.
+
+Not in the entry point group `opentelemetry_environment_variables`: of a module there `opentelemetry-instrument` makes
+options of the names that begin with `OTEL_` only, and fails to start where two modules share one.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MEM0_TELEMETRY = "MEM0_TELEMETRY"
+"""Usage telemetry on or off: only `true`, `1` and `yes`, in any case, keep it on; unset is on, as in Mem0."""
+
+SDK_DISABLED = "OTEL_SDK_DISABLED"
+"""OpenTelemetry's own switch: `true`, in any case, is off."""
+
+DO_NOT_TRACK = "DO_NOT_TRACK"
+"""The switch shared by many tools: anything but empty, `0` and `false` is off."""
+
+MEM0_DIR = "MEM0_DIR"
+"""Mem0's directory, default `~/.mem0`: Mem0's `config.json`, and `telemetry/`, which is ours."""
+
+MEM0_TELEMETRY_EXPORTER = "MEM0_TELEMETRY_EXPORTER"
+"""Destinations, comma-separated: `posthog` (default), `otlp`, `console`, an entry point; `none` is off."""
+
+MEM0_TELEMETRY_POSTHOG_API_KEY = "MEM0_TELEMETRY_POSTHOG_API_KEY"
+"""Project key of the PostHog destination, default Mem0's public one."""
+
+MEM0_TELEMETRY_POSTHOG_HOST = "MEM0_TELEMETRY_POSTHOG_HOST"
+"""Host of the PostHog destination, default PostHog's US cloud."""
+
+MEM0_TELEMETRY_OTLP_ENDPOINT = "MEM0_TELEMETRY_OTLP_ENDPOINT"
+"""Base URL of the OTLP destination; over HTTP `/v1/logs` is appended."""
+
+MEM0_TELEMETRY_OTLP_HEADERS = "MEM0_TELEMETRY_OTLP_HEADERS"
+"""Headers of the OTLP destination, as `key=value` pairs separated by commas."""
+
+MEM0_TELEMETRY_OTLP_PROTOCOL = "MEM0_TELEMETRY_OTLP_PROTOCOL"
+"""Protocol of the OTLP destination: `http/protobuf` (default) or `grpc`."""
+
+MEM0_TELEMETRY_SAMPLE_RATE = "MEM0_TELEMETRY_SAMPLE_RATE"
+"""Share of `Memory`'s hot events that is kept, from 0 to 1, default 0.1, as in Mem0."""
+
+MEM0_TELEMETRY_EXIT_TIMEOUT = "MEM0_TELEMETRY_EXIT_TIMEOUT"
+"""Seconds that the network may hold the process at exit, default 0.5; `0` waits for no network at all."""
+
+MEM0_TELEMETRY_DEBUG = "MEM0_TELEMETRY_DEBUG"
+"""Dry run, for anything but empty, `0`, `false`: events are printed to stderr; nothing is sent or stored."""
+
+PYTEST_VERSION = "PYTEST_VERSION"
+"""Set by pytest for its whole run: telemetry is off unless it is switched on explicitly."""
+
+PYTEST_CURRENT_TEST = "PYTEST_CURRENT_TEST"
+"""Set by pytest while a test runs, and inherited by the processes that the test starts."""
+
+CI_VARIABLES = (
+    "CI",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "BUILDKITE",
+    "CIRCLECI",
+    "TRAVIS",
+    "APPVEYOR",
+    "TF_BUILD",
+    "JENKINS_URL",
+    "TEAMCITY_VERSION",
+    "CODEBUILD_BUILD_ID",
+    "BITBUCKET_BUILD_NUMBER",
+)
+"""Variables of build services: one set to anything but empty, `0` and `false` labels the events."""
+
+_EXPLICITLY_ON = ("true", "1", "yes")
+_LONGEST = 86_400.0
+
+
+def is_set(environ: Mapping[str, str], name: str) -> bool:
+    """Whether `name` is set to anything but empty, `0` and `false` (in any case)."""
+    return environ.get(name, "").strip().lower() not in ("", "0", "false")
+
+
+def is_explicitly_on(environ: Mapping[str, str]) -> bool:
+    """Whether `MEM0_TELEMETRY` is set to a spelling that keeps telemetry on; unset is not explicit."""
+    return environ.get(MEM0_TELEMETRY, "").lower() in _EXPLICITLY_ON
+
+
+def is_ci(environ: Mapping[str, str]) -> bool:
+    """Whether a build service runs this process: a label on the event, never a switch."""
+    return any(is_set(environ, name) for name in CI_VARIABLES)
+
+
+def exit_timeout(environ: Mapping[str, str]) -> float:
+    """`MEM0_TELEMETRY_EXIT_TIMEOUT` in seconds; what cannot be used is the default."""
+    return number(environ, MEM0_TELEMETRY_EXIT_TIMEOUT, default=0.5, most=_LONGEST)
+
+
+def number(environ: Mapping[str, str], name: str, *, default: float, most: float) -> float:
+    """The number from 0 to `most` that `name` is set to; anything else is the default."""
+    try:
+        value = float(environ.get(name, default))
+    except ValueError:
+        return default
+    return value if 0.0 <= value <= most else default
+
+
+def unusable_numbers(environ: Mapping[str, str]) -> list[str]:
+    """One sentence for each variable that should be a number and is none that can be used."""
+    most = {MEM0_TELEMETRY_SAMPLE_RATE: 1.0, MEM0_TELEMETRY_EXIT_TIMEOUT: _LONGEST}
+    return [
+        f"{name} is no number from 0 to {most[name]:g}: its default is used"
+        for name in most
+        if name in environ and number(environ, name, default=-1.0, most=most[name]) < 0
+    ]

@@ -1,0 +1,40 @@
+"""`Mem0Instrumentor`: the OpenTelemetry way to call `instrument()`, and the entry point for zero-code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # `# type: ignore` on its first line
+
+from mem0_telemetry._instrumentation import instrument, uninstrument
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["Mem0Instrumentor"]
+
+
+class Mem0Instrumentor(BaseInstrumentor):
+    """Instruments Mem0; takes the arguments of `mem0_telemetry.instrument`.
+
+    `opentelemetry-instrument python app.py` finds it by its entry point `mem0`, and
+    `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=mem0` leaves it out.
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Any mem0ai from 1.0.0 on; there is no upper bound, as `import mem0` works whatever happens to us."""
+        return ("mem0ai >= 1.0",)
+
+    def _instrument(self, **kwargs: Any) -> None:
+        known = {
+            "usage",
+            "operations",
+            "tracer_provider",
+            "meter_provider",
+            "request_hook",
+            "response_hook",
+        }
+        instrument(**{name: value for name, value in kwargs.items() if name in known})
+
+    def _uninstrument(self, **_: Any) -> None:
+        uninstrument()

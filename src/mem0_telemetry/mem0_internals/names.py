@@ -1,0 +1,72 @@
+"""Where Mem0 keeps its telemetry names, as data: true of every release from 1.0.0 on."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+TELEMETRY_MODULE = "mem0.memory.telemetry"
+PARENT_PACKAGE = "mem0.memory"
+MAIN_MODULE = "mem0.memory.main"
+MIGRATIONS_COLLECTION = "mem0migrations"
+"""The collection of the second vector store that Mem0 builds for telemetry, and that we never build."""
+
+
+class QuietTelemetry:
+    """What Mem0's notices see of telemetry while the drop-in stands in: off.
+
+    So no feature flag is evaluated, no file is fetched, no notice is spent and `add` counts nothing
+    (mem0/memory/notices.py asks `MEM0_TELEMETRY` first, then `_get_oss_telemetry()`).
+    """
+
+    MEM0_TELEMETRY = False
+    FEATURE_FLAGS_REQUEST_TIMEOUT_SECONDS = 0.5
+
+    @staticmethod
+    def _get_oss_telemetry() -> None:
+        return None
+
+
+class Replacement:
+    """What a holder's name is while the drop-in stands in: the drop-in's value of that name, or a `fixed` one."""
+
+    __slots__ = ("_fixed", "_whole_module")
+
+    def __init__(self, *fixed: object, whole_module: bool = False) -> None:
+        self._fixed = fixed
+        self._whole_module = whole_module
+
+    def stand_in(self, name: str, drop_in: ModuleType) -> object:
+        """The value to give to the holder's `name`."""
+        return self._fixed[0] if self._fixed else getattr(drop_in, name)
+
+    def give_back(self, name: str, native: ModuleType) -> object:
+        """The value that Mem0's own import statement would have given it: a name of the module, or the module."""
+        return native if self._whole_module else getattr(native, name, None)
+
+
+HOLDERS: dict[str, dict[str, Replacement]] = {
+    MAIN_MODULE: {
+        "capture_event": Replacement(),
+        # Taken by value; where true, each Memory builds a second vector store in the user's own database.
+        "MEM0_TELEMETRY": Replacement(False),
+    },
+    "mem0.client.main": {"capture_client_event": Replacement(), "client_telemetry": Replacement()},
+    "mem0.client.project": {"capture_client_event": Replacement()},
+    "mem0.proxy.main": {"capture_event": Replacement(), "capture_client_event": Replacement()},
+    "mem0.memory.notices": {"telemetry_module": Replacement(QuietTelemetry, whole_module=True)},
+}
+"""module -> name -> what it is while we stand in. Names that a release does not have are left out there."""
+
+NATIVE_NAMES = (
+    "AnonymousTelemetry",
+    "_get_oss_telemetry",
+    "capture_client_event",
+    "capture_event",
+    "client_telemetry",
+)
+"""Names of the native module itself that are re-pointed, for whoever fetched the module object before us."""
+
+NATIVE_EXIT_HOOKS = ("_shutdown_oss_telemetry",)
+"""Functions of the native module that it registers with `atexit` (and `client_telemetry.close`)."""

@@ -1,0 +1,196 @@
+"""Mem0's own telemetry module: run it without letting it build a client, and close a client that it has built."""
+
+from __future__ import annotations
+
+import sys
+
+from mem0_telemetry._guard import guard
+from mem0_telemetry.mem0_internals.instance import fields_of
+from mem0_telemetry.mem0_internals.names import NATIVE_EXIT_HOOKS, TELEMETRY_MODULE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+
+class _EnvironmentSaysOff:
+    """Stands for the module `os` in the native module's code: the real one, where the variable says off."""
+
+    def __init__(self, os: ModuleType) -> None:
+        self._os = os
+        self.environ = {**os.environ, "MEM0_TELEMETRY": "False"}
+
+    def getenv(self, name: str, default: Any = None) -> Any:
+        return self.environ.get(name, default)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._os, name)
+
+
+class _UnregisteredLoggers:
+    """Stands for the module `logging`: the real one, but its loggers are in no hierarchy, so a level hurts nobody."""
+
+    def __init__(self, logging: ModuleType) -> None:
+        self._logging = logging
+
+    def getLogger(self, name: str | None = None) -> Any:  # noqa: N802  # as in `logging`
+        return self._logging.Logger(name or "root", self._logging.CRITICAL + 1)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._logging, name)
+
+
+class _Inert:
+    """Stands for what a private copy must not reach: any call, attribute or item of it is itself."""
+
+    def __call__(self, *_: object, **__: object) -> _Inert:
+        return self
+
+    def __getattr__(self, name: str) -> _Inert:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+
+def run_native(*, private: bool) -> ModuleType:
+    """Execute mem0/memory/telemetry.py as a new module object that is opted out, and return it.
+
+    Its code sees `MEM0_TELEMETRY=False` (through an `os` of its own: the process's environment is not touched), so it
+    builds no PostHog client. Not entered into `sys.modules`.
+
+    Args:
+        private: for answering names that we do not know. `posthog` is then not imported, no log level is changed and no
+            exit hook registered. Otherwise the module is as Mem0 would have it, but for its flag.
+
+    Raises:
+        Exception: whatever the module's own code raises.
+    """
+    import builtins  # noqa: PLC0415  # with its neighbours: only ever needed here
+    import importlib.util  # noqa: PLC0415
+    import logging  # noqa: PLC0415
+    import os  # noqa: PLC0415
+
+    spec = importlib.util.find_spec("mem0.memory")
+    locations = (spec.submodule_search_locations if spec else None) or ()
+    finder_spec = _find_file_spec(locations)
+    module = importlib.util.module_from_spec(finder_spec)
+    # mem0ai 1.0.0 builds its client even where it is opted out, so `posthog` stands aside in either case.
+    replaced: dict[str, Any] = {"os": _EnvironmentSaysOff(os), "posthog": _Inert()}
+    if private:
+        replaced.update(atexit=_Inert(), logging=_UnregisteredLoggers(logging))
+
+    def import_(name: str, *args: Any) -> Any:
+        return replaced[name] if name in replaced else builtins.__import__(name, *args)
+
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": import_}
+    code = finder_spec.loader.get_code(TELEMETRY_MODULE)
+    exec(code, module.__dict__)  # noqa: S102  # Mem0's own module, as its import would run it
+    if not private:
+        from posthog import Posthog  # noqa: PLC0415  # as Mem0's own import would; nothing is built
+
+        module.__dict__.update(os=os, Posthog=Posthog, __builtins__=builtins)
+    return module
+
+
+def _find_file_spec(locations: Any) -> Any:
+    from importlib.machinery import PathFinder  # noqa: PLC0415
+
+    spec = PathFinder.find_spec(TELEMETRY_MODULE, list(locations))
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(TELEMETRY_MODULE, name=TELEMETRY_MODULE)
+    return spec
+
+
+def close_without_waiting(native: ModuleType) -> None:
+    """Take the native clients out of service: queues emptied, consumers told to stop, exit hooks gone, no waiting."""
+    import atexit  # noqa: PLC0415
+
+    names = vars(native)
+    for holder in ("client_telemetry", "_oss_telemetry_instance"):
+        telemetry = names.get(holder)
+        if telemetry is None:
+            continue
+        with guard("closing the native PostHog client"):
+            client = fields_of(telemetry).get("posthog")
+            # None is Mem0's own "closed", but 1.0.0 (which has no singleton) would call it.
+            telemetry.posthog = None if "_oss_telemetry_instance" in names else _Inert()
+            atexit.unregister(telemetry.close)
+            if client is not None:
+                _stop(client)
+    if "_oss_telemetry_instance" in names:
+        names["_oss_telemetry_instance"] = None
+    else:
+        with guard("closing native PostHog clients that nobody holds"):
+            for client in _clients_of_single_events(names):
+                _stop(client)
+    for hook in NATIVE_EXIT_HOOKS:
+        if hook in names:
+            atexit.unregister(names[hook])
+
+
+def _clients_of_single_events(names: dict[str, Any]) -> list[Any]:
+    """The clients that mem0ai 1.0.0 has built, one for each event, and left to `atexit`: nothing else holds them."""
+    import gc  # noqa: PLC0415  # looks at every object, 0.15 s for a million, and only in such a release
+
+    kind, key = names.get("Posthog"), names.get("PROJECT_API_KEY")
+    return [
+        found for found in gc.get_objects() if type(found) is kind and fields_of(found).get("api_key") == key
+    ]
+
+
+def _stop(client: Any) -> None:
+    """Stop a `posthog.Client` (7.14 to 7.91 and alike) without its `shutdown`, which waits for the network."""
+    import atexit  # noqa: PLC0415
+    from contextlib import suppress  # noqa: PLC0415
+    from queue import Empty  # noqa: PLC0415
+
+    client.disabled = True
+    for hook in ("_atexit", "join"):
+        function = getattr(client, hook, None)
+        if function is not None:
+            atexit.unregister(function)
+    lanes = getattr(client, "_lanes", None) or [client]
+    for lane in lanes:
+        for consumer in getattr(lane, "consumers", None) or ():
+            consumer.pause()
+        queue = getattr(lane, "queue", None)
+        while queue is not None and not queue.empty():
+            with suppress(Empty):  # a consumer was faster
+                queue.get_nowait()
+                queue.task_done()
+
+
+def native_in_place() -> bool:
+    """Whether Mem0's own telemetry would be the one that sends: its module is loaded, and it is not the drop-in."""
+    module = sys.modules.get(TELEMETRY_MODULE)
+    return module is not None and module.__name__ == TELEMETRY_MODULE
+
+
+_private_copy: list[ModuleType] = []
+
+
+def native_attribute(name: str) -> Any:
+    """An attribute of Mem0's own telemetry module that the drop-in does not have.
+
+    The module's code runs once a process, privately; what it holds is opted out.
+
+    Raises:
+        AttributeError: Mem0's module has no such name, is not installed, or cannot be run.
+    """
+    if not _private_copy:
+        with guard("reading Mem0's own telemetry module"):
+            _private_copy.append(run_native(private=True))
+    if not _private_copy or name not in vars(_private_copy[0]):
+        raise AttributeError(f"module {TELEMETRY_MODULE!r} has no attribute {name!r}", name=name)
+    return vars(_private_copy[0])[name]
+
+
+def mem0_version() -> str:
+    """The version of the mem0ai that is installed, or "" where it cannot be told."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # 53 ms
+
+    try:
+        return version("mem0ai")
+    except PackageNotFoundError:
+        return ""

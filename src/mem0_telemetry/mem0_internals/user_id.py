@@ -1,0 +1,32 @@
+"""Mem0's optional habit of keeping the installation id in a vector store that the caller passes."""
+
+from __future__ import annotations
+
+from mem0_telemetry._guard import guard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_DEFAULT_DIMENSIONS = 1536
+
+
+def stored_user_id(vector_store: Any, user_id: str) -> str:
+    """The id that `vector_store` holds under `user_id`, else `user_id`, inserted there as Mem0 would have it.
+
+    Only ever called with a store that the application itself passed (mem0/memory/setup.py `get_or_create_user_id`).
+    """
+    with guard("looking up the installation id in a vector store"):
+        existing = vector_store.get(vector_id=user_id)
+        payload = getattr(existing, "payload", None)
+        stored = payload.get("user_id") if payload else None
+        if stored is not None:
+            return str(stored)
+    with guard("storing the installation id in a vector store"):
+        dimensions = getattr(vector_store, "embedding_model_dims", _DEFAULT_DIMENSIONS)
+        vector_store.insert(
+            vectors=[[0.1] * dimensions],
+            payloads=[{"user_id": user_id, "type": "user_identity"}],
+            ids=[user_id],
+        )
+    return user_id

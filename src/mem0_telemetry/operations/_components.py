@@ -1,0 +1,69 @@
+"""Which classes Mem0's components are of, and the instrumentation of their interfaces.
+
+A class is met when an object that uses it begins an operation, whoever made it: Mem0's factories or the
+application. Its methods are replaced where they are defined, so for all of its instances, and do nothing
+outside an operation.
+"""
+
+from __future__ import annotations
+
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mem0_telemetry._guard import guard
+from mem0_telemetry.mem0_internals import operations as mem0
+from mem0_telemetry.operations import _semconv, _wrappers
+from mem0_telemetry.operations._calls import PhaseMethod
+from mem0_telemetry.operations._scope import CURRENT_SCOPE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mem0_telemetry.operations._patches import Patches
+    from mem0_telemetry.operations._phase import Phase
+
+
+class Components:
+    """The component classes that have been met. Thread-safe: meeting one twice at once does no harm."""
+
+    def __init__(self, patches: Patches) -> None:
+        self._patches = patches
+        self._met: dict[str, weakref.WeakSet[type]] = {
+            name: weakref.WeakSet() for name in _semconv.PHASE_NAMES
+        }
+
+    def meet(self, instance: object) -> None:
+        """Instrument the classes of an object's components, as far as they are new."""
+        for attribute, interface in mem0.COMPONENTS.items():
+            component = mem0.own_attribute(instance, attribute)
+            if component is not None and type(component) not in self._met[interface]:
+                self._met[interface].add(type(component))
+                with guard("instrumenting a component"):
+                    self._instrument(type(component), interface)
+
+    def _instrument(self, cls: type, interface: str) -> None:
+        for name in _semconv.PHASE_NAMES[interface]:
+            owner = next((base for base in cls.__mro__ if name in vars(base)), None)
+            if owner is None or self._patches.covers(owner, name):
+                continue
+            original = vars(owner)[name]
+            is_method = callable(original) and not isinstance(original, (type, staticmethod, classmethod))
+            if is_method and f"{owner.__module__}.{owner.__qualname__}.{name}" not in mem0.INHERITED_STUBS:
+                begin = partial(_begin, PhaseMethod(interface, name))
+                self._patches.replace(owner, name, _wrappers.recorded(original, begin))
+
+
+def _begin(method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Phase | None:
+    """Begin a phase; None outside an operation, and where a component calls itself."""
+    scope = CURRENT_SCOPE.get()
+    if scope is None or not args or scope.component is args[0]:
+        return None
+    operation = scope.operation
+    if operation.over or operation.tracer is None:
+        return None
+    with guard("beginning a phase"):
+        from mem0_telemetry.operations._phase import Phase  # noqa: PLC0415  # imports OpenTelemetry
+
+        return Phase(operation, method, args, kwargs)
+    return None

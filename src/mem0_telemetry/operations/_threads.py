@@ -1,0 +1,45 @@
+"""Thread pools that Mem0 starts in the middle of an operation, and whose work belongs to it.
+
+`asyncio.to_thread` carries the context by itself; a `ThreadPoolExecutor` does not. Only the name that Mem0's
+own module reaches it by is replaced: the class in the standard library, and everybody else's pools, stay as
+they are.
+"""
+
+from __future__ import annotations
+
+import contextvars
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from mem0_telemetry.operations._scope import CURRENT_SCOPE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class ContextCarryingExecutor(ThreadPoolExecutor):
+    """A pool whose work runs in the context that submitted it, if that is inside an operation."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        if CURRENT_SCOPE.get() is None:
+            return super().submit(fn, *args, **kwargs)
+        return super().submit(contextvars.copy_context().run, fn, *args, **kwargs)
+
+
+class ModuleView(ModuleType):
+    """A module as one other module sees it: itself, but for the names that are given."""
+
+    def __init__(self, module: ModuleType, **names: object) -> None:
+        super().__init__(module.__name__, module.__doc__)
+        self.__wrapped__ = module
+        vars(self).update(names)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)
+
+
+def carrying_context(concurrent: ModuleType) -> ModuleView:
+    """Return the package `concurrent` with a thread pool that carries the context."""
+    futures = ModuleView(concurrent.futures, ThreadPoolExecutor=ContextCarryingExecutor)
+    return ModuleView(concurrent, futures=futures)

@@ -1,0 +1,1 @@
+"""Composition root: the private provider, its resource, the destinations and the exit. Names the exporters."""

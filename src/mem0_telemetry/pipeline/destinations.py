@@ -1,0 +1,267 @@
+"""Which destinations the environment chooses. Pure, standard library only, and nothing is built here.
+
+Everything that decides *where* data goes is read here and nowhere else, so no exporter ever looks at the environment.
+An unusable value gives *no* destination, never the default one: a typo must not send to the vendor (DESIGN 3).
+"""
+
+from __future__ import annotations
+
+from mem0_telemetry import environment_variables as env
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VENDOR_API_KEY = "phc_hgJkUVJFYtmaJqrvf6CYN67TIQ8yhXAkWzUn9AMU4yX"
+"""Mem0's PostHog *project* key: public, write-only, in every release of mem0ai."""
+VENDOR_HOST = "https://us.i.posthog.com"
+GRPC = "grpc"
+HTTP_PROTOBUF = "http/protobuf"
+
+_LOCAL_ENDPOINTS = {GRPC: "http://localhost:4317", HTTP_PROTOBUF: "http://localhost:4318"}
+
+
+class DestinationConfig:
+    """One chosen destination, in plain facts.
+
+    Attributes:
+        name: the exporter's name, as in `MEM0_TELEMETRY_EXPORTER`.
+        endpoint: URL that is posted to (without credentials), or "" where the exporter has none.
+        api_key: PostHog project key, else "".
+        headers: for OTLP, in lower case.
+        protocol: for OTLP, `http/protobuf` or `grpc`, else "".
+        files: paths of `certificate`, `client_key`, `client_certificate`, where the standard variables name them.
+    """
+
+    __slots__ = ("api_key", "endpoint", "files", "headers", "name", "protocol")
+
+    def __init__(  # noqa: PLR0913  # plain facts, by keyword
+        self,
+        name: str,
+        *,
+        endpoint: str = "",
+        api_key: str = "",
+        headers: Mapping[str, str] | None = None,
+        protocol: str = "",
+        files: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.endpoint = endpoint
+        self.api_key = api_key
+        self.headers = dict(headers or {})
+        self.protocol = protocol
+        self.files = dict(files or {})
+
+    @property
+    def is_vendor(self) -> bool:
+        """Whether this sends to Mem0: PostHog at Mem0's own host (DESIGN 4)."""
+        return self.name == "posthog" and self.endpoint == VENDOR_HOST
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits of endpoint and credentials: they name the mailbox, so no file ever goes to another address."""
+        from hashlib import sha256  # noqa: PLC0415  # 8 ms, and not needed before the first kept event
+
+        facts = (
+            self.endpoint,
+            self.api_key,
+            self.protocol,
+            *sorted(f"{k}={v}" for k, v in self.headers.items()),
+        )
+        return sha256("\0".join(facts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+class Destinations:
+    """What the environment chooses: usable destinations, and what is wrong with the others, in words with the remedy.
+
+    Attributes:
+        configs: the usable ones, in the order given.
+        problems: one sentence for each unusable one; each names its variable.
+        none: whether `none` was chosen.
+    """
+
+    __slots__ = ("configs", "none", "problems")
+
+    def __init__(
+        self, configs: tuple[DestinationConfig, ...], problems: tuple[str, ...], *, none: bool
+    ) -> None:
+        self.configs = configs
+        self.problems = problems
+        self.none = none
+
+    @property
+    def reason_for_none(self) -> str | None:
+        """Why nothing can be sent, or None where something can."""
+        if self.configs:
+            return None
+        if self.none:
+            return f"{env.MEM0_TELEMETRY_EXPORTER} chooses none"
+        return "; ".join(self.problems)
+
+
+NOTHING = Destinations((), (), none=False)
+"""Before the environment was read."""
+
+
+class _UnusableError(ValueError):
+    """A value that cannot be used, in words that name the variable and the remedy."""
+
+
+def resolve(environ: Mapping[str, str]) -> Destinations:
+    """Read the destinations from `environ`. Never raises, logs, imports an exporter or touches the network."""
+    names = [name.strip() for name in environ.get(env.MEM0_TELEMETRY_EXPORTER, "posthog").split(",")]
+    chosen = dict.fromkeys(name.lower() if name.lower() in (*_READERS, "none") else name for name in names)
+    if "none" in chosen:
+        return Destinations((), (), none=True)
+    configs: list[DestinationConfig] = []
+    problems: list[str] = []
+    for name in chosen:
+        reader = _READERS.get(name, _read_entry_point)
+        try:
+            configs.append(reader(name, environ))
+        except _UnusableError as error:
+            problems.append(str(error))
+    return Destinations(tuple(configs), tuple(problems), none=False)
+
+
+def _read_posthog(_: str, environ: Mapping[str, str]) -> DestinationConfig:
+    key = environ.get(env.MEM0_TELEMETRY_POSTHOG_API_KEY, VENDOR_API_KEY).strip()
+    if key.startswith("phx_"):
+        raise _UnusableError(
+            f"{env.MEM0_TELEMETRY_POSTHOG_API_KEY} is a personal key (phx_…), which must never leave this machine; "
+            "use the project's key (phc_…)"
+        )
+    if not key or len(key) > _LONGEST_KEY or not key.isascii() or not key.isprintable():
+        raise _UnusableError(f"{env.MEM0_TELEMETRY_POSTHOG_API_KEY} is not a PostHog project key (phc_…)")
+    host = environ.get(env.MEM0_TELEMETRY_POSTHOG_HOST, VENDOR_HOST)
+    return DestinationConfig("posthog", endpoint=_url(host, env.MEM0_TELEMETRY_POSTHOG_HOST), api_key=key)
+
+
+def _read_console(_: str, __: Mapping[str, str]) -> DestinationConfig:
+    return DestinationConfig("console")
+
+
+def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
+    _require_otlp()
+    own = (
+        env.MEM0_TELEMETRY_OTLP_ENDPOINT,
+        env.MEM0_TELEMETRY_OTLP_HEADERS,
+        env.MEM0_TELEMETRY_OTLP_PROTOCOL,
+    )
+    return _own_otlp(environ) if any(name in environ for name in own) else _standard_otlp(environ)
+
+
+def _own_otlp(environ: Mapping[str, str]) -> DestinationConfig:
+    variable = env.MEM0_TELEMETRY_OTLP_PROTOCOL
+    protocol = _protocol(environ.get(variable, HTTP_PROTOBUF), variable)
+    base = environ.get(env.MEM0_TELEMETRY_OTLP_ENDPOINT, _LOCAL_ENDPOINTS[protocol])
+    headers = _headers(environ.get(env.MEM0_TELEMETRY_OTLP_HEADERS, ""), env.MEM0_TELEMETRY_OTLP_HEADERS)
+    endpoint = _url(base, env.MEM0_TELEMETRY_OTLP_ENDPOINT)
+    return DestinationConfig(
+        "otlp", endpoint=_with_path(endpoint, protocol), headers=headers, protocol=protocol
+    )
+
+
+def _standard_otlp(environ: Mapping[str, str]) -> DestinationConfig:
+    """`OTEL_EXPORTER_OTLP_*` as the specification has them: the logs form wins, and is used as it is."""
+
+    def signal_or_general(name: str) -> tuple[str, str]:
+        for variable in (f"OTEL_EXPORTER_OTLP_LOGS_{name}", f"OTEL_EXPORTER_OTLP_{name}"):
+            if environ.get(variable):
+                return variable, environ[variable]
+        return f"OTEL_EXPORTER_OTLP_{name}", ""
+
+    variable, given = signal_or_general("PROTOCOL")
+    protocol = _protocol(given or HTTP_PROTOBUF, variable)
+    variable, given = signal_or_general("ENDPOINT")
+    endpoint = _url(given or _LOCAL_ENDPOINTS[protocol], variable)
+    if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):
+        endpoint = _with_path(endpoint, protocol)
+    variable, given = signal_or_general("HEADERS")
+    return DestinationConfig(
+        "otlp",
+        endpoint=endpoint,
+        headers=_headers(given, variable),
+        protocol=protocol,
+        files={
+            kind: path
+            for kind in ("certificate", "client_key", "client_certificate")
+            if (path := signal_or_general(kind.upper())[1])
+        },
+    )
+
+
+def _read_entry_point(name: str, _: Mapping[str, str]) -> DestinationConfig:
+    from importlib.metadata import entry_points  # noqa: PLC0415  # 53 ms, and only for names that are not ours
+
+    if name and entry_points(group="opentelemetry_logs_exporter", name=name):
+        return DestinationConfig(name)
+    shown = f"{name[:40]!r}" if name else "an empty name"
+    raise _UnusableError(
+        f"{env.MEM0_TELEMETRY_EXPORTER} has {shown}, which is no installed exporter; "
+        "use posthog, otlp, console, none, or the name of an installed opentelemetry_logs_exporter"
+    )
+
+
+def _require_otlp() -> None:
+    from importlib.util import find_spec  # noqa: PLC0415  # only where OTLP is chosen
+
+    try:
+        found = find_spec("opentelemetry.exporter.otlp.proto.common")
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise _UnusableError(
+            f"{env.MEM0_TELEMETRY_EXPORTER} chooses otlp, which is not installed; pip install 'mem0-telemetry[otlp]'"
+        )
+
+
+def _protocol(text: str, variable: str) -> str:
+    protocol = text.strip().lower()
+    if protocol not in _LOCAL_ENDPOINTS:
+        raise _UnusableError(f"{variable} is neither {HTTP_PROTOBUF} nor {GRPC}")
+    return protocol
+
+
+def _url(text: str, variable: str) -> str:
+    """`text` as an http(s) URL with a host, without a slash at its end."""
+    from urllib.parse import urlsplit  # noqa: PLC0415
+
+    url = text.strip()
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        # Credentials belong in the key or the headers: an address is shown, and names a directory.
+        usable = usable and parts.username is None and not parts.query and not parts.fragment
+    except ValueError:
+        usable = False
+    if not usable or not url.isascii() or not url.isprintable() or " " in url:
+        raise _UnusableError(f"{variable} is not a URL such as https://otel.example.com:4318")
+    return url.rstrip("/")
+
+
+def _with_path(endpoint: str, protocol: str) -> str:
+    return f"{endpoint}/v1/logs" if protocol == HTTP_PROTOBUF else endpoint
+
+
+def _headers(text: str, variable: str) -> dict[str, str]:
+    """`name=value,name=value`, values URL-encoded (OTLP exporter specification, "Specifying headers")."""
+    from urllib.parse import unquote  # noqa: PLC0415
+
+    headers: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = item.partition("=")
+        name, value = unquote(name).strip().lower(), unquote(value).strip()
+        if not equals or not _is_token(name) or not value.isascii() or not (value or "-").isprintable():
+            raise _UnusableError(f"{variable} is not a list such as name=value,name2=value2")
+        headers[name] = value
+    return headers
+
+
+def _is_token(name: str) -> bool:
+    """Whether `name` can be a header's (RFC 9110, 5.6.2)."""
+    return bool(name) and name.isascii() and all(c.isalnum() or c in "!#$%&'*+-.^_`|~" for c in name)
+
+
+_LONGEST_KEY = 64  # FACTS 1b: PostHog refuses longer ones
+_READERS = {"posthog": _read_posthog, "otlp": _read_otlp, "console": _read_console}

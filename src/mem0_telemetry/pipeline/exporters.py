@@ -1,0 +1,101 @@
+"""Build the exporter of each destination, with every argument that has an environment fallback passed explicitly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from mem0_telemetry.delivery import Destination
+from mem0_telemetry.policy import registry
+from mem0_telemetry.policy.registry import added_attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from importlib.metadata import EntryPoint
+
+    from opentelemetry.sdk._logs.export import LogRecordExporter
+
+    from mem0_telemetry.pipeline.destinations import DestinationConfig
+
+_TIMEOUT: Final = 10.0  # seconds for one attempt
+
+# Every logger that an exporter's calls speak through, by exact name: filters are not inherited by child loggers.
+_HTTP_LOGGERS: Final = (
+    "requests",
+    "urllib3",
+    "urllib3.connection",
+    "urllib3.connectionpool",
+    "urllib3.poolmanager",
+    "urllib3.response",
+    "urllib3.util.retry",
+    "charset_normalizer",
+)
+_FOREIGN_LOGGERS: Final = {
+    "posthog": ("posthog", "posthog.request", "opentelemetry.exporter.posthog", *_HTTP_LOGGERS),
+    "otlp": ("grpc", "grpc._channel", "grpc._common", "grpc._cython.cygrpc", *_HTTP_LOGGERS),
+    "console": (),
+}
+
+
+def destination(config: DestinationConfig) -> Destination:
+    """The delivery's view of `config`: a mailbox's name, and how to build its exporter on the sender's thread."""
+    builders = {"posthog": _build_posthog, "otlp": _build_otlp, "console": _build_console}
+    build = builders.get(config.name, _build_entry_point)
+    return Destination(
+        name=config.name,
+        fingerprint=config.fingerprint,
+        build=lambda: build(config),
+        foreign_loggers=_FOREIGN_LOGGERS.get(config.name) or _loggers_of_entry_point(config.name),
+        dropped=_DROPPED.get(config.name, lambda _: {}),
+    )
+
+
+# What each of our exporters has given up so far, by its own reasons.
+_DROPPED: Final[Mapping[str, Callable[[Any], Mapping[str, int]]]] = {
+    "posthog": lambda exporter: exporter.stats.dropped,
+    "otlp": lambda exporter: exporter.dropped,
+}
+
+
+def _build_posthog(config: DestinationConfig) -> LogRecordExporter:
+    from opentelemetry.exporter.posthog import PostHogLogExporter  # noqa: PLC0415  # on the sender's thread
+
+    return PostHogLogExporter(
+        api_key=config.api_key,
+        host=config.endpoint,
+        timeout=_TIMEOUT,
+        event_names=registry.posthog_event_names(),
+        property_names=registry.posthog_property_names(),
+        distinct_id_attributes=(added_attributes.INSTALLATION_ID.key,),
+        retry=False,  # one export is one attempt: the sender retries, as it holds the batch on disk
+    )
+
+
+def _build_otlp(config: DestinationConfig) -> LogRecordExporter:
+    from mem0_telemetry.pipeline import otlp  # noqa: PLC0415  # the extra [otlp], on the sender's thread
+
+    return otlp.build(config)
+
+
+def _build_console(_: DestinationConfig) -> LogRecordExporter:
+    from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter  # noqa: PLC0415
+
+    return ConsoleLogRecordExporter()
+
+
+def _build_entry_point(config: DestinationConfig) -> LogRecordExporter:
+    (entry_point, *_) = _entry_points(config.name)
+    exporter: LogRecordExporter = entry_point.load()()
+    return exporter
+
+
+def _entry_points(name: str) -> tuple[EntryPoint, ...]:
+    from importlib.metadata import entry_points  # noqa: PLC0415  # only for exporters that are not ours
+
+    return tuple(entry_points(group="opentelemetry_logs_exporter", name=name))
+
+
+def _loggers_of_entry_point(name: str) -> tuple[str, ...]:
+    """An unknown exporter speaks through its own module's logger, or one of the packages above it."""
+    parts = _entry_points(name)[0].module.split(".")
+    own = tuple(".".join(parts[: n + 1]) for n in range(len(parts)))
+    return (*own, "opentelemetry.exporter.otlp.proto.grpc.exporter", *_FOREIGN_LOGGERS["otlp"])

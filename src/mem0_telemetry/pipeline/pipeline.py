@@ -1,0 +1,178 @@
+"""The pipeline of this process: private provider, delivery and destinations, put together at the first kept event."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mem0_telemetry import environment_variables
+from mem0_telemetry._guard import guard
+from mem0_telemetry._state import telemetry_dir
+from mem0_telemetry.delivery import Delivery, fork_gate
+from mem0_telemetry.pipeline.exporters import destination
+from mem0_telemetry.pipeline.provider import PrivateProvider
+from mem0_telemetry.pipeline.resource import runtime_metadata
+from mem0_telemetry.pipeline.selection import Selection
+from mem0_telemetry.policy import registry
+from mem0_telemetry.policy.identity import establish
+from mem0_telemetry.policy.registry import added_attributes, hosted_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.util.types import AttributeValue
+
+    from mem0_telemetry.delivery import DeliverySnapshot
+    from mem0_telemetry.pipeline.destinations import DestinationConfig
+    from mem0_telemetry.policy.identity import Identity
+
+
+_SHOW_AN_ACCOUNT = frozenset(event.name for event in hosted_events.EVENTS)
+"""Whoever uses a hosted client has an account, to which Mem0 ties the id that it keeps."""
+
+
+class Pipeline:
+    """Where policy and mechanism meet. Built once a process; a forked child goes on with it. Thread-safe.
+
+    Args:
+        configs: the destinations.
+        directory: Mem0's directory (`MEM0_DIR`); ours in it is made by whoever first writes there.
+        allowed: whether telemetry is still on; asked before anything is written or sent.
+        service_version: reads mem0ai's version; called on the writer's thread.
+        exit_timeout: seconds the network may hold the process at exit.
+    """
+
+    def __init__(
+        self,
+        configs: Sequence[DestinationConfig],
+        *,
+        directory: str,
+        allowed: Callable[[], bool],
+        service_version: Callable[[], str],
+        exit_timeout: float,
+    ) -> None:
+        self.configs = tuple(configs)
+        self._directory = directory
+        self._service_version = service_version
+        self._exit_timeout = exit_timeout
+        self._account_shows = False
+        self._sending_as: _SendingAs | None = None
+        self._lock = threading.RLock()  # re-entrant: a signal handler may ask for the id
+        self._delivery = Delivery(
+            directory=Path(telemetry_dir(directory)),
+            destinations=[destination(config) for config in configs],
+            emit=self._emit,
+            accept=Selection(),
+            allowed=allowed,
+            dropped_attributes=registry.dropped_attributes,
+            exit_timeout=exit_timeout,
+        )
+        self._allowed = allowed
+        atexit.register(self._leave)  # runs after the delivery's own, which is registered later
+
+    def put(self, event: str, attributes: Mapping[str, AttributeValue]) -> None:
+        """Queue one selected event. No I/O, no waiting; a full queue drops it and counts."""
+        self._delivery.put(event, attributes)
+
+    def count_dropped(self, reason: str, count: int = 1) -> None:
+        """Count events that did not get as far as the queue."""
+        self._delivery.count_dropped(reason, count)
+
+    def logger_provider(self) -> LoggerProvider:
+        """The private provider, built now where no event has been written yet."""
+        return self._current().private.provider
+
+    def identity(self) -> Identity:
+        """The installation id, made now where there is none yet."""
+        return self._current().identity
+
+    @property
+    def installation_id(self) -> str | None:
+        """The id that events are sent under, or None before the first."""
+        current = self._sending_as  # `follow` may take it away
+        return current.identity.id if current else None
+
+    def flush(self, timeout: float) -> bool:
+        """See `mem0_telemetry.flush`."""
+        return self._delivery.flush(timeout)
+
+    def shutdown(self, timeout: float | None = None) -> bool:
+        """See `mem0_telemetry.shutdown`."""
+        return self._delivery.shutdown(self._exit_timeout if timeout is None else timeout)
+
+    def discard(self) -> None:
+        """Delete what this process has queued and spooled."""
+        self._delivery.discard()
+
+    def snapshot(self) -> DeliverySnapshot:
+        """Counts and states, for `status()`."""
+        return self._delivery.snapshot()
+
+    def follow(self, installation_id: str | None) -> None:
+        """Another process has changed the stored id (`reset-id`, an account that shows): send under it from now on."""
+        current = self._sending_as
+        if current is not None and not current.identity.ephemeral and installation_id != current.identity.id:
+            self._sending_as = None
+
+    def _leave(self) -> None:
+        """Switched off in the last moment: what this process wrote is deleted, the network budget being 0 or not."""
+        with guard("leaving"):
+            if not self._allowed():
+                self._delivery.discard()
+
+    def _emit(self, time_ns: int, event: str, attributes: Mapping[str, AttributeValue]) -> None:
+        """Called by the delivery on the writer's thread, inside the fork gate."""
+        if event in _SHOW_AN_ACCOUNT:
+            self._account_shows = True  # from here on an id seeded by Mem0 is replaced for good
+        current = self._current()
+        current.private.emit(time_ns, event, {**attributes, **current.common})
+
+    def _current(self) -> _SendingAs:
+        """Who we are, and the provider that says so; made anew once an account shows."""
+        with fork_gate.hold(), self._lock:
+            current = self._sending_as
+            if current is None or current.account_linked != self._account_shows:
+                current = self._sending_as = self._establish(account_linked=self._account_shows)
+            return current
+
+    def _establish(self, *, account_linked: bool) -> _SendingAs:
+        identity = establish(self._directory, account_linked=account_linked)
+        facts = runtime_metadata(
+            service_version=self._service_version(), sdk_version=version("opentelemetry-sdk")
+        )
+        resource = registry.select_resource({**facts, added_attributes.INSTALLATION_ID.key: identity.id})
+        return _SendingAs(
+            identity=identity,
+            account_linked=account_linked,
+            private=PrivateProvider(resource, self._delivery.processor),
+            common=_common_attributes(identity, facts),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SendingAs:
+    """An installation id, and the private provider whose resource carries it."""
+
+    identity: Identity
+    account_linked: bool
+    private: PrivateProvider
+    common: Mapping[str, AttributeValue]
+    """What every record carries: real backends drop resources, and several runs of one spool differ."""
+
+
+def _common_attributes(identity: Identity, facts: Mapping[str, str]) -> dict[str, AttributeValue]:
+    version_key = added_attributes.SERVICE_VERSION.key
+    common: dict[str, AttributeValue] = {added_attributes.INSTALLATION_ID.key: identity.id}
+    if version_key in facts:
+        common[version_key] = facts[version_key]
+    if identity.ephemeral:
+        common[added_attributes.EPHEMERAL.key] = True
+    if environment_variables.is_ci(os.environ):
+        common[added_attributes.CI.key] = True
+    return common

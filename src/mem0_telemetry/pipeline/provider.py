@@ -1,0 +1,90 @@
+"""The private `LoggerProvider`: never the global one, and nothing of the application's OpenTelemetry settings in it."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.context import Context
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordLimits, LogRecordProcessor, ReadWriteLogRecord
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from mem0_telemetry.policy.registry.added_attributes import RECORD_UID
+from mem0_telemetry.version import __version__
+from opentelemetry import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.util.types import AttributeValue
+
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
+"""Of the semantic conventions that our resource attributes follow."""
+SCOPE: Final = InstrumentationScope("mem0_telemetry", __version__, SCHEMA_URL)
+
+# An empty context is falsy and would be replaced by the current one, trace and span id included.
+_NO_SPAN: Final = trace.set_span_in_context(trace.INVALID_SPAN, Context())
+
+
+def explicit_limits() -> LogRecordLimits:
+    """Limits that are wide enough for every registered event, whatever `OTEL_*_LIMIT` says."""
+    wide = {
+        "max_attributes": 128,
+        "max_attribute_length": 4096,
+        "max_log_record_attributes": 128,  # from opentelemetry-sdk 1.44 on
+        "max_log_record_attribute_length": 4096,
+    }
+    return LogRecordLimits(**_known(LogRecordLimits, wide))
+
+
+def _known(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Those of `arguments` that this release's `function` has: the SDK's constructors grow with its versions."""
+    parameters = signature(function).parameters
+    return {name: value for name, value in arguments.items() if name in parameters}
+
+
+class PrivateProvider:
+    """A `LoggerProvider` with one fixed resource, and the way our own events take into it.
+
+    Every argument of the SDK that has an environment fallback is passed (DESIGN 9). Thread-safe.
+
+    Args:
+        resource: all of the resource's attributes; nothing is merged into them.
+        processor: where its records go.
+    """
+
+    def __init__(self, resource: Mapping[str, AttributeValue], processor: LogRecordProcessor) -> None:
+        self._limits = explicit_limits()
+        self._resource = Resource(dict(resource), SCHEMA_URL)
+        isolated = {"meter_provider": NoOpMeterProvider(), "log_record_limits": self._limits}
+        self.provider = LoggerProvider(
+            self._resource, shutdown_on_exit=False, **_known(LoggerProvider, isolated)
+        )
+        self.provider.add_log_record_processor(processor)
+        self._logger = self.provider.get_logger(SCOPE.name, SCOPE.version, SCOPE.schema_url)
+
+    def emit(self, time_ns: int, event: str, attributes: Mapping[str, AttributeValue]) -> None:
+        """Emit one event, outside every span, with an id of its own. The body repeats the name: real backends drop it.
+
+        Args:
+            time_ns: when it happened, in nanoseconds since the epoch.
+            event: the registry's event name.
+            attributes: selected ones.
+        """
+        record = LogRecord(
+            timestamp=time_ns,
+            context=_NO_SPAN,
+            severity_number=SeverityNumber.INFO,
+            body=event,
+            attributes={**attributes, RECORD_UID.key: str(uuid4())},
+            event_name=event,
+        )
+        self._logger.emit(  # type: ignore[call-overload]  # the SDK's logger takes a record with limits of its own
+            ReadWriteLogRecord(
+                record, resource=self._resource, instrumentation_scope=SCOPE, limits=self._limits
+            )
+        )

@@ -1,0 +1,57 @@
+"""The last step before a record is spooled, and the first after it is read: select it against the registry again."""
+
+from __future__ import annotations
+
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import INVALID_SPAN_ID, INVALID_TRACE_ID, TraceFlags
+
+from mem0_telemetry.pipeline.provider import SCHEMA_URL, SCOPE, explicit_limits
+from mem0_telemetry.policy import registry
+
+
+class Selection:
+    """`record -> record | None`: a new record of declared values only, or None where the event is not registered.
+
+    Whatever was emitted on the private provider, added to its resource behind our back (the SDK adds
+    `service.instance.id` after a fork) or written into the spool by others ends here. Thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._limits = explicit_limits()
+        # One resource serves a process's whole life; after a fork, or when the id changes, there is a second one.
+        self._resources: tuple[Resource | None, Resource] = (None, Resource({}))
+
+    def __call__(self, record: ReadableLogRecord) -> ReadableLogRecord | None:
+        """Return the selected copy of `record`."""
+        log = record.log_record
+        name = log.event_name
+        if not name:
+            return None
+        attributes = registry.select_record(log.attributes or {}, name)
+        if attributes is None:
+            return None
+        selected = LogRecord(
+            timestamp=log.timestamp or log.observed_timestamp,
+            observed_timestamp=log.observed_timestamp,
+            severity_number=SeverityNumber.INFO,
+            body=name,
+            attributes=attributes,
+            event_name=name,
+        )
+        # The constructor takes the current span's where it is given none.
+        selected.trace_id, selected.span_id, selected.trace_flags = (
+            INVALID_TRACE_ID,
+            INVALID_SPAN_ID,
+            TraceFlags(),
+        )
+        return ReadableLogRecord(selected, self._resource(record.resource), SCOPE, self._limits)
+
+    def _resource(self, found: Resource | None) -> Resource:
+        seen, selected = self._resources
+        if found is not seen or found is None:
+            facts = found.attributes if found is not None else {}
+            selected = Resource(registry.select_resource(facts), SCHEMA_URL)
+            self._resources = (found, selected)
+        return selected

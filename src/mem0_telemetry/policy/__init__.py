@@ -1,0 +1,1 @@
+"""May it be sent, and what: consent, identity, registry, sampling, notice. Nothing here knows of delivery."""

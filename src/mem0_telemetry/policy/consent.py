@@ -1,0 +1,112 @@
+"""Consent: telemetry is on only where nothing says off."""
+
+from __future__ import annotations
+
+from mem0_telemetry import environment_variables as names
+from mem0_telemetry._frozen import Frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mem0_telemetry._state import State
+
+ENABLED = "enabled"
+"""No choice is stored: nobody has run `mem0-telemetry disable`."""
+
+DISABLED = "disabled"
+"""`mem0-telemetry disable` was run."""
+
+UNREADABLE = "unreadable"
+"""A choice may be stored and cannot be read: as good as `disable`."""
+
+RUN_TIME = "set_enabled"
+"""The source that stands for the run-time switch, in either spelling."""
+
+STORED = "state.json"
+"""The source that stands for the stored choice."""
+
+DESTINATION = "destination"
+"""The source that stands for there being nowhere to send to."""
+
+DEFAULT = "default"
+"""The source of consent where nothing at all was set."""
+
+
+class Consent(Frozen):
+    """Whether usage may be recorded, and who says so."""
+
+    __slots__ = ("also", "enabled", "reason", "source")
+    enabled: bool
+    """True only where nothing says off."""
+    source: str
+    """What decided: the name of a variable, or `set_enabled`, `state.json`, `destination`, `default`."""
+    reason: str
+    """Why, in words that a user understands."""
+    also: tuple[tuple[str, str], ...]
+    """The other sources that say off, each with its reason."""
+
+    def __init__(
+        self, *, enabled: bool, source: str, reason: str, also: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        self._freeze(enabled=enabled, source=source, reason=reason, also=also)
+
+
+def choice_of(state: State) -> str:
+    """Answer the choice that a state holds: `ENABLED`, `DISABLED` or `UNREADABLE`."""
+    if not state.readable:
+        return UNREADABLE
+    return DISABLED if state.disabled else ENABLED
+
+
+def decide(
+    environ: Mapping[str, str],
+    *,
+    flag: bool = True,
+    choice: str = ENABLED,
+    destination_problem: str | None = None,
+) -> Consent:
+    """Decide whether usage may be recorded. Pure: reads its arguments only, and never raises.
+
+    Args:
+        environ: the environment.
+        flag: False where the running program switched telemetry off.
+        choice: the stored choice, as read: `ENABLED`, `DISABLED` or `UNREADABLE`.
+        destination_problem: in words, why there is nowhere to send to; None where there is.
+    """
+    off = tuple(_what_says_off(environ, flag=flag, choice=choice, destination_problem=destination_problem))
+    if off:
+        source, reason = off[0]
+        return Consent(enabled=False, source=source, reason=reason, also=off[1:])
+    if names.is_explicitly_on(environ):
+        reason = _setting(environ, names.MEM0_TELEMETRY)
+        return Consent(enabled=True, source=names.MEM0_TELEMETRY, reason=reason)
+    return Consent(enabled=True, source=DEFAULT, reason="nothing says off")
+
+
+def _what_says_off(
+    environ: Mapping[str, str], *, flag: bool, choice: str, destination_problem: str | None
+) -> Iterator[tuple[str, str]]:
+    explicitly_on = names.is_explicitly_on(environ)
+    if not flag:
+        yield RUN_TIME, "switched off by the running program"
+    if environ.get(names.SDK_DISABLED, "").strip().lower() == "true":
+        yield names.SDK_DISABLED, _setting(environ, names.SDK_DISABLED)
+    if names.MEM0_TELEMETRY in environ and not explicitly_on:
+        yield names.MEM0_TELEMETRY, _setting(environ, names.MEM0_TELEMETRY)
+    if names.is_set(environ, names.DO_NOT_TRACK):
+        yield names.DO_NOT_TRACK, _setting(environ, names.DO_NOT_TRACK)
+    if choice == DISABLED:
+        yield STORED, "switched off by `mem0-telemetry disable`"
+    elif choice != ENABLED:
+        yield STORED, "it cannot be read, and may say off; `mem0-telemetry enable` writes it anew"
+    for name in (names.PYTEST_VERSION, names.PYTEST_CURRENT_TEST):
+        if environ.get(name) and not explicitly_on:
+            yield name, "off under pytest; MEM0_TELEMETRY=true switches it on"
+            break
+    if destination_problem is not None:
+        yield DESTINATION, destination_problem
+
+
+def _setting(environ: Mapping[str, str], name: str) -> str:
+    return f"{name}={environ[name]!r:.60}"

@@ -1,0 +1,125 @@
+"""The notice: who sits at a terminal is told before anything is recorded, once for each installation.
+
+The run that shows it records nothing. It is shown when the first event would be recorded, so never in a run
+that was switched off before or that uses no Mem0.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mem0_telemetry import _state
+from mem0_telemetry._guard import guard
+from mem0_telemetry.environment_variables import (
+    MEM0_TELEMETRY_DEBUG,
+    MEM0_TELEMETRY_EXPORTER,
+    is_explicitly_on,
+    is_set,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import TextIO
+
+    from mem0_telemetry._state import State
+
+VERSION = 1
+"""To be raised where the text says something new: then it is shown once more."""
+
+SOURCE = "notice"
+"""The source of consent that stands for the run in which the notice was shown."""
+
+REASON = "the first run at a terminal only shows the notice; the next one is recorded"
+
+TEXT = """\
+Mem0 usage telemetry (mem0-telemetry) is on from the next run; this run records
+nothing. It tells Mem0's maintainers which features, component classes and
+versions are in use, under a random id of this installation. It goes to Mem0's
+PostHog project in the US. Your memories, prompts, ids and keys are never sent.
+
+  See it:   MEM0_TELEMETRY_DEBUG=1   each field: mem0-telemetry events
+  Stop it:  mem0-telemetry disable   or set MEM0_TELEMETRY=False
+"""
+
+_TIMEOUT = 0.2
+"""Seconds that the one small write may wait for another process: it is on the caller's thread."""
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person sees what is written to `stream`. Never raises."""
+    with guard("looking for a terminal"):  # anything may stand in the place of stderr
+        try:
+            return stream is not None and os.isatty(stream.fileno())
+        except (AttributeError, OSError, ValueError):  # no descriptor, or closed
+            return False
+    return False
+
+
+def concerns(environ: Mapping[str, str], *, terminal: bool, vendor: bool) -> bool:
+    """Whether somebody has to be told at all. Pure.
+
+    Args:
+        environ: the environment; whoever has chosen there needs no notice.
+        terminal: stderr is a terminal.
+        vendor: a destination is PostHog at Mem0's own host.
+    """
+    chosen = is_explicitly_on(environ) or bool(environ.get(MEM0_TELEMETRY_EXPORTER))
+    return terminal and vendor and not chosen and not is_set(environ, MEM0_TELEMETRY_DEBUG)
+
+
+def is_shown(state: State) -> bool:
+    """Whether this version of the notice was shown on this installation."""
+    version = state.notice.get("version")
+    return isinstance(version, int) and version >= VERSION
+
+
+def admits(
+    directory: str, environ: Mapping[str, str], *, stderr: TextIO | None, vendor: bool, state: State
+) -> bool:
+    """Whether this run may record, as far as the notice goes; shows the notice where that is due.
+
+    To be called once for a process, when the first event would be recorded. Where the notice cannot be
+    remembered, nothing is shown and nothing is recorded. Never raises.
+
+    Args:
+        directory: Mem0's directory.
+        environ: the environment.
+        stderr: where the notice goes.
+        vendor: a destination is PostHog at Mem0's own host.
+        state: the state as it was read when this process began.
+    """
+    if not concerns(environ, terminal=is_terminal(stderr), vendor=vendor):
+        return True
+    run = _this_run()
+    if is_shown(state):
+        return dict(state.notice) != run  # else a process of the very run that showed it
+    if _remember(directory, run) and stderr is not None:
+        with guard("showing the notice"):
+            stderr.write(TEXT)
+            stderr.flush()
+    return False
+
+
+def _remember(directory: str, run: dict[str, object]) -> bool:
+    """Store that the notice is shown; False where another process was first, or nothing can be stored."""
+    first = False
+
+    def show(state: State) -> State:
+        nonlocal first
+        first = not is_shown(state)
+        return state.but(notice=run) if first else state
+
+    try:
+        _state.update(directory, show, timeout=_TIMEOUT)
+    except OSError:
+        return False
+    return first
+
+
+def _this_run() -> dict[str, object]:
+    """Say which run this is: the processes that a shell started together, on one day."""
+    from time import gmtime, strftime  # noqa: PLC0415
+
+    group = os.getpgrp() if hasattr(os, "getpgrp") else os.getppid()
+    return {"version": VERSION, "date": strftime("%Y-%m-%d", gmtime()), "group": group}

@@ -1,0 +1,32 @@
+"""What may be sent: every event and attribute as data, and the selection that is derived from it.
+
+To add an event or attribute, add one entry in `events`, `hosted_events` or `attributes`; the selection,
+`TELEMETRY.md`, the names in PostHog and the privacy tests follow.
+"""
+
+from __future__ import annotations
+
+from mem0_telemetry.policy.registry._selection import (
+    EVENTS,
+    dropped_attributes,
+    event_by_mem0_name,
+    posthog_event_names,
+    posthog_property_names,
+    select,
+    select_record,
+    select_resource,
+)
+from mem0_telemetry.policy.registry.model import Attribute, Event
+
+__all__ = [
+    "EVENTS",
+    "Attribute",
+    "Event",
+    "dropped_attributes",
+    "event_by_mem0_name",
+    "posthog_event_names",
+    "posthog_property_names",
+    "select",
+    "select_record",
+    "select_resource",
+]

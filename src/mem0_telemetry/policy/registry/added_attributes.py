@@ -1,0 +1,156 @@
+"""Every attribute that is added to a call's: by the writer to any record, and the resource of a process."""
+
+from __future__ import annotations
+
+from mem0_telemetry.policy.registry.model import CONDITIONALLY_REQUIRED, REQUIRED, Attribute
+from mem0_telemetry.policy.registry.types import Enum, Int, Mark, Uuid, Version
+
+_OURS = "mem0-telemetry 0.1.0"
+
+# --- on any record
+
+INSTALLATION_ID = Attribute(
+    "app.installation.id",
+    type=Uuid(),
+    brief="The installation: a random UUID, `distinct_id` in PostHog. A pseudonym, linked to no account.",
+    level=REQUIRED,
+)
+RECORD_UID = Attribute(
+    "log.record.uid",
+    type=Uuid(),
+    brief="The record: a random UUID by which a repeat is recognised, `uuid` in PostHog.",
+    level=REQUIRED,
+    since=_OURS,
+)
+EPHEMERAL = Attribute(
+    "mem0.installation.ephemeral",
+    type=Mark(),
+    brief="The installation id could not be stored, and is this process's only.",
+    level=CONDITIONALLY_REQUIRED,
+    since=_OURS,
+)
+CI = Attribute(
+    "mem0.ci",
+    type=Mark(),
+    brief="A build service runs this process.",
+    level=CONDITIONALLY_REQUIRED,
+    since=_OURS,
+)
+SERVICE_VERSION = Attribute(
+    "service.version",
+    mem0_name="client_version",
+    type=Version(parts=3),
+    brief="The installed release of mem0ai.",
+    level=REQUIRED,
+)
+DROP_REASONS = {
+    "queue_full": "the queue was full",
+    "rejected": "the registry does not declare them",
+    "unencodable": "they could not be written",
+    "spool_full": "the disk space that they may take was full",
+    "expired": "they could not be sent for a week",
+    "corrupt": "their file could not be read",
+    "undeliverable": "the destination refused them again and again",
+    "refused": "the destination will never take them",
+    "discarded": "telemetry was switched off meanwhile",
+    "shut_down": "telemetry was shut down before",
+    "not_ready": "telemetry could not be started",
+    "unknown_event": "this release of mem0ai has events that are not declared",
+}
+"""Why events may have been dropped, in words that follow "because"."""
+DROPPED = {
+    reason: Attribute(
+        f"mem0.telemetry.dropped.{reason}",
+        type=Int(1, 1_000_000_000),
+        brief=f"How many events were dropped since the last count, because {why}.",
+        level=CONDITIONALLY_REQUIRED,
+        since=_OURS,
+    )
+    for reason, why in DROP_REASONS.items()
+}
+"""The count of dropped events, by reason."""
+OF_EVERY_RECORD = (INSTALLATION_ID, SERVICE_VERSION, RECORD_UID, EPHEMERAL, CI, *DROPPED.values())
+"""What any record may carry, whatever its event."""
+
+# --- the resource: the same for every record of a process
+
+SERVICE_NAME = Attribute(
+    "service.name", type=Enum("mem0"), brief="What is observed: `mem0`.", level=REQUIRED, since=_OURS
+)
+SDK_LANGUAGE = Attribute(
+    "telemetry.sdk.language",
+    mem0_name="client_source",
+    type=Enum("python"),
+    brief="The language of the library that sends.",
+    level=REQUIRED,
+)
+SDK_NAME = Attribute(
+    "telemetry.sdk.name", type=Enum("opentelemetry"), brief="The SDK that sends.", since=_OURS
+)
+SDK_VERSION = Attribute(
+    "telemetry.sdk.version", type=Version(parts=3), brief="The SDK's release.", since=_OURS
+)
+DISTRO_NAME = Attribute(
+    "telemetry.distro.name", type=Enum("mem0-telemetry"), brief="This package, which sends.", since=_OURS
+)
+DISTRO_VERSION = Attribute(
+    "telemetry.distro.version", type=Version(parts=3), brief="This package's release.", since=_OURS
+)
+RUNTIME_NAME = Attribute(
+    "process.runtime.name",
+    type=Enum("cpython", "pypy", "graalpy"),
+    brief="The implementation of Python.",
+    since=_OURS,
+)
+RUNTIME_VERSION = Attribute(
+    "process.runtime.version",
+    mem0_name="python_version",
+    type=Version(parts=3),
+    brief="The version of Python, without its build.",
+)
+OS_TYPE = Attribute(
+    "os.type",
+    mem0_name="os",
+    type=Enum(
+        "aix",
+        "darwin",
+        "dragonflybsd",
+        "freebsd",
+        "hpux",
+        "linux",
+        "netbsd",
+        "openbsd",
+        "solaris",
+        "windows",
+        "zos",
+    ),
+    brief="The operating system.",
+)
+OS_VERSION = Attribute(
+    "os.version",
+    mem0_name="os_version",
+    type=Version(parts=2),
+    brief="The version of the operating system or kernel, major and minor.",
+)
+HOST_ARCH = Attribute(
+    "host.arch",
+    mem0_name="machine",
+    type=Enum("amd64", "arm32", "arm64", "ia64", "ppc32", "ppc64", "s390x", "x86"),
+    brief="The architecture of the processor.",
+)
+OF_THE_RESOURCE = (
+    INSTALLATION_ID,
+    SERVICE_NAME,
+    SERVICE_VERSION,
+    SDK_LANGUAGE,
+    SDK_NAME,
+    SDK_VERSION,
+    DISTRO_NAME,
+    DISTRO_VERSION,
+    RUNTIME_NAME,
+    RUNTIME_VERSION,
+    OS_TYPE,
+    OS_VERSION,
+    HOST_ARCH,
+)
+"""What the resource may carry."""

@@ -1,0 +1,29 @@
+"""What PostHog receives around the declared attributes: its own fields, and the properties that the exporter sets."""
+
+from __future__ import annotations
+
+from mem0_telemetry.policy.registry.types import Constant, Version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mem0_telemetry.policy.registry.types import Type
+
+FIELDS = {
+    "event": "the name of the event",
+    "distinct_id": "the installation's id",
+    "uuid": "the record's id, so that a repeat is recognised",
+    "timestamp": "when it happened",
+    "properties": "everything else",
+}
+"""The fields of an event in a request to PostHog, and what they say."""
+
+PROPERTIES: dict[str, Type] = {
+    "$lib": Constant("opentelemetry-exporter-posthog"),
+    "$lib_version": Version(parts=3),
+    "$process_person_profile": Constant(value=False),
+    "$geoip_disable": Constant(value=True),
+    "$ip": Constant("0.0.0.0"),  # noqa: S104  # what is sent in the place of an address
+    "otel.scope.name": Constant("mem0_telemetry"),
+    "otel.scope.version": Version(parts=3),
+}
+"""The properties that the exporter sets on every event."""

@@ -1,0 +1,135 @@
+"""A pytest plugin for projects that instrument with this package: `pytest -p mem0_telemetry.pytest`.
+
+It is never loaded by itself. While a test runs, with its set-up and tear-down, usage events are captured in memory and
+none is sampled away; nothing is sent or stored, whatever the environment says. A test in which Mem0's code, or your
+own, records an event that the registry does not know fails: in a user's process it would be dropped.
+
+The fixture `mem0_events` is the list of what was captured. As in an application, nothing is recorded before
+`mem0_telemetry.instrument()` was called, for instance in `conftest.py`. Processes that a test starts are not
+captured; in them telemetry is off, as it always is under pytest.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mem0_telemetry import _usage, telemetry
+from mem0_telemetry.policy.consent import Consent
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+
+    from mem0_telemetry.policy.registry import Event
+    from mem0_telemetry.policy.registry.types import AttributeValue
+
+__all__ = ["CapturedEvent", "mem0_events"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapturedEvent:
+    """One event, as it would have been queued."""
+
+    name: str
+    """Its event name in OpenTelemetry."""
+    posthog_name: str
+    """Its name in PostHog, which is the one that Mem0's code passes to `capture_event`."""
+    attributes: Mapping[str, AttributeValue]
+    """What was selected for it, by OpenTelemetry's keys."""
+
+
+@pytest.fixture
+def mem0_events(request: pytest.FixtureRequest) -> list[CapturedEvent]:
+    """The usage events of this test so far, oldest first; the list grows while the test goes on."""
+    capture: _Capture = request.node.stash[_capture]
+    return capture.events
+
+
+class _Capture(_usage.Usage):
+    """Usage telemetry that is on and only remembers; `set_enabled(False)` and the flag switch it off as ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flag = lambda: telemetry.MEM0_TELEMETRY
+        self.events: list[CapturedEvent] = []
+        self.unregistered: list[str] = []
+
+    def consult(self, *, read_state: bool = True) -> Consent:  # noqa: ARG002  # nothing can say off here
+        """Nothing leaves, so nobody is asked."""
+        self.off = self._switched_off
+        self._consent = Consent(enabled=True, source=__name__, reason="captured by the pytest plugin")
+        return self._consent
+
+    def leaves_off(self) -> bool:
+        """Nothing is sent in a test, by Mem0's own telemetry neither."""
+        return True
+
+    def take(self, event: Event, attributes: Mapping[str, AttributeValue]) -> None:
+        """Remember it."""
+        self.events.append(
+            CapturedEvent(name=event.name, posthog_name=event.posthog_name, attributes=attributes)
+        )
+
+    def take_unregistered(self, name: object) -> None:
+        """Remember its name."""
+        super().take_unregistered(name)
+        self.unregistered.append(name if type(name) is str else type(name).__name__)
+
+    def ensure_pipeline(self) -> None:
+        """Build none."""
+
+
+_capture = pytest.StashKey[_Capture]()
+
+
+@contextmanager
+def _capturing() -> Iterator[_Capture]:
+    """Have the drop-in and the package's functions work on a usage of our own, and give them back theirs."""
+    capture, before = _Capture(), _usage.usage
+    capture.native = before.native
+    settings = {name: vars(telemetry)[name] for name in ("MEM0_TELEMETRY", "MEM0_TELEMETRY_SAMPLE_RATE")}
+    vars(telemetry).update(_usage=capture, MEM0_TELEMETRY=True, MEM0_TELEMETRY_SAMPLE_RATE=1.0)
+    _usage.usage = capture
+    try:
+        yield capture
+    finally:
+        before.native = capture.native
+        _usage.usage = before
+        vars(telemetry).update(_usage=before, **settings)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Capture during the whole of a test."""
+    with _capturing() as capture:
+        item.stash[_capture] = capture
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a test that, up to its end, has recorded what the registry does not know."""
+    yield
+    _fail_for_unregistered(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """The same for what its tear-down has recorded."""
+    yield
+    _fail_for_unregistered(item)
+
+
+def _fail_for_unregistered(item: pytest.Item) -> None:
+    unregistered = item.stash[_capture].unregistered
+    names = ", ".join(repr(name) for name in dict.fromkeys(unregistered))
+    unregistered.clear()
+    if names:
+        pytest.fail(
+            f"not in the registry of mem0-telemetry, so it would be dropped: {names}. Declare it in "
+            "mem0_telemetry/policy/registry (CONTRIBUTING.md, Add an event).",
+            pytrace=False,
+        )

@@ -1,0 +1,160 @@
+"""Drop-in for `mem0.memory.telemetry`: the same names and signatures, on OpenTelemetry.
+
+`instrument()` makes this module object *be* `mem0.memory.telemetry`. Nothing here raises into Mem0, prints, or touches
+the network; opted out, `capture_event` and `capture_client_event` return at their first line. All state but the flag
+lives in `mem0_telemetry._usage`, so `importlib.reload` forgets nothing.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mem0_telemetry import environment_variables as _env
+from mem0_telemetry._usage import usage as _usage
+from mem0_telemetry.mem0_internals.instance import client_facts as _client_facts
+from mem0_telemetry.mem0_internals.instance import memory_facts as _memory_facts
+from mem0_telemetry.mem0_internals.instance import no_facts as _no_facts
+from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY as PROJECT_API_KEY
+from mem0_telemetry.pipeline.destinations import VENDOR_HOST as HOST
+from mem0_telemetry.policy.sampling import rate_from as _rate_from
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+__all__ = [
+    "FEATURE_FLAGS_REQUEST_TIMEOUT_SECONDS",
+    "HOST",
+    "MEM0_TELEMETRY",
+    "MEM0_TELEMETRY_SAMPLE_RATE",
+    "PROJECT_API_KEY",
+    "AnonymousTelemetry",
+    "capture_client_event",
+    "capture_event",
+    "client_telemetry",
+    "get_or_create_user_id",
+]
+
+FEATURE_FLAGS_REQUEST_TIMEOUT_SECONDS = 0.5
+"""Read by Mem0's notices; no feature flag is ever requested."""
+
+# `globals()`: a reload keeps what has been written here.
+MEM0_TELEMETRY: bool = globals().get(
+    "MEM0_TELEMETRY", _env.MEM0_TELEMETRY not in os.environ or _env.is_explicitly_on(os.environ)
+)
+"""The run-time switch of Mem0's guide: `False` is off at the next call; `True` only withdraws a `False`."""
+
+MEM0_TELEMETRY_SAMPLE_RATE: float = globals().get("MEM0_TELEMETRY_SAMPLE_RATE", _rate_from(os.environ))
+"""Share of the hot events of `Memory` that is kept, in [0, 1]."""
+
+
+def capture_event(
+    event_name: str, memory_instance: object, additional_data: dict[str, Any] | None = None
+) -> None:
+    """Record an event of a `Memory` or `AsyncMemory`. Never raises, waits or does I/O; docs/benchmarks.md has costs."""
+    if not MEM0_TELEMETRY or _usage.off:
+        return
+    _usage.observe(event_name, memory_instance, additional_data, _memory_facts, MEM0_TELEMETRY_SAMPLE_RATE)
+
+
+def capture_client_event(
+    event_name: str, instance: object, additional_data: dict[str, Any] | None = None
+) -> None:
+    """Record an event of a hosted client. Never sampled; otherwise as `capture_event`."""
+    if not MEM0_TELEMETRY or _usage.off:
+        return
+    _usage.observe(event_name, instance, additional_data, _client_facts, 1.0)
+
+
+class _InertClient:
+    """Where Mem0 keeps its PostHog client: has the methods that Mem0 calls, and does nothing in each."""
+
+    def capture(self, *_: object, **__: object) -> None:
+        """Nothing."""
+
+    def flush(self) -> None:
+        """Nothing."""
+
+    def shutdown(self) -> None:
+        """Nothing."""
+
+
+class AnonymousTelemetry:
+    """Mem0's telemetry object, without a client of its own.
+
+    Attributes:
+        posthog: an inert handle; None where telemetry is off, or after `close`.
+    """
+
+    def __init__(self, vector_store: object = None, before_send: Callable[..., object] | None = None) -> None:  # noqa: ARG002
+        """Build nothing. The arguments are Mem0's: no id is stored in a vector store, and sampling comes first here."""
+        on = MEM0_TELEMETRY and not _usage.off
+        self.posthog: _InertClient | None = _InertClient() if on else None
+
+    @property
+    def user_id(self) -> str | None:
+        """The installation id once there is one, else None. Reading it creates nothing."""
+        return None if self.posthog is None else _usage.installation_id()
+
+    def capture_event(
+        self,
+        event_name: str,
+        properties: dict[str, Any] | None = None,
+        user_email: str | None = None,  # noqa: ARG002  # never read
+        flags: object = None,  # noqa: ARG002  # never read
+    ) -> None:
+        """Record an event that has no instance. `user_email` and `flags` are ignored."""
+        if self.posthog is None or not MEM0_TELEMETRY or _usage.off:
+            return
+        _usage.observe(event_name, None, properties, _no_facts, MEM0_TELEMETRY_SAMPLE_RATE)
+
+    def capture_identify(self, anon_id: str | None, email: str | None) -> bool:  # noqa: ARG002
+        """Return False: no id of ours is ever tied to an e-mail address."""
+        return False
+
+    def close(self) -> None:
+        """Take this object out of service. The process's telemetry is not Mem0's to close."""
+        self.posthog = None
+
+
+client_telemetry = globals().get("client_telemetry") or AnonymousTelemetry()
+_oss_telemetry_instance = None
+_oss_telemetry_shutting_down = False
+
+
+def _get_oss_telemetry() -> None:
+    """Return None, so that Mem0's notices stay quiet."""
+
+
+def _shutdown_oss_telemetry() -> None:
+    """Nothing: there is no native client."""
+
+
+def get_or_create_user_id(vector_store: Any = None) -> str | None:
+    """The installation id, made where there is none yet; None where telemetry is off.
+
+    Args:
+        vector_store: Mem0's optional behaviour: a store that the caller passes gets the id as a record of its own,
+            and an id that it already holds is returned. Not touched where telemetry is off.
+    """
+    if not MEM0_TELEMETRY or _usage.off:
+        return None
+    from mem0_telemetry.mem0_internals.user_id import stored_user_id  # noqa: PLC0415  # hardly ever called
+
+    user_id = _usage.make_installation_id()
+    return user_id if user_id is None or vector_store is None else stored_user_id(vector_store, user_id)
+
+
+def __getattr__(name: str) -> Any:
+    """Answer a name that we do not know from Mem0's own module, executed privately and opted out; never for dunders."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    from mem0_telemetry.mem0_internals.native_module import native_attribute  # noqa: PLC0415  # hardly ever called
+
+    return native_attribute(name)
+
+
+_usage.flag = lambda: MEM0_TELEMETRY
+_usage.consult()
+_usage.warn()

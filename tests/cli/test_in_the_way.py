@@ -1,0 +1,78 @@
+"""`disable` and `clean` where something lies in the way of `state.json`: what can be deleted is, the rest is said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import posthog_environ, run_python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+RECORD = """
+import mem0_telemetry
+from mem0_telemetry import telemetry
+telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
+mem0_telemetry.flush(0.5)
+"""
+
+
+@pytest.mark.parametrize("content", [None, "{"], ids=["a directory", "an unreadable file"])
+@pytest.mark.parametrize("choice", ["disable", "clean"])
+def test_what_waits_is_deleted_whatever_lies_at_the_state(
+    choice: str, content: str | None, tmp_path: Path, server: CaptureServer
+) -> None:
+    """Spool and history go; telemetry is off, as it was; where the choice cannot be stored, that is said, and where."""
+    server.stop()
+    environ = posthog_environ(tmp_path, server.url)
+    assert run_python(RECORD, environ).returncode == 0
+    ours = tmp_path / ".mem0" / "telemetry"
+    assert list(ours.rglob("spool/*/*"))
+    state = ours / "state.json"
+    state.unlink()
+    if content is None:
+        state.mkdir()
+    else:
+        state.write_text(content)
+    result = subprocess.run(
+        [sys.executable, "-m", "mem0_telemetry", choice],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    stored = (choice, content) == ("disable", "{")
+    assert result.returncode == (0 if stored else 1)
+    said = " ".join(result.stderr.split())
+    assert stored or "state.json" in said
+    assert stored or choice == "clean" or "MEM0_TELEMETRY=False" in said
+    assert "Deleted: 1 event that waited" in result.stdout
+    assert [
+        path.name for path in ours.rglob("*") if path.name not in {"state.json", "state.lock", "spool"}
+    ] == []
+    code = "import mem0_telemetry; print(mem0_telemetry.status().source)"
+    assert run_python(code, environ).stdout == "state.json\n"
+
+
+@pytest.mark.parametrize("choice", ["disable", "clean"])
+def test_what_cannot_be_deleted_is_said(choice: str, tmp_path: Path, server: CaptureServer) -> None:
+    """Where the spool does not go, as where its directory is another user's, nothing says that it has."""
+    server.stop()
+    environ = posthog_environ(tmp_path, server.url)
+    assert run_python(RECORD, environ).returncode == 0
+    code = f"""
+        import shutil, sys
+        shutil.rmtree = lambda *_, **__: None  # root may delete anything: refuse it here
+        from mem0_telemetry.cli import main
+        sys.exit(main(["{choice}"]))
+    """
+    result = run_python(code, environ)
+    assert result.returncode == 1
+    assert "not everything" in " ".join(result.stderr.split())
+    assert "Deleted" not in result.stdout

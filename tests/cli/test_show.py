@@ -1,0 +1,188 @@
+"""`show`: what waits and what was sent, as it is; what it shows is what goes out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from processes import clean_environ, posthog_environ, run_python
+
+from mem0_telemetry.delivery import mailboxes
+from opentelemetry.exporter.posthog.testing import Answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+RECORD = """
+import mem0_telemetry
+from mem0_telemetry import telemetry
+class Memory: pass
+memory = Memory()
+memory.api_version = "v1.1"
+for n in range(3):
+    telemetry.capture_event("mem0.search", memory, {"keys": ["user_id", "secret"], "limit": n, "sync_type": "sync"})
+telemetry.capture_client_event("client.add", memory, {"keys": [], "sync_type": "async"})
+mem0_telemetry.flush(FLUSH)
+"""
+
+
+def record(home: Path, server: CaptureServer, *, flush: float) -> None:
+    """Record four events in a process of its own."""
+    result = run_python(RECORD.replace("FLUSH", str(flush)), posthog_environ(home, server.url))
+    assert result.returncode == 0, result.stderr
+
+
+def show(home: Path, server: CaptureServer, *arguments: str) -> str:
+    """Answer what `show` prints."""
+    return subprocess.check_output(
+        [sys.executable, "-m", "mem0_telemetry", "show", *arguments],
+        env=posthog_environ(home, server.url),
+        text=True,
+        timeout=180,
+    )
+
+
+def requests_in(text: str) -> list[dict[str, Any]]:
+    """Answer the request bodies in what `show` prints."""
+    parts = text.split("as the body of the request to PostHog:\n\n")[1:]
+    return [json.JSONDecoder().raw_decode(part)[0] for part in parts]
+
+
+def test_what_waits_is_shown_as_it_lies_and_as_it_goes_out(tmp_path: Path, server: CaptureServer) -> None:
+    """The lines on the disk are shown as they are, and each request is what PostHog gets later on."""
+    server.answer_always(Answer(status=503))
+    record(tmp_path, server, flush=0.5)
+    (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
+    assert mailbox.events == 4
+    refused = len(server.requests)
+    text = show(tmp_path, server, "--all")
+    assert len(server.requests) == refused
+    for file in mailbox.files:
+        assert f"\n{file.line()}\n" in text
+    shown = {event["uuid"]: event for request in requests_in(text) for event in request["batch"]}
+    keys = [request["api_key"] for request in requests_in(text)]
+    assert keys[: len(mailbox.files)] == ["phc_test"] * len(mailbox.files)
+    assert len(shown) == 4
+    server.answer_always(Answer())
+    record(tmp_path, server, flush=20)
+    arrived = {event["uuid"]: event for event in server.events[-8:]}
+    assert {uuid: arrived[uuid] for uuid in shown} == shown
+
+
+def test_what_was_sent_last_is_shown(tmp_path: Path, server: CaptureServer) -> None:
+    """After a send the batch is shown with time, destination and result, and as the request that it was."""
+    record(tmp_path, server, flush=20)
+    text = show(tmp_path, server)
+    sent = [event["uuid"] for request in requests_in(text) for event in request["batch"]]
+    assert sorted(sent) == sorted(event["uuid"] for event in server.events)
+    assert "to posthog, sent" in text
+
+
+def test_status_says_what_waits_and_what_was_sent(tmp_path: Path, server: CaptureServer) -> None:
+    """What waits is counted by destination, for people and for programs; the last sends are listed."""
+    server.answer_always(Answer(status=503))
+    record(tmp_path, server, flush=0.5)
+    command = [sys.executable, "-m", "mem0_telemetry", "status"]
+    environ = posthog_environ(tmp_path, server.url)
+    found = json.loads(subprocess.check_output([*command, "--json"], env=environ, text=True))
+    assert (
+        found["waiting_earlier"] == found["destinations"][0]["waiting"] == found["on_disk"][0]["events"] == 4
+    )
+    text = subprocess.check_output(command, env=environ, text=True)
+    assert f"4 events for posthog {server.url}, since " in " ".join(text.split())
+    assert "failed (HTTP 503)" in text
+    assert "posthog  failed" in text
+    server.answer_always(Answer())
+    record(tmp_path, server, flush=20)
+    text = subprocess.check_output(command, env=environ, text=True)
+    assert "posthog  sent" in text
+    assert "events for" not in text
+
+
+def test_only_the_newest_are_shown_unless_asked(tmp_path: Path) -> None:
+    """Of many sends the last five are shown, and how to see the others is said."""
+    ours = tmp_path / ".mem0" / "telemetry"
+    ours.mkdir(parents=True)
+    entries = [
+        {
+            "time": f"2026-01-01T00:00:{n:02}",
+            "destination": "console",
+            "result": "sent",
+            "count": 1,
+            "batch": {},
+        }
+        for n in range(8)
+    ]
+    (ours / "history.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    command = [sys.executable, "-m", "mem0_telemetry", "show"]
+    few = subprocess.check_output(command, env=clean_environ(tmp_path), text=True)
+    assert few.count("1 event to console, sent") == 5
+    assert "3 older sends not shown" in few
+    every = subprocess.check_output([*command, "--all"], env=clean_environ(tmp_path), text=True)
+    assert every.count("1 event to console, sent") == 8
+
+
+def test_a_batch_that_was_too_large_to_keep_is_told(tmp_path: Path) -> None:
+    """Of a send whose batch is not in the history, the rest is shown."""
+    ours = tmp_path / ".mem0" / "telemetry"
+    ours.mkdir(parents=True)
+    entry = {
+        "time": "2026-01-01T00:00:00",
+        "destination": "otlp",
+        "result": "sent",
+        "count": 500,
+        "batch": None,
+    }
+    (ours / "history.jsonl").write_text(json.dumps(entry) + "\n")
+    command = [sys.executable, "-m", "mem0_telemetry", "show"]
+    text = subprocess.check_output(command, env=clean_environ(tmp_path), text=True)
+    assert "500 events to otlp, sent" in text
+    assert "too large" in text
+
+
+def test_a_damaged_line_is_shown_as_it_lies(tmp_path: Path, server: CaptureServer) -> None:
+    """A line that is no OTLP/JSON is shown all the same, with what will become of it."""
+    server.answer_always(Answer(status=503))
+    record(tmp_path, server, flush=0.5)
+    (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
+    mailbox.files[0].path.write_text("not JSON\n")
+    text = show(tmp_path, server, "--all")
+    assert "\nnot JSON\n" in text
+    assert "cannot be read" in text
+
+
+def test_a_line_that_was_tampered_with_is_selected_before_it_goes_out(
+    tmp_path: Path, server: CaptureServer
+) -> None:
+    """What somebody wrote into a waiting line is shown where it lies, and is not in the request."""
+    server.answer_always(Answer(status=503))
+    record(tmp_path, server, flush=0.5)
+    (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
+    for file in mailbox.files:
+        line = file.line().replace(
+            '"attributes":[', '"attributes":[{"key":"planted","value":{"stringValue":"x"}},'
+        )
+        file.path.write_text(line + "\n")
+    text = show(tmp_path, server, "--all")
+    waiting = requests_in(text)[: len(mailbox.files)]
+    assert text.count('"planted"') >= 4
+    assert len([event for request in waiting for event in request["batch"]]) == 4
+    assert "planted" not in json.dumps(waiting)
+
+
+@pytest.mark.parametrize("choice", ["disable", "clean"])
+def test_what_waits_can_be_deleted(tmp_path: Path, server: CaptureServer, choice: str) -> None:
+    """`disable` and `clean` delete what waits and what was sent last, and say how much it was."""
+    server.answer_always(Answer(status=503))
+    record(tmp_path, server, flush=0.5)
+    ours = tmp_path / ".mem0" / "telemetry"
+    assert (ours / "history.jsonl").exists()
+    command = [sys.executable, "-m", "mem0_telemetry", choice]
+    text = subprocess.check_output(command, env=posthog_environ(tmp_path, server.url), text=True)
+    assert "4 events that waited" in " ".join(text.split())
+    assert sorted(path.name for path in ours.iterdir()) == ["state.json", "state.lock"]

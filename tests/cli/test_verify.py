@@ -1,0 +1,300 @@
+"""`verify`: a sound build passes, and each kind of broken build is found out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from processes import clean_environ
+
+import mem0_telemetry
+from mem0_telemetry.cli.demo.platform_stub import PlatformStub
+from mem0_telemetry.cli.verify import _off, _on
+from mem0_telemetry.cli.verify._children import Stage
+from mem0_telemetry.cli.verify._secrets import Planted, forms_of
+from mem0_telemetry.cli.verify._watch import Watch, is_ours
+from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PACKAGE = Path(mem0_telemetry.__file__).parent
+
+
+@pytest.mark.timeout(150)
+def test_a_sound_build_passes_in_time(tmp_path: Path) -> None:
+    """Real Mem0 passes every check within a minute, in plain words, and the user's own home stays as it was."""
+    environ = clean_environ(tmp_path)
+    unmeasured = {name: value for name, value in environ.items() if not name.startswith("COV")}
+    begun = monotonic()
+    result = subprocess.run(
+        [sys.executable, "-m", "mem0_telemetry", "verify"],
+        env=unmeasured,  # its bound is for users, who measure no coverage
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+    assert monotonic() - begun < 60
+    assert result.stdout.count("  ok  ") == len(_off.WAYS) + 1 + 4
+    assert "As promised: 13 of 13 checks passed" in result.stdout
+    assert "Mem0 2." in result.stdout
+    assert result.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """Answer a stage with stand-ins for all servers; a test that never needs them is not asked to."""
+    planted = Planted()
+    root = tmp_path / planted["directory"]
+    root.mkdir()
+    with CaptureServer() as receiver, PlatformStub() as platform:
+        yield Stage(
+            root=root,
+            platform_url=platform.url,
+            receiver_url=receiver.url,
+            planted=planted,
+            deadline=monotonic() + 120,
+        )
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
+    """Answer a function that breaks a copy of the package, which the watched programs then use, without mem0ai."""
+    copy = tmp_path / "broken"
+    shutil.copytree(PACKAGE, copy / "mem0_telemetry", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("PYTHONPATH", str(copy))
+    for name in [name for name in os.environ if name.startswith("COV")]:
+        monkeypatch.delenv(name)  # what is broken on purpose is not to be measured
+
+    def break_it(path: str, sound: str, defect: str) -> None:
+        source = copy / "mem0_telemetry" / path
+        text = source.read_text(encoding="utf-8")
+        assert sound in text, f"{path} has changed: break it elsewhere"
+        source.write_text(text.replace(sound, defect), encoding="utf-8")
+
+    break_it("cli/verify/child.py", 'find_spec("mem0") is not None', "False")
+    return break_it
+
+
+OBSERVE = "    if not MEM0_TELEMETRY or _usage.off:\n        return\n    _usage.observe("
+DEFECTS = {
+    "thread": "__import__('threading').Thread(target=print, daemon=True).start()",
+    "network": "__import__('socket').socket().close()",
+    "network: socket.gethostname": "__import__('socket').gethostname()",
+    "file": "open(__import__('os').path.join(__import__('os').environ['HOME'], 'left'), 'w').close()",
+    "process": "__import__('subprocess').run(['true'])",
+    "import": "__import__('opentelemetry.sdk._logs')",
+    "hook": "__import__('atexit').register(print)",
+    "a log record": "__import__('logging').getLogger('mem0_telemetry').debug('hello')",
+}
+
+
+@pytest.mark.parametrize("kind", DEFECTS)
+def test_a_build_that_does_anything_when_off_is_found_out(
+    kind: str, stage: Stage, broken: Callable[[str, str, str], None]
+) -> None:
+    """One thread, socket, file, process, heavy import, exit hook or log line of ours is a breach, and named."""
+    broken("telemetry.py", OBSERVE, f"    {DEFECTS[kind]}\n{OBSERVE}")
+    (breaches,) = switched_off(stage, _off.WAYS[0])
+    assert any(breach.startswith(kind) for breach in breaches), breaches
+
+
+def test_a_build_that_ignores_a_switch_is_found_out(
+    stage: Stage, broken: Callable[[str, str, str], None]
+) -> None:
+    """A switch that no longer switches anything off is a breach."""
+    broken("policy/consent.py", "if names.is_set(environ, names.DO_NOT_TRACK):", "if False:")
+    ways = {way.shown: way for way in _off.WAYS}
+    ignored, obeyed = switched_off(stage, ways["DO_NOT_TRACK=1"], ways["MEM0_TELEMETRY=False"])
+    assert ignored
+    assert not obeyed
+
+
+def test_a_build_that_was_never_compiled_is_sound(
+    stage: Stage, broken: Callable[[str, str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Byte code that Python writes of a package that was installed without any is not the package's doing."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    broken("telemetry.py", '"""Drop-in', '"""A drop-in')
+    assert switched_off(stage, _off.WAYS[0]) == [()]
+
+
+def test_nothing_goes_through_a_proxy(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that the user needs for the world, in either spelling, gets none of what is planted; Mem0 can be used."""
+    with CaptureServer() as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "grpc_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        monkeypatch.setenv("no_proxy", "intranet.example")
+        assert switched_off(stage, _off.WAYS[0]) == [()]
+        assert switched_on(stage) == []
+        assert proxy.requests == []
+
+
+def switched_off(stage: Stage, *ways: _off.Way) -> list[tuple[str, ...]]:
+    """Answer the breaches of a session that is switched off, in each way."""
+    programs = [_off.program(way, number, stage) for number, way in enumerate(ways)]
+    stage.run(programs)
+    return [_off.check(way, program).breaches for way, program in zip(ways, programs, strict=True)]
+
+
+def switched_on(stage: Stage) -> list[str]:
+    """Answer the breaches of a session that is switched on."""
+    with CaptureServer() as receiver, CaptureServer() as refusing:
+        refusing.answer_always(Answer(status=503))
+        program = _on.program(stage, receiver, refusing)
+        stage.run([program])
+        checks = list(_on.checks(program, stage, receiver, refusing))
+    return [breach for check in checks for breach in check.breaches]
+
+
+LEAKS = {
+    "a property that is not declared": (
+        "policy/registry/_selection.py",
+        "    selected: dict[str, AttributeValue] = {}\n    for key, value in given.items():",
+        "    selected: dict[str, AttributeValue] = {'x': 'y'}\n    for key, value in given.items():",
+        "not declared",
+    ),
+    "a value that is not declared": (
+        "policy/registry/types.py",
+        "return self._table.get(value, self.other) if len(value) <= _LONGEST_TEXT else self.other",
+        "return value",
+        "the planted message is in the body of a request",
+    ),
+    "a hash of a value": (
+        "policy/registry/types.py",
+        "return self._table.get(value, self.other) if len(value) <= _LONGEST_TEXT else self.other",
+        "return value if len(value) == 32 else __import__('hashlib').md5(value.encode()).hexdigest()",
+        "as MD5",
+    ),
+    "the name of the machine": (
+        "policy/registry/types.py",
+        "return self._table.get(value, self.other) if len(value) <= _LONGEST_TEXT else self.other",
+        "return __import__('platform').node() if value == 'mem0' else value",
+        "the planted host_name is in",
+    ),
+    "the name of the user": (
+        "policy/registry/types.py",
+        "return self._table.get(value, self.other) if len(value) <= _LONGEST_TEXT else self.other",
+        "return __import__('getpass').getuser() if value == 'mem0' else value",
+        "the planted user_name is in",
+    ),
+    "the application's resource": (
+        "pipeline/selection.py",
+        "Resource(registry.select_resource(facts), SCHEMA_URL)",
+        "Resource.create(dict(facts))",
+        "the planted otel_resource is in the file",
+    ),
+    "another address": (
+        "pipeline/provider.py",
+        "        record = LogRecord(\n",
+        "        __import__('socket').socket().connect_ex(('127.0.0.1', 9))\n        record = LogRecord(\n",
+        "socket.connect",
+    ),
+    "another process": (
+        "pipeline/provider.py",
+        "        record = LogRecord(\n",
+        "        __import__('subprocess').run(['true'])\n        record = LogRecord(\n",
+        "subprocess.Popen",
+    ),
+    "a file elsewhere": (
+        "pipeline/provider.py",
+        "        record = LogRecord(\n",
+        "        open(__import__('os').path.expanduser('~/left'), 'w').close()\n        record = LogRecord(\n",
+        "the file left was made",
+    ),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_build_that_lets_something_out_is_found_out(
+    leak: str, stage: Stage, broken: Callable[[str, str, str], None]
+) -> None:
+    """An undeclared field or value, a hash, a setting of the application's or another address is a breach."""
+    path, sound, defect, named = LEAKS[leak]
+    broken(path, sound, defect)
+    breaches = switched_on(stage)
+    assert any(named in breach for breach in breaches), breaches
+
+
+def test_a_build_that_cannot_run_is_no_success(stage: Stage, broken: Callable[[str, str, str], None]) -> None:
+    """A watched program that fails is a breach, and its last line is told."""
+    broken("telemetry.py", "from __future__ import annotations\n", "raise SystemExit('broken')\n")
+    assert switched_off(stage, _off.WAYS[0]) == [("the program failed: broken",)]
+
+
+def test_every_form_of_a_planted_text_is_found() -> None:
+    """A planted text is found as it is, in any case, hashed and encoded, and the place is named."""
+    planted = Planted()
+    for form, needle in forms_of(planted["user_id"]):
+        (breach,) = planted.found_in([("a place", b"before " + needle + b" after")])
+        assert breach == f"the planted user_id is in a place, as {form}"
+    assert list(planted.found_in([("a place", planted["user_id"].upper().encode())]))
+    assert not list(planted.found_in([("a place", b"nothing of it")]))
+
+
+@pytest.mark.parametrize(
+    ("event", "arguments", "kind"),
+    [
+        ("socket.connect", (None, ("127.0.0.1", 9)), "network"),
+        ("socket.getaddrinfo", ("example.org", 80, 0, 0, 0), "network"),
+        ("socket.gethostbyaddr", ("127.0.0.1",), "network"),
+        ("socket.getnameinfo", (("127.0.0.1", 9),), "network"),
+        ("subprocess.Popen", ("true", ["true"], None, None), "process"),
+        ("os.fork", (), "process"),
+        ("_thread.start_new_thread", (print, (), None), "thread"),
+        ("os.mkdir", ("x", 0o777, -1), "file"),
+        ("open", ("x", "w", os.O_WRONLY | os.O_CREAT), "file"),
+        ("open", ("x", None, os.O_RDWR), "file"),
+        ("open", ("/mem0/telemetry/state.json", "r", os.O_RDONLY), "read"),
+        ("open", ("/etc/hosts", "r", os.O_RDONLY), None),
+        ("open", (7, "r", 0), None),
+        ("import", ("opentelemetry.sdk", None, None, None, None), "import"),
+        ("import", ("posthog", None, None, None, None), "import"),
+        ("import", ("json", None, None, None, None), None),
+        ("object.__getattr__", (None, "x"), None),
+    ],
+)
+def test_each_thing_that_may_be_done_is_noted(
+    event: str, arguments: tuple[Any, ...], kind: str | None
+) -> None:
+    """An audit event of code of ours is noted under its kind; reading elsewhere and light imports are not."""
+    watch = Watch("/mem0/telemetry")
+    ours: dict[str, Any] = {"__name__": "mem0_telemetry.delivery"}
+    exec("def call(function, *arguments):\n    return function(*arguments)\n", ours)  # noqa: S102
+    ours["call"](watch._audit, event, arguments)
+    assert [noted for noted, _ in watch.seen] == ([kind] if kind else [])
+    watch._audit(event, arguments)
+    assert len(watch.seen) == bool(kind)
+
+
+@pytest.mark.parametrize(
+    ("callers", "ours"),
+    [
+        (["mem0_telemetry.delivery._sender"], True),
+        (["mem0_telemetry.delivery._sender", "requests.sessions", "urllib3.connection"], True),
+        (["posthog.client", "requests.sessions"], True),
+        (["mem0.memory.main", "mem0_telemetry._usage"], True),
+        (["mem0_telemetry.mem0_internals.import_hook", "mem0.memory.main", "qdrant_client"], False),
+        (["mem0_telemetry.cli.verify._planting", "mem0.client.main", "httpx"], False),
+        (["application"], False),
+    ],
+)
+def test_what_is_done_is_laid_at_the_right_door(callers: list[str], *, ours: bool) -> None:
+    """Code of ours answers for what it does, through libraries too, and not for what Mem0 does, outermost first."""
+    code = "def call(function, *further):\n    return function(*further)\n"
+    calls = []
+    for name in callers:
+        module: dict[str, Any] = {"__name__": name}
+        exec(code, module)  # noqa: S102  # a module of that name
+        calls.append(module["call"])
+    first, *further = calls
+    assert first(*further, lambda: is_ours(sys._getframe(1))) is ours

@@ -1,0 +1,32 @@
+"""Switched off, in each way and order, with any supported release of Mem0: nothing of telemetry's exists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mem0_telemetry.cli.demo.run import OPT_OUTS
+
+if TYPE_CHECKING:
+    from conftest import RunSession
+
+    from mem0_telemetry.cli.demo.run import OptOut
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+@pytest.mark.parametrize("opt_out", OPT_OUTS, ids=lambda opt_out: opt_out.shown)
+def test_nothing_exists(opt_out: OptOut, order: str, run_session: RunSession) -> None:
+    """No request, thread, file, heavy import or migrations store; `Memory`, `AsyncMemory` and the client all ran."""
+    outcome = run_session("--instrument", order, *opt_out.arguments, **opt_out.environ)
+    by_mem0_itself = {"posthog"} if order == "after" else set()
+    report = outcome.report
+    assert outcome.requests == []
+    assert report["threads"] == []
+    assert report["files"] == []
+    assert set(report["heavy"]) <= by_mem0_itself
+    assert report["migrations"] == []
+    assert [memory["telemetry_store"] for memory in report["memories"]] == [False, False]
+    assert [len(memory["memories"]) for memory in report["memories"]] == [1, 1]

@@ -1,0 +1,128 @@
+"""Switched on, with any supported release of Mem0: every event of a session arrives, and no secret of it does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mem0_telemetry.cli.demo.run import EXPECTED
+from opentelemetry.exporter.posthog.testing import check_batch
+
+if TYPE_CHECKING:
+    from conftest import Outcome, RunSession
+
+pytestmark = pytest.mark.slow
+COMPONENTS = {
+    "vector_store": "mem0.vector_stores.qdrant.Qdrant",
+    "llm": "custom",
+    "embedding_model": "custom",
+    "vector_size": 32,
+    "history_store": "sqlite",
+}
+KUZU = "mem0.memory.kuzu_memory.MemoryGraph"
+
+
+def test_posthog_receives_every_event_once(switched_on: Outcome) -> None:
+    """`Memory`, `AsyncMemory` and the hosted client have every operation counted, in batches that PostHog accepts."""
+    assert Counter(event["event"] for event in switched_on.events) == EXPECTED
+    batches = [request.body for request in switched_on.requests if request.path == "/batch/"]
+    assert [violation for batch in batches for violation in check_batch(batch)] == []
+    assert switched_on.report["done"] is True
+
+
+def test_otlp_backend_receives_the_same_events(switched_on: Outcome) -> None:
+    """Every event's id is in a request to the OTLP endpoint as well."""
+    otlp = b"".join(request.body for request in switched_on.requests if request.path == "/v1/logs")
+    assert [event["uuid"] for event in switched_on.events if event["uuid"].encode() not in otlp] == []
+
+
+def test_events_keep_mem0s_properties(switched_on: Outcome) -> None:
+    """Release, class, API version, components and kind are told under Mem0's own names, with Mem0's own values."""
+    memories = sorted(switched_on.properties("mem0.search"), key=lambda found: str(found["sync_type"]))
+    assert [found["function"] for found in memories] == [
+        "mem0.memory.main.AsyncMemory.v1.1",
+        "mem0.memory.main.Memory.v1.1",
+    ]
+    assert [found["sync_type"] for found in memories] == ["async", "sync"]
+    for found in memories:
+        assert {name: found.get(name) for name in COMPONENTS} == COMPONENTS
+        assert (found["client_version"], found["client_source"]) == (version("mem0ai"), "python")
+        assert found["keys"] == ["user_id"]
+    (hosted,) = switched_on.properties("client.add")
+    assert hosted["function"] == "mem0.client.main.MemoryClient"
+    assert hosted["sync_type"] == "sync"
+    assert "user_id" in hosted["keys"]
+
+
+def test_graph_store_is_told_where_mem0_has_one(switched_on: Outcome, generation: int) -> None:
+    """Mem0 1.x, which really wrote to and read from its graph store, sends `graph_store`; 2.x has none."""
+    relations = [memory["relations"] for memory in switched_on.report["memories"]]
+    found = {event["properties"].get("graph_store") for event in switched_on.events if is_of_a_memory(event)}
+    if generation == 1:
+        assert [[relation["relationship"] for relation in each] for each in relations] == [["drinks"]] * 2
+        assert found == {KUZU}
+    else:
+        assert relations == [None, None]
+        assert found == {None}
+
+
+def test_graph_store_is_absent_where_none_is_configured(run_session: RunSession) -> None:
+    """Without a graph store in its configuration no release sends `graph_store`."""
+    outcome = run_session("--instrument", "before")
+    assert [event for event in outcome.events if "graph_store" in event["properties"]] == []
+    assert Counter(event["event"] for event in outcome.events) == EXPECTED
+
+
+def test_no_secret_is_on_the_wire(switched_on: Outcome) -> None:
+    """Ids, e-mail, key, texts, metadata and collection that Mem0 worked with are in no request, hashed neither."""
+    secrets = switched_on.report["secrets"]
+    assert len(secrets) == len(set(secrets)) == 20
+    wire = b"\n".join(
+        part
+        for request in switched_on.requests
+        for part in (
+            request.path.encode(),
+            repr(dict(request.headers)).encode(),
+            request.raw_body,
+            request.body,
+        )
+    )
+    assert b"mem0.add" in wire
+    assert [secret for secret in secrets if secret.encode() in wire] == []
+
+
+def test_mem0_has_done_its_work(switched_on: Outcome) -> None:
+    """Both kinds of `Memory` held what they were given, in the one collection of the user's own."""
+    for memory in switched_on.report["memories"]:
+        assert memory["memories"] == ["Canary Ginevra drinks gyokuro in Lisbon"]
+        assert memory["collections"] == ["collection_canary_9Lp"]
+
+
+def test_migrations_store_is_never_built(switched_on: Outcome) -> None:
+    """Mem0's second vector store does not exist: on no instance, and as no file beside the database."""
+    assert [memory["telemetry_store"] for memory in switched_on.report["memories"]] == [False, False]
+    assert switched_on.report["migrations"] == []
+
+
+def test_native_telemetry_is_out(switched_on: Outcome) -> None:
+    """`status()` says that Mem0's own telemetry is not in place, and none of its threads is left."""
+    assert switched_on.report["native"] is False
+    assert {name.startswith("mem0-telemetry-") for name in switched_on.report["threads"]} == {True}
+
+
+def test_operations_say_why_they_are_off(switched_on: Outcome, generation: int) -> None:
+    """Spans and metrics are for Mem0 2.x; on 1.x `status()` says so."""
+    active, reason = switched_on.report["operations"]
+    assert active is (generation == 2)
+    says = (
+        "instrumenting mem0ai {}, recording nothing: " if active else "operations need mem0ai 2.x, this is {}"
+    )
+    assert reason.startswith(says.format(version("mem0ai")))
+
+
+def is_of_a_memory(event: dict[str, object]) -> bool:
+    """Whether an event is of a `Memory`, and not of a hosted client."""
+    return str(event["event"]).startswith("mem0.")

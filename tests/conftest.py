@@ -1,0 +1,39 @@
+"""For every test: nothing leaves this machine, nothing of ours is swallowed, and no setting of the user's counts."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import loopback_only  # noqa: F401  # for its effect
+import pytest
+
+from mem0_telemetry import _guard
+from opentelemetry.exporter.posthog.testing import CaptureServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _clean_environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A home of its own, and no variable that telemetry reads but pytest's own."""
+    for name in tuple(os.environ):
+        if name.startswith(("MEM0_", "OTEL_", "POSTHOG_", "DO_NOT_TRACK")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MEM0_DIR", str(tmp_path / ".mem0"))
+
+
+@pytest.fixture(autouse=True)
+def _strict_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raise what the guard would swallow."""
+    monkeypatch.setattr(_guard, "strict", True)
+
+
+@pytest.fixture
+def server() -> Iterator[CaptureServer]:
+    """A receiver on this machine, where PostHog or an OTLP backend would be."""
+    with CaptureServer() as capture_server:
+        yield capture_server

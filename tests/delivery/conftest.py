@@ -1,0 +1,114 @@
+"""Fixtures of the delivery's tests, which import no other part of `mem0_telemetry`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import delivery_support as support  # needs the path above
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mem0_telemetry.delivery import Delivery
+    from mem0_telemetry.delivery._drops import Drops
+    from mem0_telemetry.delivery._mailbox import Mailbox
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers."""
+    config.addinivalue_line(
+        "markers", "posix: needs locks on files, or fork; left out of the run in which both are hidden"
+    )
+    config.addinivalue_line(
+        "markers", "slow: the full counts of the fault tests, minutes each; `-m slow` runs them"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long runs out of the ordinary suite, which has each of them with small counts."""
+    left_out = [
+        item
+        for item in items
+        if (item.get_closest_marker("slow") and not config.option.markexpr)
+        or (item.get_closest_marker("posix") and support.NO_LOCKS)
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(autouse=True)
+def _strict_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that a user would never see fails the test."""
+    monkeypatch.setattr("mem0_telemetry._guard.strict", True)
+
+
+@pytest.fixture
+def lenient(monkeypatch: pytest.MonkeyPatch, _strict_guard: None) -> None:
+    """For tests in which foreign code raises: the guard drops it, as it does for users."""
+    monkeypatch.setattr("mem0_telemetry._guard.strict", False)
+
+
+@pytest.fixture
+def sink() -> Iterator[support.Sink]:
+    """A destination that answers 200."""
+    sink = support.Sink()
+    yield sink
+    sink.close()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Where the spool will be; it does not exist yet."""
+    return tmp_path / "home" / "telemetry"
+
+
+@pytest.fixture
+def make(directory: Path) -> Iterator[Callable[..., Delivery]]:
+    """Builds deliveries (in `directory`, with quick limits) that are ended with the test."""
+    made = []
+
+    def build(*destinations: Any, **kwargs: Any) -> Delivery:
+        where = kwargs.pop("directory", directory)
+        delivery = support.pipeline(where, *destinations, **{"limits": support.quick_limits(), **kwargs})
+        made.append(delivery)
+        return delivery
+
+    yield build
+    for delivery in made:
+        delivery.shutdown(0)
+    # None of their threads is to meet what the next test puts in the place of something.
+    support.wait_until(lambda: not any(delivery.snapshot().threads for delivery in made), 5)
+
+
+@pytest.fixture
+def drops() -> Drops:
+    """Where the mailboxes of a test count."""
+    from mem0_telemetry.delivery._drops import Drops
+
+    return Drops()
+
+
+@pytest.fixture
+def mailbox(directory: Path, drops: Drops) -> Callable[..., Mailbox]:
+    """Makes mailboxes of one destination, as different processes would."""
+    from mem0_telemetry.delivery import Limits
+    from mem0_telemetry.delivery._mailbox import Mailbox
+
+    def make(root: Path | None = directory, **limits: int) -> Mailbox:
+        return Mailbox(root=root, name="loop-abc123", limits=Limits(**limits), drops=drops)
+
+    return make
+
+
+@pytest.fixture
+def pause() -> Iterator[support.Pause]:
+    """One, which ends with the test."""
+    made = support.Pause()
+    yield made
+    made.end()

@@ -1,0 +1,97 @@
+"""What is old, and clocks that jump: a week's bound drops and counts, and a clock that is set makes nothing old."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import delivery_support as support
+import pytest
+import spool_support as spool
+
+from mem0_telemetry.delivery._batch import BatchName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mem0_telemetry.delivery import Delivery
+
+    Make = Callable[..., Delivery]
+
+
+class JumpingClock:
+    """The machine's clocks, but somebody sets the wall's."""
+
+    def __init__(self) -> None:
+        self.offset_days = 0.0
+
+    def time_ns(self) -> int:
+        """The wall's, wrong by `offset_days`."""
+        return time.time_ns() + int(self.offset_days * 86_400e9)
+
+    def monotonic(self) -> float:
+        """Nobody can set this one."""
+        return time.monotonic()
+
+
+@pytest.mark.parametrize("days", [-400.0, -8.0, 8.0, 400.0])
+def test_the_clock_is_set(days: float, make: Make, sink: support.Sink) -> None:
+    """Set back or forward while the destination is down: nothing is lost, each event keeps its own time."""
+    clock = JumpingClock()
+    sink.answer_all(503)
+    delivery = make(support.destination_to(sink.port), clock=clock)
+    for number in range(4):
+        support.put_numbers(delivery, [number])
+        assert support.wait_until(lambda n=number: delivery.snapshot().spooled == n + 1)
+        clock.offset_days += days if number % 2 == 0 else -days
+    assert support.wait_until(lambda: len(sink.requests) > 8)
+    sink.answer_all(200)
+    assert delivery.flush(60)
+    assert sorted(sink.numbers()) == [0, 1, 2, 3]
+    assert delivery.snapshot().dropped == {}
+    times = {event["n"]: event["time_ns"] for event in sink.arrived}
+    assert abs(times[1] - times[0] - days * 86_400e9) < 60e9
+
+
+def age(path: Path, days: float) -> None:
+    """Let a spooled file be as old as that."""
+    name = BatchName.parse(path.name)
+    assert name is not None
+    older = BatchName(time_ns=name.time_ns - int(days * 86_400e9), token=name.token, count=name.count)
+    path.rename(path.with_name(str(older)))
+
+
+@pytest.mark.posix
+def test_what_is_too_old_gets_one_last_try(make: Make, sink: support.Sink, directory: Path) -> None:
+    """A week old and the destination up: delivered. A week old and it is down: dropped and counted."""
+    spool.leave_behind(make, sink, range(3))
+    age(support.spooled_files(directory)[0], 8)
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [100])
+    assert delivery.flush(60)
+    assert sorted(sink.numbers()) == [0, 1, 2, 100]
+    delivery.shutdown(60)
+    spool.leave_behind(make, sink, range(3), range(3, 5))
+    age(support.spooled_files(directory)[0], 8)
+    age(support.spooled_files(directory)[1], 6)
+    sink.answer_all(503)
+    delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=600))
+    support.put_numbers(delivery, [200])
+    assert support.wait_until(lambda: delivery.snapshot().dropped == {"expired": 3})
+    assert delivery.snapshot().waiting_earlier == 2
+
+
+@pytest.mark.posix
+def test_what_nobody_sends_any_more_expires_too(make: Make, sink: support.Sink, directory: Path) -> None:
+    """A week old and for a destination that is not chosen any more: dropped and counted; a day old: left alone."""
+    spool.leave_behind(make, sink, range(3), range(3, 5))
+    old, new = support.spooled_files(directory)
+    age(old, 8)
+    age(new, 1)
+    delivery = make(support.destination_to(sink.port, name="another"))
+    support.put_numbers(delivery, [100])
+    assert support.wait_until(lambda: delivery.snapshot().dropped == {"expired": 3})
+    assert delivery.flush(60)
+    assert len(support.spooled_files(directory)) == 1
+    assert sink.numbers() == [100]

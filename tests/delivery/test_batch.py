@@ -1,0 +1,43 @@
+"""The name of a batch says when it was made, how many records it has, and who can read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mem0_telemetry.delivery._batch import BatchName, readable_count
+
+OURS = "00000000000000000007-0a1b2c3d-12.v1.jsonl"
+
+
+@pytest.mark.parametrize("text", [OURS, OURS.replace("v1", "v2"), OURS.replace("-12", "-999999")])
+def test_a_name_is_read_as_it_was_written(text: str) -> None:
+    """What is read from a name writes the same name."""
+    assert str(BatchName.parse(text)) == text
+
+
+def test_names_differ_and_sort_by_time() -> None:
+    """Two batches of one moment have two names, and a clock before 1970 still makes one that can be read."""
+    names = [str(BatchName.new(time_ns=time_ns, count=1)) for time_ns in (-5, 1, 1, 10**18)]
+    assert len(set(names)) == 4
+    assert names[1][:20] == names[2][:20]
+    assert names[0] < min(names[1:3]) < max(names[1:3]) < names[3]
+    assert [readable_count(name) for name in names] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        (OURS, 12),
+        (OURS.replace("-12", "-0"), 0),
+        (OURS.replace("v1", "v2"), None),
+        (OURS.replace("-12", "-1234567"), None),
+        (OURS.replace("0a1b", "0A1B"), None),
+        (OURS + ".part", None),
+        (OURS + ".corrupt", None),
+        ("0" + OURS, None),
+        ("", None),
+    ],
+)
+def test_what_is_none_of_our_names_has_no_count(text: str, count: int | None) -> None:
+    """Only a whole name of the present format tells a count; all else is left alone."""
+    assert readable_count(text) == count

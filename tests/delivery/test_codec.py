@@ -1,0 +1,263 @@
+"""OTLP/JSON: what we write is what upstream's encoder means, and reading it gives the same records back."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import math
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import TraceFlags
+
+from mem0_telemetry.delivery._decode import CorruptLineError, decode
+from mem0_telemetry.delivery._encode import Encoder, UnencodableError
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+SCALARS = st.one_of(
+    st.none(),
+    TEXT,
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False),
+    st.binary(max_size=10),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4).map(tuple) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=6,
+)
+ATTRIBUTES = st.dictionaries(TEXT, VALUES, max_size=5)
+FLAT_ATTRIBUTES = st.dictionaries(
+    TEXT.filter(bool), TEXT | st.booleans() | st.integers(-1000, 1000), max_size=3
+)
+RESOURCES = st.builds(Resource, FLAT_ATTRIBUTES, TEXT)
+SCOPES = st.none() | st.builds(InstrumentationScope, TEXT, TEXT, TEXT, FLAT_ATTRIBUTES)
+
+
+@st.composite
+def log_records(draw: st.DrawFn) -> LogRecord:
+    """Every member of a log record, each possibly absent."""
+    record = LogRecord(
+        timestamp=draw(st.integers(1, 2**63)),
+        observed_timestamp=draw(st.integers(1, 2**63)),
+        severity_text=draw(st.none() | TEXT.filter(bool)),
+        severity_number=draw(st.none() | st.sampled_from(SeverityNumber)),
+        body=draw(st.none() | VALUES),
+        attributes=draw(ATTRIBUTES),
+        event_name=draw(st.none() | TEXT.filter(bool)),
+    )
+    record.trace_id = draw(st.integers(0, 2**128 - 1))
+    record.span_id = draw(st.integers(0, 2**64 - 1))
+    record.trace_flags = TraceFlags(draw(st.integers(0, 255)))
+    return record
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[ReadableLogRecord]:
+    """Records of a few resources and scopes, mixed."""
+    resources = draw(st.lists(RESOURCES, min_size=1, max_size=3))
+    scopes = draw(st.lists(SCOPES, min_size=1, max_size=3))
+    return [
+        ReadableLogRecord(
+            draw(log_records()), draw(st.sampled_from(resources)), draw(st.sampled_from(scopes))
+        )
+        for _ in range(draw(st.integers(1, 5)))
+    ]
+
+
+def encoded(records: list[ReadableLogRecord], encoder: Encoder | None = None) -> bytes:
+    """One line."""
+    encoder = encoder or Encoder()
+    return encoder.line((record, encoder.record(record)) for record in records)
+
+
+def members(record: ReadableLogRecord) -> dict[str, Any]:
+    """All that has to survive."""
+    log = record.log_record
+    return {
+        "timestamp": log.timestamp,
+        "observed": log.observed_timestamp,
+        "severity": (log.severity_text, log.severity_number),
+        "body": log.body,
+        "attributes": dict(log.attributes or {}),
+        "event_name": log.event_name,
+        "ids": (log.trace_id, log.span_id, int(log.trace_flags or 0)),
+        "resource": (dict(record.resource.attributes), record.resource.schema_url),
+        "scope": scope_members(record.instrumentation_scope),
+    }
+
+
+def scope_members(scope: InstrumentationScope | None) -> Any:
+    """A scope, absent and empty members alike."""
+    return scope and (scope.name, scope.version or "", scope.schema_url or "", dict(scope.attributes or {}))
+
+
+def canonical(request: ExportLogsServiceRequest) -> list[Any]:
+    """The message, its groups sorted: their order says nothing."""
+    for record in (log for one in request.resource_logs for two in one.scope_logs for log in two.log_records):
+        if record.body.WhichOneof("value") is None:  # upstream writes an absent body as an empty one
+            record.ClearField("body")
+    groups = []
+    for resource_logs in request.resource_logs:
+        for scope_logs in resource_logs.scope_logs:
+            groups += [
+                (
+                    json_format.MessageToJson(resource_logs.resource),
+                    resource_logs.schema_url,
+                    json_format.MessageToJson(scope_logs.scope),
+                    scope_logs.schema_url,
+                    json_format.MessageToJson(record),
+                )
+                for record in scope_logs.log_records
+            ]
+    return sorted(groups)
+
+
+def from_otlp_json(line: bytes) -> ExportLogsServiceRequest:
+    """OTLP/JSON by protobuf's own parser; the two differ in the ids alone, hexadecimal instead of base64."""
+    document = json.loads(line)
+    for resource_logs in document["resourceLogs"]:
+        for scope_logs in resource_logs["scopeLogs"]:
+            for record in scope_logs["logRecords"]:
+                for key in ("traceId", "spanId"):
+                    if key in record:
+                        record[key] = base64.b64encode(bytes.fromhex(record[key])).decode()
+    return json_format.ParseDict(document, ExportLogsServiceRequest())
+
+
+@settings(deadline=None)
+@given(batches())
+def test_we_write_what_upstream_means(records: list[ReadableLogRecord]) -> None:
+    """Parsed by protobuf, our line is the message that upstream's encoder makes of the same records."""
+    ours = canonical(from_otlp_json(encoded(records)))
+    upstream = canonical(encode_logs(records))
+    assert ours == upstream
+
+
+@settings(deadline=None)
+@given(batches())
+def test_reading_gives_the_same_records(records: list[ReadableLogRecord]) -> None:
+    """Nothing of a record is lost or changed on the way through the file."""
+    read = decode(encoded(records))
+    key = lambda facts: repr(sorted(facts.items()))  # noqa: E731
+    assert sorted(map(members, read), key=key) == sorted(map(members, records), key=key)
+
+
+@settings(max_examples=30, deadline=None)
+@given(batches())
+def test_a_line_is_ascii_and_ends_once(records: list[ReadableLogRecord]) -> None:
+    """One batch is one line, whatever is in it."""
+    line = encoded(records)
+    assert line.isascii()
+    assert line.count(b"\n") == 1
+    assert line.endswith(b"}\n")
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(batches(), min_size=2, max_size=3))
+def test_kept_fragments_change_nothing(several: list[list[ReadableLogRecord]]) -> None:
+    """An encoder that has encoded before writes the same bytes as a new one."""
+    encoder = Encoder()
+    for records in several * 2:
+        assert encoded(records, encoder) == encoded(records)
+
+
+def record_with(**kwargs: Any) -> ReadableLogRecord:
+    """A record with little in it."""
+    return ReadableLogRecord(LogRecord(timestamp=1, observed_timestamp=2, **kwargs), Resource({}))
+
+
+def test_special_numbers_survive() -> None:
+    """NaN and the infinities have names in OTLP/JSON; they are no JSON numbers."""
+    line = encoded([record_with(attributes={"a": math.nan, "b": math.inf, "c": -math.inf})])
+    attributes = decode(line)[0].log_record.attributes
+    assert attributes is not None
+    assert math.isnan(attributes["a"])  # type: ignore[arg-type]
+    assert (attributes["b"], attributes["c"]) == (math.inf, -math.inf)
+    assert canonical(from_otlp_json(line))
+
+
+def test_what_has_no_form_is_left_out_and_counted() -> None:
+    """An integer of more than 64 bits, or an object, is no OTLP; the record goes without the attribute."""
+    line = encoded([record_with(attributes={"big": 2**63, "object": object(), "good": 1})])
+    [record] = decode(line)
+    assert dict(record.log_record.attributes or {}) == {"good": 1}
+    assert record.dropped_attributes == 2
+
+
+def test_a_body_without_form_is_refused() -> None:
+    """There is no record without its body."""
+    with pytest.raises(UnencodableError):
+        Encoder().record(record_with(body=object()))
+
+
+def test_lone_surrogates_are_replaced() -> None:
+    """Text that is no Unicode would be refused by every receiver, with the whole batch."""
+    [record] = decode(encoded([record_with(body="a\ud800b")]))
+    assert record.log_record.body == "a?b"
+
+
+def test_many_different_keys_do_not_pile_up() -> None:
+    """The encoder forgets fragments rather than to grow with the application's imagination."""
+    encoder = Encoder()
+    for number in range(5000):
+        encoder.record(record_with(attributes={f"key.{number}": 1}))
+    assert len(encoder._keys) <= 1024
+
+
+GOOD = encoded([record_with(body="x", attributes={"a": 1}, severity_number=SeverityNumber.INFO)])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"\n",
+        b"{}\n",
+        b"[]\n",
+        b"null\n",
+        b"\x00\xff\xfe binary \n",
+        GOOD[:-1],
+        GOOD[: len(GOOD) // 2] + b"\n",
+        b"[" * 100_000 + b"\n",
+        b'{"resourceLogs":5}\n',
+        b'{"resourceLogs":[5]}\n',
+        b'{"resourceLogs":[{"scopeLogs":[{"logRecords":["x"]}]}]}\n',
+        GOOD.replace(b'"timeUnixNano":"1"', b'"timeUnixNano":"soon"'),
+        GOOD.replace(b'{"intValue":"1"}', b'{"intValue":{}}'),
+        GOOD.replace(b'{"stringValue":"x"}', b'{"stringValue":5}'),
+        GOOD.replace(b'"severityNumber":9', b'"severityNumber":99'),
+    ],
+)
+def test_what_is_no_otlp_is_refused(line: bytes) -> None:
+    """Truncated, binary and foreign content is one kind of error, never another."""
+    assert line != GOOD
+    with pytest.raises(CorruptLineError):
+        decode(line)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=200))
+def test_no_content_at_all_surprises(content: bytes) -> None:
+    """Whatever lies in a file, reading it ends in records or in that one error."""
+    for line in (content, content + b"\n", GOOD[: len(content)] + content + b"\n"):
+        with contextlib.suppress(CorruptLineError):
+            decode(line)
+
+
+def test_unknown_members_are_ignored() -> None:
+    """A later OTLP may say more; that does not make the line unreadable."""
+    line = GOOD.replace(b'{"timeUnixNano"', b'{"newMember":{"x":[1]},"timeUnixNano"')
+    assert line != GOOD
+    assert decode(line)[0].log_record.body == "x"

@@ -1,0 +1,73 @@
+"""A file that its writer has not finished: taken over or counted if that is dead, left alone if it lives."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from spool_support import batch, spool
+
+from mem0_telemetry.delivery import _files
+from mem0_telemetry.delivery._batch import BatchName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spool_support import Make
+
+    from mem0_telemetry.delivery._drops import Drops
+
+pytestmark = pytest.mark.posix
+
+
+def part(directory: Path, content: bytes, *, age: float = 0.0) -> Path:
+    """What a process that died while writing leaves."""
+    path = spool(directory) / (str(BatchName.new(time_ns=7, count=4)) + ".part")
+    path.write_bytes(content)
+    os.utime(path, (time.time() - age,) * 2)
+    return path
+
+
+def test_a_whole_file_of_a_dead_writer_is_taken_over(mailbox: Make, directory: Path) -> None:
+    """All of it was written, only the renaming was missing."""
+    box = mailbox()
+    box.put(batch(1))
+    whole = part(directory, b"{}\n")
+    assert whole.name.removesuffix(".part") in box.names()
+    assert not whole.exists()
+
+
+def test_a_half_file_of_a_dead_writer_is_counted(mailbox: Make, directory: Path, drops: Drops) -> None:
+    """Half a line is worth nothing, but its records were."""
+    box = mailbox()
+    box.put(batch(1))
+    half = part(directory, b'{"resourceLogs":[')
+    assert len(box.names()) == 1
+    assert not half.exists()
+    assert drops.totals() == {"corrupt": 4}
+
+
+def test_an_empty_file_may_be_a_new_one(mailbox: Make, directory: Path) -> None:
+    """A file is created before it is locked: an empty one is cleared away only once it is old."""
+    box = mailbox()
+    box.put(batch(1))
+    new, old = part(directory, b""), part(directory, b"", age=120)
+    box.names()
+    assert new.exists()
+    assert not old.exists()
+
+
+def test_a_file_that_is_being_written_is_left_alone(mailbox: Make, directory: Path) -> None:
+    """A writer that lives has its file locked, however long it takes."""
+    box = mailbox()
+    box.put(batch(1))
+    busy = part(directory, b"{}\n", age=3600)
+    files = _files.LockedFiles()
+    with _files.directory(directory, "spool", "loop-abc123") as parent:
+        descriptor = files.take(parent, busy.name)
+        assert descriptor is not None
+        assert len(box.names()) == 1
+        files.close(descriptor)
+    assert len(box.names()) == 2

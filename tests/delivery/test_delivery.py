@@ -1,0 +1,288 @@
+"""The pipeline as a whole: what is put arrives, once, and nothing of it is felt by the caller."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import delivery_support as support
+import pytest
+
+from mem0_telemetry.delivery._sender import Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mem0_telemetry.delivery import Delivery
+
+    Make = Callable[..., Delivery]
+
+
+def test_everything_put_arrives_once(make: Make, sink: support.Sink, directory: Path) -> None:
+    """Events arrive once, in order, and leave nothing on disk but the history."""
+    delivery = make(support.destination_to(sink.port))
+    assert support.put_numbers(delivery, range(1200)) == 1200
+    assert delivery.flush(60)
+    assert sink.numbers() == list(range(1200))
+    assert support.spooled_files(directory) == []
+    snapshot = delivery.snapshot()
+    assert (snapshot.spooled, snapshot.sent, snapshot.queued, snapshot.dropped) == (1200, 1200, 0, {})
+
+
+def test_nothing_exists_before_the_first_event(make: Make, sink: support.Sink, directory: Path) -> None:
+    """A delivery that was only made has no thread and no file."""
+    before = threading.active_count()
+    delivery = make(support.destination_to(sink.port))
+    assert threading.active_count() == before
+    assert delivery.snapshot().threads == ()
+    assert delivery.flush(0)
+    assert not directory.exists()
+
+
+def test_threads_are_named_daemons(make: Make, sink: support.Sink) -> None:
+    """One writer and one sender for each destination, all of them daemons."""
+    delivery = make(support.destination_to(sink.port), support.destination_to(sink.port, name="other"))
+    support.put_numbers(delivery, [1])
+    names = ("mem0-telemetry-writer", "mem0-telemetry-sender-loop", "mem0-telemetry-sender-other")
+    assert delivery.snapshot().threads == names
+    assert all(thread.daemon for thread in threading.enumerate() if thread.name in names)
+
+
+@pytest.mark.posix
+def test_the_first_event_is_on_disk_at_once(make: Make, sink: support.Sink, directory: Path) -> None:
+    """The first event does not wait for others to share its file."""
+    sink.answer_all(503)
+    delivery = make(support.destination_to(sink.port), limits=support.quick_limits(linger=60))
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(lambda: support.spooled_files(directory))
+
+
+@pytest.mark.posix
+def test_later_events_share_a_file(make: Make, sink: support.Sink, directory: Path) -> None:
+    """What comes within the linger time after a write becomes one file, soon after it."""
+    sink.answer_all(503)
+    delivery = make(support.destination_to(sink.port), limits=support.quick_limits(linger=1))
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(lambda: len(support.spooled_files(directory)) == 1)
+    support.put_numbers(delivery, range(2, 40))
+    assert support.wait_until(lambda: len(support.spooled_files(directory)) == 2)
+    assert support.spooled_files(directory)[1].name.endswith("-38.v1.jsonl")
+
+
+@pytest.mark.posix
+def test_a_file_holds_500_records_at_most(make: Make, sink: support.Sink, directory: Path) -> None:
+    """A large queue becomes several files, and several requests."""
+    sink.answer_all(503)
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, range(1300))
+    assert delivery._writer.flush(60)
+    delivery.shutdown(0)
+    counts = [int(path.name.split("-")[2].split(".")[0]) for path in support.spooled_files(directory)]
+    assert max(counts) <= 500
+    assert sum(counts) == 1300
+    assert all(len(request) <= 500 for request in sink.requests)
+
+
+def test_a_flush_sees_what_is_done_while_it_asks(
+    make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender that has sent all by the time it is asked whether it will is not taken for one that will not."""
+    may_progress_by = Sender.may_progress_by
+
+    def ask_when_it_rests(sender: Sender, moment: float) -> bool:
+        assert support.wait_until(
+            lambda: not (sender.mailbox.outstanding() or may_progress_by(sender, moment))
+        )
+        return may_progress_by(sender, moment)
+
+    monkeypatch.setattr(Sender, "may_progress_by", ask_when_it_rests)
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [1])
+    assert delivery.flush(60)
+
+
+def test_records_of_other_loggers_are_delivered(make: Make, sink: support.Sink) -> None:
+    """A user may emit on a provider with our processor; its flush is ours, its shutdown no end."""
+    delivery = make(support.destination_to(sink.port))
+    provider = support.provider_of(delivery)
+    provider.get_logger("user").emit(event_name="user.event", attributes={"n": 1})
+    assert provider.force_flush(60_000)
+    provider.shutdown()
+    support.put_numbers(delivery, [2])
+    assert delivery.flush(60)
+    assert sink.numbers() == [1, 2]
+
+
+def test_a_full_queue_drops_the_newest_and_counts(make: Make, sink: support.Sink) -> None:
+    """`put` answers False beyond the bound, the count is told, and rides on the next batch's first record."""
+    release = threading.Event()
+    delivery = make(
+        support.destination_to(sink.port),
+        limits=support.quick_limits(queue_events=10),
+        allowed=lambda: release.wait(10),
+        dropped_attributes=lambda counts: {f"dropped.{reason}": n for reason, n in counts.items()},
+    )
+    accepted = support.put_numbers(delivery, range(25))
+    assert accepted == 10
+    delivery.count_dropped("elsewhere", 3)
+    assert delivery.snapshot().dropped == {"queue_full": 15, "elsewhere": 3}
+    release.set()
+    assert delivery.flush(60)
+    assert sink.numbers() == list(range(10))
+    assert sink.arrived[0]["dropped.queue_full"] == 15
+    assert sink.arrived[0]["dropped.elsewhere"] == 3
+    assert "dropped.queue_full" not in sink.arrived[1]
+
+
+def test_drop_counts_are_told_once(make: Make, sink: support.Sink) -> None:
+    """Counts that a batch has carried are not carried again."""
+    delivery = make(
+        support.destination_to(sink.port), dropped_attributes=lambda counts: {"dropped": sum(counts.values())}
+    )
+    delivery.count_dropped("elsewhere", 2)
+    for number in (1, 2):
+        support.put_numbers(delivery, [number])
+        assert delivery.flush(60)
+    assert [event.get("dropped") for event in sink.arrived] == [2, None]
+
+
+def test_what_accept_refuses_is_dropped_and_counted(make: Make, sink: support.Sink) -> None:
+    """`accept` decides about each record before it is written."""
+    delivery = make(
+        support.destination_to(sink.port),
+        accept=lambda record: record if record.log_record.attributes["n"] % 2 else None,
+    )
+    support.put_numbers(delivery, range(10))
+    assert delivery.flush(60)
+    assert sink.numbers() == [1, 3, 5, 7, 9]
+    assert delivery.snapshot().dropped == {"rejected": 5}
+
+
+def test_after_shutdown_events_are_counted(make: Make, sink: support.Sink) -> None:
+    """`shutdown` delivers, ends the threads, may be called again, and refuses what comes later."""
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [1])
+    assert delivery.shutdown(5)
+    assert delivery.shutdown(5)
+    assert delivery.snapshot().threads == ()
+    assert not delivery.put("test.event", {})
+    assert delivery.snapshot().dropped == {"shut_down": 1}
+    assert sink.numbers() == [1]
+
+
+@pytest.mark.posix
+def test_discard_deletes_what_this_process_wrote(make: Make, sink: support.Sink, directory: Path) -> None:
+    """Switched off while running: own files go, those of others stay, and the delivery can go on."""
+    sink.answer_all(503)
+    earlier = make(support.destination_to(sink.port))
+    support.put_numbers(earlier, [1])
+    assert earlier._writer.flush(60)
+    earlier.shutdown(0)
+    [left] = support.spooled_files(directory)
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [2])
+    assert support.wait_until(lambda: len(support.spooled_files(directory)) == 2)
+    support.put_numbers(delivery, [3])
+    delivery.discard()
+    # What the writer had in its hands at that moment, it deletes itself.
+    assert support.wait_until(lambda: delivery.snapshot().dropped == {"discarded": 2})
+    assert support.spooled_files(directory) == [left]
+    sink.answer = lambda events: support.Answer(503 if {2, 3} & {event["n"] for event in events} else 200)
+    support.put_numbers(delivery, [4])
+    assert delivery.flush(60)
+    assert sink.wait_for(2)
+    assert sorted(sink.numbers()) == [1, 4]
+
+
+def test_discard_reaches_what_is_being_written(make: Make, sink: support.Sink, directory: Path) -> None:
+    """A batch that the writer has in its hands when it is switched off does not come back as a file."""
+
+    def switch_off(record: object) -> object:
+        delivery.discard()
+        return record
+
+    delivery = make(support.destination_to(sink.port), accept=switch_off)
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(lambda: delivery.snapshot().dropped == {"discarded": 1})
+    assert support.spooled_files(directory) == []
+    assert sink.requests == []
+
+
+def test_not_allowed_means_discarded(make: Make, sink: support.Sink, directory: Path) -> None:
+    """While `allowed` says no, nothing is written and nothing sent."""
+    delivery = make(support.destination_to(sink.port), allowed=lambda: False)
+    support.put_numbers(delivery, [1, 2])
+    delivery.flush(60)
+    assert sink.requests == []
+    assert support.spooled_files(directory) == []
+    assert delivery.snapshot().dropped == {"discarded": 2}
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_destination_that_is_down_delays_no_other(make: Make, sink: support.Sink) -> None:
+    """Each destination has its own mailbox and thread; one that cannot even be built says why."""
+
+    def broken() -> None:
+        raise LookupError("no such exporter")
+
+    with support.sinks(1) as [down]:
+        down.answer_all(delay=60)
+        delivery = make(
+            support.destination_to(down.port, name="down"),
+            support.destination_to(0, name="broken", build=broken),
+            support.destination_to(sink.port),
+        )
+        support.put_numbers(delivery, range(100))
+        assert sink.wait_for(100)
+
+        def states() -> dict[str, tuple[str, str, int]]:
+            return {one.name: (one.state, one.reason, one.sent) for one in delivery.snapshot().destinations}
+
+        # Counted when its answer is there, a moment after it has arrived.
+        assert support.wait_until(lambda: states()["loop"] == ("ok", "", 100))
+        assert states()["broken"] == ("unusable", "LookupError: no such exporter", 0)
+        assert states()["down"][2] == 0
+
+
+@pytest.mark.posix
+def test_the_next_run_delivers_what_this_one_could_not(make: Make, sink: support.Sink) -> None:
+    """What waits on disk is sent by any later process with the same destination, and told as such."""
+    sink.answer_all(503)
+    first = make(support.destination_to(sink.port))
+    support.put_numbers(first, range(5))
+    assert first._writer.flush(60)
+    assert not first.shutdown(0.1)
+    assert first.snapshot().waiting_earlier == 0
+    sink.answer_all(200)
+    second = make(support.destination_to(sink.port))
+    assert second.snapshot().waiting_earlier == 5
+    support.put_numbers(second, [5])
+    assert second.flush(60)
+    assert sink.wait_for(6)
+    assert sorted(sink.numbers()) == list(range(6))
+
+
+def test_no_request_is_begun_that_nobody_waits_for(make: Make, sink: support.Sink) -> None:
+    """Ending without waiting does not wake a destination that backs off: its request would be cut off."""
+    sink.answer_all(503)
+    delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=600))
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(lambda: delivery.snapshot().destinations[0].state == "retrying")
+    assert not delivery.shutdown(0)
+    assert support.wait_until(lambda: delivery.snapshot().threads == ())
+    assert len(sink.requests) == 1
+
+
+def test_nobody_hears_of_trouble(
+    make: Make, sink: support.Sink, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A destination that fails causes no log record above DEBUG, and no output."""
+    caplog.set_level(logging.DEBUG)
+    sink.answer_all(500)
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [1])
+    delivery.shutdown(0.3)
+    assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
+    assert capfd.readouterr() == ("", "")

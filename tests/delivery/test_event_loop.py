@@ -1,0 +1,79 @@
+"""An event loop is never held up: after the first event, `put` waits for nothing, whatever our threads do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import delivery_support as support
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DETECTOR = """
+import asyncio
+import blockbuster.blockbuster as detector
+from mem0_telemetry import _guard
+_guard.strict = True
+caught = []
+class Noted(detector.BlockingError):
+    def __init__(self, func):
+        super().__init__(func)
+        caught.append(func)
+detector.BlockingError = Noted  # noted where it is raised: nobody on the way can hide it
+"""
+PUT_1000 = """
+async def main():
+    with detector.blockbuster_ctx():
+        for number in range(1, 1000):
+            put_numbers(d, [number])
+            d.count_dropped("test")
+            if number % 100 == 0: await asyncio.sleep(0.001)
+put_numbers(d, [0])
+asyncio.run(main())
+print(caught)
+"""
+
+
+@pytest.mark.parametrize("state", ["healthy", "down", "stalled"])
+def test_no_event_loop_is_blocked(state: str, directory: Path, sink: support.Sink) -> None:
+    """Under a detector of blocking calls, putting from a loop makes none, with writer and sender at work."""
+    if state == "stalled":
+        sink.answer_all(delay=600)
+    port = support.NOBODY if state == "down" else sink.port
+    finished = support.run(
+        DETECTOR + "d = to_sink(D, P, limits=quick_limits(linger=0.001))\n" + PUT_1000, directory, port
+    )
+    assert (finished.out, finished.err) == ("[]\n", "")
+
+
+def test_the_detector_works(directory: Path) -> None:
+    """What `flush` does, which waits for our threads, it catches: the test above could fail."""
+    code = (
+        DETECTOR
+        + """
+d = to_sink(D, P)
+put_numbers(d, [0])
+async def main():
+    with detector.blockbuster_ctx(): d.flush(1)
+try: asyncio.run(main())
+except detector.BlockingError: pass
+print(len(caught))
+"""
+    )
+    assert support.run(code, directory, support.NOBODY).out == "1\n"
+
+
+def test_putting_calls_nothing_that_blocks(directory: Path, sink: support.Sink) -> None:
+    """After the first event, `put` opens and connects nothing: the interpreter's own audit says so."""
+    code = """
+d = to_sink(D, P, limits=quick_limits(linger=600))
+put_numbers(d, [0]); d._writer.flush(60)
+calls, me, watching = [], threading.get_ident(), False
+sys.addaudithook(lambda event, _: watching and threading.get_ident() == me and calls.append(event))
+watching = True
+put_numbers(d, range(1, 1000))
+watching = False
+print(calls)
+"""
+    assert support.run(code, directory, sink.port).out == "[]\n"

@@ -1,0 +1,231 @@
+"""Every way in which a process may end: nothing is lost that a later run can send, and nobody waits long."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import delivery_support as support
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+PUT_10 = "d = to_sink(D, P); put_numbers(d, range(10))\n"
+
+ENDINGS = {
+    "return": PUT_10,
+    "sys.exit": PUT_10 + "sys.exit(3)",
+    "sys.exit with a message": PUT_10 + "sys.exit('told to')",
+    "exception": PUT_10 + "raise ValueError('a mistake')",
+    "in a thread": """
+worker = threading.Thread(target=lambda: put_numbers(to_sink(D, P), range(10))); worker.start(); worker.join()
+""",
+    "in a daemon thread": """
+put = threading.Event()
+def work():
+    put_numbers(to_sink(D, P), range(10)); put.set(); time.sleep(60)
+threading.Thread(target=work, daemon=True).start(); put.wait()
+""",
+    "after the main thread": """
+d = to_sink(D, P)  # the SDK cannot be imported any more after the main thread has ended
+def work():
+    while threading.main_thread().is_alive(): time.sleep(0.01)
+    put_numbers(d, range(10))
+threading.Thread(target=work).start()
+""",
+    "asyncio": """
+import asyncio
+async def main(): put_numbers(to_sink(D, P), range(10))
+asyncio.run(main())
+""",
+    "at exit, first": """
+import atexit, opentelemetry.sdk._logs, mem0_telemetry.delivery._delivery
+atexit.register(lambda: put_numbers(to_sink(D, P), range(10)))
+""",
+    "at exit, after ours": """
+import atexit
+atexit.register(lambda: put_numbers(d, range(5, 10)))
+d = to_sink(D, P); put_numbers(d, range(5))
+""",
+    "interrupted": PUT_10 + "import signal; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)",
+    "shut down by hand": PUT_10 + "d.shutdown(5); d.shutdown(5)",
+    "no waiting": "d = to_sink(D, P, exit_timeout=0); put_numbers(d, range(10))",
+}
+CODES = {
+    "sys.exit": 3,
+    "sys.exit with a message": 1,
+    "exception": 1,
+    "interrupted": -signal.SIGINT,
+}
+LAST_WORDS = {
+    "sys.exit with a message": "told to",
+    "exception": "ValueError: a mistake",
+    "interrupted": "KeyboardInterrupt",
+}
+CHILDREN = {
+    "os.fork": "pid = os.fork()\nif pid == 0: child(); sys.exit()\nos.waitpid(pid, 0)",
+    **{
+        f"multiprocessing {method}": f"""
+import multiprocessing
+process = multiprocessing.get_context({method!r}).Process(target=child, args=(D, P))
+process.start(); process.join()
+assert process.exitcode == 0, process.exitcode
+"""
+        for method in ("fork", "spawn", "forkserver")
+    },
+    "concurrent.futures": """
+import concurrent.futures
+with concurrent.futures.ProcessPoolExecutor(1) as pool: pool.submit(child, D, P).result()
+""",
+}
+
+
+def on_posix(names: Iterable[str], *only_there: str) -> list[Any]:
+    """The parameters, of which some need a disk or a fork."""
+    return [pytest.param(name, marks=pytest.mark.posix) if name in only_there else name for name in names]
+
+
+def delivered(directory: Path, sink: support.Sink) -> list[int]:
+    """What has arrived after one more, clean run."""
+    support.deliver_the_rest(directory, sink)
+    assert -1 in sink.numbers()
+    return sorted(number for number in sink.numbers() if number != -1)
+
+
+def patient(code: str) -> str:
+    """The program with time at its exit: on a busy machine a request in flight would be cut off, and come again."""
+    return code.replace("to_sink(D, P)", "to_sink(D, P, exit_timeout=20)")
+
+
+@pytest.mark.parametrize(
+    "ending",
+    on_posix(ENDINGS, "at exit, first", "at exit, after ours", "no waiting"),
+)
+def test_nothing_is_lost_at_the_end(ending: str, directory: Path, sink: support.Sink) -> None:
+    """However a program ends by itself, its events arrive in this run or the next, once, and it ends as it would."""
+    finished = support.run(patient(ENDINGS[ending]), directory, sink.port)
+    assert (finished.code, finished.out) == (CODES.get(ending, 0), "")
+    assert finished.err.splitlines()[-1:] == ([LAST_WORDS[ending]] if ending in LAST_WORDS else [])
+    assert finished.err.count("Traceback") == (ending in {"exception", "interrupted"})
+    assert finished.seconds < 20
+    arrived = delivered(directory, sink)
+    if ending == "no waiting":  # for the answer to a request that was on its way: at least once
+        arrived = sorted(set(arrived))
+    assert arrived == list(range(10))
+
+
+@pytest.mark.parametrize(
+    "ending", ["return", "sys.exit", "exception", "in a thread", "asyncio", "interrupted"]
+)
+def test_a_healthy_destination_has_it_all_at_exit(ending: str, directory: Path, sink: support.Sink) -> None:
+    """A short program delivers in its own lifetime: where its disk dies with it, there is no next run."""
+    support.run(patient(ENDINGS[ending]), directory, sink.port)
+    assert sorted(sink.numbers()) == list(range(10))
+    assert support.spooled_files(directory) == []
+
+
+@pytest.mark.parametrize("way", on_posix(CHILDREN, *(CHILDREN.keys() - {"multiprocessing spawn"})))
+def test_a_child_process_delivers_its_own(way: str, directory: Path, sink: support.Sink) -> None:
+    """A child has none of the parent's events or threads until its own first; all arrive, none twice."""
+    code = f"""
+def child(*_):
+    if os.path.basename(sys.argv[0]) != "-c": d = None
+    inherited = globals().get("d")
+    delivery = inherited or to_sink(D, P)
+    assert delivery.snapshot().threads == (), delivery.snapshot()
+    assert delivery.snapshot().queued == 0
+    put_numbers(delivery, range(100, 120))
+if __name__ == "__main__":
+    {PUT_10.strip()}
+    time.sleep(0.05)
+"""
+    program = directory.parent.parent / "program.py"
+    program.write_text(
+        support.PRELUDE + patient(code) + "".join(f"    {line}\n" for line in CHILDREN[way].splitlines())
+    )
+    # From 3.12 the interpreter itself warns at every fork of a process with threads, whosoever they are.
+    finished = support.run(program, directory, sink.port, env={"PYTHONWARNINGS": "ignore:This process"})
+    assert (finished.code, finished.out, finished.err) == (0, "", "")
+    assert delivered(directory, sink) == [*range(10), *range(100, 120)]
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+def test_a_signal_loses_only_what_was_queued(
+    number: signal.Signals, directory: Path, sink: support.Sink
+) -> None:
+    """No handler is installed or needed: the next run delivers all that had left the queue, once."""
+    code = PUT_10 + "d._writer.flush(60); print('written', flush=True); time.sleep(60)"
+    process = support.start(code, directory, support.NOBODY)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "written\n"
+    process.send_signal(number)
+    process.communicate()
+    assert delivered(directory, sink) == list(range(10))
+
+
+@pytest.mark.posix
+def test_os_exit_loses_only_what_was_queued(directory: Path, sink: support.Sink) -> None:
+    """`os._exit` asks nobody; what was written before it is delivered by the next run."""
+    code = PUT_10 + "d._writer.flush(60); put_numbers(d, range(10, 20)); os._exit(0)"
+    support.run(code, directory, support.NOBODY)
+    assert set(range(10)) <= set(delivered(directory, sink))
+    assert sink.doubled() == []
+
+
+FAILURES = {
+    "refused": None,
+    "stalled": support.Answer(delay=600),
+    "500": support.Answer(status=500),
+    "429": support.Answer(status=429, headers={"Retry-After": "30"}),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("events", [10, 1000])
+def test_no_failure_holds_the_exit_up(failure: str, events: int, directory: Path, sink: support.Sink) -> None:
+    """Whatever the destination does, the exit takes its budget at most, nothing is said, and nothing lost."""
+    answer = FAILURES[failure]
+    if answer is not None:
+        sink.answer = lambda _: answer
+    code = f"""
+import atexit
+d = to_sink(D, {sink.port if answer else support.NOBODY})
+atexit.register(lambda: print(time.monotonic() - ended))  # registered first, so called last
+put_numbers(d, range({events}))
+ended = time.monotonic()
+"""
+    finished = support.run(code, directory, sink.port)
+    assert (finished.code, finished.err) == (0, "")
+    assert float(finished.out) < 5  # `make bench` times it
+    assert (
+        support.NO_LOCKS
+        or sum(int(path.name.split("-")[2].split(".")[0]) for path in support.spooled_files(directory))
+        == events
+    )
+
+
+@pytest.mark.posix
+def test_a_full_queue_is_written_at_exit(directory: Path, sink: support.Sink) -> None:
+    """20 000 events right before the end, and nothing is lost, whatever the network does."""
+    code = "d = to_sink(D, P); assert put_numbers(d, range(20_000)) == 20_000"
+    with support.sinks(1) as [down]:
+        down.answer_all(delay=600)
+        assert support.run(code, directory, down.port).err == ""
+    assert delivered(directory, sink) == list(range(20_000))
+
+
+def test_a_second_interrupt_ends_the_waiting(directory: Path, sink: support.Sink) -> None:
+    """Ctrl-C while the exit waits for the network is taken as enough, without a traceback from us."""
+    sink.answer_all(delay=600)
+    code = """
+import signal
+d = to_sink(D, P, exit_timeout=30)
+put_numbers(d, range(10)); d._writer.flush(60)
+timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)); timer.daemon = True; timer.start()
+"""
+    finished = support.run(code, directory, sink.port)
+    assert finished.err == ""
+    assert finished.seconds < 10

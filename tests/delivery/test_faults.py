@@ -1,0 +1,245 @@
+"""Damaged spools, clocks that jump, destinations that come and go, bursts: nothing is lost uncounted."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import delivery_support as support
+import pytest
+import spool_support as spool
+
+from mem0_telemetry.delivery import mailboxes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mem0_telemetry.delivery import Delivery
+
+    Make = Callable[..., Delivery]
+
+
+@pytest.mark.posix
+def test_a_damaged_spool(make: Make, sink: support.Sink, directory: Path) -> None:
+    """Truncated, empty and binary files are set aside and counted, newer and foreign ones left alone."""
+    spool.leave_behind(
+        make, sink, range(3), range(3, 6), range(6, 9), range(9, 12), range(12, 15), range(15, 18)
+    )
+    whole, truncated, empty, binary, newer, done = support.spooled_files(directory)
+    truncated.write_bytes(truncated.read_bytes()[:-100])
+    empty.write_bytes(b"")
+    done.write_bytes(b"\n")  # sent by another process, which could not remove it
+    binary.write_bytes(b"\x00\xff" * 100 + b"\n")
+    left = newer.rename(newer.with_name(newer.name.replace(".v1.", ".v2.")))
+    foreign = whole.with_name("notes.txt")
+    foreign.write_text("somebody's")
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [100])
+    assert delivery.flush(60)
+    assert sink.wait_for(4)
+    assert sink.numbers() == [0, 1, 2, 100]
+    assert delivery.snapshot().dropped == {"corrupt": 9}
+    names = {path.name for path in left.parent.iterdir()}
+    corrupt = {path.name + ".corrupt" for path in (truncated, empty, binary)}
+    assert names == {left.name, foreign.name, *corrupt}
+    [mailbox] = mailboxes(directory)
+    assert [(file.state, file.events) for file in mailbox.files] == [
+        ("corrupt", 3),
+        ("corrupt", 3),
+        ("corrupt", 3),
+        ("newer", 3),
+    ]
+    assert mailbox.events == 0
+
+
+@pytest.mark.posix
+def test_what_is_read_back_is_selected_again(make: Make, sink: support.Sink) -> None:
+    """A line that lay on disk passes through `accept` before it is sent; what is refused is counted."""
+    spool.leave_behind(make, sink, range(10))
+    delivery = make(
+        support.destination_to(sink.port),
+        accept=lambda record: record if record.log_record.attributes["n"] >= 7 else None,
+    )
+    support.put_numbers(delivery, [100])
+    assert delivery.flush(60)
+    assert sink.wait_for(4)
+    assert sink.numbers() == [7, 8, 9, 100]
+    assert delivery.snapshot().dropped == {"rejected": 7}
+
+
+def test_a_file_of_which_nothing_is_accepted_goes(make: Make, sink: support.Sink, directory: Path) -> None:
+    """There is nothing to be sent, and nothing to be kept."""
+    spool.leave_behind(make, sink, range(10))
+    delivery = make(
+        support.destination_to(sink.port),
+        accept=lambda record: record if record.log_record.attributes["n"] == 100 else None,
+    )
+    support.put_numbers(delivery, [100])
+    assert delivery.flush(60)
+    assert support.wait_until(lambda: not support.spooled_files(directory))
+    assert sink.numbers() == [100]
+
+
+def test_down_for_a_while_then_up(make: Make, sink: support.Sink) -> None:
+    """Events put while it is down, and after, all arrive by themselves, none twice; their times give the order."""
+    sink.answer_all(503)
+    delivery = make(support.destination_to(sink.port), limits=support.quick_limits(linger=0.01))
+    for number in range(100):
+        support.put_numbers(delivery, [number])
+        if number % 10 == 0:
+            delivery._writer.flush(60)
+    assert support.wait_until(lambda: len(sink.requests) >= 7)
+    assert delivery.snapshot().destinations[0].state == "quiet"
+    assert delivery.snapshot().destinations[0].reason
+    sink.answer_all(200)
+    support.put_numbers(delivery, [100])
+    assert sink.wait_for(101)
+    in_order = sorted(sink.arrived, key=lambda event: event["time_ns"])
+    assert [event["n"] for event in in_order] == list(range(101))
+    assert support.wait_until(lambda: delivery.snapshot().destinations[0].state == "ok")
+
+
+@pytest.mark.posix
+def test_a_poisoned_file_holds_up_no_other(make: Make, sink: support.Sink) -> None:
+    """A batch that the destination never takes is passed by, and in the end given up and counted."""
+    spool.leave_behind(make, sink, range(3), range(3, 6), range(6, 9))
+    sink.answer = lambda events: support.Answer(500 if any(event["n"] == 1 for event in events) else 200)
+    limits = support.quick_limits(backoff_initial=0.001, quiet_interval=0.01, linger=0.001)
+    delivery = make(support.destination_to(sink.port), limits=limits)
+    support.put_numbers(delivery, [100])
+    assert sink.wait_for(7)
+    assert {3, 4, 5, 6, 7, 8, 100} == set(sink.numbers())
+    for number in range(101, 2000):
+        support.put_numbers(delivery, [number])
+        if support.wait_until(lambda: delivery.snapshot().dropped, 0.02):
+            break
+    assert delivery.snapshot().dropped == {"undeliverable": 3}
+    assert delivery.flush(60)
+    assert delivery.snapshot().waiting_earlier == 0
+
+
+@pytest.mark.posix
+def test_a_short_run_gets_past_a_poisoned_file(make: Make, sink: support.Sink) -> None:
+    """A process that ends at once delivers its own though the oldest file fails, and all between them."""
+    spool.leave_behind(make, sink, range(3), range(3, 6))
+    sink.answer = lambda events: support.Answer(500 if any(event["n"] == 1 for event in events) else 200)
+    delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=60))
+    support.put_numbers(delivery, [100])
+    assert delivery.shutdown(60)
+    assert set(sink.numbers()) == {3, 4, 5, 100}
+
+
+def test_retry_after_is_waited_for(make: Make, sink: support.Sink) -> None:
+    """A destination that asks for time gets it; a flush that cannot wait so long says so at once."""
+    asked: list[float] = []
+
+    def answer(_: object) -> support.Answer:
+        asked.append(time.monotonic())
+        return support.Answer(200 if len(asked) > 1 else 429, headers={"Retry-After": "5"})
+
+    sink.answer = answer
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(lambda: delivery.snapshot().destinations[0].state == "retrying")
+    assert not delivery.flush(0.2)
+    assert delivery.flush(60)
+    assert asked[1] - asked[0] >= 5
+    assert sink.numbers() == [1]
+
+
+@pytest.mark.usefixtures("lenient")
+def test_an_exporter_that_raises_is_a_failure(make: Make, sink: support.Sink) -> None:
+    """Its exception is told by the snapshot; the batch is tried again, and nothing is lost."""
+    exporter = support.exporter_to(sink.port)
+    export, failures = exporter.export, iter([True, True, False])
+
+    def sometimes(batch: object) -> object:
+        if next(failures, False):
+            raise ConnectionResetError("by a peer")
+        return export(batch)  # type: ignore[arg-type]
+
+    exporter.export = sometimes  # type: ignore[method-assign,assignment]
+    delivery = make(
+        support.destination_to(sink.port, build=lambda: exporter),
+        limits=support.quick_limits(backoff_initial=0.5),
+    )
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(
+        lambda: "ConnectionResetError: by a peer" in delivery.snapshot().destinations[0].reason
+    )
+    assert delivery.snapshot().destinations[0].state == "retrying"
+    assert sink.wait_for(1)
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_destination_that_can_be_built_later(make: Make, sink: support.Sink) -> None:
+    """What could not be built is tried again, and delivers what has waited for it."""
+    attempts = iter([True, False])
+
+    def build() -> object:
+        if next(attempts):
+            raise ImportError("being upgraded")
+        return support.exporter_to(sink.port)
+
+    delivery = make(
+        support.destination_to(sink.port, build=build), limits=support.quick_limits(quiet_interval=0.3)
+    )
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(lambda: delivery.snapshot().destinations[0].state == "unusable")
+    assert not delivery.flush(0)
+    assert sink.wait_for(1)
+    assert delivery.snapshot().destinations[0].state == "ok"
+
+
+def test_a_request_in_flight_is_not_repeated_after_discard(
+    make: Make, sink: support.Sink, directory: Path
+) -> None:
+    """Switched off in mid-request: it is not tried again, whatever its answer."""
+    answered = threading.Event()
+    sink.answer = lambda _: (answered.wait(10), support.Answer(503))[1]
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(lambda: sink.requests)
+    delivery.discard()
+    assert support.spooled_files(directory) == []
+    answered.set()
+    support.put_numbers(delivery, [2])
+    assert support.wait_until(lambda: len(sink.requests) >= 3)
+    assert [event["n"] for request in sink.requests[1:] for event in request].count(1) == 0
+
+
+def test_a_burst_beyond_the_queue_is_counted(make: Make, sink: support.Sink) -> None:
+    """200 000 events at once: what is accepted arrives, what is not is counted, and nothing else happens."""
+    delivery = make(support.destination_to(sink.port))
+    accepted = support.put_numbers(delivery, range(200_000))
+    assert accepted >= 20_000
+    assert delivery.snapshot().dropped.get("queue_full", 0) == 200_000 - accepted
+    assert delivery.flush(60)
+    assert len(sink.numbers()) == accepted
+    assert sink.doubled() == []
+
+
+def test_bursts_in_memory_stay_within_bounds(directory: Path, sink: support.Sink) -> None:
+    """Many events with the destination down: memory does not grow, and each one is spooled or counted."""
+    code = """
+import resource
+from mem0_telemetry.delivery import Limits
+d = to_sink(D, 1, limits=Limits(spool_bytes=4 * 1024 * 1024))
+put_numbers(d, range(1000)); d._writer.flush(60)
+def rss():
+    with open("/proc/self/statm") as statm: pages = int(statm.read().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+before, accepted = rss(), 1000
+for number in range(60):
+    accepted += put_numbers(d, range(2000))
+    d._writer.flush(60)
+snapshot = d.snapshot()
+assert snapshot.spooled == accepted == 121_000, snapshot
+assert snapshot.destinations[0].waiting + sum(snapshot.dropped.values()) == accepted, snapshot
+print(rss() - before)
+"""
+    finished = support.run(code, directory, sink.port, timeout=120)
+    assert finished.err == ""
+    assert float(finished.out) < 20

@@ -1,0 +1,171 @@
+"""Files under locks: what is opened is closed again, and a name that leads elsewhere is noticed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from spool_support import batch, spool
+
+from mem0_telemetry.delivery import _files
+from mem0_telemetry.delivery._batch import BatchName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from spool_support import Make
+
+    from mem0_telemetry.delivery._drops import Drops
+
+
+pytestmark = pytest.mark.posix
+
+
+def open_descriptors() -> list[str]:
+    """Of this process."""
+    return sorted(path.name for path in Path("/dev/fd").iterdir())
+
+
+def test_every_level_is_closed_to_others(mailbox: Make, directory: Path) -> None:
+    """Directories that somebody made readable for others are made ours alone, from the first to the last."""
+    spool(directory).mkdir(parents=True)
+    levels = [directory, spool(directory).parent, spool(directory)]
+    for level in levels:
+        level.chmod(0o701)
+    mailbox().put(batch())
+    assert [stat.S_IMODE(level.stat().st_mode) for level in levels] == [0o700] * 3
+
+
+def test_what_is_only_read_is_not_changed(mailbox: Make, directory: Path) -> None:
+    """Listing leaves a directory's mode as it is."""
+    mailbox().put(batch())
+    directory.chmod(0o755)
+    assert len(mailbox().names()) == 1
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o755
+
+
+def test_what_could_not_be_taken_is_closed(mailbox: Make, directory: Path) -> None:
+    """A file that is busy, or is none of ours, is not kept open."""
+    mine, theirs = mailbox(), mailbox()
+    mine.put(batch(1))
+    [name] = mine.names()
+    pipe = str(BatchName.new(time_ns=2, count=1))
+    os.mkfifo(spool(directory) / pipe)
+    claim = mine.claim(name)
+    assert claim is not None
+    before = open_descriptors()
+    assert theirs.claim(name) is None
+    assert theirs.claim(pipe) is None
+    assert open_descriptors() == before
+    claim.release()
+
+
+@pytest.mark.parametrize("level", [".", "spool", "spool/loop-abc123"])
+def test_the_directory_of_somebody_else_is_closed(
+    mailbox: Make, directory: Path, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At whatever level it is found to be another's, no descriptor is left."""
+    mailbox().put(batch())
+    foreign = (directory / level).stat().st_ino
+    fstat = os.fstat
+
+    def told(descriptor: int) -> os.stat_result:
+        facts = fstat(descriptor)
+        values = [*facts]
+        values[stat.ST_UID] += facts.st_ino == foreign
+        return os.stat_result(values)
+
+    before = open_descriptors()
+    monkeypatch.setattr(os, "fstat", told)
+    box = mailbox()
+    box.put(batch())
+    monkeypatch.undo()
+    assert not box.on_disk
+    assert open_descriptors() == before
+
+
+def test_a_link_is_not_the_file(tmp_path: Path) -> None:
+    """A name that leads to the file by a link is not that file, nor is a missing one, nor another."""
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "other").write_text("x")
+    (tmp_path / "link").symlink_to("file")
+    facts = (tmp_path / "file").stat()
+    with _files.directory(tmp_path) as parent:
+        same = {name: _files.same_file(parent, name, facts) for name in ("file", "other", "link", "none")}
+    assert same == {"file": True, "other": False, "link": False, "none": False}
+
+
+def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path: Path) -> None:
+    """A file is created or there is none: neither a link nor a file of that name is opened."""
+    (tmp_path / "link").symlink_to("elsewhere")
+    (tmp_path / "file").write_text("x")
+    files = _files.LockedFiles()
+    with _files.directory(tmp_path) as parent:
+        for name in ("link", "file"):
+            with pytest.raises(FileExistsError):
+                files.create(parent, name)
+    assert not (tmp_path / "elsewhere").exists()
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_a_lock_does_not_outlive_its_file(tmp_path: Path) -> None:
+    """What a forked child has inherited of a closed file keeps nobody from taking it."""
+    files = _files.LockedFiles()
+    with _files.directory(tmp_path) as parent:
+        descriptor = files.create(parent, "file")
+        inherited = os.dup(descriptor)
+        assert files.take(parent, "file") is None
+        files.close(descriptor)
+        again = files.take(parent, "file")
+        assert again is not None
+        files.close(again)
+    os.close(inherited)
+
+
+def test_a_child_closes_what_is_still_open(tmp_path: Path) -> None:
+    """In a forked child the files that are open are closed, and no number that is somebody else's by now."""
+    files = _files.LockedFiles()
+    with _files.directory(tmp_path) as parent:
+        before = open_descriptors()
+        closed = files.create(parent, "first")
+        files.close(closed)
+        theirs = os.open(tmp_path / "first", os.O_RDONLY)
+        assert theirs == closed
+        files.create(parent, "second")
+        os.close(files.create(parent, "third"))  # as a program does that makes a daemon of itself
+        files.close_inherited()
+        assert os.fstat(theirs)
+        os.close(theirs)
+        assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("taken_over", [True, False], ids=["taken over", "removed"])
+def test_stopped_for_long_before_the_renaming(
+    mailbox: Make,
+    directory: Path,
+    drops: Drops,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    taken_over: bool,
+) -> None:
+    """A file that others took for abandoned is there once: as they finished it, or else in memory."""
+    write_all: Callable[[int, bytes], None] = _files.write_all
+
+    def stopped(descriptor: int, content: bytes) -> None:
+        write_all(descriptor, content)
+        [partial] = spool(directory).glob("*.part")
+        if taken_over:
+            partial.rename(partial.with_suffix(""))
+        else:
+            partial.unlink()
+
+    monkeypatch.setattr(_files, "write_all", stopped)
+    box = mailbox()
+    box.put(batch())
+    assert box.on_disk == taken_over
+    assert len(box.names()) == 1
+    assert len(list(spool(directory).iterdir())) == taken_over
+    assert drops.totals() == {}

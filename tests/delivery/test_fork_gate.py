@@ -1,0 +1,227 @@
+"""The fork gate: no fork while a thread of ours holds it, within its bound."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import delivery_support as support
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.posix
+
+QUIET_FORK = {"PYTHONWARNINGS": "ignore:This process"}
+"""From 3.12 on the interpreter itself warns where there are threads."""
+FORK = """
+def fork():
+    started = time.monotonic()
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    return time.monotonic() - started
+from mem0_telemetry.delivery import fork_gate
+"""
+
+
+def test_it_loads_no_sdk(directory: Path) -> None:
+    """The gate stands around the import of the SDK, so it comes without it; and so does the package."""
+    code = """
+from mem0_telemetry.delivery import fork_gate
+with fork_gate.hold(): pass
+import mem0_telemetry.delivery
+print([name for name in sys.modules if name.startswith("opentelemetry")])
+"""
+    assert support.run(code, directory, 0).out == "[]\n"
+
+
+def test_a_fork_waits_for_the_holder(directory: Path) -> None:
+    """A fork happens after the holder has let go, not before."""
+    code = (
+        FORK
+        + """
+held, done = threading.Event(), []
+def holder():
+    with fork_gate.hold():
+        with fork_gate.hold(): held.set()
+        time.sleep(0.5)
+        done.append(time.monotonic())
+threading.Thread(target=holder).start()
+held.wait()
+fork()
+print(len(done))
+"""
+    )
+    assert support.run(code, directory, 0).out == "1\n"
+
+
+def test_the_holder_itself_may_fork(directory: Path) -> None:
+    """A thread never waits for itself, and its child can use the gate, and fork again."""
+    code = (
+        FORK
+        + """
+started = time.monotonic()
+with fork_gate.hold():
+    pid = os.fork()
+    if pid == 0:
+        with fork_gate.hold(): pass
+    if pid == 0:
+        fork()
+        os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), fork() < 5, time.monotonic() - started < 8)
+"""
+    )
+    assert support.run(code, directory, 0).out == "7 True True\n"
+
+
+def test_a_child_forgets_the_holders_of_its_parent(directory: Path) -> None:
+    """Past the bound the fork goes ahead; the threads that held the gate then do not exist in the child."""
+    code = (
+        FORK
+        + """
+import unittest.mock
+held, release = threading.Event(), threading.Event()
+def holder():
+    with fork_gate.hold():
+        held.set(); release.wait(30)
+with unittest.mock.patch.object(fork_gate, "_BOUND", 0.2):
+    threading.Thread(target=holder, daemon=True).start(); held.wait()
+    pid = os.fork()
+if pid == 0:
+    os._exit(0 if fork() < 5 else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    )
+    assert support.run(code, directory, 0).out == "0\n"
+
+
+def test_imports_under_the_gate_need_no_lock_of_the_forking_thread(directory: Path, tmp_path: Path) -> None:
+    """Loggers and executors take locks of their own before a fork; imports that need those are not stuck."""
+    program = tmp_path / "program.py"  # without our prelude, which imports both of them first
+    program.write_text("""
+import os, sys, threading, time
+from mem0_telemetry.delivery import fork_gate
+assert not {"logging", "concurrent.futures"} & set(sys.modules)
+held = threading.Event()
+def holder():
+    with fork_gate.hold():
+        held.set()
+        time.sleep(0.3)
+        import logging, concurrent.futures
+        logging.getLogger("new one").addHandler(logging.NullHandler())
+        with concurrent.futures.ThreadPoolExecutor(1) as pool: pool.submit(int).result()
+thread = threading.Thread(target=holder); thread.start()
+held.wait()
+started = time.monotonic()
+pid = os.fork()
+if pid == 0: os._exit(0)
+os.waitpid(pid, 0)
+print(time.monotonic() - started < 5)
+thread.join()
+""")
+    finished = support.run(program, directory, 0, env=QUIET_FORK)
+    assert (finished.out, finished.err) == ("True\n", "")
+
+
+def test_callbacks_run_in_the_child_only(directory: Path) -> None:
+    """A callback is called in each child, as long as its object lives; the parent does not see it."""
+    code = (
+        FORK
+        + """
+class Counter:
+    calls = 0
+    def called(self): self.calls += 1
+one, gone = Counter(), Counter()
+fork_gate.after_fork_in_child(one.called)
+fork_gate.after_fork_in_child(gone.called)
+del gone
+pid = os.fork()
+if pid == 0:
+    os._exit(one.calls)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), one.calls)
+"""
+    )
+    assert support.run(code, directory, 0).out == "1 0\n"
+
+
+def test_without_fork_hooks_it_does_nothing(directory: Path) -> None:
+    """Where the platform has no `os.register_at_fork`, the gate can be held all the same."""
+    code = """
+del os.register_at_fork
+from mem0_telemetry.delivery import fork_gate
+with fork_gate.hold(): print("held")
+"""
+    assert support.run(code, directory, 0).out == "held\n"
+
+
+def test_a_signal_handler_while_a_fork_waits(directory: Path) -> None:
+    """A handler on the thread that waits to fork may enter the gate: it does not wait for its own fork."""
+    code = (
+        FORK
+        + """
+held, entered = threading.Event(), []
+def holder():
+    with fork_gate.hold():
+        held.set()
+        while not entered: time.sleep(0.01)
+def handler(*_):
+    with fork_gate.hold(): entered.append(threading.get_ident())
+signal.signal(signal.SIGALRM, handler)
+threading.Thread(target=holder).start()
+held.wait()
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+print(fork() < 5, len(entered))
+"""
+    )
+    assert support.run(code, directory, 0, env=QUIET_FORK).out == "True 1\n"
+
+
+def test_a_child_forked_while_our_threads_are_started(directory: Path, sink: support.Sink) -> None:
+    """Whatever another thread imports to start ours, the child can import too."""
+    code = """
+import faulthandler
+d = to_sink(D, P)
+reached, go_on = threading.Event(), threading.Event()
+class Finders(list):
+    def __iter__(self):
+        for finder in list.__iter__(self):
+            if sys._getframe(1).f_locals.get("name") == "_interpreters" and not reached.is_set():
+                reached.set(); go_on.wait(0.5)
+            yield finder
+sys.meta_path = Finders(sys.meta_path)
+first = threading.Thread(target=put_numbers, args=(d, [1]), daemon=True)
+first.start()
+reached.wait()
+pid = os.fork()
+if pid == 0:
+    faulthandler.dump_traceback_later(30, exit=True)
+    put_numbers(d, [2]); os._exit(0 if d.flush(20) else 1)
+go_on.set()
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+first.join()
+assert d.flush(60)
+"""
+    finished = support.run(code, directory, sink.port, env=QUIET_FORK)
+    assert (finished.code, finished.err) == (0, "")
+    assert sorted(sink.numbers()) == [1, 2]
+
+
+def test_the_first_holder_in_the_midst_of_a_fork(directory: Path) -> None:
+    """The hooks may be registered between the parts of a fork that is under way: nothing is printed."""
+    code = (
+        FORK
+        + """
+import concurrent.futures.thread, logging
+forking, held = threading.Event(), threading.Event()
+os.register_at_fork(before=lambda: (forking.set(), held.wait()))
+def holder():
+    forking.wait()
+    with fork_gate.hold(): held.set()
+threading.Thread(target=holder).start()
+print(fork() < 5, fork() < 5)
+"""
+    )
+    finished = support.run(code, directory, 0, env=QUIET_FORK)
+    assert (finished.out, finished.err) == ("True True\n", "")

@@ -1,0 +1,298 @@
+"""What two threads, or two processes, may do to each other at a bad moment; each order of events is forced."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING, Any
+
+import delivery_support as support
+import pytest
+from spool_support import batch
+
+from mem0_telemetry._clock import SystemClock
+from mem0_telemetry.delivery import _history, history, purge
+from mem0_telemetry.delivery._parcel import Packer
+from mem0_telemetry.delivery._senders import Senders
+from mem0_telemetry.delivery._threads import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from spool_support import Make as MakeMailbox
+
+    from mem0_telemetry.delivery import Delivery
+
+    Make = Callable[..., Delivery]
+
+pytestmark = pytest.mark.posix
+
+
+# --- while the threads are started, and while they end ---
+
+
+def test_a_flush_while_another_thread_starts_ours(
+    make: Make, sink: support.Sink, pause: support.Pause, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever flushes while the very first event is starting the threads waits for them."""
+    start = Senders.start
+
+    def start_late(senders: Senders) -> None:
+        pause.here()
+        start(senders)
+
+    monkeypatch.setattr(Senders, "start", start_late)
+    delivery = make(support.destination_to(sink.port))
+    first = threading.Thread(target=support.put_numbers, args=(delivery, [1]))
+    first.start()
+    pause.wait()
+    support.put_numbers(delivery, [2])
+    threading.Timer(0.1, pause.end).start()
+    assert delivery.flush(60)
+    assert sorted(sink.numbers()) == [1, 2]
+    first.join()
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_a_first_event_while_another_thread_flushes(
+    make: Make, sink: support.Sink, pause: support.Pause, directory: Path, *, memory: bool
+) -> None:
+    """Where the first event finds the start of the threads locked by a flush, the flush starts them."""
+    delivery = make(support.destination_to(sink.port), directory=None if memory else directory)
+    lock = delivery._starting
+
+    class HeldByFlush:
+        @staticmethod
+        def acquire(**kwargs: Any) -> bool:
+            taken = lock.acquire(**kwargs)
+            if threading.current_thread().name == "flushing":
+                pause.here()
+            return taken
+
+        release = staticmethod(lock.release)
+
+    delivery._starting = HeldByFlush  # type: ignore[assignment]
+    done: list[bool] = []
+    flushing = threading.Thread(target=lambda: done.append(delivery.flush(60)), name="flushing")
+    flushing.start()
+    pause.wait()
+    support.put_numbers(delivery, [1])
+    pause.end()
+    flushing.join()
+    assert sink.wait_for(1)
+    assert done == [True]
+
+
+def test_a_flush_while_the_writer_ends(
+    make: Make, sink: support.Sink, pause: support.Pause, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flush that finds the writer alive, and is seen by it no more, writes what is left by itself."""
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [1])
+    assert delivery.flush(60)
+    emit, alive = delivery._writer._emit, Worker.alive.fget
+    assert alive is not None
+
+    def emit_late(*event: Any) -> None:
+        pause.here()
+        emit(*event)
+
+    def alive_before_it_ends(worker: Worker) -> Any:
+        answer = alive(worker)
+        if worker is delivery._writer.worker and threading.current_thread().name == "flushing" and answer:
+            pause.end()
+            ending = threading.Thread(target=delivery.shutdown, args=(60,))
+            ending.start()
+            ending.join()
+        return answer
+
+    delivery._writer._emit = emit_late
+    support.put_numbers(delivery, [2])
+    pause.wait()
+    monkeypatch.setattr(Worker, "alive", property(alive_before_it_ends))
+    done: list[bool] = []
+    flushing = threading.Thread(target=lambda: done.append(delivery.flush(60)), name="flushing")
+    flushing.start()
+    flushing.join(30)
+    assert done == [True]
+    assert sink.numbers() == [1, 2]
+
+
+def test_what_is_answered_at_the_last_moment_is_put_away(directory: Path, sink: support.Sink) -> None:
+    """A batch whose answer comes within the budget is not sent again because its process then ends."""
+    code = """
+from mem0_telemetry.delivery._history import History
+add, answered = History.add, threading.Event()
+def add_slowly(*args, **kwargs): answered.set(); time.sleep(0.3); add(*args, **kwargs)
+History.add = add_slowly
+d = to_sink(D, P, exit_timeout=0)
+put_numbers(d, [1])
+assert answered.wait(60)
+"""
+    finished = support.run(code, directory, sink.port)
+    assert (finished.code, finished.err) == (0, "")
+    assert sink.numbers() == [1]
+    assert support.spooled_files(directory) == []
+
+
+# --- while it is switched off ---
+
+
+def test_a_send_that_ends_after_the_switch_is_not_noted(
+    make: Make, sink: support.Sink, directory: Path
+) -> None:
+    """A request on its way when another process switches off and deletes leaves nothing on disk."""
+    on, answered = [True], threading.Event()
+    sink.answer = lambda _: (answered.wait(60), support.Answer())[1]
+    delivery = make(support.destination_to(sink.port), allowed=lambda: on[0])
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(lambda: sink.requests)
+    on[0] = False
+    assert purge(directory) == (1, ())
+    answered.set()
+    assert support.wait_until(lambda: delivery.snapshot().sent == 1)
+    delivery.shutdown(60)
+    assert support.files(directory) == []
+
+
+def test_switched_off_while_the_history_is_waited_for(directory: Path) -> None:
+    """Who has to wait for the history, and is told off meanwhile, writes nothing, nor leaves a new file."""
+    answers = iter([True, False, True, False])
+    log = _history.History(root=directory, clock=SystemClock(), allowed=lambda: next(answers))
+    log.add(destination="d", result="sent", count=1, line=b"{}\n")
+    assert support.files(directory) == []
+    (directory / _history.FILE).write_text("{}\n")
+    log.add(destination="d", result="sent", count=1, line=b"{}\n")
+    assert history(directory) == ({},)
+
+
+def test_no_request_begins_after_the_switch(
+    make: Make, sink: support.Sink, pause: support.Pause, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the sender has already read when it is switched off is not sent."""
+    on, load = [True], Packer._load
+
+    def load_slowly(*args: Any) -> Any:
+        loaded = load(*args)
+        pause.here()
+        return loaded
+
+    monkeypatch.setattr(Packer, "_load", load_slowly)
+    delivery = make(support.destination_to(sink.port), allowed=lambda: on[0])
+    support.put_numbers(delivery, [1])
+    pause.wait()
+    on[0] = False
+    delivery.discard()
+    pause.end()
+    delivery.shutdown(60)
+    assert sink.requests == []
+    assert support.files(directory) == []
+    assert delivery.snapshot().dropped == {"discarded": 1}
+
+
+def test_what_was_being_written_at_the_switch_goes_too(
+    make: Make, sink: support.Sink, pause: support.Pause, directory: Path
+) -> None:
+    """A batch that comes to lie on disk after another process has deleted everything is deleted as well."""
+    on, selecting = [True], threading.Event()
+
+    def accept(record: Any) -> Any:
+        if selecting.is_set():
+            pause.here()
+        return record
+
+    sink.answer_all(503)
+    limits = support.quick_limits(backoff_initial=600)
+    delivery = make(support.destination_to(sink.port), accept=accept, allowed=lambda: on[0], limits=limits)
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(lambda: delivery.snapshot().destinations[0].state == "retrying")
+    selecting.set()
+    support.put_numbers(delivery, [2])
+    pause.wait()
+    on[0] = False
+    purge(directory)
+    pause.end()
+    assert support.wait_until(lambda: delivery.snapshot().spooled == 2)
+    assert support.wait_until(lambda: support.files(directory) == [])
+
+
+def test_a_purge_is_not_defeated_by_one_who_writes(
+    mailbox: MakeMailbox, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that is put while the spool is removed goes with it; the count is of what is gone, never negative."""
+    box, rmtree = mailbox(), shutil.rmtree
+    box.put(batch(1, count=2))
+
+    def remove_and_put(*args: Any, **kwargs: Any) -> None:
+        monkeypatch.undo()
+        rmtree(*args, **kwargs)
+        box.put(batch(2, count=3))
+
+    monkeypatch.setattr(shutil, "rmtree", remove_and_put)
+    assert purge(directory) == (2, ())
+    assert support.files(directory) == []
+
+
+def test_switched_on_again_at_once(make: Make, sink: support.Sink, pause: support.Pause) -> None:
+    """What is put after a discard is delivered, though the writer was in the midst of what is discarded."""
+    delivery = make(support.destination_to(sink.port))
+    emit = delivery._writer._emit
+
+    def emit_slowly(*event: Any) -> None:
+        emit(*event)
+        pause.here()
+
+    delivery._writer._emit = emit_slowly
+    with delivery._writer._writing:  # so that it finds them together
+        support.put_numbers(delivery, [1, 2, 3])
+    pause.wait()
+    delivery.discard()
+    support.put_numbers(delivery, [4])
+    pause.end()
+    assert delivery.flush(60)
+    assert sink.numbers() == [4]
+    assert delivery.snapshot().dropped == {"discarded": 3}
+
+
+# --- a signal handler, or a finalizer, in the midst of it ---
+
+_INTERRUPTED = """
+import faulthandler; faulthandler.dump_traceback_later(60, exit=True)
+d = to_sink(D, P)
+put_numbers(d, [1]); assert d._writer.flush(60)
+class Interrupting(set):  # looked at while the mailbox's lock is held
+    done = False
+    def __contains__(self, name):
+        if not self.done and threading.current_thread() is threading.main_thread() and now():
+            self.done = True
+            interrupt()
+        return False
+now = lambda: True
+d._senders._all[0].mailbox._stuck = Interrupting()
+"""
+
+
+@pytest.mark.parametrize("call", ["flush(0.1)", "shutdown(0.1)", "discard()", "snapshot()"])
+def test_a_signal_handler_that_interrupts_a_flush(directory: Path, sink: support.Sink, call: str) -> None:
+    """It may call whatever it likes: it does not wait for the thread that it interrupted."""
+    sink.answer_all(503)
+    code = f"""{_INTERRUPTED}
+signal.signal(signal.SIGTERM, lambda *_: (d.{call}, print("handled")))
+interrupt = lambda: os.kill(os.getpid(), signal.SIGTERM)
+d.flush(0.5)
+"""
+    finished = support.run(code, directory, sink.port)
+    assert (finished.code, finished.out, finished.err) == (0, "handled\n", "")
+
+
+def test_a_finalizer_that_records_at_exit(directory: Path, sink: support.Sink) -> None:
+    """What it records is written at once, on the thread that waits for the mailbox: the process ends all the same."""
+    sink.answer_all(503)
+    code = f"""{_INTERRUPTED}
+now = lambda: d._exit_deadline is not None
+interrupt = lambda: put_numbers(d, [2])
+"""
+    finished = support.run(code, directory, sink.port)
+    assert (finished.code, finished.err) == (0, "")
+    assert len(support.spooled_files(directory)) == 2

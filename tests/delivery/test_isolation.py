@@ -1,0 +1,205 @@
+"""The application does not see our threads, and our threads see nothing of the application."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+from typing import TYPE_CHECKING, Any
+
+import delivery_support as support
+import pytest
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from opentelemetry.sdk._logs.export import LogRecordExporter
+
+    from mem0_telemetry.delivery import Delivery
+
+    Make = Callable[..., Delivery]
+
+
+def observed(port: int, look: Callable[[], None]) -> LogRecordExporter:
+    """An exporter that looks around before it sends."""
+    exporter = support.exporter_to(port)
+    export = exporter.export
+
+    def look_and_export(batch: Sequence[Any]) -> Any:
+        look()
+        return export(batch)
+
+    exporter.export = look_and_export  # type: ignore[method-assign]
+    return exporter
+
+
+def test_foreign_loggers_are_silent_for_our_threads_only(
+    make: Make, sink: support.Sink, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What an exporter's library logs is dropped; what the application logs there meanwhile is not."""
+    caplog.set_level(logging.DEBUG)
+    library, child = logging.getLogger("some.library"), logging.getLogger("some.library.child")
+    level, handlers = library.level, list(library.handlers)
+
+    def speak() -> None:
+        library.error("from our thread")
+        child.error("from our thread")
+        speaker = threading.Thread(target=library.error, args=("from the application",))
+        speaker.start()
+        speaker.join()
+
+    delivery = make(
+        support.destination_to(
+            sink.port,
+            build=lambda: observed(sink.port, speak),
+            foreign_loggers=("some.library", "some.library.child"),
+        )
+    )
+    support.put_numbers(delivery, [1])
+    assert delivery.flush(60)
+    delivery.shutdown(5)
+    messages = [record.getMessage() for record in caplog.records if record.name.startswith("some.library")]
+    assert messages == ["from the application"]
+    assert (library.level, library.handlers, library.filters, child.filters) == (level, handlers, [], [])
+
+
+@pytest.mark.usefixtures("lenient")
+def test_our_own_logger_says_it_at_debug(
+    make: Make, sink: support.Sink, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What an exporter raises is logged once, at DEBUG, on our logger, and nowhere else."""
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr("mem0_telemetry._guard._reported", set())
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    delivery = make(support.destination_to(sink.port, build=lambda: observed(sink.port, fail)))
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(lambda: len(delivery.snapshot().destinations[0].reason) > 1)
+    assert support.wait_until(lambda: delivery.snapshot().destinations[0].state == "quiet")
+    ours = [(record.name, record.levelno) for record in caplog.records]
+    assert ours == [("mem0_telemetry", logging.DEBUG)]
+
+
+def test_instrumentation_is_suppressed_while_sending(make: Make, sink: support.Sink) -> None:
+    """HTTP instrumentations ask these keys, in several spellings, and leave the call alone."""
+    utils = pytest.importorskip("opentelemetry.instrumentation.utils", reason="not installed")
+    seen: list[bool] = []
+
+    def look() -> None:
+        seen.append(utils.is_instrumentation_enabled() or utils.is_http_instrumentation_enabled())
+
+    delivery = make(support.destination_to(sink.port, build=lambda: observed(sink.port, look)))
+    support.put_numbers(delivery, [1])
+    assert delivery.flush(60)
+    assert seen == [False]
+    assert utils.is_http_instrumentation_enabled()
+
+
+def test_nothing_of_the_callers_context_is_recorded(make: Make, sink: support.Sink) -> None:
+    """An event put inside a span is no part of its trace, and our threads see no baggage either."""
+    from opentelemetry.sdk.trace import TracerProvider
+
+    contexts: list[Any] = []
+    records: list[Any] = []
+
+    def accept(record: Any) -> Any:
+        records.append(record.log_record)
+        contexts.append(otel_context.get_value("secret"))
+        return record
+
+    delivery = make(
+        support.destination_to(
+            sink.port,
+            build=lambda: observed(sink.port, lambda: contexts.append(otel_context.get_value("secret"))),
+        ),
+        accept=accept,
+    )
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("app")
+    token = otel_context.attach(otel_context.set_value("secret", "baggage"))
+    try:
+        with tracer.start_as_current_span("work"):
+            assert trace.get_current_span().get_span_context().is_valid
+            support.put_numbers(delivery, [1])
+            assert delivery.flush(60)
+    finally:
+        otel_context.detach(token)
+    assert [(record.trace_id, record.span_id) for record in records] == [(0, 0)]
+    assert contexts == [None, None]
+
+
+def test_threading_instrumentation_hands_us_nothing(
+    make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the application has every thread inherit its starter's context, ours do not."""
+    start, run = threading.Thread.start, threading.Thread.run
+
+    def start_with_context(thread: Any) -> None:
+        thread.inherited = otel_context.get_current()
+        start(thread)
+
+    def run_with_context(thread: Any) -> None:
+        otel_context.attach(thread.inherited)
+        run(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_with_context)
+    monkeypatch.setattr(threading.Thread, "run", run_with_context)
+    seen: list[Any] = []
+    delivery = make(
+        support.destination_to(
+            sink.port,
+            build=lambda: observed(sink.port, lambda: seen.append(otel_context.get_value("secret"))),
+        ),
+        accept=lambda record: (seen.append(otel_context.get_value("secret")), record)[1],
+    )
+    token = otel_context.attach(otel_context.set_value("secret", "baggage"))
+    try:
+        support.put_numbers(delivery, [1])
+        assert delivery.flush(60)
+    finally:
+        otel_context.detach(token)
+    assert seen == [None, None]
+
+
+def test_environment_and_random_numbers_are_not_ours(make: Make, sink: support.Sink) -> None:
+    """Neither `os.environ` nor the seeded numbers of the application change."""
+    environment = dict(os.environ)
+    random.seed(7)
+    state = random.getstate()
+    sink.answer_all(503)
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, range(100))
+    assert support.wait_until(lambda: len(sink.requests) >= 4)
+    delivery.shutdown(0)
+    assert random.getstate() == state
+    assert dict(os.environ) == environment
+
+
+def test_a_signal_handler_may_put(directory: Path, sink: support.Sink) -> None:
+    """A handler that interrupts `put`, and puts too, waits for nothing that the interrupted code holds."""
+    code = """
+import signal
+d = to_sink(D, P)
+put_numbers(d, [-5])
+numbers = iter(range(1_000_000, 2_000_000))
+signal.signal(signal.SIGALRM, lambda *_: put_numbers(d, [next(numbers)]))
+signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
+total = 0
+for number in range(300):
+    total += put_numbers(d, range(number * 100, number * 100 + 100))
+    d.count_dropped("test")
+    if number % 50 == 0: d.flush(5)
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert d.flush(60), d.snapshot()
+snapshot = d.snapshot()
+assert next(numbers) > 1_000_010
+assert snapshot.sent == snapshot.spooled, snapshot
+"""
+    finished = support.run(code, directory, sink.port)
+    assert (finished.code, finished.err) == (0, "")

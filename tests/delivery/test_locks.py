@@ -1,0 +1,146 @@
+"""No lock is held while the disk or the network is waited for."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import delivery_support as support
+import pytest
+
+from mem0_telemetry.delivery import _files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mem0_telemetry.delivery import Delivery
+
+    Make = Callable[..., Delivery]
+
+
+def returns_at_once(delivery: Delivery) -> bool:
+    """Whether every call that may not wait for I/O ends while I/O is under way."""
+    done = threading.Event()
+
+    def use() -> None:
+        support.put_numbers(delivery, range(1000))
+        delivery.count_dropped("test")
+        delivery.snapshot()
+        delivery.discard()
+        delivery.flush(0)
+        done.set()
+
+    threading.Thread(target=use, daemon=True).start()
+    return done.wait(20)
+
+
+def test_while_the_network_is_waited_for(make: Make, sink: support.Sink) -> None:
+    """With a request under way for long, every call of ours returns at once, and so does the end."""
+    sink.answer_all(delay=30)
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(lambda: sink.requests)
+    assert returns_at_once(delivery)
+    ended = threading.Thread(target=delivery.shutdown, args=(0,), daemon=True)
+    ended.start()
+    ended.join(20)
+    assert not ended.is_alive()
+
+
+@pytest.mark.posix
+def test_while_the_disk_is_waited_for(
+    make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a disk that does not answer, every call of ours returns at once; the end waits within its bound."""
+    writing, answered = threading.Event(), threading.Event()
+    write_all = _files.write_all
+
+    def write_at_last(descriptor: int, content: bytes) -> None:
+        writing.set()
+        answered.wait(60)
+        write_all(descriptor, content)
+
+    monkeypatch.setattr(_files, "write_all", write_at_last)
+    delivery = make(support.destination_to(sink.port), limits=support.quick_limits(write_bound=0.2))
+    try:
+        support.put_numbers(delivery, [1])
+        assert writing.wait(60)
+        assert returns_at_once(delivery)
+        assert not delivery.shutdown(0)
+    finally:
+        answered.set()
+
+
+WATCHED = """
+import _thread, traceback
+from collections import Counter
+held = Counter()  # (thread, where the lock was made) -> how often it is held
+class Watched:
+    def __init__(self, lock, where): self.lock, self.where = lock, where
+    def acquire(self, *args, **kwargs):
+        taken = self.lock.acquire(*args, **kwargs)
+        if taken: held[threading.get_ident(), self.where] += 1
+        return taken
+    def release(self):
+        held[threading.get_ident(), self.where] -= 1
+        self.lock.release()
+    def __enter__(self): return self.acquire()
+    def __exit__(self, *_): self.release()
+    def __getattr__(self, name): return getattr(self.lock, name)
+def watch(make):
+    def made(*args):
+        frame = sys._getframe(1)
+        module = frame.f_globals["__name__"]
+        # A `Wakeup` is a lock that its waiter takes to wait, not to hold.
+        if not module.startswith("mem0_telemetry.") or module.endswith("._wakeup"): return make(*args)
+        where = f"{module.rpartition('.')[2]}.{frame.f_code.co_name}:{frame.f_lineno}"
+        locks.add(where)
+        return Watched(make(*args), where)
+    return made
+locks = set()
+threading.Lock, threading.RLock = watch(threading.Lock), watch(threading.RLock)
+IO = ("open", "os.", "socket.", "subprocess.", "fcntl.", "shutil.", "import")
+found = {}
+def look(event, arguments):
+    if event.startswith(IO) and event != "os.fork":
+        for (thread, where), times in tuple(held.items()):
+            if times and thread == threading.get_ident() and not where.startswith(ALLOWED):
+                found.setdefault(where, (event, arguments, traceback.format_stack()))
+sys.addaudithook(look)
+"""
+
+
+@pytest.mark.posix
+def test_no_lock_is_held_across_io(directory: Path, sink: support.Sink) -> None:
+    """Each lock of ours is watched through sends, failures, a lost disk, a fork and the end: no I/O under any.
+
+    Two are no locks that a caller waits for: one is tried and never waited for (who starts the threads), one tells at
+    exit, within a bound, whether somebody still writes.
+    """
+    code = (
+        'ALLOWED = ("_delivery._start_afresh", "_writer._start_afresh")\n'
+        + WATCHED
+        + """
+from mem0_telemetry.delivery import history
+d = to_sink(D, P, limits=quick_limits(spool_bytes=64 * 1024, memory_bytes=64 * 1024))
+put_numbers(d, range(100)); assert d.flush(60)
+down = to_sink(D, 1, limits=quick_limits(spool_bytes=64 * 1024, memory_bytes=64 * 1024))
+for number in range(40): put_numbers(down, range(100)); down._writer.flush(60)
+assert wait_until(lambda: any(entry["result"] == "failed" for entry in history(Path(D))))  # makes directories
+down.snapshot(); os.rename(D, D + ".gone"); Path(D).touch(exist_ok=False)
+for number in range(40): put_numbers(down, range(100)); down._writer.flush(60)
+down.discard()
+os.unlink(D)
+put_numbers(d, range(100)); assert d.flush(60)
+pid = os.fork()
+if pid == 0:
+    put_numbers(d, range(100)); d.flush(10); os._exit(len(found))
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+d.shutdown(5); down.shutdown(0)
+for where, (event, arguments, stack) in found.items(): print(where, event, arguments, *stack)
+assert len(locks) > 5, locks
+"""
+    )
+    finished = support.run(code, directory, sink.port, env={"PYTHONWARNINGS": "ignore:This process"})
+    assert (finished.code, finished.out, finished.err) == (0, "", "")

@@ -1,0 +1,179 @@
+"""What goes into one request: free batches in order, up to a number of records, and what cannot be read."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from spool_support import RECORD, batch, spool
+
+from mem0_telemetry.delivery._batch import Batch, BatchName
+from mem0_telemetry.delivery._encode import Encoder
+from mem0_telemetry.delivery._parcel import Packer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from opentelemetry.sdk._logs import ReadableLogRecord
+    from spool_support import Make
+
+    from mem0_telemetry.delivery._drops import Drops
+    from mem0_telemetry.delivery._mailbox import Mailbox
+
+    Accept = Callable[[ReadableLogRecord], ReadableLogRecord | None]
+
+
+pytestmark = pytest.mark.posix
+
+
+def always(_: Any) -> bool:
+    """Whatever it is, it may join."""
+    return True
+
+
+def packer(mailbox: Mailbox, drops: Drops, accept: Accept = lambda record: record, most: int = 5) -> Packer:
+    """Takes out of `mailbox` what `accept` lets through."""
+    return Packer(mailbox=mailbox, accept=accept, drops=drops, max_records=most)
+
+
+def readable(time_ns: int, count: int) -> Batch:
+    """A batch that another process can read."""
+    encoder = Encoder()
+    line = encoder.line((RECORD, encoder.record(RECORD)) for _ in range(count))
+    name = str(BatchName.new(time_ns=time_ns, count=count))
+    return Batch(name=name, line=line, records=(RECORD,) * count)
+
+
+@pytest.mark.parametrize(("most", "taken"), [(1, 1), (3, 1), (4, 2), (5, 2), (6, 3), (100, 4)])
+def test_as_many_as_fit_join(mailbox: Make, drops: Drops, most: int, taken: int) -> None:
+    """The oldest goes whatever its size, and the next with it while all records are no more than the bound."""
+    box = mailbox()
+    for time_ns in range(4):
+        box.put(batch(time_ns, count=2))
+    parcel = packer(box, drops, most=most).pack(box.names(), always)
+    assert parcel is not None
+    assert parcel.names == box.names()[:taken]
+    assert len(parcel.records) == 2 * taken
+    parcel.done()
+    assert len(box.names()) == 4 - taken
+
+
+@pytest.mark.parametrize(("alone", "taken"), [(0, [0]), (1, [0]), (2, [0, 1])])
+def test_one_that_may_not_join_goes_alone(mailbox: Make, drops: Drops, alone: int, taken: list[int]) -> None:
+    """A batch that must not share its request ends the parcel before it, or is all of it."""
+    box = mailbox()
+    for time_ns in range(4):
+        box.put(batch(time_ns))
+    names = box.names()
+    parcel = packer(box, drops).pack(names, lambda name: name != names[alone])
+    assert parcel is not None
+    assert parcel.names == [names[number] for number in taken]
+
+
+def test_busy_ones_are_passed_over(mailbox: Make, drops: Drops) -> None:
+    """What somebody else is sending is left to them; where that is all there is, there is no parcel."""
+    mine, theirs = mailbox(), mailbox()
+    for time_ns in range(2):
+        mine.put(batch(time_ns))
+    first, second = mine.names()
+    claim = theirs.claim(first)
+    assert claim is not None
+    parcel = packer(mine, drops).pack([first, second], always)
+    assert parcel is not None
+    assert parcel.names == [second]
+    assert packer(theirs, drops).pack([first, second], always) is None
+    assert packer(mine, drops).pack([], always) is None
+    parcel.release()
+    assert theirs.claim(second) is not None
+
+
+def test_another_process_reads_what_was_written(mailbox: Make, drops: Drops) -> None:
+    """Batches of others are decoded, and their records go in order with ours."""
+    mine, theirs = mailbox(), mailbox()
+    theirs.put(readable(1, count=2))
+    mine.put(batch(2))
+    parcel = packer(mine, drops).pack(mine.names(), always)
+    assert parcel is not None
+    assert len(parcel.records) == 3
+    assert parcel.records[2] is RECORD
+    assert drops.totals() == {}
+
+
+def test_what_cannot_be_read_is_set_aside(mailbox: Make, drops: Drops, directory: Path) -> None:
+    """A damaged batch of another process is counted once, kept for a human, and does not stop the next."""
+    mailbox().put(batch(1, count=3))
+    box = mailbox()
+    [damaged] = box.names()
+    box.put(batch(2))
+    parcel = packer(box, drops).pack(box.names(), always)
+    assert parcel is not None
+    assert len(parcel.records) == 1
+    assert drops.totals() == {"corrupt": 3}
+    assert (spool(directory) / f"{damaged}.corrupt").exists()
+    assert damaged not in box.names()
+    box.expire(10)
+    assert not (spool(directory) / f"{damaged}.corrupt").exists()
+    assert drops.totals()["corrupt"] == 3
+
+
+def test_a_file_that_was_sent_is_cleared_away(mailbox: Make, drops: Drops, directory: Path) -> None:
+    """A file that was sent and could not be removed is an empty line: nothing to send, and nothing to count."""
+    mailbox().put(readable(1, count=3))
+    box = mailbox()
+    [name] = box.names()
+    (spool(directory) / name).write_bytes(b"\n")
+    parcel = packer(box, drops).pack([name], always)
+    assert parcel is not None
+    assert parcel.names == []
+    assert list(spool(directory).iterdir()) == []
+    assert drops.totals() == {}
+
+
+@pytest.mark.parametrize(("made", "reason"), [(readable, "rejected"), (batch, "corrupt")])
+def test_nothing_to_send_and_no_way_to_remove_it(
+    mailbox: Make,
+    drops: Drops,
+    monkeypatch: pytest.MonkeyPatch,
+    made: Callable[..., Batch],
+    reason: str,
+) -> None:
+    """A batch with nothing to send that the disk does not let go is counted once and not looked at again."""
+    mailbox().put(made(1, count=3))
+    box = mailbox()
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        del args, kwargs
+        raise PermissionError(13, "read-only")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)
+        patched.setattr(os, "rename", refuse)
+        parcel = packer(box, drops, lambda _: None).pack(box.names(), always)
+    assert parcel is not None
+    assert box.names() == []
+    assert drops.totals() == {reason: 3}
+
+
+@pytest.mark.usefixtures("lenient")
+def test_what_is_read_is_selected_again(mailbox: Make, drops: Drops) -> None:
+    """Of what others wrote goes what selection answers; what it rejects, or fails for, is counted."""
+    answers = iter([None, RECORD, ZeroDivisionError, None])
+
+    def accept(_: ReadableLogRecord) -> ReadableLogRecord | None:
+        answer = next(answers)
+        if answer is ZeroDivisionError:
+            raise ZeroDivisionError
+        return answer  # type: ignore[return-value]
+
+    theirs, mine = mailbox(), mailbox()
+    theirs.put(readable(1, count=3))
+    theirs.put(readable(2, count=1))
+    first, second = mine.names()
+    parcel = packer(mine, drops, accept).pack([first, second], always)
+    assert parcel is not None
+    assert parcel.records == [RECORD]
+    assert parcel.names == [first]
+    assert drops.totals() == {"rejected": 3}
+    assert mine.names() == [first]

@@ -1,0 +1,215 @@
+"""Unusual homes: no `fcntl`, no fork hooks, gevent, sub-interpreters, no more threads."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import delivery_support as support
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.posix
+
+HIDDEN = """
+sys.modules["fcntl"] = None
+del os.register_at_fork, os.fork
+"""
+
+
+def test_without_locks_and_fork_hooks(directory: Path, sink: support.Sink) -> None:
+    """As on Windows: everything is in memory, nothing on disk, and all of it is delivered."""
+    code = (
+        HIDDEN
+        + """
+d = to_sink(D, P, exit_timeout=20)
+put_numbers(d, range(100)); assert d.flush(60)
+assert not d.snapshot().destinations[0].on_disk
+put_numbers(d, range(100, 110))
+"""
+    )
+    finished = support.run(code, directory, sink.port)
+    assert (finished.out, finished.err) == ("", "")
+    assert sorted(sink.numbers()) == list(range(110))
+    assert not directory.exists()
+
+
+def test_without_locks_an_outage_is_survived_by_the_process(directory: Path, sink: support.Sink) -> None:
+    """In memory too, what could not be sent is sent later, or discarded; reading functions find nothing."""
+    code = (
+        HIDDEN
+        + """
+from mem0_telemetry.delivery import mailboxes, history, purge
+d = to_sink(D, P, limits=quick_limits())
+put_numbers(d, range(10)); d._writer.flush(60); d.discard()
+put_numbers(d, range(10, 20)); d._writer.flush(60)
+print("go", flush=True); sys.stdin.read()
+assert d.flush(60), d.snapshot()
+assert (mailboxes(Path(D)), history(Path(D)), purge(Path(D))) == ((), (), (0, ()))
+assert d.snapshot().dropped == {"discarded": 10}, d.snapshot()
+"""
+    )
+    sink.answer = lambda events: support.Answer(503 if events[0]["n"] < 10 or not up else 200)
+    up: list[bool] = []
+    process = support.start(code, directory, sink.port, stdin=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "go\n"
+    up.append(True)
+    assert process.communicate(timeout=180) == ("", "")
+    assert sink.numbers() == list(range(10, 20))
+
+
+GEVENT = """
+from gevent import monkey; monkey.patch_all()
+d = to_sink(D, P, exit_timeout=20)
+put_numbers(d, range(10))
+"""
+
+
+def test_greenlets_of_the_parent_do_not_work_in_the_child(directory: Path, sink: support.Sink) -> None:
+    """With gevent a fork takes our greenlets along; those that wait or are in a request do nothing there."""
+    pytest.importorskip("gevent", reason="gevent is not installed")
+    code = """
+from gevent import monkey; monkey.patch_all()
+import gc
+d = to_sink(D, P, limits=quick_limits(linger=0.3))
+put_numbers(d, [0]); assert d.flush(60)
+put_numbers(d, [1]); assert wait_until(lambda: next(iter(d._senders)).mailbox._disk._files._held)
+time.sleep(0.1)
+put_numbers(d, [2])
+pid = os.fork()
+if pid == 0:
+    gc.collect(); time.sleep(1.5); gc.collect()
+    assert d.snapshot().threads == (), d.snapshot()
+    assert d.snapshot().sent == 0, d.snapshot()
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+assert d.flush(60)
+"""
+    sink.answer = lambda events: support.Answer(delay=0.6 if events[0]["n"] == 1 else 0)
+    finished = support.run(code, directory, sink.port, env={"PYTHONWARNINGS": "ignore"})
+    assert (finished.out, finished.err) == ("0\n", "")
+    assert set(sink.numbers()) == {0, 1, 2}
+
+
+def test_patched_after_we_were_made(directory: Path, sink: support.Sink) -> None:
+    """A worker that patches itself after the fork, as gunicorn's does, has greenlets where its parent had threads."""
+    pytest.importorskip("gevent", reason="gevent is not installed")
+    code = """
+d = to_sink(D, P, exit_timeout=20)
+put_numbers(d, [0]); assert d.flush(60)
+pid = os.fork()
+if pid == 0:
+    from gevent import monkey; monkey.patch_all()
+    import gevent
+    gevent.joinall([gevent.spawn(put_numbers, d, [number]) for number in range(1, 10)])
+    assert d.flush(60), d.snapshot()
+    put_numbers(d, [10])
+    sys.exit()
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    finished = support.run(code, directory, sink.port, env={"PYTHONWARNINGS": "ignore"})
+    assert (finished.out, finished.err) == ("0\n", "")
+    assert sink.wait_for(11)
+    assert sink.numbers() == list(range(11))
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "",
+        "assert d.flush(60), d.snapshot()",
+        "import gevent; gevent.joinall([gevent.spawn(put_numbers, d, [number]) for number in range(10, 20)])",
+        "pid = os.fork()\nif pid == 0: put_numbers(d, range(10, 20)); sys.exit()\nos.waitpid(pid, 0)",
+    ],
+    ids=["exit", "flush", "greenlets", "fork"],
+)
+def test_with_gevent(ending: str, directory: Path, sink: support.Sink) -> None:
+    """With everything patched our threads are greenlets; nothing hangs, and all is delivered."""
+    pytest.importorskip("gevent", reason="gevent is not installed")
+    finished = support.run(
+        GEVENT + ending, directory, sink.port, env={"PYTHONWARNINGS": "ignore:This process"}
+    )
+    assert (finished.code, finished.out, finished.err) == (0, "", "")
+    support.deliver_the_rest(directory, sink)
+    expected = range(20) if "10, 20" in ending else range(10)
+    assert sorted(number for number in sink.numbers() if number != -1) == list(expected)
+
+
+NO_THREADS = """
+import opentelemetry.sdk._logs, _thread
+def refuse(*args, **kwargs): raise RuntimeError("can't start new thread")
+threading._start_new_thread = refuse
+if hasattr(threading, "_start_joinable_thread"): threading._start_joinable_thread = refuse
+d = to_sink(D, P, exit_timeout=20)
+put_numbers(d, range(10))
+assert d.snapshot().threads == ()
+"""
+
+
+def test_at_the_thread_limit(directory: Path, sink: support.Sink) -> None:
+    """Where no thread can be started nothing raises, and the queue is written at exit."""
+    finished = support.run(NO_THREADS, directory, sink.port)
+    assert (finished.code, finished.out, finished.err) == (0, "", "")
+    assert sink.numbers() == []
+    support.deliver_the_rest(directory, sink)
+    assert sorted(sink.numbers()) == list(range(-1, 10))
+
+
+def test_at_the_real_thread_limit(directory: Path, sink: support.Sink) -> None:
+    """The same with the system itself refusing."""
+    code = """
+import opentelemetry.sdk._logs, resource
+warm = to_sink(None, P); put_numbers(warm, [-2]); warm.shutdown(10)
+if os.geteuid() == 0: os.setgid(65533); os.setuid(65533)
+resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
+try: threading.Thread(target=int).start()
+except RuntimeError: print("refused")
+d = to_sink(None, P)
+put_numbers(d, range(10)); print(d.snapshot().threads, d.snapshot().queued)
+assert not d.flush(1)
+"""
+    finished = support.run(code, directory, sink.port)
+    assert (finished.out, finished.err) == ("refused\n() 10\n", "")
+
+
+def test_threads_are_started_when_the_system_has_some_again(directory: Path, sink: support.Sink) -> None:
+    """The limit may have been met for a moment only."""
+    keep = "kept = {name: getattr(threading, name) for name in dir(threading) if '_start_' in name}\n"
+    code = (
+        keep
+        + NO_THREADS
+        + """
+for name, function in kept.items(): setattr(threading, name, function)
+time.sleep(1.1)
+put_numbers(d, [10])
+assert len(d.snapshot().threads) == 2, d.snapshot()
+"""
+    )
+    finished = support.run(code, directory, sink.port)
+    assert (finished.out, finished.err) == ("", "")
+    assert sorted(sink.numbers()) == list(range(11))
+
+
+def test_in_a_sub_interpreter(directory: Path, sink: support.Sink) -> None:
+    """No thread is started there, as the process might be aborted for it; the queue is written at its end."""
+    code = """
+inner = f"import sys; sys.argv = ['']; from delivery_support import *; d = to_sink({D!r}, {P}); "
+inner += "put_numbers(d, range(10)); print(d.snapshot().threads, d.snapshot().queued, flush=True)"
+try:
+    import _interpreters as interpreters
+    one = interpreters.create("legacy")
+    failure = interpreters.exec(one, inner)
+    assert failure is None, failure
+except ImportError:
+    import _xxsubinterpreters as interpreters
+    one = interpreters.create(isolated=False)
+    interpreters.run_string(one, inner)
+interpreters.destroy(one)
+"""
+    finished = support.run(code, directory, sink.port)
+    assert (finished.code, finished.out, finished.err) == (0, "() 10\n", "")
+    support.deliver_the_rest(directory, sink)
+    assert sorted(sink.numbers()) == list(range(-1, 10))

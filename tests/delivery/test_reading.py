@@ -1,0 +1,202 @@
+"""What a command can show and delete, without a pipeline and without the SDK."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import delivery_support as support
+import pytest
+
+from mem0_telemetry import delivery as package
+from mem0_telemetry._clock import SystemClock
+from mem0_telemetry.delivery import _files, _history, history, mailboxes, purge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mem0_telemetry.delivery import Delivery
+
+    Make = Callable[..., Delivery]
+
+pytestmark = pytest.mark.posix
+
+
+def test_what_waits_is_told(make: Make, sink: support.Sink, directory: Path) -> None:
+    """For each destination its files, oldest first, with counts, times and the lines as they lie."""
+    sink.answer_all(503)
+    delivery = make(support.destination_to(sink.port), support.destination_to(sink.port, name="other"))
+    for number in range(3):
+        support.put_numbers(delivery, [number])
+        delivery._writer.flush(60)
+    delivery.shutdown(0)
+    found = mailboxes(directory)
+    assert [(mailbox.name, mailbox.events) for mailbox in found] == [("loop-abc123", 3), ("other-abc123", 3)]
+    files = found[0].files
+    assert [(file.events, file.state, file.size) for file in files] == [
+        (1, "waiting", file.path.stat().st_size) for file in files
+    ]
+    assert [file.time_ns for file in files] == sorted(file.time_ns for file in files)
+    document = json.loads(files[2].line())
+    [record] = document["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
+    assert record["eventName"] == "test.event"
+    assert {"key": "n", "value": {"intValue": "2"}} in record["attributes"]
+    files[2].path.unlink()
+    assert files[2].line() == ""
+
+
+def test_purge_deletes_spool_and_history(
+    make: Make, sink: support.Sink, directory: Path, tmp_path: Path
+) -> None:
+    """All of it goes, for every destination; what links point to stays, and so does what is not ours."""
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [0])
+    assert delivery.flush(60)
+    sink.answer_all(503)
+    support.put_numbers(delivery, range(1, 4))
+    # Its first failure is noted, and a later one of the row is not: nobody writes the history any more.
+    assert support.wait_until(lambda: len(history(directory)) == 2 and mailboxes(directory)[0].events == 3)
+    delivery.shutdown(0)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file").touch()
+    (directory / "spool" / "link").symlink_to(tmp_path / "outside")
+    (directory / "state.json").touch()
+    assert history(directory)
+    assert purge(directory) == (3, ())
+    assert [path.name for path in directory.iterdir()] == ["state.json"]
+    assert (tmp_path / "outside" / "file").exists()
+    assert purge(directory) == (0, ())
+
+
+def test_purged_under_a_running_process(make: Make, sink: support.Sink, directory: Path) -> None:
+    """What another process deletes is not sent any more, from memory neither; new events are."""
+    sink.answer_all(503)
+    delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=0.3))
+    support.put_numbers(delivery, [1])
+    assert support.wait_until(lambda: sink.requests)
+    assert purge(directory) == (1, ())
+    seen = len(sink.requests)
+    sink.answer_all(200)
+    support.put_numbers(delivery, [2])
+    assert delivery.flush(60)
+    assert [event["n"] for request in sink.requests[seen:] for event in request] == [2]
+
+
+def test_a_purged_history_is_not_brought_back(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has read the old history and is about to write it anew is waited for: what it wrote goes too."""
+    monkeypatch.setattr(_history, "_ATTEMPTS", 1_000)  # however slow the machine is
+    log = _history.History(root=directory, clock=SystemClock())
+    log.add(destination="d", result="sent", count=1, line=b"{}\n")
+    purging = threading.Thread(target=purge, args=[directory])
+    write_all = _files.write_all
+
+    def write_while_purging(descriptor: int, content: bytes) -> None:
+        if purging.ident is None:
+            purging.start()
+            purging.join(0.1)
+        write_all(descriptor, content)
+
+    monkeypatch.setattr(_files, "write_all", write_while_purging)
+    log.add(destination="d", result="sent", count=1, line=b"{}\n")
+    purging.join(10)
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["nothing", "a file", "a link"])
+def test_reading_changes_nothing(content: str, tmp_path: Path) -> None:
+    """Where nothing lies, or something else, nothing is found and nothing made."""
+    directory = tmp_path / "telemetry"
+    if content == "a file":
+        directory.write_text("x")
+    elif content == "a link":
+        directory.mkdir()
+        (directory / "spool").symlink_to(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert [mailbox for mailbox in mailboxes(directory) if mailbox.files] == []
+    assert history(directory) == ()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_every_send_is_in_the_history(make: Make, sink: support.Sink, directory: Path) -> None:
+    """Time, destination, result, count, and exactly what was sent."""
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [1])
+    assert delivery.flush(60)
+    sink.answer_all(503)
+    support.put_numbers(delivery, [2])
+    assert support.wait_until(lambda: len(sink.requests) >= 4)
+    sink.answer_all(200)
+    assert delivery.flush(60)
+    entries = history(directory)
+    assert [(entry["destination"], entry["result"], entry["count"]) for entry in entries] == [
+        ("loop", "sent", 1),
+        ("loop", "failed", 1),
+        ("loop", "sent", 1),
+    ]
+    bodies = [entry["batch"]["resourceLogs"][0]["scopeLogs"][0]["logRecords"] for entry in entries]
+    assert [record["attributes"][0]["value"]["intValue"] for [record] in bodies] == ["1", "2", "2"]
+    assert [entry["time"] for entry in entries] == sorted(entry["time"] for entry in entries)
+    assert (directory / "history.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def add(directory: Path, number: int, size: int = 10) -> None:
+    """One entry."""
+    log = _history.History(root=directory, clock=SystemClock())
+    log.add(destination="d", result="sent", count=number, line=json.dumps("x" * size).encode() + b"\n")
+
+
+def test_the_history_is_bounded(directory: Path) -> None:
+    """The last 50 sends, 1 MB in all; a batch too large for that is noted without its line."""
+    for number in range(60):
+        add(directory, number)
+    assert [entry["count"] for entry in history(directory)] == list(range(10, 60))
+    for number in range(10):
+        add(directory, number, 300_000)
+    assert [entry["count"] for entry in history(directory)] == [7, 8, 9]
+    assert (directory / "history.jsonl").stat().st_size <= 1024 * 1024
+    add(directory, 77, 2_000_000)
+    assert history(directory)[-1]["batch"] is None
+    assert history(directory)[-1]["count"] == 77
+
+
+def test_processes_share_the_history(directory: Path, sink: support.Sink) -> None:
+    """Sends of several processes at once are all noted."""
+    code = """
+from mem0_telemetry.delivery import _history
+_history._ATTEMPTS = 1000  # on a busy machine too
+d = to_sink(D, P)
+for number in range(5): put_numbers(d, [number]); assert d.flush(60)
+"""
+    processes = [support.start(code, directory, sink.port) for _ in range(4)]
+    assert {process.communicate(timeout=180) for process in processes} == {("", "")}
+    assert sum(entry["count"] for entry in history(directory)) == 20
+
+
+def test_a_torn_history_is_read_as_far_as_it_goes(directory: Path) -> None:
+    """Whatever lies there: lines that are none are left out, and the next send goes on."""
+    add(directory, 1)
+    with (directory / "history.jsonl").open("ab") as file:
+        file.write(b"[1]\n\xff\xfe\n{torn")
+    assert [entry["count"] for entry in history(directory)] == [1]
+    add(directory, 2)
+    assert [entry["count"] for entry in history(directory)] == [1, 2]
+
+
+def test_reading_loads_no_sdk(directory: Path) -> None:
+    """A command that shows what waits starts fast."""
+    code = """
+from mem0_telemetry.delivery import mailboxes, history, purge
+mailboxes(Path(D)), history(Path(D)), purge(Path(D))
+print([name for name in sys.modules if name.startswith("opentelemetry")])
+"""
+    assert support.run(code, directory, 0).out == "[]\n"
+
+
+def test_exported_names_exist() -> None:
+    """What `__all__` promises can be imported, and nothing else is answered."""
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    with pytest.raises(AttributeError):
+        _ = package.no_such_name  # type: ignore[attr-defined]

@@ -1,0 +1,187 @@
+"""What processes that share a directory may do to each other at a bad moment; each order of events is forced."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import delivery_support as support
+import pytest
+from spool_support import batch
+
+from mem0_telemetry._clock import SystemClock
+from mem0_telemetry.delivery import Limits, _history, history, purge
+from mem0_telemetry.delivery._disk_store import DiskStore
+from mem0_telemetry.delivery._drops import Drops
+from mem0_telemetry.delivery._mailbox import Mailbox
+from mem0_telemetry.delivery._store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from spool_support import Make as MakeMailbox
+
+    from mem0_telemetry.delivery import Delivery
+
+    Make = Callable[..., Delivery]
+
+pytestmark = pytest.mark.posix
+fcntl = pytest.importorskip("fcntl")
+
+
+# --- two writers of one history ---
+
+
+@pytest.mark.parametrize("moment", ["before it is locked", "while the other holds the lock"])
+def test_a_history_that_two_begin_at_once_has_both(directory: Path, moment: str) -> None:
+    """Whoever makes the file, and finds it taken before it is locked, neither overwrites nor removes it."""
+    first = _history.History(root=directory, clock=SystemClock())
+    other = _history.History(root=directory, clock=SystemClock())
+    lock, close, pause = first._files._lock, other._files.close, support.Pause()
+    closed = []
+
+    def add(log: _history.History, name: str) -> None:
+        log.add(destination=name, result="sent", count=1, line=b"{}\n")
+
+    def close_late(descriptor: int) -> None:
+        closed.append(descriptor)
+        if len(closed) == 2:  # the new file is in place, the old one still locked
+            pause.here()
+        close(descriptor)
+
+    def lock_late(descriptor: int) -> None:
+        first._files._lock = lock  # type: ignore[method-assign]
+        if moment == "before it is locked":
+            add(other, "other")
+            lock(descriptor)
+            return
+        other._files.close = close_late  # type: ignore[method-assign]
+        threading.Thread(target=add, args=(other, "other")).start()
+        pause.wait()
+        try:
+            lock(descriptor)
+        finally:
+            threading.Timer(0.05, pause.end).start()
+
+    first._files._lock = lock_late  # type: ignore[method-assign]
+    add(first, "first")
+    assert support.wait_until(lambda: len(history(directory)) == 2)
+    assert {entry["destination"] for entry in history(directory)} == {"first", "other"}
+
+
+def test_a_history_after_a_fork_waits_for_no_other_thread(directory: Path) -> None:
+    """Where the parent's thread was just pausing, the child's pauses are its own."""
+    log = _history.History(root=directory, clock=SystemClock())
+    log.add(destination="d", result="sent", count=1, line=b"{}\n")
+    pausing = log._pause._cond
+    with (directory / _history.FILE).open() as busy, pausing:
+        fcntl.flock(busy, fcntl.LOCK_EX)
+        log.forget_inherited()
+        adding = threading.Thread(
+            target=log.add, kwargs={"destination": "d", "result": "sent", "count": 1, "line": b"{}\n"}
+        )
+        adding.start()
+        adding.join(60)
+        assert not adding.is_alive()
+
+
+def test_what_a_killed_writer_of_the_history_left_is_purged(directory: Path) -> None:
+    """`history.jsonl.part` holds a batch too."""
+    directory.mkdir(parents=True)
+    (directory / (_history.FILE + ".part")).write_text("{}\n")
+    assert purge(directory) == (0, ())
+    assert support.files(directory) == []
+
+
+# --- a batch that others hold ---
+
+
+def test_a_flush_waits_for_one_who_sends_our_batch(
+    make: Make, sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While another process has our batch in its request, a flush waits, however seldom our sender looks."""
+    held: list[int] = []
+    claim = Mailbox.claim
+
+    def claim_late(mailbox: Mailbox, name: str) -> Any:
+        if not held:
+            held.append(os.open(support.spooled_files(directory)[0], os.O_RDWR))
+            fcntl.flock(held[0], fcntl.LOCK_EX)  # as the other process has it
+        return claim(mailbox, name)
+
+    def finish() -> None:
+        support.spooled_files(directory)[0].unlink()
+        os.close(held[0])
+
+    monkeypatch.setattr(Mailbox, "claim", claim_late)
+    monkeypatch.setattr("mem0_telemetry.delivery._sender._BUSY_AT_FIRST", 600)
+    limits = support.quick_limits(busy_interval=600)
+    delivery = make(support.destination_to(sink.port), limits=limits)
+    support.put_numbers(delivery, [1])
+    [sender] = delivery._senders
+    assert support.wait_until(lambda: held and sender._busy_elsewhere and not sender._working)
+    threading.Timer(0.2, finish).start()
+    assert delivery.flush(60)
+    assert sink.requests == []
+
+
+def test_what_another_one_has_sent_and_could_not_remove(
+    make: Make, sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another process could only mark our batch as sent, we do not send it from memory."""
+    claim, unlink = Mailbox.claim, os.unlink
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError("no")
+
+    def claim_late(mailbox: Mailbox, name: str) -> Any:
+        monkeypatch.setattr(Mailbox, "claim", claim)
+        other = Mailbox(root=directory, name=mailbox.name, limits=Limits(), drops=Drops())
+        taken = other.claim(name)
+        assert taken is not None
+        os.unlink = refuse
+        try:
+            other.done(name, taken)
+        finally:
+            os.unlink = unlink
+        return claim(mailbox, name)
+
+    monkeypatch.setattr(Mailbox, "claim", claim_late)
+    delivery = make(support.destination_to(sink.port))
+    support.put_numbers(delivery, [1])
+    assert delivery.flush(60)
+    assert sink.requests == []
+
+
+def test_what_is_on_disk_is_not_in_memory_too(mailbox: MakeMailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no room can be made after a batch was kept, it is kept once."""
+
+    def fail(*_: Any) -> None:
+        raise OSError("no descriptors left")
+
+    monkeypatch.setattr(DiskStore, "_make_room", fail)
+    box = mailbox()
+    box.put(batch(1))
+    assert box.on_disk
+    assert len(box.names()) == 1
+
+
+def test_what_a_sender_claims_is_not_dropped(drops: Drops) -> None:
+    """Nobody can claim a batch between the choice of what to drop and its removal."""
+    store, claimed = MemoryStore(max_bytes=150, drops=drops), []
+    old, new = batch(1), batch(2)
+    store.put(old.name, old.line)
+    discard = store.discard
+
+    def discard_late(names: Iterable[str]) -> int:
+        other = threading.Thread(target=lambda: claimed.append(store.claim(old.name)))
+        other.start()
+        other.join(0.1)
+        return discard(names)
+
+    store.discard = discard_late  # type: ignore[method-assign]
+    store.put(new.name, new.line)
+    assert drops.totals() == {"spool_full": 1}
+    assert support.wait_until(lambda: claimed == [None])

@@ -1,0 +1,189 @@
+"""The spool of one destination: whole files, ours alone, oldest first, within bounds."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from spool_support import batch, spool
+
+from mem0_telemetry.delivery import _files
+from mem0_telemetry.delivery._batch import BatchName
+
+if TYPE_CHECKING:
+    from spool_support import Make
+
+    from mem0_telemetry.delivery._drops import Drops
+
+pytestmark = pytest.mark.posix
+
+
+def open_descriptors() -> list[str]:
+    """Of this process."""
+    return sorted(path.name for path in Path("/dev/fd").iterdir())
+
+
+def test_nobody_else_can_read_it(mailbox: Make, directory: Path) -> None:
+    """Directories are 0700 and files 0600, whatever the umask, even where the directory was open before."""
+    directory.mkdir(parents=True, mode=0o755)
+    before = os.umask(0)
+    try:
+        mailbox().put(batch())
+    finally:
+        os.umask(before)
+    paths = [directory, *directory.rglob("*")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths if path.is_dir()} == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths if path.is_file()} == {0o600}
+
+
+def test_any_process_may_send_a_file_but_one_at_a_time(mailbox: Make) -> None:
+    """A claimed batch is nobody else's until it is released; a removed one is gone for all."""
+    mine, theirs = mailbox(), mailbox()
+    mine.put(batch())
+    [name] = theirs.names()
+    claim = mine.claim(name)
+    assert claim is not None
+    assert theirs.claim(name) is None
+    claim.release()
+    other = theirs.claim(name)
+    assert other is not None
+    assert mine.claim(name) is None
+    theirs.done(name, other)
+    assert mine.claim(name) is None
+    assert mine.names() == []
+    assert mine.outstanding() == set()
+
+
+def test_a_file_removed_before_it_was_locked_is_not_ours(
+    mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening and locking, another may have sent it: a lock on a removed file is worth nothing."""
+    box = mailbox()
+    box.put(batch())
+    [name] = box.names()
+    flock = _files.fcntl.flock
+
+    def raced(descriptor: int, operation: int) -> None:
+        (spool(directory) / name).unlink(missing_ok=True)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(_files.fcntl, "flock", raced)
+    assert box.claim(name) is None
+
+
+def test_the_oldest_come_first(mailbox: Make) -> None:
+    """Batches are listed by the time in their names, of whatever process."""
+    mine, theirs = mailbox(), mailbox()
+    for time_ns in (5, 3, 9):
+        mine.put(batch(time_ns))
+        theirs.put(batch(time_ns + 1))
+    times = [name.time_ns for text in mine.names() if (name := BatchName.parse(text))]
+    assert times == [3, 4, 5, 6, 9, 10]
+
+
+def test_beyond_the_bound_the_oldest_go(mailbox: Make, drops: Drops, directory: Path) -> None:
+    """The directory holds hardly more than its bound, small files count as blocks; the rest is counted."""
+    box = mailbox(spool_bytes=40 * 4096)
+    for time_ns in range(100):
+        box.put(batch(time_ns, count=3))
+    assert 30 <= len(list(spool(directory).iterdir())) <= 41
+    left = box.names()
+    assert drops.totals() == {"spool_full": 3 * (100 - len(left))}
+    assert left == sorted(left)
+    assert left[-1].startswith("00000000000000000099")
+
+
+def test_the_bound_holds_for_all_processes_together(mailbox: Make, directory: Path, drops: Drops) -> None:
+    """Processes that write side by side share one bound."""
+    boxes = [mailbox(spool_bytes=200 * 4096) for _ in range(10)]
+    for time_ns in range(1000):
+        boxes[time_ns % 10].put(batch(time_ns))
+    left = len(list(spool(directory).iterdir()))
+    assert left <= 200 + 10 * 4
+    assert drops.totals() == {"spool_full": 1000 - left}
+
+
+def test_a_batch_that_is_being_sent_is_not_dropped(mailbox: Make) -> None:
+    """Making room leaves alone what somebody has claimed."""
+    box = mailbox(spool_bytes=4 * 4096)
+    box.put(batch(1))
+    [oldest] = box.names()
+    claim = box.claim(oldest)
+    assert claim is not None
+    for time_ns in range(2, 30):
+        box.put(batch(time_ns))
+    assert oldest in box.names()
+    assert len(box.names()) <= 6
+    claim.release()
+
+
+def test_old_batches_expire(mailbox: Make, drops: Drops) -> None:
+    """What was written before the given time is dropped and counted."""
+    box = mailbox()
+    for time_ns in (10, 20, 30):
+        box.put(batch(time_ns, count=2))
+    box.expire(20)
+    assert [name[:20] for name in box.names()] == [f"{20:020}", f"{30:020}"]
+    assert drops.totals() == {"expired": 2}
+
+
+def test_links_and_pipes_in_the_spool_are_left_alone(mailbox: Make, directory: Path, tmp_path: Path) -> None:
+    """Somebody who could write there cannot have us read elsewhere, nor wait for ever."""
+    box = mailbox()
+    box.put(batch(5))
+    secret = tmp_path / "secret"
+    secret.write_text("private\n")
+    link, pipe = str(BatchName.new(time_ns=1, count=1)), str(BatchName.new(time_ns=2, count=1))
+    (spool(directory) / link).symlink_to(secret)
+    os.mkfifo(spool(directory) / pipe)
+    assert box.claim(link) is None
+    assert box.claim(pipe) is None
+    box.expire(3)
+    assert secret.read_text() == "private\n"
+    assert pipe in box.names()
+
+
+def test_no_descriptor_stays_open(mailbox: Make) -> None:
+    """Between two calls only the file of a claim is open."""
+    box = mailbox()
+    box.put(batch(1))
+    before = open_descriptors()
+    box.put(batch(2))
+    first, _ = box.names()
+    claim = box.claim(first)
+    assert claim is not None
+    assert len(open_descriptors()) == len(before) + 1
+    claim.release()
+    box.expire(10)
+    assert open_descriptors() == before
+
+
+def test_the_newest_records_are_kept_within_a_bound(mailbox: Make) -> None:
+    """What was just written need not be decoded; older batches are read from their files."""
+    box = mailbox(cache_bytes=350)
+    batches = [batch(time_ns) for time_ns in range(10)]
+    for one in batches:
+        box.put(one)
+    assert [one for one in batches if box.recent(one.name)] == batches[-3:]
+    exact = mailbox(cache_bytes=300)
+    for one in batches:
+        exact.put(one)
+    assert [one for one in batches if exact.recent(one.name)] == batches[-3:]
+
+
+def test_what_others_wrote_does_not_count_as_ours(mailbox: Make) -> None:
+    """Sending batches of other processes leaves the bound on the newest records as it is."""
+    mine, theirs = mailbox(cache_bytes=300), mailbox()
+    for time_ns in range(150):
+        theirs.put(batch(time_ns))
+    for name in mine.names():
+        claim = mine.claim(name)
+        assert claim is not None
+        mine.done(name, claim)
+    batches = [batch(time_ns) for time_ns in range(10)]
+    for one in batches:
+        mine.put(one)
+    assert [one for one in batches if mine.recent(one.name)] == batches[-3:]

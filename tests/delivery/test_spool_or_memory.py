@@ -1,0 +1,153 @@
+"""Where the disk will not take a batch or let it go: it waits in memory, within bounds, until the disk will."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import delivery_support as support
+import pytest
+from spool_support import batch, spool
+
+from mem0_telemetry.delivery import _files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spool_support import Make
+
+    from mem0_telemetry.delivery._drops import Drops
+
+pytestmark = pytest.mark.posix
+
+
+@pytest.mark.parametrize("content", ["file", "link", "missing parent"])
+def test_where_the_directory_cannot_be_used_memory_can(
+    mailbox: Make, directory: Path, content: str, tmp_path: Path
+) -> None:
+    """A file or a link in its place is neither followed nor removed; batches wait in memory instead."""
+    if content == "file":
+        directory.parent.mkdir()
+        directory.write_text("not a directory")
+    elif content == "link":
+        directory.parent.mkdir()
+        (tmp_path / "elsewhere").mkdir()
+        directory.symlink_to(tmp_path / "elsewhere")
+    else:
+        directory.parent.write_text("not a directory")
+    box = mailbox()
+    box.put(batch(2))
+    box.put(batch(1))
+    assert not box.on_disk
+    first, second = box.names()
+    assert first < second
+    claim = box.claim(first)
+    assert claim is not None
+    assert claim.read().startswith(b"xx")
+    assert box.claim(first) is None
+    box.done(first, claim)
+    assert box.names() == [second]
+    if content == "link":
+        assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_memory_is_bounded_too(mailbox: Make, drops: Drops) -> None:
+    """In memory the oldest go as well, and are counted."""
+    box = mailbox(None, memory_bytes=1000)
+    for time_ns in range(30):
+        box.put(batch(time_ns, count=2))
+    assert len(box.names()) == 10
+    assert drops.totals() == {"spool_full": 40}
+
+
+def test_the_disk_is_tried_again(mailbox: Make, directory: Path) -> None:
+    """A disk that refused once is not given up: the next batch finds it."""
+    directory.parent.mkdir()
+    directory.write_text("in the way")
+    box = mailbox()
+    box.put(batch(1))
+    directory.unlink()
+    box.put(batch(2))
+    assert box.on_disk
+    assert len(box.names()) == 2
+    assert len(support.spooled_files(directory)) == 1
+
+
+def test_a_directory_removed_meanwhile_is_made_again(mailbox: Make, directory: Path) -> None:
+    """Somebody may clean up under a running process."""
+    import shutil
+
+    box = mailbox()
+    box.put(batch(1))
+    shutil.rmtree(directory)
+    assert box.names() == []
+    assert box.outstanding() == set()
+    box.put(batch(2))
+    assert len(support.spooled_files(directory)) == 1
+
+
+def test_the_directory_of_another_user_is_not_used(
+    mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever owns the directory can read what is in it."""
+    directory.mkdir(parents=True)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    box = mailbox()
+    box.put(batch())
+    assert not box.on_disk
+    assert list(directory.iterdir()) == []
+
+
+def test_a_file_system_without_locks_means_memory(
+    mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without working locks two processes might send the same file, so there is none."""
+
+    def refuse(descriptor: int, operation: int) -> None:
+        del descriptor, operation
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(_files.fcntl, "flock", refuse)
+    box = mailbox()
+    box.put(batch())
+    assert not box.on_disk
+    assert len(box.names()) == 1
+    assert [path for path in directory.rglob("*") if path.is_file()] == []
+
+
+def test_a_write_cut_short_leaves_nothing(
+    mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the disk is full in the midst of a file, that file goes and the batch is kept in memory."""
+
+    def full(descriptor: int, content: bytes) -> None:
+        os.write(descriptor, content[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_files, "write_all", full)
+    box = mailbox()
+    box.put(batch())
+    assert list(spool(directory).iterdir()) == []
+    assert len(box.names()) == 1
+
+
+def test_a_file_that_cannot_be_removed_is_not_sent_again(
+    mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made read-only in mid-request: this process forgets the file, and tells the others in it that it is done."""
+    box = mailbox()
+    box.put(batch())
+    [name] = box.names()
+    claim = box.claim(name)
+    assert claim is not None
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        del args, kwargs
+        raise PermissionError(13, "read-only")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", refuse)
+        box.done(name, claim)
+    assert box.names() == []
+    assert box.outstanding() == set()
+    assert (spool(directory) / name).read_bytes() == b"\n"

@@ -1,0 +1,244 @@
+"""The two stores of batches, on disk and in memory, do the same; and what only one of them can meet."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from spool_support import batch, spool
+
+from mem0_telemetry.delivery import _files
+from mem0_telemetry.delivery._batch import BatchName
+from mem0_telemetry.delivery._disk_store import DiskStore
+from mem0_telemetry.delivery._store import MemoryStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from spool_support import Make
+
+    from mem0_telemetry.delivery._drops import Drops
+    from mem0_telemetry.delivery._store import Store
+
+
+pytestmark = pytest.mark.posix
+
+
+@pytest.fixture(params=["disk", "memory"])
+def store(request: pytest.FixtureRequest, directory: Path, drops: Drops) -> Store:
+    """An empty one."""
+    if request.param == "disk":
+        return DiskStore(root=directory, mailbox="loop-abc123", max_bytes=2**20, drops=drops)
+    return MemoryStore(max_bytes=2**20, drops=drops)
+
+
+def filled(store: Store, *counts: int) -> list[str]:
+    """Put batches of so many records; their names, oldest first."""
+    names = []
+    for time_ns, count in enumerate(counts):
+        one = batch(time_ns, count=count)
+        store.put(one.name, one.line)
+        names.append(one.name)
+    return names
+
+
+def test_a_claim_holds_until_it_ends(store: Store) -> None:
+    """A claimed batch can be read and is nobody else's; released it can be claimed again, removed it is gone."""
+    [name] = filled(store, 1)
+    claim = store.claim(name)
+    assert claim is not None
+    assert claim.read() == b"x" * 99 + b"\n"
+    assert store.claim(name) is None
+    claim.release()
+    claim = store.claim(name)
+    assert claim is not None
+    assert claim.remove() is True
+    claim.release()
+    assert store.claim(name) is None
+    assert store.names() == []
+
+
+def test_what_is_claimed_is_not_dropped(store: Store, drops: Drops) -> None:
+    """Removal and expiry leave a claimed batch alone, count the others once, and may take it when it is free."""
+    names = filled(store, 1, 2, 3, 4)
+    claim = store.claim(names[1])
+    assert claim is not None
+    store.expire(names[2])
+    assert store.names() == names[1:]
+    store.remove([names[1], names[2], "no such batch"], "purged")
+    assert store.names() == [names[1], names[3]]
+    assert drops.totals() == {"expired": 1, "purged": 3}
+    claim.release()
+    store.expire(names[3])
+    assert store.names() == [names[3]]
+    assert drops.totals() == {"expired": 3, "purged": 3}
+
+
+def test_discarding_takes_what_is_claimed_too(store: Store, drops: Drops) -> None:
+    """Switched off, batches go even while they are sent; their records are answered, and counted by no store."""
+    names = filled(store, 1, 2, 3)
+    assert store.claim(names[0]) is not None
+    assert store.discard([*names[:2], "no such batch"]) == 3
+    assert store.names() == [names[2]]
+    assert drops.totals() == {}
+
+
+def test_removed_while_it_was_claimed(store: Store) -> None:
+    """A claim on what was discarded meanwhile ends as any other, and leaves nothing behind."""
+    [name] = filled(store, 1)
+    claim = store.claim(name)
+    assert claim is not None
+    store.discard([name])
+    assert claim.remove() is True
+    assert store.names() == []
+    store.put(name, b"y")
+    assert store.claim(name) is not None
+
+
+def test_what_is_not_there_can_be_removed(store: Store, drops: Drops, directory: Path) -> None:
+    """Before the first batch there is no directory, and only a batch makes one: nothing is found or counted."""
+    assert store.names() == []
+    assert store.claim("no such batch") is None
+    store.remove(["no such batch"], "purged")
+    store.expire("9")
+    assert store.discard(["no such batch"]) == 0
+    assert drops.totals() == {}
+    assert not directory.exists()
+
+
+def test_a_format_that_is_newer_is_left_alone(mailbox: Make, directory: Path, drops: Drops) -> None:
+    """A file of a later release is neither listed, nor dropped for its age or for want of room."""
+    box = mailbox(spool_bytes=4 * 4096)
+    box.put(batch(5))
+    newer = spool(directory) / str(BatchName(time_ns=1, token="0" * 8, count=9, version=2))
+    newer.write_bytes(b"x\n")
+    for time_ns in range(6, 20):
+        box.put(batch(time_ns))
+    box.expire(10)
+    assert newer.exists()
+    assert newer.name not in box.names()
+    assert set(drops.totals()) == {"spool_full"}
+
+
+def test_a_finished_claim_reads_nothing(directory: Path, drops: Drops) -> None:
+    """After its end a claim has no file: its descriptor's number may be somebody else's by now."""
+    store = DiskStore(root=directory, mailbox="loop-abc123", max_bytes=2**20, drops=drops)
+    [name] = filled(store, 1)
+    claim = store.claim(name)
+    assert claim is not None
+    claim.release()
+    with pytest.raises(FileNotFoundError):
+        claim.read()
+    assert claim.remove() is True
+    assert store.names() == [name]
+
+
+def test_a_file_that_is_none_of_ours_is_not_read_into_memory(directory: Path, drops: Drops) -> None:
+    """64 MB is more than any batch has; what is larger is refused before it is read."""
+    store = DiskStore(root=directory, mailbox="loop-abc123", max_bytes=2**20, drops=drops)
+    [name] = filled(store, 1)
+    os.truncate(spool(directory) / name, 64 * 2**20 + 1)
+    claim = store.claim(name)
+    assert claim is not None
+    with pytest.raises(OSError, match="none of our files"):
+        claim.read()
+    claim.release()
+
+
+def test_a_file_is_written_and_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that takes and gives a few bytes at a time gets and gives all of them."""
+    write, pread = os.write, os.pread
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
+    monkeypatch.setattr(os, "pread", lambda descriptor, _, offset: pread(descriptor, 3, offset))
+    descriptor = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+    _files.write_all(descriptor, b"0123456789")
+    assert _files.read_all(descriptor) == b"0123456789"
+    os.close(descriptor)
+
+
+def test_what_waits_is_counted_by_whose_it_is(mailbox: Make) -> None:
+    """Records of this process and records of others are told apart, and those that are done with are neither."""
+    mine, theirs = mailbox(), mailbox()
+    mine.put(batch(1, count=2))
+    mine.put(batch(2, count=3))
+    theirs.put(batch(3, count=4))
+    assert mine.waiting() == (5, 4)
+    assert theirs.waiting() == (4, 5)
+    name = mine.names()[0]
+    claim = mine.claim(name)
+    assert claim is not None
+    mine.done(name, claim)
+    assert mine.waiting() == (3, 4)
+    assert mine.recent(name) is None
+
+
+@pytest.mark.parametrize("root", ["disk", "memory"])
+def test_a_mailbox_drops_for_a_reason(mailbox: Make, drops: Drops, root: str) -> None:
+    """What is taken out of a mailbox is counted under the reason given, wherever it waits."""
+    box = mailbox() if root == "disk" else mailbox(None)
+    assert box.on_disk == (root == "disk")
+    for time_ns in (1, 2, 3):
+        box.put(batch(time_ns, count=2))
+    box.remove(box.names()[:1], "rejected")
+    box.expire(3)
+    assert len(box.names()) == 1
+    assert drops.totals() == {"rejected": 2, "expired": 2}
+
+
+@pytest.mark.parametrize("root", ["disk", "memory"])
+def test_discarding_is_counted_and_forgets(mailbox: Make, drops: Drops, root: str) -> None:
+    """Switched off, what this process put there goes and is counted; what others put there stays."""
+    mine, theirs = (mailbox() if root == "disk" else mailbox(None)), mailbox()
+    theirs.put(batch(1))
+    mine.put(batch(2, count=2))
+    name = mine.names()[-1]
+    mine.discard()
+    assert drops.totals() == {"discarded": 2}
+    assert mine.recent(name) is None
+    assert mine.outstanding() == set()
+    assert mine.waiting()[0] == 0
+    assert len(theirs.names()) == 1
+
+
+@pytest.mark.parametrize("root", ["disk", "memory"])
+def test_what_is_put_during_a_look_is_not_forgotten(
+    mailbox: Make, monkeypatch: pytest.MonkeyPatch, root: str
+) -> None:
+    """A batch that comes while it is listed what is there is still waited for, and can still be discarded."""
+    box = mailbox() if root == "disk" else mailbox(None)
+    store = DiskStore if root == "disk" else MemoryStore
+    names = store.names
+
+    def list_and_put(self: Store) -> list[str]:
+        listed = names(self)
+        monkeypatch.undo()
+        box.put(batch(2))
+        return listed
+
+    box.put(batch(1))
+    monkeypatch.setattr(store, "names", list_and_put)
+    box.outstanding()
+    assert len(box.outstanding()) == 2
+    box.discard()
+    assert box.names() == []
+
+
+@pytest.mark.parametrize("root", ["disk", "memory"])
+def test_a_child_forgets_what_its_parent_had(mailbox: Make, root: str) -> None:
+    """After a fork nothing in memory is ours, and files can be claimed like those of any other process."""
+    box = mailbox() if root == "disk" else mailbox(None)
+    box.put(batch(1))
+    name = box.names()[0]
+    assert box.claim(name) is not None
+    box.forget_inherited()
+    assert box.outstanding() == set()
+    assert box.recent(name) is None
+    if root == "memory":
+        assert box.names() == []
+        assert box.claim(name) is None
+    else:
+        assert box.waiting() == (0, 1)
+        assert box.claim(name) is not None  # closed, and nobody else has it open
+    box.put(batch(2))
+    assert len(box.outstanding()) == 1

@@ -1,0 +1,78 @@
+"""The directory vanishes, is read-only, or its disk is full: a process delivers all the same, and says nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import delivery_support as support
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.posix
+
+
+def test_the_directory_vanishes_under_a_process(directory: Path, sink: support.Sink) -> None:
+    """Removed, made again, replaced by a file: the process delivers what comes, and says nothing."""
+    code = """
+import shutil
+d = to_sink(D, P)
+def replace(): shutil.rmtree(D); Path(D).touch()
+for number, damage in enumerate((int, lambda: shutil.rmtree(D), replace, lambda: os.unlink(D))):
+    damage()
+    put_numbers(d, [number]); assert d.flush(60), d.snapshot()
+    print(d.snapshot().destinations[0].on_disk)
+"""
+    finished = support.run(code, directory, sink.port)
+    assert (finished.out, finished.err) == ("True\nTrue\nFalse\nTrue\n", "")
+    assert sink.numbers() == [0, 1, 2, 3]
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory to which another user can be let in: pytest's own ones are closed by each session that starts."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def test_a_read_only_directory(sink: support.Sink, place: Path) -> None:
+    """A directory that cannot be written to means memory, from the start or later (for who is not root)."""
+    home = place / "home"
+    home.mkdir()
+    code = """
+warm = to_sink(None, P); put_numbers(warm, [-1]); warm.shutdown(10)  # imports, while it can read the library
+if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)
+d = to_sink(D, P); numbers = iter(range(10))
+for mode in (0o500, 0o700, 0o500):
+    os.chmod(os.path.dirname(D), 0o700); os.makedirs(os.path.join(D, "spool", "loop-abc123"), exist_ok=True)
+    for path in (os.path.join(D, "spool", "loop-abc123"), D): os.chmod(path, mode)
+    put_numbers(d, [next(numbers)]); assert d.flush(60), d.snapshot()
+    print(d.snapshot().destinations[0].on_disk)
+"""
+    if os.geteuid() == 0:
+        place.chmod(0o711)
+        shutil.chown(home, 65534, 65534)
+    finished = support.run(code, home / "telemetry", sink.port, cwd="/")
+    assert (finished.out, finished.err) == ("False\nTrue\nFalse\n", "")
+    assert sink.numbers() == [-1, 0, 1, 2]
+
+
+def test_a_full_disk(directory: Path, sink: support.Sink) -> None:
+    """Where files cannot grow (here by a limit on their size), batches are kept in memory and delivered."""
+    code = """
+import resource
+d = to_sink(D, P)
+put_numbers(d, [0]); assert d.flush(60)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+put_numbers(d, range(1, 200)); assert d.flush(60)
+print(d.snapshot().destinations[0].on_disk)
+"""
+    finished = support.run(code, directory, sink.port)
+    assert (finished.out, finished.err) == ("False\n", "")
+    assert sink.numbers() == list(range(200))
+    assert [path for path in (directory / "spool").rglob("*") if path.is_file()] == []

@@ -1,0 +1,54 @@
+"""The little of OpenAI's API that Mem0 calls, on a loopback port: embeddings, and one extracted memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any, Final
+
+from mem0_telemetry.cli.demo.loopback import JSONServer
+
+MEMORY: Final = "Prefers green tea"
+"""What the model extracts of anything."""
+
+_DIMENSIONS: Final = 1536  # of Mem0's default model
+_USAGE: Final = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+
+
+class OpenAIStandIn(JSONServer):
+    """The API, while the `with` block lasts."""
+
+    @property
+    def url(self) -> str:
+        """What `OPENAI_BASE_URL` is set to."""
+        return f"{super().url}/v1"
+
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        """Answer as the API does."""
+        del method  # POST, always
+        asked = json.loads(body)
+        answer = _embeddings(asked["input"]) if path.endswith("/embeddings") else _completion()
+        return 200, {"model": asked["model"], "usage": _USAGE, **answer}
+
+
+def _embeddings(texts: list[str]) -> dict[str, Any]:
+    found = [
+        {"object": "embedding", "index": index, "embedding": _vector(text)}
+        for index, text in enumerate(texts)
+    ]
+    return {"object": "list", "data": found}
+
+
+def _vector(text: str) -> list[float]:
+    vector = [0.1] * _DIMENSIONS  # so that any two texts are close
+    for word in re.findall(r"\w+", text.lower()):
+        vector[int.from_bytes(hashlib.sha256(word.encode()).digest()[:2], "big") % _DIMENSIONS] += 1.0
+    return vector
+
+
+def _completion() -> dict[str, Any]:
+    content = json.dumps({"memory": [{"text": MEMORY, "attributed_to": "user"}]})
+    message = {"role": "assistant", "content": content}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    return {"id": "chat-1", "object": "chat.completion", "created": 1, "choices": [choice]}

@@ -1,0 +1,23 @@
+"""The code in docs/deployment.md, run as it is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reader import ROOT, blocks
+
+if TYPE_CHECKING:
+    from reader import Reader
+
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+CALL = 'python -c \'import handler; handler.handler(dict(text="I prefer green tea.", user="alice"), None)\''
+
+
+def test_serverless_handler(reader: Reader, server: CaptureServer) -> None:
+    """The handler's events arrive before it returns: nothing is left to an exit that may never come."""
+    handler, _ = blocks(ROOT / "docs" / "deployment.md", section="Serverless")
+    reader.write(handler)
+    reader.environ.update(MEM0_DIR=str(reader.directory / "mem0"), MEM0_TELEMETRY_EXIT_TIMEOUT="0")
+    reader.shell(CALL)
+    assert {event["event"] for event in server.events} == {"mem0.init", "mem0.add"}

@@ -1,0 +1,81 @@
+"""Real `AsyncMemory` on an event loop, under a detector of blocking calls: telemetry makes none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import posthog_environ, report_of
+
+from mem0_telemetry.cli.demo.run import EXPECTED
+from opentelemetry.exporter.posthog.testing import Answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+SESSION = """
+import asyncio, json, pathlib
+import mem0_telemetry
+mem0_telemetry.instrument(operations=False)  # its wrappers stand around all that Mem0 does, which blocks
+import mem0
+from mem0.memory import telemetry
+from mem0_telemetry.cli.demo.session import use_async_memory
+import blockbuster.blockbuster as detector
+
+caught = []
+class Noted(detector.BlockingError):
+    def __init__(self, func):
+        super().__init__(func)
+        caught.append(func)
+detector.BlockingError = Noted  # noted where it is raised: no guard can hide it
+
+def record(number):
+    telemetry.capture_event("mem0.reset", object(), {"sync_type": "async", "limit": number})
+    telemetry.capture_client_event("client.add", object(), {"sync_type": "async"})
+
+async def main():
+    with detector.blockbuster_ctx(scanned_modules="mem0_telemetry", excluded_modules=["mem0_telemetry.cli"]):
+        await use_async_memory(mem0, pathlib.Path("data"))
+        for number in range(500):
+            record(number)
+            if number % 50 == 0: await asyncio.sleep(0.01)
+
+telemetry.capture_event("mem0.reset", object(), {})  # the first event imports OpenTelemetry, and is measured by itself
+asyncio.run(main())
+"""
+
+
+def unmeasured(home: Path, server: CaptureServer) -> dict[str, str]:
+    """The environment of a user, without coverage: that takes locks of its own on the loop."""
+    environ = posthog_environ(home, server.url)
+    return {name: value for name, value in environ.items() if not name.startswith("COV")}
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(), Answer(status=500), Answer(stall=True)], ids=["healthy", "500", "stalled"]
+)
+def test_no_event_loop_is_blocked(answer: Answer, tmp_path: Path, server: CaptureServer) -> None:
+    """After the first event no call of ours on the loop blocks, whatever PostHog does; every event is recorded."""
+    server.answer_always(answer)
+    asynchronous = sum(count for name, count in EXPECTED.items() if name.startswith("mem0.")) // 2
+    code = f"""{SESSION}
+import time
+deadline = time.monotonic() + 30
+while (status := mem0_telemetry.status()).spooled < {1001 + asynchronous} and time.monotonic() < deadline:
+    time.sleep(0.01)
+print(json.dumps([caught, status.spooled, status.dropped]))
+"""
+    caught, spooled, dropped = report_of(code, unmeasured(tmp_path, server))
+    assert caught == []
+    assert (spooled, dropped) == (1001 + asynchronous, {})
+
+
+def test_the_detector_works(tmp_path: Path, server: CaptureServer) -> None:
+    """It catches what `flush` does, which waits: the test above could fail."""
+    code = (
+        SESSION.replace("record(number)\n", "mem0_telemetry.flush(0.01)\n", 1)
+        + "print(json.dumps(caught[:1]))"
+    )
+    assert report_of(code, unmeasured(tmp_path, server)) != []

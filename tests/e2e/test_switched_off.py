@@ -1,0 +1,152 @@
+"""Switched off, in each way, order and kind of Mem0: nothing of telemetry's exists, anywhere."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import posthog_environ, report_of
+from sessions import run_session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mem0_telemetry.cli.demo.platform_stub import PlatformStub
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+WAYS = {
+    "variable": ({"MEM0_TELEMETRY": "False"}, ()),
+    "os.environ": ({}, ("--off-by", "environ")),
+    "run-time flag": ({}, ("--off-by", "flag")),
+    "OTEL_SDK_DISABLED": ({"OTEL_SDK_DISABLED": "true"}, ()),
+    "DO_NOT_TRACK": ({"DO_NOT_TRACK": "1"}, ()),
+    "no exporter": ({"MEM0_TELEMETRY_EXPORTER": "none"}, ()),
+}
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+@pytest.mark.parametrize("way", WAYS)
+def test_nothing_exists(
+    way: str, order: str, tmp_path: Path, server: CaptureServer, platform: PlatformStub
+) -> None:
+    """No request, thread, file, heavy import or migrations store; `Memory`, `AsyncMemory` and the client all ran."""
+    settings, arguments = WAYS[way]
+    environ = posthog_environ(tmp_path, server.url, **settings)
+    report = run_session(tmp_path, platform.url, environ, "--instrument", order, *arguments)
+    heavy = [
+        name for name in report["heavy"] if order == "before" or name != "posthog"
+    ]  # Mem0's own import, before us
+    assert heavy == []
+    assert report["threads"] == []
+    assert report["files"] == []
+    assert report["migrations"] is False
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if WAYS[way][0]])
+def test_provider_is_opentelemetrys_no_op(way: str, tmp_path: Path, server: CaptureServer) -> None:
+    """`get_logger_provider()` answers `NoOpLoggerProvider`, and the home stays as it was."""
+    environ = posthog_environ(tmp_path, server.url, **WAYS[way][0])
+    code = """
+        import json, pathlib, mem0_telemetry
+        provider = mem0_telemetry.get_logger_provider()
+        provider.get_logger("mine").emit(None)
+        print(json.dumps([type(provider).__name__, [p.name for p in pathlib.Path.home().iterdir()]]))
+    """
+    assert report_of(code, environ) == ["NoOpLoggerProvider", []]
+
+
+def test_capture_creates_nothing_in_an_empty_home(tmp_path: Path, server: CaptureServer) -> None:
+    """Without Mem0 around, not even a directory is made by any call of the drop-in."""
+    environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY="0")
+    code = """
+        import json, pathlib, sys, threading
+        from mem0_telemetry import telemetry
+        before = set(sys.modules)
+        telemetry.capture_event("mem0.add", object(), {"sync_type": "sync"})
+        telemetry.capture_client_event("client.add", object(), {"sync_type": "sync"})
+        anonymous = telemetry.AnonymousTelemetry()
+        anonymous.capture_event("mem0.add", {"sync_type": "sync"})
+        print(json.dumps({
+            "handle": anonymous.posthog, "id": anonymous.user_id, "made": telemetry.get_or_create_user_id(),
+            "imports": sorted(set(sys.modules) - before), "threads": threading.active_count(),
+            "home": [p.name for p in pathlib.Path.home().iterdir()],
+        }))
+    """
+    assert report_of(code, environ) == {
+        "handle": None, "id": None, "made": None, "imports": [], "threads": 1, "home": [],
+    }  # fmt: skip
+
+
+def test_switching_off_deletes_what_this_process_queued(tmp_path: Path, server: CaptureServer) -> None:
+    """`set_enabled(False)` while PostHog is down leaves no event of this process on disk, and nothing is sent later."""
+    server.stop()
+    environ = posthog_environ(tmp_path, server.url)
+    code = """
+        import json, pathlib, time, mem0_telemetry
+        from mem0_telemetry import telemetry
+        for _ in range(100):
+            telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
+        spool = pathlib.Path.home() / ".mem0" / "telemetry" / "spool"
+        deadline = time.monotonic() + 60
+        while not (waiting := list(spool.rglob("*.jsonl"))) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        mem0_telemetry.set_enabled(False)
+        telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
+        left = [p.name for p in spool.rglob("*") if p.is_file() and p.stat().st_size]
+        print(json.dumps([len(waiting) > 0, left, mem0_telemetry.status().source]))
+    """
+    assert report_of(code, environ) == [True, [], "set_enabled"]
+
+
+def test_true_only_withdraws(tmp_path: Path, server: CaptureServer) -> None:
+    """Neither `set_enabled(True)` nor writing `True` overrides an environment variable."""
+    environ = posthog_environ(tmp_path, server.url, DO_NOT_TRACK="1")
+    code = """
+        import json, mem0_telemetry
+        from mem0_telemetry import telemetry
+        telemetry.MEM0_TELEMETRY = True
+        mem0_telemetry.set_enabled(True)
+        telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
+        print(json.dumps([mem0_telemetry.flush(2), mem0_telemetry.status().source]))
+    """
+    assert report_of(code, environ) == [True, "DO_NOT_TRACK"]
+    assert server.requests == []
+
+
+def test_run_time_flag_can_be_withdrawn(tmp_path: Path, server: CaptureServer) -> None:
+    """Events are recorded again once `False` is withdrawn; what came meanwhile is not."""
+    environ = posthog_environ(tmp_path, server.url)
+    code = """
+        import mem0_telemetry
+        from mem0_telemetry import telemetry
+        telemetry.MEM0_TELEMETRY = False
+        telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
+        telemetry.MEM0_TELEMETRY = True
+        telemetry.capture_event("mem0.reset", object(), {"sync_type": "sync"})
+        mem0_telemetry.flush(60)
+        print("null")
+    """
+    report_of(code, environ)
+    assert [event["event"] for event in server.events] == ["mem0.reset"]
+
+
+def test_existing_config_is_never_changed(tmp_path: Path, server: CaptureServer) -> None:
+    """Mem0's `config.json`, with a key of the user's in it, is the same bytes after events on and off."""
+    config = tmp_path / ".mem0" / "config.json"
+    config.parent.mkdir()
+    content = json.dumps({"user_id": str(uuid.uuid4()), "platform": {"note": "ü", "base": "x"}}, indent=7)
+    config.write_text(content)
+    code = """
+        import mem0_telemetry
+        from mem0_telemetry import telemetry
+        telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
+        mem0_telemetry.flush(60)
+        print("null")
+    """
+    for settings in ({}, {"MEM0_TELEMETRY": "False"}):
+        report_of(code, posthog_environ(tmp_path, server.url, **settings))
+        assert config.read_text() == content
+    assert [event["distinct_id"] for event in server.events] == [json.loads(content)["user_id"]]

@@ -1,0 +1,152 @@
+"""Switched on: every event of a session of real Mem0 arrives, in each kind of destination, once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import NO_EXPORTERS, clean_environ, posthog_environ, run_program, run_python
+from sessions import run_session
+
+from mem0_telemetry.cli.demo.run import EXPECTED
+from mem0_telemetry.policy import registry
+from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
+
+if TYPE_CHECKING:
+    from receivers import TestAgent
+
+    from mem0_telemetry.cli.demo.platform_stub import PlatformStub
+
+BY_EVENT_NAME = Counter(
+    {registry.event_by_mem0_name(name).name: count for name, count in EXPECTED.items()}  # type: ignore[union-attr]
+)
+
+
+@pytest.mark.parametrize("order", ["before", "after"])
+def test_posthog_receives_every_event(
+    order: str, tmp_path: Path, server: CaptureServer, platform: PlatformStub
+) -> None:
+    """With `instrument()` on either side of `import mem0`, PostHog gets each event once, in batches it accepts."""
+    environ = posthog_environ(tmp_path, server.url)
+    report = run_session(tmp_path, platform.url, environ, "--instrument", order)
+    assert Counter(event["event"] for event in server.events) == EXPECTED
+    assert [check_batch(request.body) for request in server.requests] == [[]] * len(server.requests)
+    assert {request.path for request in server.requests} == {"/batch/"}
+    assert report["done"] is True
+    assert report["migrations"] is False
+
+
+def test_zero_code(tmp_path: Path, server: CaptureServer) -> None:
+    """Under `opentelemetry-instrument` an application that never heard of us is instrumented too."""
+    code = (
+        "import mem0, pathlib\n"
+        "from mem0_telemetry.cli.demo import session\n"
+        "session.use_memory(mem0, pathlib.Path('data'))\n"
+    )
+    run_instrumented(code, posthog_environ(tmp_path, server.url, **NO_EXPORTERS))
+    assert {event["event"] for event in server.events} == {
+        name for name in EXPECTED if name.startswith("mem0.")
+    }
+
+
+def test_zero_code_can_be_disabled(tmp_path: Path, server: CaptureServer) -> None:
+    """`OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=mem0` leaves us out; `status()` then says that native telemetry is in."""
+    environ = posthog_environ(
+        tmp_path,
+        server.url,
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="mem0",
+        MEM0_TELEMETRY="False",
+        **NO_EXPORTERS,
+    )
+    code = (
+        "import mem0, json, mem0_telemetry\n"
+        "s = mem0_telemetry.status()\n"
+        "print(json.dumps([s.instrumented, s.native_telemetry]))\n"
+    )
+    assert json.loads(run_instrumented(code, environ)) == [False, True]
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_otlp_backend_receives_every_event(
+    protocol: str, tmp_path: Path, otlp_backend: TestAgent, platform: PlatformStub
+) -> None:
+    """A receiver that others wrote gets each event once as a log record, over http and over grpc."""
+    environ = clean_environ(
+        tmp_path,
+        MEM0_TELEMETRY_EXPORTER="otlp",
+        MEM0_TELEMETRY_OTLP_ENDPOINT=otlp_backend.grpc if protocol == "grpc" else otlp_backend.url,
+        MEM0_TELEMETRY_OTLP_PROTOCOL=protocol,
+        MEM0_TELEMETRY_SAMPLE_RATE="1",
+    )
+    report = run_session(tmp_path, platform.url, environ)
+    records = otlp_backend.log_records()
+    assert Counter(record["event_name"] for record in records) == BY_EVENT_NAME
+    assert all(record["body"] == record["event_name"] for record in records)
+    assert len({record["attributes"]["log.record.uid"] for record in records}) == len(records)
+    (resource,) = {
+        json.dumps(record["resource"], sort_keys=True) for record in records if "client" not in record["body"]
+    }
+    assert json.loads(resource)["service.name"] == "mem0"
+    assert report["done"] is True
+
+
+def test_two_destinations_at_once(
+    tmp_path: Path, server: CaptureServer, otlp_backend: TestAgent, platform: PlatformStub
+) -> None:
+    """`MEM0_TELEMETRY_EXPORTER=posthog,otlp` gives both the same events, with the same ids."""
+    environ = posthog_environ(
+        tmp_path,
+        server.url,
+        MEM0_TELEMETRY_EXPORTER="posthog,otlp",
+        MEM0_TELEMETRY_OTLP_ENDPOINT=otlp_backend.url,
+    )
+    run_session(tmp_path, platform.url, environ)
+    ids = {record["attributes"]["log.record.uid"] for record in otlp_backend.log_records()}
+    assert ids == {event["uuid"] for event in server.events}
+    assert len(ids) == sum(EXPECTED.values())
+
+
+def test_console_prints_every_event(tmp_path: Path, platform: PlatformStub) -> None:
+    """The `console` destination prints the records to stdout, and sends nothing anywhere."""
+    environ = clean_environ(tmp_path, MEM0_TELEMETRY_EXPORTER="console", MEM0_TELEMETRY_SAMPLE_RATE="1")
+    report = run_session(tmp_path, platform.url, environ)
+    printed = Counter(
+        line.split('"')[3]
+        for line in report["stdout"].splitlines()
+        if line.strip().startswith('"event_name"')
+    )
+    assert printed == BY_EVENT_NAME
+
+
+def test_events_wait_on_disk_for_a_destination_that_is_down(tmp_path: Path) -> None:
+    """While PostHog cannot be reached a session goes on, quietly; its events are delivered by a later process."""
+    with CaptureServer() as gone:
+        url, port = gone.url, gone.port
+    code = (
+        "from mem0_telemetry import telemetry\n"
+        "telemetry.capture_event('mem0.init', object(), {'sync_type': 'sync'})\n"
+    )
+    environ = posthog_environ(tmp_path, url)
+    first = run_python(code, environ)
+    assert (first.returncode, first.stdout, first.stderr) == (0, "", "")
+    with CaptureServer(port=port) as back:
+        second = run_python(code + "import mem0_telemetry\nassert mem0_telemetry.flush(60)\n", environ)
+        assert (second.returncode, second.stderr) == (0, "")
+        assert len({event["uuid"] for event in back.events}) == 2
+
+
+def run_instrumented(code: str, environ: dict[str, str]) -> str:
+    """Run `code` as a program under `opentelemetry-instrument`; return its last line on stdout."""
+    program = Path(environ["HOME"], "app.py")
+    program.write_text(code)
+    result = run_program(
+        [Path(sys.executable).with_name("opentelemetry-instrument"), sys.executable, program],
+        {**environ, "PATH": str(Path(sys.executable).parent)},
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()[-1] if result.stdout else ""

@@ -1,0 +1,227 @@
+"""The import hook: right after a module's own code, invisible afterwards, and never in the way."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mem0_telemetry import _guard
+from mem0_telemetry.mem0_internals import import_hook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An importable package `hooked` with one module `part`, not imported yet."""
+    (tmp_path / "hooked").mkdir()
+    (tmp_path / "hooked" / "__init__.py").write_text("")
+    (tmp_path / "hooked" / "part.py").write_text("value = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "hooked"
+    for name in ("hooked", "hooked.part"):
+        sys.modules.pop(name, None)
+
+
+def test_hook_runs_after_the_modules_own_code(package: str) -> None:
+    """A hook sees what the module defined, and what it changes is what the importer sees."""
+
+    def double(module: ModuleType) -> None:
+        module.value *= 2
+
+    import_hook.when_imported(f"{package}.part", double)
+    module = importlib.import_module(f"{package}.part")
+    import_hook.forget(f"{package}.part", double)
+    assert module.value == 2
+
+
+def test_hook_runs_at_once_for_a_loaded_module(package: str) -> None:
+    """A module that is there already is handed over when the hook is registered."""
+    module = importlib.import_module(f"{package}.part")
+    seen: list[ModuleType] = []
+    import_hook.when_imported(f"{package}.part", seen.append)
+    import_hook.forget(f"{package}.part", seen.append)
+    assert seen == [module]
+
+
+def test_nothing_of_ours_stays_on_the_module(package: str) -> None:
+    """Loader and spec are the module's own after the import."""
+    import_hook.when_imported(f"{package}.part", id)  # type: ignore[arg-type]
+    module = importlib.import_module(f"{package}.part")
+    import_hook.forget(f"{package}.part", id)  # type: ignore[arg-type]
+    assert module.__spec__ is not None
+    assert module.__loader__ is module.__spec__.loader
+    assert type(module.__loader__).__module__ == "_frozen_importlib_external"
+
+
+def test_finder_leaves_with_its_last_hook(package: str) -> None:
+    """`sys.meta_path` is as it was once every hook is forgotten."""
+    before = list(sys.meta_path)
+    import_hook.when_imported(f"{package}.part", id)  # type: ignore[arg-type]
+    assert sys.meta_path != before
+    import_hook.forget(f"{package}.part", id)  # type: ignore[arg-type]
+    assert sys.meta_path == before
+
+
+def test_exception_of_a_hook_never_reaches_the_import(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken hook costs the importer nothing."""
+    monkeypatch.setattr(_guard, "strict", False)
+
+    def broken(_: ModuleType) -> None:
+        raise ZeroDivisionError
+
+    import_hook.when_imported(f"{package}.part", broken)
+    module = importlib.import_module(f"{package}.part")
+    import_hook.forget(f"{package}.part", broken)
+    assert module.value == 1
+
+
+def test_exception_of_the_module_reaches_the_importer(package: str, tmp_path: Path) -> None:
+    """A module that fails to import fails as it would without us, and its hook is not run."""
+    (tmp_path / package / "part.py").write_text("raise LookupError('its own')\n")
+    seen: list[ModuleType] = []
+    import_hook.when_imported(f"{package}.part", seen.append)
+    with pytest.raises(LookupError, match="its own"):
+        importlib.import_module(f"{package}.part")
+    import_hook.forget(f"{package}.part", seen.append)
+    assert seen == []
+
+
+def test_reload_runs_the_hook_again(package: str) -> None:
+    """`importlib.reload` executes the module's code anew, so the hook has to follow."""
+    seen: list[ModuleType] = []
+    import_hook.when_imported(f"{package}.part", seen.append)
+    module = importlib.import_module(f"{package}.part")
+    importlib.reload(module)
+    import_hook.forget(f"{package}.part", seen.append)
+    assert seen == [module, module]
+
+
+def test_served_module_is_one_object_under_both_names(package: str) -> None:
+    """A served module gets its second name from the import system itself, and keeps its own attributes."""
+    spec_before = import_hook.__spec__
+    import_hook.serve(f"{package}.part", import_hook)
+    module = importlib.import_module(f"{package}.part")
+    import_hook.withdraw(f"{package}.part")
+    assert module is import_hook
+    assert sys.modules[package].part is import_hook
+    assert import_hook.__spec__ is spec_before
+    assert import_hook.__name__ == "mem0_telemetry.mem0_internals.import_hook"
+
+
+class Moment:
+    """What a module's own code meets: it waits there until the test lets it go on, and fails if it is told to."""
+
+    def __init__(self) -> None:
+        self.reached, self.go_on, self.fails = threading.Event(), threading.Event(), False
+
+    def __call__(self) -> None:
+        """Be met."""
+        self.reached.set()
+        assert self.go_on.wait(60)
+        if self.fails:
+            raise ValueError("the module's own code fails")
+
+
+@pytest.fixture
+def moment(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Moment:
+    """In the code of `hooked.part`."""
+    made = Moment()
+    monkeypatch.setattr(sys, "moment", made, raising=False)
+    (tmp_path / package / "part.py").write_text("import sys\nsys.moment()\nvalue = 1\n")
+    return made
+
+
+def import_elsewhere(name: str) -> threading.Thread:
+    """Import it on another thread, which is there to be joined."""
+
+    def run() -> None:
+        try:
+            importlib.import_module(name)
+        except ValueError:
+            return
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_a_module_that_is_being_imported_is_met_once_it_is_ready(package: str, moment: Moment) -> None:
+    """A hook that comes while another thread imports runs when that is done, once, as does one that comes later."""
+    name = f"{package}.part"
+    values: list[int] = []
+    hooks = [lambda module: values.append(module.value), lambda module: values.append(-module.value)]
+    importing = import_elsewhere(name)
+    assert moment.reached.wait(60)
+    import_hook.when_imported(name, hooks[0])
+    import_hook.when_imported(name, hooks[0])
+    assert values == []
+    moment.go_on.set()
+    importing.join()
+    import_hook.when_imported(name, hooks[1])
+    module = sys.modules[name]
+    assert values == [1, -1]
+    assert module.__spec__ is not None
+    assert type(module.__spec__).__module__ == "_frozen_importlib"
+    importlib.reload(module)
+    assert values == [1, -1, 1, -1]
+    for hook in hooks:
+        import_hook.forget(name, hook)
+
+
+def test_an_import_that_fails_is_met_when_it_succeeds(package: str, moment: Moment) -> None:
+    """A module that does not come to be is not handed over; the next one of that name is."""
+    name = f"{package}.part"
+    seen: list[ModuleType] = []
+    moment.fails = True
+    importing = import_elsewhere(name)
+    assert moment.reached.wait(60)
+    import_hook.when_imported(name, seen.append)
+    moment.go_on.set()
+    importing.join()
+    assert seen == []
+    moment.fails = False
+    module = importlib.import_module(name)
+    import_hook.forget(name, seen.append)
+    assert seen == [module]
+
+
+def test_a_module_that_was_found_before_us_is_met(package: str, moment: Moment) -> None:
+    """Another thread had found it, and not begun to load it, when the hook came: it is noticed at the next import."""
+    name = f"{package}.part"
+    seen: list[ModuleType] = []
+    import_hook.when_imported(name, seen.append)
+    sys.meta_path.remove(import_hook._finder)  # as it was for that thread  # type: ignore[arg-type]
+    importing = import_elsewhere(name)
+    assert moment.reached.wait(60)
+    import_hook._finder.enter()
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module(f"{package}.no_such_part")
+    assert seen == []
+    moment.go_on.set()
+    importing.join()
+    import_hook.forget(name, seen.append)
+    assert seen == [sys.modules[name]]
+
+
+def test_leaving_disturbs_no_import_under_way(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that walks through the finders when ours goes misses none of the others."""
+    import_hook.when_imported("no.such.module", id)  # type: ignore[arg-type]
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+
+    class Leaving:
+        @staticmethod
+        def find_spec(name: str, *_: object) -> None:
+            if name == package:
+                import_hook.forget("no.such.module", id)  # type: ignore[arg-type]
+
+    sys.meta_path.insert(len(sys.meta_path) - 1, Leaving)  # type: ignore[arg-type]
+    assert importlib.import_module(package)
+    assert import_hook._finder not in sys.meta_path

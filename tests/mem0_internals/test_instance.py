@@ -1,0 +1,94 @@
+"""Facts of an instance: Mem0's own names and values, read without running anything of the instance's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mem0_telemetry.mem0_internals.instance import class_path, client_facts, fields_of, memory_facts, no_facts
+
+
+class _Plain:
+    def __init__(self, **fields: Any) -> None:
+        self.__dict__.update(fields)
+
+
+class _Component:
+    pass
+
+
+def test_facts_of_a_memory() -> None:
+    """Component classes, vector size and function are what mem0/memory/telemetry.py would make of them."""
+    embedder = _Plain(config=_Plain(embedding_dims=1536))
+    memory = _Plain(vector_store=_Component(), llm=_Component(), embedding_model=embedder, api_version="v1.1")
+    assert memory_facts(memory) == {
+        "history_store": "sqlite",
+        "vector_store": f"{__name__}._Component",
+        "llm": f"{__name__}._Component",
+        "embedding_model": f"{__name__}._Plain",
+        "vector_size": 1536,
+        "function": f"{__name__}._Plain.v1.1",
+    }
+
+
+@pytest.mark.parametrize(("configured", "expected"), [(object(), f"{__name__}._Component"), (None, None)])
+def test_graph_store_is_told_where_it_is_configured(configured: object, expected: str | None) -> None:
+    """mem0ai 1.x sends `graph_store` where `config.graph_store.config` is set; 2.x has none."""
+    config = _Plain(graph_store=_Plain(config=configured))
+    assert memory_facts(_Plain(graph=_Component(), config=config)).get("graph_store") == expected
+    assert "graph_store" not in memory_facts(_Plain())
+
+
+def test_facts_of_a_client_are_its_class() -> None:
+    """Of a hosted client nothing but its class is read, its e-mail and ids least of all."""
+    assert client_facts(_Plain(user_email="x@example.com", api_key="m0-x")) == {
+        "function": f"{__name__}._Plain"
+    }
+    assert no_facts(_Plain(user_email="x@example.com")) == {}
+
+
+def test_nothing_of_the_instance_is_run() -> None:
+    """Properties, `__getattr__`, `__getattribute__` and a metaclass are all left alone."""
+
+    class Meta(type):
+        def __getattribute__(cls, name: str) -> Any:
+            raise AssertionError(name)
+
+    class Hostile(metaclass=Meta):
+        def __getattribute__(self, name: str) -> Any:
+            raise AssertionError(name)
+
+    hostile = Hostile()
+    assert memory_facts(hostile)["function"] == f"{__name__}.Hostile"
+    assert fields_of(hostile) == {}
+    assert class_path(Hostile) == f"{__name__}.Hostile"
+
+
+@pytest.mark.parametrize("thing", [None, 1, object(), int, type("Slots", (), {"__slots__": ()})()])
+def test_things_without_an_instance_dictionary(thing: object) -> None:
+    """Whatever has no dictionary of its own has no fields."""
+    assert fields_of(thing) == {}
+    assert "vector_store" not in memory_facts(thing)
+
+
+def test_names_of_a_class_that_are_no_plain_text_are_not_run() -> None:
+    """Whatever a class has as its module or name, it is not formatted: such a class is the user's own."""
+    ran: list[str] = []
+
+    class Hostile(str):
+        __slots__ = ()
+
+        def __format__(self, _: str) -> str:
+            ran.append("__format__")
+            return self
+
+        __str__ = __repr__ = __format__  # type: ignore[assignment]
+
+    for name, module in (
+        ("Qdrant", Hostile("mem0.x")),
+        ("Qdrant", ran.append),
+        (Hostile("Qdrant"), "mem0.x"),
+    ):
+        assert client_facts(type(name, (), {"__module__": module})()) == {"function": ""}
+    assert ran == []

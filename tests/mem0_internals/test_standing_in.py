@@ -1,0 +1,234 @@
+"""Standing in for Mem0's telemetry module and taking it back, with real Mem0 in a process of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from doctored import doctored_mem0, own_source
+from processes import clean_environ, posthog_environ, report_of, run_python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+ORDERS = {
+    "before": "mem0_telemetry.instrument()\nimport mem0.memory.main, mem0.client.main, mem0.client.project\n",
+    "after": "import mem0.memory.main, mem0.client.main, mem0.client.project\nmem0_telemetry.instrument()\n",
+}
+HEADER = "import atexit, importlib, json, logging, sys, threading, mem0_telemetry\n"
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_holder_has_the_drop_in(order: str, tmp_path: Path) -> None:
+    """The module, the attribute of its package and every name that Mem0 took from it are ours."""
+    body = """
+from mem0_telemetry import telemetry as ours
+from mem0.memory import notices
+print(json.dumps([
+    sys.modules["mem0.memory.telemetry"] is ours, mem0.memory.telemetry is ours,
+    mem0.memory.main.capture_event is ours.capture_event, mem0.memory.main.MEM0_TELEMETRY is False,
+    mem0.client.main.capture_client_event is ours.capture_client_event,
+    mem0.client.main.client_telemetry is ours.client_telemetry,
+    mem0.client.project.capture_client_event is ours.capture_client_event,
+    notices.telemetry_module.MEM0_TELEMETRY is False, notices.telemetry_module._get_oss_telemetry() is None,
+]))
+"""
+    assert all(report_of(HEADER + ORDERS[order] + body, clean_environ(tmp_path)))
+
+
+def test_before_no_native_client_is_built(tmp_path: Path) -> None:
+    """With `instrument()` first, `posthog` is not even imported by `import mem0`, and no thread is started."""
+    body = 'print(json.dumps(["posthog" in sys.modules, threading.active_count()]))'
+    assert report_of(HEADER + ORDERS["before"] + body, clean_environ(tmp_path)) == [False, 1]
+
+
+def test_after_native_clients_are_closed(tmp_path: Path) -> None:
+    """With `import mem0` first, native clients lose queue, threads and exit hooks, and the exit does not wait."""
+    environ = clean_environ(tmp_path, MEM0_TELEMETRY_POSTHOG_HOST="http://127.0.0.1:9")
+    code = """
+        import importlib, json, sys, threading, time
+        import posthog
+        real = posthog.Posthog
+        class Local(real):
+            def __init__(self, *args, **kwargs):
+                kwargs["host"] = "http://127.0.0.1:9"
+                super().__init__(*args, **kwargs)
+        posthog.Posthog = Local
+        import mem0
+        from mem0.memory import telemetry as native
+        oss = native._get_oss_telemetry()
+        hosted = native.client_telemetry
+        clients = [hosted.posthog, oss.posthog]
+        for client in clients:
+            client.capture("x", distinct_id="y")
+        import mem0_telemetry
+        mem0_telemetry.instrument()
+        deadline = time.monotonic() + 30
+        alive = lambda: [t for c in clients for t in (c.consumers or []) if t.is_alive()]
+        while alive() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        print(json.dumps([
+            hosted.posthog, oss.posthog, [c.queue.qsize() for c in clients], len(alive()),
+        ]))
+    """
+    found = report_of(code, environ, listening=False)  # native clients warn of each other
+    assert found == [None, None, [0, 0], 0]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("opted_out", [False, True])
+def test_uninstrument_restores_everything(order: str, opted_out: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    """Mem0 has its own module and names again, no client was built for that, and off stays off."""
+    body = """
+mem0_telemetry.uninstrument()
+native = sys.modules["mem0.memory.telemetry"]
+from mem0.memory import notices
+print(json.dumps({
+    "own": native.__name__ == "mem0.memory.telemetry" and mem0.memory.telemetry is native,
+    "names": [
+        mem0.memory.main.capture_event is native.capture_event,
+        mem0.client.main.capture_client_event is native.capture_client_event,
+        mem0.client.main.client_telemetry is native.client_telemetry,
+        mem0.client.project.capture_client_event is native.capture_client_event,
+        notices.telemetry_module is native,
+        native.capture_event.__module__ == "mem0.memory.telemetry",
+    ],
+    "client": native.client_telemetry.posthog,
+    "flag": [native.MEM0_TELEMETRY, mem0.memory.main.MEM0_TELEMETRY],
+    "meta_path": [type(f).__module__ for f in sys.meta_path if "mem0_telemetry" in type(f).__module__],
+}))
+"""
+    off = "from mem0_telemetry import set_enabled; set_enabled(False)\n" if opted_out else ""
+    report = report_of(HEADER + ORDERS[order] + off + body, clean_environ(tmp_path))
+    assert report["own"] is True
+    assert all(report["names"])
+    assert report["client"] is None
+    assert report["flag"] == [not opted_out] * 2
+    assert report["meta_path"] == []
+
+
+def test_uninstrument_before_mem0_leaves_nothing(tmp_path: Path) -> None:
+    """Where Mem0 was never imported, taking us out imports nothing of it."""
+    body = """
+mem0_telemetry.instrument()
+mem0_telemetry.uninstrument()
+mem0_telemetry.uninstrument()
+print(json.dumps([name for name in sys.modules if name.split(".")[0] in ("mem0", "posthog")]))
+"""
+    assert report_of(HEADER + body, clean_environ(tmp_path)) == []
+
+
+def test_instrument_twice_and_again(tmp_path: Path, server: CaptureServer) -> None:
+    """Instrumenting twice is once; after `uninstrument` it works anew."""
+    body = """
+mem0_telemetry.instrument()
+mem0_telemetry.uninstrument()
+mem0_telemetry.instrument()
+mem0.memory.main.capture_event("mem0.init", object(), {"sync_type": "sync"})
+print(json.dumps([mem0_telemetry.flush(60), mem0_telemetry.status().instrumented]))
+"""
+    environ = posthog_environ(tmp_path, server.url)
+    assert report_of(HEADER + ORDERS["before"] + body, environ) == [True, True]
+    assert [event["event"] for event in server.events] == ["mem0.init"]
+
+
+def test_flag_of_a_native_module_fetched_earlier_counts(tmp_path: Path, server: CaptureServer) -> None:
+    """`telemetry.MEM0_TELEMETRY = False` on Mem0's own module object, fetched before us, is off too."""
+    code = """
+        import json
+        from mem0.memory import telemetry as native
+        import mem0_telemetry
+        mem0_telemetry.instrument()
+        import mem0.memory.main
+        native.MEM0_TELEMETRY = False
+        mem0.memory.main.capture_event("mem0.init", object(), {})
+        off = mem0_telemetry.status().enabled
+        native.MEM0_TELEMETRY = True
+        mem0.memory.main.capture_event("mem0.reset", object(), {})
+        print(json.dumps([off, mem0_telemetry.flush(60)]))
+    """
+    assert report_of(code, posthog_environ(tmp_path, server.url)) == [False, True]
+    assert [event["event"] for event in server.events] == ["mem0.reset"]
+
+
+def test_guides_switch_word_for_word(tmp_path: Path, server: CaptureServer) -> None:
+    """The run-time switch of Mem0's guide works as it is written there."""
+    body = """
+from mem0.memory import telemetry; telemetry.MEM0_TELEMETRY = False
+mem0.memory.main.capture_event("mem0.init", object(), {})
+print(json.dumps(mem0_telemetry.flush(5)))
+"""
+    assert report_of(HEADER + ORDERS["before"] + body, posthog_environ(tmp_path, server.url)) is True
+    assert server.requests == []
+
+
+class TestUnknownNames:
+    """A release of Mem0 with names that we have never heard of."""
+
+    NEW = (
+        "\n\nSOMETHING_NEW = ['a', 'list']\n\n"
+        "def capture_new_event(event_name):\n"
+        "    if not MEM0_TELEMETRY:\n        return 'off'\n    return _get_oss_telemetry()\n"
+    )
+
+    def environ(self, tmp_path: Path, source: str) -> dict[str, str]:
+        """An environment where mem0 has that telemetry module."""
+        environ = clean_environ(tmp_path)
+        copy = doctored_mem0(tmp_path / "doctored", source)
+        return {**environ, "PYTHONPATH": f"{environ['PYTHONPATH']}:{copy}"}
+
+    def test_they_are_answered_from_mem0s_own_module(self, tmp_path: Path) -> None:
+        """They have Mem0's values, are opted out, and cost no client, no `posthog` and nobody's log level."""
+        body = """
+from mem0.memory import telemetry
+urllib3, posthog_level = logging.getLogger("urllib3").level, logging.getLogger("posthog").level
+print(json.dumps([
+    telemetry.SOMETHING_NEW, telemetry.capture_new_event("x"), "posthog" in sys.modules, threading.active_count(),
+    urllib3, posthog_level, telemetry.SOMETHING_NEW is telemetry.SOMETHING_NEW, "doctored" in mem0.__file__,
+]))
+"""
+        environ = self.environ(tmp_path, own_source() + self.NEW)
+        expected = [["a", "list"], "off", False, 1, 0, 0, True, True]
+        assert report_of(HEADER + ORDERS["before"] + body, environ) == expected
+
+    def test_from_import_of_a_new_name(self, tmp_path: Path) -> None:
+        """`from mem0.memory.telemetry import NEW`, as a new module of Mem0's would have it, works."""
+        body = "from mem0.memory.telemetry import SOMETHING_NEW\nprint(json.dumps(SOMETHING_NEW))"
+        environ = self.environ(tmp_path, own_source() + self.NEW)
+        assert report_of(HEADER + ORDERS["before"] + body, environ) == ["a", "list"]
+
+    def test_module_that_cannot_run(self, tmp_path: Path) -> None:
+        """Where Mem0's own module fails, `import mem0` works all the same, and an unknown name is just missing."""
+        body = """
+from mem0.memory import telemetry
+print(json.dumps([hasattr(telemetry, "anything"), callable(mem0.memory.main.capture_event)]))
+"""
+        environ = self.environ(tmp_path, "raise RuntimeError('broken')\n")
+        assert report_of(HEADER + ORDERS["before"] + body, environ) == [False, True]
+
+
+@pytest.mark.parametrize(
+    "sabotage",
+    [
+        "import mem0_telemetry.mem0_internals.standing_in as s; s.StandIn.begin = lambda self: 1 / 0",
+        "import mem0_telemetry.mem0_internals.standing_in as s; s.StandIn._repoint = lambda self, m: 1 / 0",
+        "import mem0_telemetry._usage as u; u.Usage.consult = lambda self: 1 / 0",
+        "import mem0_telemetry._usage as u; u._decide = lambda environ, state: 1 / 0",
+        "import sys; sys.modules['mem0_telemetry.telemetry'] = None",
+        "import sys; sys.modules['mem0_telemetry.policy'] = None",
+    ],
+)
+def test_import_mem0_works_whatever_happens_to_us(sabotage: str, tmp_path: Path) -> None:
+    """However we are broken, `instrument()` returns, `import mem0` works, and nothing is printed."""
+    code = f"""
+        {sabotage}
+        import mem0_telemetry
+        mem0_telemetry.instrument()
+        import mem0
+        assert mem0.Memory
+        mem0_telemetry.uninstrument()
+    """
+    result = run_python(code, clean_environ(tmp_path, MEM0_TELEMETRY="False"))
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")

@@ -1,0 +1,97 @@
+"""The whole span tree of an operation, compared with a text file. UPDATE_GOLDEN=1 writes the files anew."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mem0
+import pytest
+
+from mem0_telemetry.cli import span_tree
+from mem0_telemetry.cli.demo import standins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Application
+    from opentelemetry.sdk.trace import ReadableSpan
+
+GOLDEN = Path(__file__).parent / "golden"
+ALICE = {"user_id": "alice"}
+pytestmark = pytest.mark.usefixtures("entities")
+BEFORE = "Miso the cat lives in Lisbon."
+TEXT = "Pilar walks the dog. Miso watches from Lisbon."
+
+
+def everything(span: ReadableSpan) -> str:
+    """Return what a span says, without ids."""
+    words = [f"[{span.kind.name}]"]
+    if span.status.description:
+        words.append(f"{span.status.status_code.name}: {span.status.description}")
+    words += [f"{key}={value}" for key, value in (span.attributes or {}).items()]
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<id>", " ".join(words))
+
+
+def check(name: str, spans: list[ReadableSpan]) -> None:
+    """Compare a tree with its file."""
+    tree = "".join(f"{line}\n" for line in span_tree.lines(spans, describe=everything))
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(tree)
+    assert tree == path.read_text()
+
+
+def add(memory: Any) -> Any:
+    """Add with inference."""
+    return memory.add(TEXT, user_id="alice")
+
+
+def search(memory: Any) -> Any:
+    """Search."""
+    return memory.search("Where does Miso live, Lisbon?", filters=ALICE)
+
+
+def failing_add(memory: Any) -> Any:
+    """Add with a model that is out of reach."""
+    memory.llm = Unreachable(memory.llm.config)
+    return memory.add(TEXT, user_id="alice")
+
+
+class Unreachable(standins.EchoLLM):
+    """A model whose provider does not answer."""
+
+    def generate_response(self, *_: Any, **__: Any) -> str:
+        """Time out."""
+        raise TimeoutError
+
+
+@pytest.mark.parametrize("call", [add, search, failing_add])
+def test_sync(instrumented: Application, memory: mem0.Memory, call: Callable[[Any], Any]) -> None:
+    """`Memory`, synchronously."""
+    memory.add(BEFORE, user_id="alice")
+    instrumented.spans()
+    try:
+        call(memory)
+    except mem0.exceptions.LLMError:
+        assert call is failing_add
+    check(f"{call.__name__}_sync", instrumented.spans())
+
+
+@pytest.mark.parametrize("call", [add, search, failing_add])
+def test_async(instrumented: Application, async_memory: mem0.AsyncMemory, call: Callable[[Any], Any]) -> None:
+    """`AsyncMemory`, whose work is done in threads."""
+
+    async def session() -> None:
+        await async_memory.add(BEFORE, user_id="alice")
+        instrumented.spans()
+        try:
+            await call(async_memory)
+        except mem0.exceptions.LLMError:
+            assert call is failing_add
+
+    asyncio.run(session())
+    check(f"{call.__name__}_async", instrumented.spans())

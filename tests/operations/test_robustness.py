@@ -1,0 +1,230 @@
+"""Whatever the application's OpenTelemetry does, Mem0 works as it would without it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import NoOpTracerProvider
+
+from mem0_telemetry import _guard, operations
+from mem0_telemetry.operations._patches import Patches
+from opentelemetry import metrics, trace
+
+if TYPE_CHECKING:
+    import mem0
+    from conftest import Application
+
+ALICE = {"user_id": "alice"}
+
+
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the guard swallow, as it does for everybody but this project's tests."""
+    monkeypatch.setattr(_guard, "strict", False)
+
+
+class Broken(Exception):  # noqa: N818  # raised on purpose
+    """What the doubles below raise."""
+
+
+class BrokenProvider(trace.TracerProvider):
+    """A tracer provider that fails when it is asked for a tracer."""
+
+    def get_tracer(self, *_: Any, **__: Any) -> Any:
+        """Fail."""
+        raise Broken
+
+
+class BrokenTracer(trace.TracerProvider):
+    """A tracer provider whose tracer fails when it starts a span."""
+
+    def get_tracer(self, *_: Any, **__: Any) -> Any:
+        """Return such a tracer."""
+        return type("Tracer", (), {"start_span": self._fail})()
+
+    @staticmethod
+    def _fail(*_: Any, **__: Any) -> Any:
+        raise Broken
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("provider", [BrokenProvider(), BrokenTracer()])
+def test_a_broken_provider(application: Application, memory: mem0.Memory, provider: Any) -> None:
+    """A provider that raises costs the application its spans, and nothing else."""
+    operations.install(tracer_provider=provider, meter_provider=application.meter_provider)
+    memory.add("I like tea.", user_id="alice")
+    assert memory.search("tea", filters=ALICE)["results"]
+    assert trace.get_current_span() is trace.INVALID_SPAN
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_broken_hook(
+    application: Application, memory: mem0.Memory, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hook that raises is reported at DEBUG, and the span is complete without it."""
+
+    def fail(*_: Any) -> None:
+        raise Broken
+
+    caplog.set_level(logging.DEBUG, logger="mem0_telemetry")
+    application.instrument(request_hook=fail, response_hook=fail)
+    memory.get_all(filters=ALICE)
+
+    span = application.operation_span()
+    assert (span.attributes or {})["gen_ai.memory.record.count"] == 0
+    reports = [record for record in caplog.records if record.name == "mem0_telemetry"]
+    assert {record.levelno for record in reports} <= {logging.DEBUG}
+
+
+def test_classes_made_at_run_time_can_go(instrumented: Application, memory: mem0.Memory) -> None:
+    """A component class that the application drops is not kept alive, and `remove` can do without it."""
+
+    def search_with_a_class_of_its_own() -> weakref.ref[type]:
+        class Embedder:
+            def embed(self, *_: Any) -> list[float]:
+                return [1.0] * 32
+
+        memory.embedding_model = Embedder()
+        memory.search("tea", filters=ALICE)
+        memory.embedding_model = None
+        return weakref.ref(Embedder)
+
+    gone = search_with_a_class_of_its_own()
+    assert "mem0.embed" in {span.name for span in instrumented.spans()}
+    gc.collect()
+    assert gone() is None
+    operations.remove()
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_component_that_cannot_be_instrumented(instrumented: Application, memory: mem0.Memory) -> None:
+    """A class that refuses new attributes keeps its methods, and the operation its span."""
+
+    class Frozen(type):
+        def __setattr__(cls, name: str, value: object) -> None:
+            raise Broken
+
+    class Embedder(metaclass=Frozen):
+        def embed(self, *_: Any) -> list[float]:
+            return [1.0] * 32
+
+    memory.embedding_model = Embedder()
+    memory.search("tea", filters=ALICE)
+    assert "mem0.embed" not in {span.name for span in instrumented.spans()}
+
+
+@pytest.mark.parametrize("hook", ["request_hook", "response_hook"])
+def test_a_hook_that_is_interrupted(application: Application, memory: mem0.Memory, hook: str) -> None:
+    """Ctrl-C in a hook passes, and ends the operation's span: it does not stay the current one."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    application.instrument(**{hook: interrupt})
+    with pytest.raises(KeyboardInterrupt):
+        memory.get_all(filters=ALICE)
+    assert trace.get_current_span() is trace.INVALID_SPAN
+    assert application.operation_span().name == "list_memory"
+
+
+def test_taken_back_while_an_operation_begins(
+    instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A component that an operation meets only then is put back all the same."""
+    covers = Patches.covers
+
+    def covers_late(patches: Patches, owner: Any, name: str) -> bool:
+        operations.remove()
+        return covers(patches, owner, name)
+
+    monkeypatch.setattr(Patches, "covers", covers_late)
+    memory.get_all(filters=ALICE)
+    assert instrumented.operation_span().name == "list_memory"
+    assert not hasattr(type(memory.vector_store).list, "__wrapped__")
+
+
+def test_suppressed_instrumentation(instrumented: Application, memory: mem0.Memory) -> None:
+    """Where instrumentation is suppressed in the context, nothing is recorded."""
+    with suppress_instrumentation():
+        memory.get_all(filters=ALICE)
+    assert (instrumented.spans(), instrumented.durations()) == ([], [])
+
+
+def test_only_traces_or_only_metrics(application: Application, memory: mem0.Memory) -> None:
+    """An application may have either signal alone."""
+    operations.install(tracer_provider=application.tracer_provider)
+    assert operations.state()[1].endswith("recording traces")
+    memory.get_all(filters=ALICE)
+    assert application.operation_span().name == "list_memory"
+    operations.remove()
+
+    operations.install(meter_provider=application.meter_provider)
+    assert operations.state()[1].endswith("recording metrics")
+    memory.add("I like tea.", user_id="alice")
+    assert application.spans() == []
+    assert [point.count for point in application.durations()] == [1]
+
+
+def test_providers_that_do_nothing(memory: mem0.Memory, application: Application) -> None:
+    """With the API's own no-op providers a call passes straight through."""
+    operations.install(tracer_provider=NoOpTracerProvider(), meter_provider=NoOpMeterProvider())
+    memory.get_all(filters=ALICE)
+    assert not hasattr(type(memory.vector_store).list, "__wrapped__")
+    assert application.spans() == []
+
+
+def test_a_disabled_sdk(
+    memory: mem0.Memory, application: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OTEL_SDK_DISABLED makes the SDK's providers hand out no-ops, which is the same."""
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    disabled = TracerProvider(shutdown_on_exit=False), MeterProvider(shutdown_on_exit=False)
+    operations.install(tracer_provider=disabled[0], meter_provider=disabled[1])
+    memory.get_all(filters=ALICE)
+    assert not hasattr(type(memory.vector_store).list, "__wrapped__")
+    assert application.spans() == []
+
+
+def test_no_sdk(memory: mem0.Memory) -> None:
+    """The API alone, without a provider of any kind, records nothing and changes no component."""
+    assert isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    assert type(metrics.get_meter_provider()).__name__ == "_ProxyMeterProvider"
+    operations.install()
+    try:
+        memory.get_all(filters=ALICE)
+        memory.get_all(filters=ALICE)
+        assert not hasattr(type(memory.vector_store).list, "__wrapped__")
+    finally:
+        operations.remove()
+
+
+def test_a_sampled_out_operation(application: Application, memory: mem0.Memory) -> None:
+    """An operation that is not sampled is measured; it has no span, nor phases, and no hook is called."""
+    seen: list[Any] = []
+    application.tracer_provider.sampler = ALWAYS_OFF
+    application.instrument(request_hook=lambda *arguments: seen.append(arguments))
+    memory.add("I like tea.", user_id="alice")
+    assert (application.spans(), seen) == ([], [])
+    assert [point.count for point in application.durations()] == [1]
+
+
+def test_the_applications_own_span_is_the_parent(instrumented: Application, memory: mem0.Memory) -> None:
+    """An operation is a child of the span that it is called in, and that one is current again afterwards."""
+    tracer = instrumented.tracer_provider.get_tracer("application")
+    with tracer.start_as_current_span("request") as request:
+        memory.get_all(filters=ALICE)
+        assert trace.get_current_span() is request
+
+    spans = {span.name: span for span in instrumented.spans()}
+    parent = spans["list_memory"].parent
+    assert parent is not None
+    assert parent.span_id == request.get_span_context().span_id

@@ -1,0 +1,181 @@
+"""Which destinations the environment chooses, and that a typo never sends to the vendor."""
+
+from __future__ import annotations
+
+import pytest
+
+from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY, VENDOR_HOST, DestinationConfig, resolve
+
+
+def only(**environ: str) -> DestinationConfig:
+    """The one destination that `environ` chooses."""
+    chosen = resolve(environ)
+    assert chosen.problems == ()
+    (config,) = chosen.configs
+    return config
+
+
+def test_default_is_mem0s_posthog() -> None:
+    """With nothing set, events go to Mem0's project at PostHog's US cloud."""
+    config = only()
+    assert (config.name, config.endpoint, config.api_key) == ("posthog", VENDOR_HOST, VENDOR_API_KEY)
+    assert config.is_vendor is True
+
+
+def test_own_posthog() -> None:
+    """Key and host of our own variables are used; the application's `POSTHOG_*` never are."""
+    config = only(
+        MEM0_TELEMETRY_POSTHOG_API_KEY=" phc_own ",
+        MEM0_TELEMETRY_POSTHOG_HOST="https://eu.i.posthog.com/",
+        POSTHOG_API_KEY="phc_app",
+        POSTHOG_HOST="https://app.example.com",
+    )
+    assert (config.endpoint, config.api_key) == ("https://eu.i.posthog.com", "phc_own")
+    assert config.is_vendor is False
+
+
+@pytest.mark.parametrize(
+    ("environ", "endpoint", "headers", "protocol"),
+    [
+        ({}, "http://localhost:4318/v1/logs", {}, "http/protobuf"),
+        ({"MEM0_TELEMETRY_OTLP_PROTOCOL": "grpc"}, "http://localhost:4317", {}, "grpc"),
+        (
+            {
+                "MEM0_TELEMETRY_OTLP_ENDPOINT": "https://otel.example.com/base/",
+                "MEM0_TELEMETRY_OTLP_HEADERS": "X-Key=a%20b, other=c",
+                "OTEL_EXPORTER_OTLP_HEADERS": "x-app=secret",
+                "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://app.example.com/logs",
+            },
+            "https://otel.example.com/base/v1/logs",
+            {"x-key": "a b", "other": "c"},
+            "http/protobuf",
+        ),
+        (
+            {"MEM0_TELEMETRY_OTLP_HEADERS": "k=v", "OTEL_EXPORTER_OTLP_ENDPOINT": "https://app.example.com"},
+            "http://localhost:4318/v1/logs",
+            {"k": "v"},
+            "http/protobuf",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_EXPORTER_OTLP_HEADERS": "a=b"},
+            "http://c:4318/v1/logs",
+            {"a": "b"},
+            "http/protobuf",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://c:4318/mine", "OTEL_EXPORTER_OTLP_PROTOCOL": ""},
+            "http://c:4318/mine",
+            {},
+            "http/protobuf",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317"},
+            "http://c:4317",
+            {},
+            "grpc",
+        ),
+    ],
+)
+def test_otlp(environ: dict[str, str], endpoint: str, headers: dict[str, str], protocol: str) -> None:
+    """One of our own variables makes the standard ones count for nothing; without any, the standard ones apply."""
+    config = only(MEM0_TELEMETRY_EXPORTER="otlp", **environ)
+    assert (config.endpoint, config.headers, config.protocol) == (endpoint, headers, protocol)
+
+
+def test_standard_certificates() -> None:
+    """With the standard variables, the logs form of a certificate wins over the general one."""
+    config = only(
+        MEM0_TELEMETRY_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_CERTIFICATE="general.pem",
+        OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE="logs.pem",
+        OTEL_EXPORTER_OTLP_CLIENT_KEY="key.pem",
+    )
+    assert config.files == {"certificate": "logs.pem", "client_key": "key.pem"}
+
+
+def test_several_in_the_order_given() -> None:
+    """A list keeps its order, folds case of our own names, and takes each once."""
+    chosen = resolve({"MEM0_TELEMETRY_EXPORTER": "otlp, PostHog ,console,posthog"})
+    assert [config.name for config in chosen.configs] == ["otlp", "posthog", "console"]
+
+
+def test_installed_entry_point() -> None:
+    """Any installed `opentelemetry_logs_exporter` can be named."""
+    assert only(MEM0_TELEMETRY_EXPORTER="otlp_proto_http").name == "otlp_proto_http"
+
+
+@pytest.mark.parametrize("value", ["none", "NONE", "posthog,none"])
+def test_none_is_opted_out(value: str) -> None:
+    """`none`, alone or in a list, chooses nothing, and is no mistake."""
+    chosen = resolve({"MEM0_TELEMETRY_EXPORTER": value})
+    assert (chosen.configs, chosen.problems, chosen.none) == ((), (), True)
+    assert chosen.reason_for_none == "MEM0_TELEMETRY_EXPORTER chooses none"
+
+
+UNUSABLE = [
+    ("MEM0_TELEMETRY_EXPORTER", "postog"),
+    ("MEM0_TELEMETRY_EXPORTER", ""),
+    ("MEM0_TELEMETRY_EXPORTER", " , "),
+    ("MEM0_TELEMETRY_POSTHOG_API_KEY", "phx_personal"),
+    ("MEM0_TELEMETRY_POSTHOG_API_KEY", ""),
+    ("MEM0_TELEMETRY_POSTHOG_API_KEY", "k" * 65),
+    ("MEM0_TELEMETRY_POSTHOG_API_KEY", "phc_\n"[:4] + "\x00"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", ""),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "us.i.posthog.com"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "ftp://us.i.posthog.com"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://host:port"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://[::1"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://a b.example.com"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://user:secret@example.com"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://example.com/?token=secret"),
+]
+
+
+@pytest.mark.parametrize(("variable", "value"), UNUSABLE)
+def test_unusable_value_builds_no_destination(variable: str, value: str) -> None:
+    """A typo gives nothing to send to, with one sentence that names the variable, and no secret of the user's."""
+    chosen = resolve({variable: value})
+    assert chosen.configs == ()
+    (problem,) = chosen.problems
+    assert problem.startswith(variable)
+    assert chosen.reason_for_none == problem
+    assert not (len(value) > 8 and value in problem)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MEM0_TELEMETRY_OTLP_ENDPOINT", "localhost:4318"),
+        ("MEM0_TELEMETRY_OTLP_PROTOCOL", "http/json"),
+        ("MEM0_TELEMETRY_OTLP_PROTOCOL", ""),
+        ("MEM0_TELEMETRY_OTLP_HEADERS", "no-equals"),
+        ("MEM0_TELEMETRY_OTLP_HEADERS", "a=b%0Ac"),
+        ("MEM0_TELEMETRY_OTLP_HEADERS", "a b=c"),
+        ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com?token=secret"),
+        ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "carrier-pigeon"),
+    ],
+)
+def test_unusable_otlp_leaves_the_others(variable: str, value: str) -> None:
+    """What is wrong with one destination does not stop the others."""
+    chosen = resolve({"MEM0_TELEMETRY_EXPORTER": "otlp,console", variable: value})
+    assert [config.name for config in chosen.configs] == ["console"]
+    assert [problem.split()[0] for problem in chosen.problems] == [variable]
+    assert chosen.reason_for_none is None
+
+
+def test_fingerprint_names_the_address() -> None:
+    """The fingerprint differs with endpoint, key, headers and protocol, is stable, and holds none of them."""
+    base = {"MEM0_TELEMETRY_EXPORTER": "otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": "http://a:1"}
+    variants = [
+        only(**base),
+        only(**{**base, "MEM0_TELEMETRY_OTLP_ENDPOINT": "http://b:1"}),
+        only(**base, MEM0_TELEMETRY_OTLP_HEADERS="k=v"),
+        only(**base, MEM0_TELEMETRY_OTLP_PROTOCOL="grpc"),
+        only(),
+        only(MEM0_TELEMETRY_POSTHOG_API_KEY="phc_other"),
+    ]
+    prints = [variant.fingerprint for variant in variants]
+    assert len(set(prints)) == len(prints)
+    assert only(**base).fingerprint == prints[0]
+    assert all(len(print_) == 12 and int(print_, 16) >= 0 for print_ in prints)

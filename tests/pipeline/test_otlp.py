@@ -1,0 +1,231 @@
+"""The one-attempt OTLP exporters, over real sockets: what comes back is done, or comes again."""
+
+from __future__ import annotations
+
+import socket
+from concurrent import futures
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+from opentelemetry._logs import LogRecord
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import (
+    LogsServiceServicer,
+    add_LogsServiceServicer_to_server,
+)
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExportResult
+from opentelemetry.sdk.resources import Resource
+
+from mem0_telemetry.pipeline import otlp
+from mem0_telemetry.pipeline.destinations import DestinationConfig
+from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
+BATCH = [
+    ReadableLogRecord(
+        LogRecord(timestamp=1, event_name="mem0.add", body="mem0.add"), Resource({"service.name": "mem0"})
+    )
+]
+
+
+def http(url: str, **options: Any) -> otlp.OTLPExporter:
+    """An exporter that posts to `url`."""
+    return otlp.build(
+        DestinationConfig("otlp", endpoint=f"{url}/v1/logs", protocol="http/protobuf", **options)
+    )
+
+
+def test_http_request(server: CaptureServer) -> None:
+    """One uncompressed protobuf `POST` to the very URL, with the configured headers and none of the environment's."""
+    exporter = http(server.url, headers={"x-key": "secret"})
+    assert exporter.export(BATCH) is SUCCESS
+    (request,) = server.requests
+    assert request.path == "/v1/logs"
+    assert request.headers["content-type"] == "application/x-protobuf"
+    assert request.headers["x-key"] == "secret"
+    assert request.headers["user-agent"].startswith("mem0-telemetry/")
+    assert "content-encoding" not in request.headers
+    record = (
+        ExportLogsServiceRequest.FromString(request.raw_body).resource_logs[0].scope_logs[0].log_records[0]
+    )
+    assert record.event_name == "mem0.add"
+    assert exporter.force_flush() is True
+
+
+def test_http_is_isolated(server: CaptureServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No header, credential of a `.netrc`, cookie or compression of the application's reaches the wire."""
+    (tmp_path / ".netrc").write_text("default login someone password hunter2\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    for name in ("HEADERS", "LOGS_HEADERS"):
+        monkeypatch.setenv(f"OTEL_EXPORTER_OTLP_{name}", "x-leak=leaked")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "many")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere")
+    exporter = http(server.url)
+    server.answer(Answer(headers={"Set-Cookie": "leak=1"}))
+    assert exporter.export(BATCH) is SUCCESS
+    assert exporter.export(BATCH) is SUCCESS
+    for request in server.requests:
+        assert not {"authorization", "cookie", "x-leak", "content-encoding"} & set(request.headers)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_http_comes_again(status: int, server: CaptureServer) -> None:
+    """An answer that may change is FAILURE after one attempt, with the seconds that the server asks for."""
+    server.answer(Answer(status=status, headers={"Retry-After": "7"}))
+    exporter = http(server.url)
+    assert exporter.export(BATCH) is FAILURE
+    assert exporter.retry_after == 7
+    assert len(server.requests) == 1
+    assert exporter.export(BATCH) is SUCCESS
+    assert exporter.retry_after is None
+    assert exporter.dropped == {}
+
+
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 405, 413])
+def test_http_is_done_with_what_never_will_be(status: int, server: CaptureServer) -> None:
+    """An answer that stays is SUCCESS, dropped and counted; a redirect is not followed."""
+    server.answer(Answer(status=status, headers={"Location": f"{server.url}/elsewhere"}))
+    exporter = http(server.url)
+    assert exporter.export(BATCH) is SUCCESS
+    assert exporter.dropped == {f"http_{status}": 1}
+    assert [request.path for request in server.requests] == ["/v1/logs"]
+
+
+def test_http_looks_at_no_location(server: CaptureServer) -> None:
+    """A redirect to what is no URL, with a body that drips for ever, is done with at once like any other."""
+    server.answer(Answer(status=302, headers={"Location": "http://["}, body=b"x" * 60, drip=1.0))
+    exporter = http(server.url)
+    assert exporter.export(BATCH) is SUCCESS
+    assert exporter.dropped == {"http_302": 1}
+
+
+def test_http_refused_and_dropped_connections(server: CaptureServer) -> None:
+    """A connection that fails is FAILURE, and the next one works."""
+    server.answer(Answer(drop=True))
+    exporter = http(server.url)
+    assert exporter.export(BATCH) is FAILURE
+    assert exporter.export(BATCH) is SUCCESS
+    exporter.shutdown()
+    server.stop()
+    assert http(server.url).export(BATCH) is FAILURE
+
+
+@pytest.mark.parametrize(
+    ("text", "at_least", "at_most"),
+    [
+        ("5", 5, 5),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 1e9, 1e12),
+    ],
+)
+def test_retry_after(text: str, at_least: float, at_most: float) -> None:
+    """`Retry-After` is seconds or a date; the past is now."""
+    seconds = otlp._seconds(text)
+    assert seconds is not None
+    assert at_least <= seconds <= at_most
+
+
+@pytest.mark.parametrize("text", [None, "", "soon", "nan", "-1"])
+def test_retry_after_that_says_nothing(text: str | None) -> None:
+    """What is neither seconds nor a date says nothing."""
+    assert otlp._seconds(text) is None
+
+
+class _Logs(LogsServiceServicer):
+    def __init__(self) -> None:
+        self.requests: list[tuple[ExportLogsServiceRequest, dict[str, Any]]] = []
+        self.codes: list[grpc.StatusCode] = []
+
+    def Export(self, request: Any, context: Any) -> Any:  # noqa: N802  # gRPC's name
+        self.requests.append((request, {item.key: item.value for item in context.invocation_metadata()}))
+        if self.codes:
+            context.abort(self.codes.pop(0), "as told")
+        return ExportLogsServiceResponse()
+
+
+@pytest.fixture
+def logs() -> Iterator[tuple[_Logs, str]]:
+    """A gRPC logs service on this machine, and its URL."""
+    servicer = _Logs()
+    server = grpc.server(futures.ThreadPoolExecutor(2))
+    add_LogsServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield servicer, f"http://127.0.0.1:{port}"
+    server.stop(0).wait(5)
+
+
+def by_grpc(url: str, **options: Any) -> otlp.OTLPExporter:
+    """An exporter that calls the service at `url`."""
+    return otlp.build(DestinationConfig("otlp", endpoint=url, protocol="grpc", **options))
+
+
+def test_grpc_call(logs: tuple[_Logs, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call, with the configured headers and none of the environment's."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-leak=leaked")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "many")
+    servicer, url = logs
+    exporter = by_grpc(url, headers={"x-key": "secret"})
+    assert exporter.export(BATCH) is SUCCESS
+    ((request, metadata),) = servicer.requests
+    assert request.resource_logs[0].scope_logs[0].log_records[0].event_name == "mem0.add"
+    assert metadata["x-key"] == "secret"
+    assert "x-leak" not in metadata
+    exporter.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("code", "result", "dropped"),
+    [
+        (grpc.StatusCode.UNAVAILABLE, FAILURE, {}),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, FAILURE, {}),
+        (grpc.StatusCode.UNIMPLEMENTED, SUCCESS, {"grpc_unimplemented": 1}),
+        (grpc.StatusCode.UNAUTHENTICATED, SUCCESS, {"grpc_unauthenticated": 1}),
+    ],
+)
+def test_grpc_codes(
+    logs: tuple[_Logs, str], code: grpc.StatusCode, result: LogRecordExportResult, dropped: dict[str, int]
+) -> None:
+    """A code that may change is FAILURE after one call; one that stays is SUCCESS, dropped and counted."""
+    servicer, url = logs
+    servicer.codes.append(code)
+    exporter = by_grpc(url)
+    assert exporter.export(BATCH) is result
+    assert exporter.dropped == dropped
+    assert len(servicer.requests) == 1
+    assert exporter.export(BATCH) is SUCCESS
+    exporter.shutdown()
+
+
+def test_grpc_refused() -> None:
+    """Where nobody listens the call is FAILURE."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    exporter = by_grpc(url)
+    assert exporter.export(BATCH) is FAILURE
+    exporter.shutdown()
+
+
+def test_certificate_that_is_not_there(tmp_path: Path) -> None:
+    """A certificate of the standard variables that cannot be read is an error when the exporter is built."""
+    with pytest.raises(OSError, match=r"missing\.pem"):
+        otlp.build(
+            DestinationConfig(
+                "otlp",
+                endpoint="https://127.0.0.1:1",
+                protocol="grpc",
+                files={"certificate": str(tmp_path / "missing.pem")},
+            )
+        )

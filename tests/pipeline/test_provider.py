@@ -1,0 +1,142 @@
+"""The private provider, its resource and the last selection: nothing of the application's gets in."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+
+from mem0_telemetry.pipeline.provider import SCHEMA_URL, PrivateProvider
+from mem0_telemetry.pipeline.resource import runtime_metadata
+from mem0_telemetry.pipeline.selection import Selection
+from opentelemetry import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INSTALLATION = "0b0f2d5c-6e8e-4f6f-9a55-9d3f2b1c0a77"
+
+
+class Collecting(LogRecordProcessor):
+    """Keeps what is emitted."""
+
+    def __init__(self) -> None:
+        self.records: list[ReadWriteLogRecord] = []
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Keep it."""
+        self.records.append(log_record)
+
+    def shutdown(self) -> None:
+        """Nothing to do."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002
+        """Nothing to do."""
+        return True
+
+
+@pytest.fixture
+def hostile_environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An application whose OpenTelemetry settings would cut, fail or mark our records."""
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "team=secret,service.name=theirs")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "theirs")
+    monkeypatch.setenv("OTEL_ATTRIBUTE_COUNT_LIMIT", "2")
+    monkeypatch.setenv("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "many")
+    monkeypatch.setenv("OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT", "1")
+    return
+
+
+@pytest.mark.usefixtures("hostile_environ")
+def test_record_is_ours_alone() -> None:
+    """Name, body, time, attributes, resource and scope are as given, inside a span and against every setting."""
+    collecting = Collecting()
+    provider = PrivateProvider({"service.name": "mem0"}, collecting)
+    with TracerProvider(shutdown_on_exit=False).get_tracer("app").start_as_current_span("request"):
+        assert trace.get_current_span().get_span_context().is_valid
+        provider.emit(123, "mem0.add", {f"k{n}": "long value" for n in range(20)})
+    (record,) = collecting.records
+    log = record.log_record
+    assert (log.event_name, log.body, log.timestamp) == ("mem0.add", "mem0.add", 123)
+    assert log.severity_number is SeverityNumber.INFO
+    assert (log.trace_id, log.span_id) == (0, 0)
+    attributes = dict(log.attributes or {})
+    assert len(attributes.pop("log.record.uid")) == 36  # type: ignore[arg-type]
+    assert attributes == {f"k{n}": "long value" for n in range(20)}
+    assert record.resource is not None
+    assert dict(record.resource.attributes) == {"service.name": "mem0"}
+    assert record.resource.schema_url == SCHEMA_URL
+    assert record.instrumentation_scope is not None
+    assert record.instrumentation_scope.name == "mem0_telemetry"
+
+
+def test_runtime_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenTelemetry's values for machine and system, major and minor of the system, and no build strings."""
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr(platform, "release", lambda: "6.18.44-some-vendor+1")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    found = runtime_metadata(service_version="2.2.1", sdk_version="1.45.1")
+    assert found["os.type"] == "linux"
+    assert found["os.version"] == "6.18"
+    assert found["host.arch"] == "amd64"
+    assert found["service.version"] == "2.2.1"
+    assert found["telemetry.distro.name"] == "mem0-telemetry"
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        ("win32", "windows"),
+        ("darwin", "darwin"),
+        ("freebsd14", "freebsd"),
+        ("sunos5", "solaris"),
+        ("emscripten", None),
+    ],
+)
+def test_operating_systems(system: str, expected: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sys.platform` becomes OpenTelemetry's well-known value; what has none is left out."""
+    monkeypatch.setattr("sys.platform", system)
+    assert runtime_metadata(service_version="", sdk_version="").get("os.type") == expected
+
+
+class TestSelection:
+    """The last step before a record is spooled."""
+
+    def select(
+        self, name: str | None, resource: Resource | None = None, **attributes: object
+    ) -> ReadableLogRecord | None:
+        """Select a record as an application might emit it."""
+        record = LogRecord(timestamp=5, event_name=name, body={"free": "text"}, attributes=attributes)  # type: ignore[arg-type]
+        record.trace_id, record.span_id = 7, 8
+        return Selection()(ReadableLogRecord(record, resource or Resource({})))
+
+    def test_new_record_of_declared_values(self) -> None:
+        """Undeclared attributes, body, trace and span id, severity and resource attributes of others are gone."""
+        resource = Resource({"service.name": "mem0", "service.instance.id": "x", "team": "secret"})
+        selected = self.select("mem0.add", resource, **{"mem0.sync_type": "sync", "memory": "secret"})
+        assert selected is not None
+        log = selected.log_record
+        assert dict(log.attributes or {}) == {"mem0.sync_type": "sync"}
+        assert (log.body, log.trace_id, log.span_id, log.timestamp) == ("mem0.add", 0, 0, 5)
+        assert dict(selected.resource.attributes) == {"service.name": "mem0"}
+
+    @pytest.mark.parametrize("name", [None, "", "mem0.unheard", "app.event"])
+    def test_other_events_are_dropped(self, name: str | None) -> None:
+        """An event that is not registered is no event."""
+        assert self.select(name) is None
+
+    def test_selecting_twice_selects_the_same(self) -> None:
+        """What has been selected passes again as it is."""
+        selection = Selection()
+        resource = Resource({"service.name": "mem0", "app.installation.id": INSTALLATION})
+        record = LogRecord(timestamp=5, event_name="mem0.add", attributes={"mem0.sync_type": "sync"})
+        once = selection(ReadableLogRecord(record, resource))
+        assert once is not None
+        twice = selection(once)
+        assert twice is not None
+        assert twice.log_record.attributes == once.log_record.attributes
+        assert twice.resource == once.resource

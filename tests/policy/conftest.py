@@ -1,0 +1,11 @@
+"""Fixtures of the policy's tests."""
+
+import pytest
+
+from mem0_telemetry.policy import identity
+
+
+@pytest.fixture
+def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known of an id that an earlier test had for its process."""
+    monkeypatch.setattr(identity, "_ephemeral_id", None)

@@ -1,0 +1,118 @@
+"""Consent: the truth table of `conformance/consent.json`, and that nothing but a clear yes is a yes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mem0_telemetry._state import State
+from mem0_telemetry.policy.consent import DISABLED, ENABLED, UNREADABLE, Consent, choice_of, decide
+
+TABLE = json.loads((Path(__file__).parents[2] / "conformance" / "consent.json").read_text())
+SWITCHES = ("MEM0_TELEMETRY", "OTEL_SDK_DISABLED", "DO_NOT_TRACK", "PYTEST_VERSION", "PYTEST_CURRENT_TEST")
+
+
+@pytest.mark.parametrize("case", TABLE["decisions"], ids=lambda case: json.dumps(case)[:120])
+def test_the_truth_table_holds(case: dict[str, Any]) -> None:
+    """Every decision of the truth table is what `decide` answers, deciding source and all."""
+    consent = decide(
+        case["environment"],
+        flag=case.get("switch", True),
+        choice=case.get("choice", ENABLED),
+        destination_problem=case.get("destination_problem"),
+    )
+    assert (consent.enabled, consent.source) == (case["enabled"], case["source"])
+    if "also" in case:
+        assert [source for source, _ in consent.also] == case["also"]
+
+
+def test_the_truth_table_names_every_switch() -> None:
+    """No switch can be added to the code without a line in the truth table."""
+    sources = {case["source"] for case in TABLE["decisions"]}
+    assert sources == {*SWITCHES, "default", "set_enabled", "state.json", "destination"}
+
+
+def test_a_stored_choice_has_the_words_of_the_truth_table() -> None:
+    """A state holds one of the table's three choices, and one that cannot be read holds no other."""
+    assert {case["choice"] for case in TABLE["decisions"] if "choice" in case} == {
+        choice_of(State()),
+        choice_of(State(disabled=True)),
+        choice_of(State(readable=False)),
+    }
+    assert choice_of(State()) == "enabled"
+    assert choice_of(State(disabled=True)) == "disabled"
+    assert choice_of(State(disabled=True, readable=False)) == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"environ": {}}, "nothing says off"),
+        ({"environ": {"MEM0_TELEMETRY": "Yes"}}, "MEM0_TELEMETRY='Yes'"),
+        ({"environ": {}, "flag": False}, "running program"),
+        ({"environ": {}, "choice": DISABLED}, "`mem0-telemetry disable`"),
+        ({"environ": {}, "choice": UNREADABLE}, "`mem0-telemetry enable`"),
+        ({"environ": {"PYTEST_VERSION": "9"}}, "MEM0_TELEMETRY=true"),
+        ({"environ": {}, "destination_problem": "no key is set"}, "no key is set"),
+    ],
+    ids=str,
+)
+def test_the_reason_says_what_to_look_at(setting: dict[str, Any], said: str) -> None:
+    """Each decision's reason names the setting behind it, or the command that undoes it."""
+    assert said in decide(**setting).reason
+
+
+def test_every_source_that_says_off_is_told() -> None:
+    """Beside the source that decides, the others that say off are told with their reasons."""
+    consent = decide({"DO_NOT_TRACK": "1", "OTEL_SDK_DISABLED": "true"}, choice=DISABLED)
+    assert consent.source == "OTEL_SDK_DISABLED"
+    assert [source for source, _ in consent.also] == ["DO_NOT_TRACK", "state.json"]
+    assert all(reason for _, reason in consent.also)
+
+
+@given(
+    environ=st.dictionaries(st.sampled_from(SWITCHES), st.text(max_size=8)),
+    flag=st.booleans(),
+    choice=st.sampled_from([ENABLED, DISABLED, UNREADABLE, "nonsense"]),
+    problem=st.one_of(st.none(), st.text(min_size=1, max_size=8)),
+)
+def test_anything_off_wins(*, environ: dict[str, str], flag: bool, choice: str, problem: str | None) -> None:
+    """One more source that says off never turns telemetry on, whatever the others say."""
+    consent = decide(environ, flag=flag, choice=choice, destination_problem=problem)
+    if not flag or choice != ENABLED or problem is not None:
+        assert not consent.enabled
+    if consent.enabled:
+        assert consent.source in {"default", "MEM0_TELEMETRY"}
+        assert consent.also == ()
+    for worse in (
+        decide(environ, flag=False, choice=choice, destination_problem=problem),
+        decide(environ, flag=flag, choice=UNREADABLE, destination_problem=problem),
+        decide({**environ, "DO_NOT_TRACK": "1"}, flag=flag, choice=choice, destination_problem=problem),
+        decide({**environ, "MEM0_TELEMETRY": "0"}, flag=flag, choice=choice, destination_problem=problem),
+        decide(environ, flag=flag, choice=choice, destination_problem="nowhere"),
+    ):
+        assert not worse.enabled
+
+
+@given(st.text())
+def test_only_three_spellings_keep_it_on(value: str) -> None:
+    """`MEM0_TELEMETRY` keeps telemetry on for `true`, `1` and `yes` in any case, and for nothing else."""
+    assert decide({"MEM0_TELEMETRY": value}).enabled == (value.lower() in {"true", "1", "yes"})
+
+
+def test_a_reason_shows_a_value_without_its_control_characters() -> None:
+    """What is set is repeated in the reason so that it can do nothing to a terminal, and is cut short."""
+    reason = decide({"MEM0_TELEMETRY": "\x1b[2J" + "x" * 500}).reason
+    assert "\x1b" not in reason
+    assert len(reason) < 100
+
+
+def test_consent_cannot_be_changed() -> None:
+    """A decision is a value: writing to it raises."""
+    consent = decide({})
+    with pytest.raises(AttributeError):
+        consent.enabled = True
+    assert consent == Consent(enabled=True, source="default", reason=consent.reason)

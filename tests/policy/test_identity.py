@@ -1,0 +1,198 @@
+"""Identity: one random id for each installation, and Mem0's `config.json` is never changed."""
+
+import json
+import stat
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from identities import MEM0S, is_random, write_config
+
+from mem0_telemetry import _state
+from mem0_telemetry.policy.identity import Identity, current, establish, forget, reset
+
+pytestmark = pytest.mark.usefixtures("new_process")
+
+
+def test_mem0s_id_is_kept(tmp_path: Path) -> None:
+    """A UUID that Mem0 has written is the installation's id, so that unique counts continue."""
+    before = write_config(tmp_path, {"user_id": MEM0S})
+    assert establish(str(tmp_path)) == Identity(id=MEM0S) == current(str(tmp_path))
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_a_missing_config_is_made_as_mem0_makes_it(tmp_path: Path) -> None:
+    """Without a `config.json` one is made with the id alone, for the owner alone."""
+    made = establish(str(tmp_path))
+    assert is_random(made.id)
+    assert not made.ephemeral
+    assert (tmp_path / "config.json").read_text() == json.dumps({"user_id": made.id}, indent=4)
+    assert stat.S_IMODE((tmp_path / "config.json").stat().st_mode) == 0o600
+    assert establish(str(tmp_path)) == made
+
+
+def test_nothing_exists_before_the_first_event(tmp_path: Path) -> None:
+    """Asking for the current id makes none, and answers none although Mem0 has one."""
+    write_config(tmp_path, {"user_id": MEM0S})
+    assert current(str(tmp_path)) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_mem0s_id_is_remembered_when_a_tool_drops_it(tmp_path: Path) -> None:
+    """Mem0's tools rewrite `config.json` with a fixed schema: the id stays all the same."""
+    write_config(tmp_path, {"user_id": MEM0S})
+    establish(str(tmp_path))
+    write_config(tmp_path, {"telemetry": {"anonymous_id": "cli-1"}, "defaults": {}})
+    assert establish(str(tmp_path)) == Identity(id=MEM0S)
+
+
+@pytest.mark.parametrize(
+    "user_id",
+    [
+        "",
+        "anonymous_user",
+        7,
+        None,
+        [],
+        MEM0S.upper(),
+        "me@example.com",
+        str(uuid.uuid1()),
+        str(uuid.UUID(int=0)),
+    ],
+    ids=range(9),
+)
+def test_only_a_random_uuid_is_taken_over(tmp_path: Path, user_id: object) -> None:
+    """A `user_id` that is no random UUID (one of version 1 holds the MAC address) is left where it is."""
+    before = write_config(tmp_path, {"user_id": user_id})
+    made = establish(str(tmp_path))
+    assert is_random(made.id)
+    assert made.id != user_id
+    assert not made.ephemeral
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        {
+            "telemetry": {
+                "aliased_pairs": ["5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"]
+            }
+        },
+        {"platform": {"user_email": "me@example.com"}},
+        {"platform": {"api_key": "m0-secret"}},
+    ],
+    ids=["aliased", "e-mail", "api key"],
+)
+@pytest.mark.parametrize("when", ["before the first event", "later"])
+def test_an_id_that_belongs_to_an_account_is_not_used(
+    tmp_path: Path, account: dict[str, Any], when: str
+) -> None:
+    """Where `config.json` shows an account, the id is a fresh one from the next event on, and for good."""
+    if when == "later":
+        write_config(tmp_path, {"user_id": MEM0S})
+        assert establish(str(tmp_path)).id == MEM0S
+    before = write_config(tmp_path, {"user_id": MEM0S, **account})
+    made = establish(str(tmp_path))
+    assert is_random(made.id)
+    assert made.id != MEM0S
+    assert (tmp_path / "config.json").read_bytes() == before
+    write_config(tmp_path, {"user_id": MEM0S})
+    assert establish(str(tmp_path)) == made
+
+
+@pytest.mark.parametrize(
+    "harmless", [{"telemetry": {"aliased_pairs": []}}, {"platform": {}}, {"platform": "x"}]
+)
+def test_an_empty_account_is_none(tmp_path: Path, harmless: dict[str, Any]) -> None:
+    """The empty fields that Mem0's tools write say nothing of an account."""
+    write_config(tmp_path, {"user_id": MEM0S, **harmless})
+    assert establish(str(tmp_path)).id == MEM0S
+
+
+def test_a_hosted_client_replaces_a_shared_id_once(tmp_path: Path) -> None:
+    """Building a hosted client replaces Mem0's id by a fresh one, and a fresh one is not replaced again."""
+    write_config(tmp_path, {"user_id": MEM0S})
+    assert establish(str(tmp_path)).id == MEM0S
+    made = establish(str(tmp_path), account_linked=True)
+    assert made.id != MEM0S
+    assert establish(str(tmp_path), account_linked=True) == made == establish(str(tmp_path))
+
+
+def test_a_hosted_client_alone_gets_an_id_that_mem0_does_not_know(tmp_path: Path) -> None:
+    """With a hosted client from the start, no `config.json` is made: the client would send the id on."""
+    made = establish(str(tmp_path), account_linked=True)
+    assert is_random(made.id)
+    assert not (tmp_path / "config.json").exists()
+
+
+def test_an_id_that_is_about_to_be_replaced_is_not_current(tmp_path: Path) -> None:
+    """What is current is the id of the next event: none where an account shows, or cannot be ruled out."""
+    write_config(tmp_path, {"user_id": MEM0S})
+    establish(str(tmp_path))
+    assert current(str(tmp_path)) == Identity(id=MEM0S)
+    for changed in ({"user_id": MEM0S, "platform": {"api_key": "m0-x"}}, "{"):
+        write_config(tmp_path, changed)
+        assert current(str(tmp_path)) is None
+
+
+def test_an_empty_object_is_a_config_without_an_id(tmp_path: Path) -> None:
+    """`{}` is understood: the id is a fresh one in our own state, and the file stays as it is."""
+    write_config(tmp_path, "{}")
+    assert not establish(str(tmp_path)).ephemeral
+    assert (tmp_path / "config.json").read_text() == "{}"
+
+
+def test_our_own_id_does_not_ask_the_config(tmp_path: Path) -> None:
+    """An id that was never Mem0's stays, whatever becomes of `config.json`."""
+    made = establish(str(tmp_path), account_linked=True)
+    write_config(tmp_path, "{")
+    assert establish(str(tmp_path)) == made
+
+
+@pytest.mark.parametrize("stored", ["not a uuid", str(uuid.uuid1()), ""], ids=["text", "version 1", "empty"])
+def test_a_stored_id_that_is_no_random_uuid_is_replaced(tmp_path: Path, stored: str) -> None:
+    """Whatever stands in `state.json`, only a random UUID is ever used."""
+    _state.update(str(tmp_path), lambda state: state.but(installation_id=stored))
+    assert current(str(tmp_path)) is None
+    assert is_random(establish(str(tmp_path)).id)
+
+
+def test_reset_gives_a_fresh_id(tmp_path: Path) -> None:
+    """After `reset` the id is another one, and stays."""
+    before = write_config(tmp_path, {"user_id": MEM0S})
+    establish(str(tmp_path))
+    fresh = reset(str(tmp_path))
+    assert fresh.id != MEM0S
+    assert establish(str(tmp_path)) == fresh == current(str(tmp_path))
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_a_forgotten_id_does_not_come_back(tmp_path: Path) -> None:
+    """After `disable` or `clean` the next id is a fresh one, although `config.json` still has the old one."""
+    write_config(tmp_path, {"user_id": MEM0S})
+    establish(str(tmp_path))
+    _state.update(str(tmp_path), forget)
+    assert current(str(tmp_path)) is None
+    assert establish(str(tmp_path)).id != MEM0S
+
+
+def test_an_api_key_in_the_config_survives_byte_for_byte(tmp_path: Path) -> None:
+    """Whatever we do, a `config.json` with an API key in it keeps every byte, its mode and its inode."""
+    path = tmp_path / "config.json"
+    path.write_text(f'{{"platform":{{"api_key":"m0-secret"}},\n\t"user_id" : "{MEM0S}"}}\n')
+    path.chmod(0o640)
+    before, status = path.read_bytes(), path.stat()
+    establish(str(tmp_path))
+    establish(str(tmp_path), account_linked=True)
+    reset(str(tmp_path))
+    _state.update(str(tmp_path), forget)
+    _state.update(str(tmp_path), lambda state: state.but(disabled=True))
+    establish(str(tmp_path))
+    assert path.read_bytes() == before
+    assert (path.stat().st_ino, path.stat().st_mtime_ns, path.stat().st_mode) == (
+        status.st_ino,
+        status.st_mtime_ns,
+        status.st_mode,
+    )

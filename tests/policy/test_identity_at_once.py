@@ -1,0 +1,103 @@
+"""Identity while others write at the same time: many processes and Mem0's own tools end with one id."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from identities import MEM0S, write_config
+
+from mem0_telemetry.policy.identity import Identity, current, establish
+
+pytestmark = pytest.mark.usefixtures("new_process")
+
+
+def test_an_id_that_mem0_writes_meanwhile_is_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Mem0 makes `config.json` between our look and our own making of it, its id is taken over."""
+    link = os.link
+
+    def mem0_is_first(*arguments: Any) -> None:
+        write_config(tmp_path, {"user_id": MEM0S})
+        link(*arguments)
+
+    monkeypatch.setattr(os, "link", mem0_is_first)
+    assert establish(str(tmp_path)) == Identity(id=MEM0S)
+    assert sorted(path.name for path in (tmp_path / "telemetry").iterdir()) == ["state.json", "state.lock"]
+
+
+ESTABLISH = """
+import sys, time
+from mem0_telemetry.policy.identity import establish
+sys.stdin.read()
+made = establish(sys.argv[1])
+print(made.id, made.ephemeral)
+"""
+
+
+def race(directory: Path, count: int) -> list[str]:
+    """Let `count` processes establish the id at once and answer what each printed."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ESTABLISH, str(directory)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(count)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.close()
+    answers = []
+    for process in processes:
+        assert process.stdout is not None
+        answers.append(process.stdout.read().strip())
+        process.stdout.close()
+        assert process.wait(120) == 0
+    return answers
+
+
+def test_fifty_processes_end_with_one_id(tmp_path: Path) -> None:
+    """Fifty processes that record their first event at once end with one stored id."""
+    answers = race(tmp_path, 50)
+    stored = current(str(tmp_path))
+    assert stored is not None
+    assert set(answers) == {f"{stored.id} False"}
+    assert json.loads((tmp_path / "config.json").read_text()) == {"user_id": stored.id}
+
+
+REWRITE = """
+import json, pathlib, sys
+path = pathlib.Path(sys.argv[1])
+print("ready", flush=True)
+for n in range(400):
+    # As Mem0's tools do it: load what there is, then write a fixed schema in place.
+    try:
+        known = json.loads(path.read_text())
+    except ValueError:
+        known = {}
+    kept = {"platform": {"base_url": "x" * (n % 50)}, "user_id": known.get("user_id")}
+    path.write_text(json.dumps(kept, indent=2))
+"""
+
+
+def test_a_tool_that_rewrites_the_config_meanwhile_does_no_harm(tmp_path: Path) -> None:
+    """While another program loads and writes `config.json` in place, the stored id stays the same one."""
+    write_config(tmp_path, {"user_id": MEM0S})
+    assert establish(str(tmp_path)).id == MEM0S
+    writer = subprocess.Popen(
+        [sys.executable, "-c", REWRITE, str(tmp_path / "config.json")], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "ready\n"
+    seen = set()
+    while writer.poll() is None:
+        made = establish(str(tmp_path))
+        seen.add(made.id if not made.ephemeral else "ephemeral")
+    writer.stdout.close()
+    assert writer.returncode == 0
+    assert seen <= {MEM0S, "ephemeral"}
+    assert current(str(tmp_path)) == Identity(id=MEM0S) == establish(str(tmp_path))

@@ -1,0 +1,91 @@
+"""Identity where none can be read or stored: the process has one of its own, marked as ephemeral."""
+
+import os
+from pathlib import Path
+
+import pytest
+from identities import MEM0S, is_random, write_config
+
+from mem0_telemetry import _state
+from mem0_telemetry.policy.identity import Identity, current, establish
+
+pytestmark = pytest.mark.usefixtures("new_process")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '"x"', "7", "\x00", "{}x"], ids=range(8))
+def test_a_config_that_cannot_be_understood_gives_an_ephemeral_id(tmp_path: Path, content: str) -> None:
+    """Whether it has an account cannot be known: the id is this process's, is marked, and not stored."""
+    before = write_config(tmp_path, content)
+    made = establish(str(tmp_path))
+    assert made.ephemeral
+    assert is_random(made.id)
+    assert establish(str(tmp_path)) == made
+    assert current(str(tmp_path)) is None
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("kind", ["directory", "fifo", "dangling link"])
+def test_a_config_that_is_no_file_is_left_alone(tmp_path: Path, kind: str) -> None:
+    """A directory, a pipe or a link to nowhere as `config.json` neither hangs us nor is replaced."""
+    path = tmp_path / "config.json"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(tmp_path / "nowhere")
+    before = path.lstat()
+    made = establish(str(tmp_path))
+    assert is_random(made.id)
+    assert made.ephemeral == (kind != "dangling link")
+    assert path.lstat().st_ino == before.st_ino
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_read_only_home_gives_an_ephemeral_id(tmp_path: Path) -> None:
+    """Where nothing can be stored, the id is this process's, and marked; tried as a user who is not root."""
+    tmp_path.chmod(0o555)
+    establish("/dev/null/.mem0")  # what it imports may not be readable for another user
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        if os.geteuid() == 0:
+            os.setuid(65534)
+        made = establish(str(tmp_path))
+        os.write(writable, f"{made.ephemeral} {current(str(tmp_path))}".encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(readable, 100) == b"True None"
+    os.close(readable)
+    os.close(writable)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_cannot_exist_gives_an_ephemeral_id() -> None:
+    """Without any place to store it, the id is this process's, is marked, and is always the same."""
+    made = establish("/dev/null/.mem0")
+    assert made.ephemeral
+    assert establish("/dev/null/.mem0") == made
+    assert current("/dev/null/.mem0") is None
+
+
+def test_a_stored_id_is_used_where_nothing_more_can_be_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stored id needs no writing: it is used on a disk that has become read-only."""
+    write_config(tmp_path, {"user_id": MEM0S})
+    establish(str(tmp_path))
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(_state, "update", read_only)
+    assert establish(str(tmp_path)) == Identity(id=MEM0S)
+
+
+def test_an_unreadable_state_gives_an_ephemeral_id(tmp_path: Path) -> None:
+    """A state that cannot be read is not written over by an event."""
+    (tmp_path / "telemetry").mkdir()
+    (tmp_path / "telemetry" / "state.json").write_text("{")
+    assert establish(str(tmp_path)).ephemeral
+    assert (tmp_path / "telemetry" / "state.json").read_text() == "{"

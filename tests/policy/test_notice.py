@@ -1,0 +1,135 @@
+"""The notice, on a real pseudo-terminal: shown once, before anything is recorded, and never anywhere else."""
+
+import io
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from terminals import what_is_seen
+
+from mem0_telemetry import _state
+from mem0_telemetry._state import State
+from mem0_telemetry.policy.notice import TEXT, VERSION, admits, concerns, is_shown, is_terminal
+
+PROGRAM = """
+import os, subprocess, sys
+from mem0_telemetry import _state
+from mem0_telemetry.policy.notice import admits
+directory, *further = sys.argv[1:]
+state = _state.read(directory)
+print(admits(directory, os.environ, stderr=sys.stderr, vendor=True, state=state), flush=True)
+if further:
+    subprocess.run([sys.executable, "-c", open(further[0]).read(), directory], check=True)
+"""
+
+
+def start(directory: Path, *, terminal: bool = True, chosen: dict[str, str] | None = None) -> tuple[str, str]:
+    """Run a program that asks twice, itself and in a child; answer what it and its user got to see."""
+    script = directory.parent / "program.py"
+    script.write_text(PROGRAM)
+    reader, end = pty.openpty() if terminal else os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(directory), str(script)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(chosen or {})},
+        stdout=subprocess.PIPE,
+        stderr=end,
+        text=True,
+        start_new_session=True,
+    )
+    os.close(end)
+    answers, _ = process.communicate(timeout=180)
+    return answers, what_is_seen(reader)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Answer an empty Mem0 directory."""
+    (tmp_path / "mem0").mkdir()
+    return tmp_path / "mem0"
+
+
+def test_it_is_shown_once_and_that_run_records_nothing(home: Path) -> None:
+    """The first run at a terminal shows the notice and records nothing, child and all; the next one does."""
+    assert start(home) == ("False\nFalse\n", TEXT)
+    stored = _state.read(str(home)).notice
+    assert (stored["version"], stored["date"]) == (VERSION, time.strftime("%Y-%m-%d", time.gmtime()))
+    assert start(home) == ("True\nTrue\n", "")
+
+
+def test_without_a_terminal_there_is_no_notice(home: Path) -> None:
+    """Where nobody sits there, nothing is shown or stored, and the run records."""
+    assert start(home, terminal=False) == ("True\nTrue\n", "")
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"MEM0_TELEMETRY": "true"}, {"MEM0_TELEMETRY_EXPORTER": "posthog"}], ids=["on", "exporter"]
+)
+def test_whoever_has_chosen_is_not_told(home: Path, chosen: dict[str, str]) -> None:
+    """An explicit yes, or an explicit destination, needs no notice."""
+    assert start(home, chosen=chosen) == ("True\nTrue\n", "")
+    assert list(home.iterdir()) == []
+
+
+def test_where_it_cannot_be_remembered_nothing_is_recorded(home: Path) -> None:
+    """A notice that would come back at every start is not shown, and nothing is recorded instead."""
+    (home / "telemetry").write_text("in the way")
+    for _ in range(2):
+        assert start(home) == ("False\nFalse\n", "")
+
+
+@pytest.mark.parametrize(("terminal", "vendor"), [(False, True), (True, False), (False, False)])
+def test_it_concerns_the_vendor_at_a_terminal_only(*, terminal: bool, vendor: bool) -> None:
+    """Somebody's own destination, or no terminal, is no reason for a notice."""
+    assert concerns({}, terminal=True, vendor=True)
+    assert not concerns({}, terminal=terminal, vendor=vendor)
+
+
+def test_a_dry_run_shows_no_notice() -> None:
+    """A dry run creates nothing, so it cannot remember a notice either."""
+    assert not concerns({"MEM0_TELEMETRY_DEBUG": "1"}, terminal=True, vendor=True)
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [({}, False), ({"version": 0}, False), ({"version": VERSION}, True), ({"version": VERSION + 1}, True)],
+)
+def test_a_new_text_is_shown_again(*, stored: dict[str, int], shown: bool) -> None:
+    """An older notice does not count; a newer one, of a newer release, does."""
+    assert is_shown(State(notice=stored)) == shown
+    assert not is_shown(State(notice={"version": "1"}))
+
+
+def test_two_programs_at_once_show_it_once(home: Path) -> None:
+    """Of two programs that read the state before either wrote it, one shows it and neither records."""
+    seen: list[str] = []
+    for _ in range(2):
+        reader, end = pty.openpty()
+        with os.fdopen(end, "w") as stderr:
+            assert not admits(str(home), {}, stderr=stderr, vendor=True, state=State())
+        seen.append(what_is_seen(reader))
+    assert seen == [TEXT, ""]
+
+
+@pytest.mark.parametrize("stream", [None, io.StringIO(), io.BytesIO()], ids=["none", "text", "bytes"])
+def test_what_has_no_terminal_is_none(stream: io.TextIOBase | None) -> None:
+    """A stderr that is gone, or that the application has replaced, is no terminal."""
+    assert not is_terminal(stream)  # type: ignore[arg-type]
+
+
+def test_a_closed_stderr_is_no_terminal(tmp_path: Path) -> None:
+    """A closed stderr is no terminal, and asking raises nothing."""
+    with (tmp_path / "closed").open("w") as stream:
+        pass
+    assert not is_terminal(stream)
+
+
+def test_the_text_fits_a_terminal() -> None:
+    """Each line fits 80 columns; it says what, to whom, how to see it and how to stop it."""
+    assert max(len(line) for line in TEXT.splitlines()) <= 80
+    for word in ("PostHog", "US", "MEM0_TELEMETRY_DEBUG=1", "mem0-telemetry disable", "MEM0_TELEMETRY=False"):
+        assert word in TEXT

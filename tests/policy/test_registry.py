@@ -1,0 +1,190 @@
+"""Registry lint: what is declared is named, typed and documented by the rules, and is all that Mem0 has."""
+
+import ast
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mem0_telemetry.delivery import DROP_REASONS
+from mem0_telemetry.policy import registry
+from mem0_telemetry.policy.registry import EVENTS, Attribute, added_attributes, components, model, types
+from mem0_telemetry.policy.registry.attributes import CLIENT_API_VERSION
+
+ATTRIBUTES = {
+    attribute.key: attribute
+    for attribute in (
+        *(attribute for event in EVENTS for attribute in event.attributes),
+        *added_attributes.OF_EVERY_RECORD,
+        *added_attributes.OF_THE_RESOURCE,
+    )
+}
+NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+CLOSED = (
+    types.Bool,
+    types.ClassPath,
+    types.Constant,
+    types.Enum,
+    types.EnumSet,
+    types.Int,
+    types.Mark,
+    types.Rate,
+    types.Uuid,
+    types.Version,
+)
+MEM0 = Path(str(importlib.util.find_spec("mem0").origin)).parent  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES.values(), ids=ATTRIBUTES)
+def test_an_attribute_is_declared_by_the_rules(attribute: Attribute) -> None:
+    """Every attribute has a namespaced key, a closed type, a sentence, a level and a first release."""
+    assert NAME.fullmatch(attribute.key)
+    assert type(attribute.type) in CLOSED
+    assert attribute.type.describe()
+    assert re.fullmatch(r"[A-Z].*\.", attribute.brief)
+    assert attribute.level in model.LEVELS
+    assert re.fullmatch(r"(mem0ai|mem0-telemetry) \d+\.\d+\.\d+", attribute.since)
+    assert not attribute.posthog_name.startswith("$")
+
+
+def test_every_type_is_closed() -> None:
+    """There is no type for free text: each one in the module is one that is known to be closed."""
+    declared = {value for value in vars(types).values() if isinstance(value, type) and hasattr(value, "take")}
+    assert declared == set(CLOSED)
+
+
+@pytest.mark.parametrize("attribute", ATTRIBUTES.values(), ids=ATTRIBUTES)
+def test_declared_values_are_bounded(attribute: Attribute) -> None:
+    """An enum ends in `other` or `custom`, has no value twice and none that could not be sent."""
+    values = getattr(attribute.type, "values", None)
+    if values is None:
+        return
+    assert values[-1] in {"other", "custom"}
+    assert len(set(values)) == len(values) < 120
+    assert all(re.fullmatch(r"[A-Za-z0-9_.$-]{1,100}", value) for value in values)
+
+
+def test_no_key_is_also_a_namespace() -> None:
+    """By OpenTelemetry's naming rules no attribute is called like the namespace of another."""
+    for key in ATTRIBUTES:
+        assert not [other for other in ATTRIBUTES if other.startswith(f"{key}.")]
+
+
+def test_names_are_unique() -> None:
+    """No two events share a name here or in PostHog, and no key has two meanings."""
+    assert len({event.name for event in EVENTS}) == len(EVENTS)
+    assert len({event.posthog_name for event in EVENTS}) == len(EVENTS)
+    for event in EVENTS:
+        keys = [attribute.key for attribute in event.attributes]
+        assert len(set(keys)) == len(keys)
+        names = [attribute.posthog_name for attribute in event.attributes]
+        assert len(set(names)) == len(names)
+    declared = {id(attribute) for event in EVENTS for attribute in event.attributes}
+    assert len(declared) == len({attribute.key for event in EVENTS for attribute in event.attributes})
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
+def test_an_event_is_declared_by_the_rules(event: model.Event) -> None:
+    """Every event has a name under `mem0.`, says when it is recorded and what it is good for."""
+    assert event.name.startswith("mem0.")
+    assert NAME.fullmatch(event.name)
+    assert re.fullmatch(r"[A-Z].*\.", event.brief)
+    assert re.fullmatch(r"[A-Z].*\?", event.question)
+    assert 0 < event.sample_rate <= 1
+    assert event.hot == (event.sample_rate < 1)
+    assert re.fullmatch(r"mem0ai \d+\.\d+\.\d+", event.since)
+    if event.told_by_name:
+        keys = next(attribute for attribute in event.attributes if attribute.mem0_name == "keys")
+        assert set(event.told_by_name) <= set(keys.type.values)  # type: ignore[attr-defined]
+
+
+def calls() -> Iterator[tuple[str, set[str]]]:
+    """Answer each event that the installed mem0ai captures, and the properties that it passes."""
+    for path in MEM0.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            captures = node.func.id in {"capture_event", "capture_client_event"}
+            if captures and isinstance(node.args[0], ast.Constant):
+                passed = [argument for argument in node.args[2:] if isinstance(argument, ast.Dict)]
+                keys = [key.value for given in passed for key in given.keys if isinstance(key, ast.Constant)]
+                yield str(node.args[0].value), {str(key) for key in keys}
+
+
+NEVER_SENT = {"memory_id", "encoded_ids", "webhook_id", "email", "schema", "name", "description"}
+
+
+def test_every_event_of_the_installed_mem0_is_declared() -> None:
+    """Each event that the installed mem0ai captures is in the registry, with its properties."""
+    declared = {event.posthog_name: event for event in EVENTS}
+    found = dict.fromkeys(name for name, _ in calls())
+    assert len(found) > 40
+    assert [name for name in found if name not in declared] == []
+    for name, properties in calls():
+        event = declared[name]
+        sent = {attribute.mem0_name for attribute in event.attributes} | {*event.told_by_name} | NEVER_SENT
+        assert properties <= sent, name
+
+
+FACTORIES = {
+    "VectorStoreFactory": components.VECTOR_STORES,
+    "LlmFactory": components.LLMS,
+    "EmbedderFactory": components.EMBEDDING_MODELS,
+    "GraphStoreFactory": components.GRAPH_STORES,
+}
+
+
+def provider_tables() -> Iterator[tuple[str, set[str]]]:
+    """Answer the provider table of each factory of the installed mem0ai, by the classes it names."""
+    tree = ast.parse((MEM0 / "utils" / "factory.py").read_text(encoding="utf-8"))
+    for factory in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        for node in (node for node in factory.body if isinstance(node, ast.Assign)):
+            assert ast.unparse(node.targets[0]) == "provider_to_class"
+            assert isinstance(node.value, ast.Dict)
+            paths = (value.elts[0] if isinstance(value, ast.Tuple) else value for value in node.value.values)
+            yield factory.name, {ast.literal_eval(path) for path in paths}
+
+
+def test_every_component_of_the_installed_mem0_is_declared() -> None:
+    """Each class that a factory of the installed mem0ai can make is in the registry's enum."""
+    tables = dict(provider_tables())
+    assert {"VectorStoreFactory", "LlmFactory", "EmbedderFactory"} <= set(tables)
+    for factory, declared in FACTORIES.items():
+        assert tables.get(factory, set()) - set(declared) == set(), factory
+
+
+SOURCE = Path(registry.__file__).parents[3]
+LOADED = """
+import os, sys
+before = {*sys.modules}
+import mem0_telemetry._state
+import mem0_telemetry.policy.consent
+import mem0_telemetry.policy.identity
+import mem0_telemetry.policy.notice
+import mem0_telemetry.policy.registry
+import mem0_telemetry.policy.sampling
+print(*({*sys.modules} - before))
+"""
+
+
+def test_what_the_drop_in_needs_is_cheap() -> None:
+    """Registry, consent, sampling and state load nothing that costs: the drop-in needs them at once."""
+    command = [sys.executable, "-S", "-c", LOADED]
+    loaded = subprocess.check_output(command, text=True, env={"PYTHONPATH": str(SOURCE)})
+    assert {name for name in loaded.split() if name.split(".")[0] != "mem0_telemetry"} <= {"__future__"}
+
+
+def test_versions_of_the_api_are_shared() -> None:
+    """The API version is one enum, wherever Mem0 sends it."""
+    function = ATTRIBUTES["mem0.function"].type
+    assert isinstance(function, types.ClassPath)
+    assert function.versions == CLIENT_API_VERSION.type
+
+
+def test_every_reason_for_a_drop_is_declared() -> None:
+    """Each reason under which the pipeline counts has its attribute, beside the drop-in's own."""
+    assert set(added_attributes.DROP_REASONS) == {*DROP_REASONS, "unknown_event", "not_ready"}

@@ -1,0 +1,72 @@
+"""Sampling as Mem0 does it, and without a trace in the application's random numbers."""
+
+import os
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mem0_telemetry.policy.sampling import DEFAULT_RATE, keep, rate_from
+
+
+@pytest.mark.parametrize(
+    ("value", "rate"),
+    [("0", 0.0), ("1", 1.0), ("0.25", 0.25), (" 0.5 ", 0.5), ("1e-3", 0.001)],
+)
+def test_a_rate_is_read(value: str, rate: float) -> None:
+    """A number from 0 to 1 is the rate."""
+    assert rate_from({"MEM0_TELEMETRY_SAMPLE_RATE": value}) == rate
+
+
+@pytest.mark.parametrize("value", ["", "half", "1.1", "-0.1", "nan", "inf", "50%", "0,5"])
+def test_an_unusable_rate_is_the_default(value: str) -> None:
+    """What is no number from 0 to 1 is Mem0's own default."""
+    assert rate_from({"MEM0_TELEMETRY_SAMPLE_RATE": value}) == DEFAULT_RATE == rate_from({}) == 0.1
+
+
+@given(st.text())
+def test_reading_a_rate_never_raises(value: str) -> None:
+    """Whatever is set, the rate is from 0 to 1."""
+    assert 0 <= rate_from({"MEM0_TELEMETRY_SAMPLE_RATE": value}) <= 1
+
+
+def test_the_share_that_is_kept_is_the_rate() -> None:
+    """0 keeps nothing, 1 everything, and a rate between them about that share."""
+    assert not any(keep(0.0) for _ in range(1000))
+    assert all(keep(1.0) for _ in range(1000))
+    assert 1500 < sum(keep(0.1) for _ in range(20_000)) < 2500
+
+
+def test_the_applications_random_numbers_are_left_alone() -> None:
+    """Seeding decides nothing about telemetry, and telemetry does not move the application's sequence."""
+    random.seed(7)
+    expected = [random.random() for _ in range(5)]  # noqa: S311  # the application's numbers
+    random.seed(7)
+    seen = []
+    for _ in range(5):
+        keep(0.5)
+        seen.append(random.random())  # noqa: S311
+    assert seen == expected
+    random.seed(7)
+    first = [keep(0.5) for _ in range(64)]
+    random.seed(7)
+    assert first != [keep(0.5) for _ in range(64)]
+
+
+def test_forked_workers_do_not_keep_the_same_events() -> None:
+    """Two children of one process draw from sequences of their own."""
+    keep(0.5)
+    drawn = []
+    for _ in range(2):
+        readable, writable = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(writable, bytes(keep(0.5) for _ in range(64)))
+            os._exit(0)
+        os.close(writable)
+        drawn.append(os.read(readable, 64))
+        os.close(readable)
+        os.waitpid(child, 0)
+    assert len(drawn[0]) == 64
+    assert drawn[0] != drawn[1]

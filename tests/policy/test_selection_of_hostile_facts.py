@@ -1,0 +1,148 @@
+"""Selection from whatever is given: no code of a value is run, and nothing undeclared comes out."""
+
+from typing import Any
+
+import pytest
+from facts import event
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mem0_telemetry.policy.registry import EVENTS, Event, event_by_mem0_name, select, select_record
+
+
+class Trap(str):
+    """A text whose every method gives the game away."""
+
+    __slots__ = ()
+
+    def __getattribute__(self, name: str) -> Any:
+        raise AssertionError(f"{name} was called")
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("== was called")
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)
+
+    def __len__(self) -> int:
+        raise AssertionError("len was called")
+
+    def __str__(self) -> str:
+        raise AssertionError("str was called")
+
+
+class TrapList(list):  # type: ignore[type-arg]
+    """A list that gives the game away when it is looked at."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("iter was called")
+
+    def __len__(self) -> int:
+        raise AssertionError("len was called")
+
+
+class TrapInt(int):
+    """A number that gives the game away when it is compared."""
+
+    def __le__(self, other: object) -> bool:
+        raise AssertionError("<= was called")
+
+    __lt__ = __ge__ = __gt__ = __le__
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("== was called")
+
+    def __hash__(self) -> int:
+        raise AssertionError("hash was called")
+
+    def __bool__(self) -> bool:
+        raise AssertionError("bool was called")
+
+
+class TrapDict(dict):  # type: ignore[type-arg]
+    """A dict that gives the game away when it is asked."""
+
+    def get(self, *_: object) -> Any:
+        """Give the game away."""
+        raise AssertionError("get was called")
+
+    def __getitem__(self, _: object) -> Any:
+        raise AssertionError("[] was called")
+
+    def __iter__(self) -> Any:
+        raise AssertionError("iter was called")
+
+
+@pytest.mark.parametrize("registered", EVENTS, ids=lambda registered: registered.name)
+def test_no_code_of_a_value_is_run(registered: Event) -> None:
+    """A value of a subclass of a built-in type is left out unasked; a cyclic one does no harm."""
+    cyclic: list[Any] = []
+    cyclic.append(cyclic)
+    names = {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.told_by_name}
+    for trap in (Trap("x"), TrapList(["x"]), TrapInt(1), TrapDict(a=1), object()):
+        given_facts = dict.fromkeys(names - {*registered.told_by_name}, trap)
+        assert select(registered, given_facts) == {}
+    assert set(select(registered, dict.fromkeys(names, cyclic)).values()) <= {
+        ("other",),
+        registered.told_by_name,
+    }
+
+
+def test_no_code_of_a_key_is_run() -> None:
+    """A key that is no plain text is not looked up, and the other facts come through all the same."""
+    facts: dict[Any, Any] = {Trap("limit"): 3, "sync_type": "sync", 7: 7, None: None}
+    assert select(event("mem0.search"), facts) == {"mem0.sync_type": "sync"}
+
+
+def test_only_a_plain_dict_is_looked_at() -> None:
+    """Facts that are not exactly a `dict` select nothing."""
+    for facts in (None, 7, "x", [("limit", 3)], TrapDict(limit=3)):
+        assert select(event("mem0.search"), facts) == {}
+
+
+def test_huge_facts_are_not_walked_through_by_value() -> None:
+    """Only declared names are looked up: a hundred thousand unknown facts select nothing."""
+    assert select(event("mem0.search"), {f"k{n}": n for n in range(100_000)}) == {}
+
+
+def test_an_unknown_event_is_none() -> None:
+    """What the registry does not declare is no event: notices and `$identify` above all."""
+    names: list[object] = ["mem0.notice_displayed", "$identify", "mem0.x", "", None, 7, [], Trap("mem0.add")]
+    for name in names:
+        assert event_by_mem0_name(name) is None
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.data())
+def test_whatever_is_given_only_declared_values_come_out(data: st.DataObject) -> None:
+    """For any facts of any event, each value that comes out is one that its type declares, and is stable."""
+    registered = data.draw(st.sampled_from(EVENTS))
+    names = sorted(
+        {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.told_by_name, "user_id"}
+    )
+    facts = data.draw(st.dictionaries(st.sampled_from(names) | st.text(), ANYTHING))
+    result = select(registered, facts)
+    types = {attribute.key: attribute.type for attribute in registered.attributes}
+    for key, value in result.items():
+        assert type(value) in {bool, int, float, str, tuple}
+        assert value not in ((), "")
+        assert types[key].take(value) == value
+    assert select_record(result, registered.name) == result
+
+
+@given(st.text(min_size=4, max_size=30), st.sampled_from(EVENTS))
+def test_a_planted_text_never_comes_out(secret: str, registered: Event) -> None:
+    """A text of the user's, planted in every fact and as every key, is in nothing that comes out."""
+    names = [a.mem0_name for a in registered.attributes if a.mem0_name] + [*registered.told_by_name]
+    declared = {str(value) for a in registered.attributes for value in getattr(a.type, "values", ())}
+    if any(secret in value for value in declared) or secret.strip("0123456789.") == "":
+        return
+    for planted in (secret, [secret], {secret: secret}, [[secret]], (secret, "user_id")):
+        facts = {**dict.fromkeys(names, planted), secret: planted}
+        assert secret not in repr(select(registered, facts))

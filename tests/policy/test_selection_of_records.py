@@ -1,0 +1,85 @@
+"""Selection of whole records: what is read back from disk, or comes from the SDK, holds nothing undeclared."""
+
+import pytest
+from facts import SEARCH_AS_MEM0_HAS_IT, event
+
+from mem0_telemetry.policy.registry import dropped_attributes, select, select_record, select_resource
+
+
+def test_a_record_is_selected_again() -> None:
+    """What was selected comes through a second selection unchanged, with what the writer has added."""
+    first = select(event("mem0.search"), SEARCH_AS_MEM0_HAS_IT)
+    added = {
+        "app.installation.id": "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10",
+        "service.version": "2.2.1",
+        "log.record.uid": "01890a5d-ac96-774b-bcce-b302099a8057",
+        "mem0.installation.ephemeral": True,
+        "mem0.ci": True,
+        "mem0.telemetry.dropped.queue_full": 12,
+    }
+    assert select_record({**first, **added}, "mem0.search") == {**first, **added}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mem0.limit", 3),  # declared, but not of this event
+        ("user.id", "alice"),
+        ("app.installation.id", "alice"),
+        ("app.installation.id", "0B8A1C7E-3F43-4F0B-9D53-6F6F2D6B1A10"),
+        ("app.installation.id", "0b8a1c7e3f43-4f0b-9d53-6f6f2d6b1a10-"),
+        ("app.installation.id", "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1agg"),
+        ("log.record.uid", 7),
+        ("mem0.ci", False),
+        ("mem0.ci", "github"),
+        ("mem0.telemetry.dropped.queue_full", 0),
+        ("mem0.telemetry.dropped.alice", 3),
+        ("mem0.sync_type", 7),
+    ],
+)
+def test_a_tampered_line_loses_what_is_not_declared(key: str, value: object) -> None:
+    """Whatever a spooled line holds, only declared attributes of its event get out of it."""
+    assert select_record({key: value}, "mem0.init") == {}
+
+
+@pytest.mark.parametrize("name", [None, "", "client.add", "mem0.notice_displayed"])
+def test_a_record_of_an_unknown_event_is_none(name: str | None) -> None:
+    """A record that is no declared event is not selected at all."""
+    assert select_record({"mem0.sync_type": "sync"}, name) is None
+
+
+def test_the_resource_keeps_what_is_declared() -> None:
+    """Versions, system and architecture come through; what the SDK and the environment add does not."""
+    declared = {
+        "service.name": "mem0",
+        "service.version": "2.2.1",
+        "telemetry.sdk.language": "python",
+        "telemetry.sdk.name": "opentelemetry",
+        "telemetry.sdk.version": "1.45.2",
+        "telemetry.distro.name": "mem0-telemetry",
+        "telemetry.distro.version": "0.1.0",
+        "process.runtime.name": "cpython",
+        "process.runtime.version": "3.11.7",
+        "os.type": "linux",
+        "os.version": "6.1",
+        "host.arch": "amd64",
+        "app.installation.id": "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10",
+    }
+    leaks = {
+        "service.instance.id": "1f5a9c1e-0000-4000-8000-000000000000",
+        "host.name": "build-7.acme.internal",
+        "deployment.environment.name": "prod",
+        "process.command_args": ("--key", "secret"),
+    }
+    assert select_resource({**declared, **leaks}) == declared
+    assert select_resource({"os.version": "6.1.147-acme #1 SMP", "service.name": "acme"}) == {
+        "os.version": "6.1",
+        "service.name": "other",
+    }
+
+
+def test_drops_are_told_by_reason() -> None:
+    """Counts of dropped events become attributes of their own, by declared reasons only."""
+    assert dropped_attributes({"queue_full": 12, "expired": 0, "alice": 3}) == {
+        "mem0.telemetry.dropped.queue_full": 12
+    }

@@ -1,0 +1,101 @@
+"""The closed types one by one: their edges, what they remember, and the words that `TELEMETRY.md` has for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mem0_telemetry.policy.registry import types
+
+ENUM = types.Enum("a", "b")
+LONG = "x" * 200
+LONGER = "x" * 201
+PATH = types.ClassPath(versioned=["m.A", "m.B"], versions=types.Enum("v1"), plain=["m.C"])
+VERSION = types.Version(parts=3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (types.Bool(), "`true` or `false`"),
+        (types.Mark(), "`true`, or absent"),
+        (types.Constant("CPython"), "`CPython`"),
+        (types.Constant(True), "`true`"),
+        (types.Int(1, 9), "whole number, 1 to 9"),
+        (types.Rate(decimals=3), "number, 0 to 1, to 3 decimals"),
+        (ENUM, "one of `a`, `b`, `other`"),
+        (types.Enum("a", other="custom"), "one of `a`, `custom`"),
+        (PATH, "one of `m.A.v1`, `m.A.other`, `m.B.v1`, `m.B.other`, `m.C`, `custom`"),
+        (types.EnumSet("a", "b"), "list of `a`, `b`, `other`"),
+        (VERSION, "version, at most 3 numbers"),
+        (types.Uuid(), "random UUID"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_type_is_told_in_words(kind: types.Type, words: str) -> None:
+    """Each type says which values there are, as the page for users prints it."""
+    assert kind.describe() == words
+
+
+@pytest.mark.parametrize(
+    ("kind", "given_value", "taken"),
+    [
+        (types.Constant("python"), "python", "python"),
+        (types.Constant("python"), "Python", None),
+        (types.Constant(True), True, True),
+        (types.Constant(True), 1, None),
+        (types.Int(1, 9), 1, 1),
+        (types.Int(1, 9), 9, 9),
+        (types.Int(1, 9), 0, None),
+        (types.Int(1, 9), 10, None),
+        (types.Enum(LONG), LONG, LONG),
+        (types.Enum(LONGER), LONGER, "other"),
+        (types.EnumSet(LONG), [LONG], (LONG,)),
+        (types.EnumSet(LONGER), [LONGER], ("other",)),
+        (types.EnumSet("a", "b"), ["a", "b"] * 50, ("a", "b")),
+        (types.EnumSet("a", "b"), [*["a"] * 100, "b"], ("a", "other")),
+        (types.EnumSet("a", "b"), [*["a"] * 99, "b", "a"], ("a", "b", "other")),
+        (types.EnumSet("a"), ["acme", "a"], ("a", "other")),
+        (types.ClassPath(versioned=[], versions=ENUM, plain=[LONG]), LONG, LONG),
+        (types.ClassPath(versioned=[], versions=ENUM, plain=[LONGER]), LONGER, "custom"),
+        (PATH, "m.B.v2", "m.B.other"),
+        (VERSION, "1.2.3", "1.2.3"),
+        (VERSION, "1.2.3.4", "1.2.3"),
+        (VERSION, "1.2.3.4rc1", "1.2.3"),
+        (VERSION, "1.2.", "1.2"),
+        (VERSION, "999999.1", "999999.1"),
+        (VERSION, "9999999.1", None),
+        (VERSION, "1.2a999999", "1.2a999999"),
+        (VERSION, "1.2a9999999", "1.2"),
+        (VERSION, "1.2b", "1.2"),
+        (VERSION, "1.2X3", "1.2"),
+        (VERSION, "1.2a1X", "1.2a1"),
+        (VERSION, 7, None),
+        (VERSION, "1" + "." * 199, "1"),
+        (VERSION, "1" + "." * 200, None),
+        (types.Uuid(), "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10", "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10"),
+        (types.Uuid(), "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a1X", None),
+    ],
+    ids=lambda value: ascii(value)[:20] if isinstance(value, (str, list)) else None,
+)
+def test_where_a_type_ends(kind: types.Type, given_value: object, taken: object) -> None:
+    """The last value that is taken, and the first that is not."""
+    result = kind.take(given_value)
+    assert result == taken
+    assert type(result) is type(taken)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        (types.Rate(decimals=6), [number / 1000 for number in range(100)]),
+        (VERSION, [f"{number}.0" for number in range(100)]),
+    ],
+    ids=["Rate", "Version"],
+)
+def test_what_is_remembered_is_bounded_and_right(kind: Any, values: list[Any]) -> None:
+    """Whatever number of values came before, each is taken the same way again, and 64 are remembered."""
+    for _ in range(2):
+        assert [kind.take(value) for value in values] == values
+    assert len(kind._memo) == 64

@@ -1,0 +1,167 @@
+"""An application with OpenTelemetry of its own; `test_isolation.py` runs it, and looks at what it prints.
+
+`python host_application.py before|after|auto|inner URL [fork]`: its providers are set before us, after our first
+event, or by `opentelemetry-instrument` (`inner`: nobody sets any). It calls its own server at URL with each HTTP
+library, works inside a span with baggage, and prints one JSON object: everything that it could see of us.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from typing import Any
+
+ORDER, URL, *FURTHER = sys.argv[1:]
+BAGGAGE = "planted_baggage_6Wd"
+
+
+class _Heard(logging.Handler):
+    """Everything that anybody logs, in front of everybody."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.records: list[tuple[str, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append((record.name, record.getMessage()))
+
+
+heard = _Heard()
+logging.getLogger().addHandler(heard)
+logging.getLogger().setLevel(logging.DEBUG)
+exporters: dict[str, Any] = {}
+
+
+def set_up_opentelemetry() -> None:
+    """What an application does at its start: global providers, and every installed instrumentation."""
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    from opentelemetry import _logs, metrics, trace
+
+    exporters.update(
+        spans=InMemorySpanExporter(), logs=InMemoryLogRecordExporter(), metrics=InMemoryMetricReader()
+    )
+    tracer_provider, logger_provider = TracerProvider(), LoggerProvider()
+    tracer_provider.add_span_processor(SimpleSpanProcessor(exporters["spans"]))
+    logger_provider.add_log_record_processor(SimpleLogRecordProcessor(exporters["logs"]))
+    trace.set_tracer_provider(tracer_provider)
+    _logs.set_logger_provider(logger_provider)
+    metrics.set_meter_provider(MeterProvider([exporters["metrics"]]))
+    exporters["global"] = logger_provider
+    instrument_everything()
+
+
+def instrument_everything() -> None:
+    """Every instrumentation that is installed, but ours."""
+    from importlib.metadata import entry_points
+
+    for entry_point in entry_points(group="opentelemetry_instrumentor"):
+        if entry_point.name not in ("mem0", "logging"):  # `logging` changes the root logger's format
+            entry_point.load()().instrument()
+
+
+def call_own_server() -> None:
+    """One request with each library, which the application's instrumentation is to see."""
+    import httpx
+    import requests
+    import urllib3
+
+    requests.get(f"{URL}/own/requests", timeout=10)
+    httpx.get(f"{URL}/own/httpx", timeout=10)
+    urllib3.PoolManager().request("GET", f"{URL}/own/urllib3")
+
+
+def work() -> list[str]:
+    """A request of the application's, in the middle of which Mem0 is used; answer its trace and span id."""
+    from opentelemetry import baggage, context, trace
+
+    token = context.attach(baggage.set_baggage("user", BAGGAGE))
+    try:
+        with trace.get_tracer("application").start_as_current_span("request") as span:
+            call_own_server()
+            record()
+            ids = span.get_span_context()
+            return [format(ids.trace_id, "032x"), format(ids.span_id, "016x")]
+    finally:
+        context.detach(token)
+
+
+def record() -> None:
+    """One event of Mem0's, delivered."""
+    import mem0_telemetry
+    from mem0_telemetry import telemetry
+
+    telemetry.capture_event("mem0.init", object(), {"sync_type": "sync", "explain": True})
+    assert mem0_telemetry.flush(60), mem0_telemetry.status()
+
+
+def seen() -> dict[str, Any]:
+    """Everything that reached the application's exporters and log handlers."""
+    from opentelemetry import _logs
+
+    found: dict[str, Any] = {
+        # The exporters of our destinations are named by their loggers; our own logger is ours to use.
+        "records": [each for each in heard.records if each[0] != "mem0_telemetry"],
+        "environ": {name: value for name, value in os.environ.items() if name.startswith("OTEL_")},
+    }
+    if exporters:
+        found["spans"] = [
+            [span.name, {key: str(value) for key, value in (span.attributes or {}).items()}]
+            for span in exporters["spans"].get_finished_spans()
+        ]
+        found["logs"] = [str(data.log_record.event_name) for data in exporters["logs"].get_finished_logs()]
+        metrics = exporters["metrics"].get_metrics_data()
+        found["metrics"] = metrics.to_json() if metrics is not None else ""
+        found["global is its own"] = _logs.get_logger_provider() is exporters["global"]
+    return found
+
+
+def in_a_child() -> dict[str, Any]:
+    """The same in a forked process."""
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        ids = work()
+        with os.fdopen(writable, "w") as answer:
+            json.dump({**seen(), "ids": ids}, answer)
+        os._exit(0)
+    os.close(writable)
+    with os.fdopen(readable) as answer:
+        found: dict[str, Any] = json.load(answer)
+    os.waitpid(child, 0)
+    return found
+
+
+def main() -> None:
+    """Do it all, and print what was seen."""
+    if ORDER == "before":
+        set_up_opentelemetry()
+    if ORDER != "auto":
+        import mem0_telemetry
+
+        mem0_telemetry.instrument()
+    if ORDER == "after":
+        record()
+        set_up_opentelemetry()
+    before = dict(os.environ)
+    ids: list[str] = []
+    if ORDER == "inner":  # with such settings not even the API's tracer can be had
+        record()
+    else:
+        ids = work()
+    found = {**seen(), "ids": ids}
+    if "fork" in FURTHER:
+        found["child"] = in_a_child()
+    found["environment is as it was"] = dict(os.environ) == before
+    sys.stdout.write(json.dumps(found) + "\n")
+
+
+main()

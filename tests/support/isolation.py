@@ -1,0 +1,178 @@
+"""Run an application with OpenTelemetry of its own, our process its process, and look for what crosses between them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import opentelemetry.sdk
+from grpc_receiver import GrpcReceiver
+from processes import posthog_environ
+
+from opentelemetry.exporter.posthog.testing import CaptureServer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PROGRAM = Path(__file__).with_name("host_application.py")
+MARKER = "marker_4tz"
+"""What every setting of the application's holds, and the secret of its baggage."""
+_SECRETS = (MARKER, "planted_baggage_6wd")
+_INSTALLED = Path(opentelemetry.sdk.__path__[0]).parent
+_NUMBERS = ("COUNT_LIMIT", "LENGTH_LIMIT")
+
+
+def every_setting(url: str) -> dict[str, str]:
+    """Answer every `OTEL_*` variable that the installed SDK, exporters and instrumentations have, set to the marker."""
+    found = set()
+    for source in _INSTALLED.rglob("*.py"):
+        found.update(re.findall(r"\bOTEL_[A-Z0-9_]*[A-Z0-9]", source.read_text(encoding="utf-8")))
+    values = {}
+    for name in found:
+        values[name] = MARKER
+        if name.endswith("HEADERS"):
+            values[name] = f"x-{MARKER}={MARKER}"
+        elif name.endswith("RESOURCE_ATTRIBUTES"):
+            values[name] = f"{MARKER}={MARKER},service.instance.id={MARKER},service.name={MARKER}"
+        elif name.endswith("ENDPOINT"):
+            values[name] = f"{url}/{MARKER}"
+        elif name.endswith(_NUMBERS):  # the application's own SDK cannot be loaded with anything else
+            values[name] = "1"
+    return values
+
+
+def usable_settings(url: str) -> dict[str, str]:
+    """Answer those settings with which an application can still have an SDK of its own, and no limits on its spans."""
+    settings = {
+        name: value
+        for name, value in every_setting(url).items()
+        if name.endswith(("HEADERS", "ENDPOINT", "RESOURCE_ATTRIBUTES", "SERVICE_NAME"))
+        or name.startswith("OTEL_LOGRECORD")
+    }
+    return {**settings, "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED": "true"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the application saw, and what went over the wire to our destinations."""
+
+    report: dict[str, Any]
+    stderr: str
+    wire: bytes
+    """Every head and body, in lower case."""
+    events: list[dict[str, Any]]
+    own: list[Any]
+    """Requests that arrived at the application's own server."""
+    ports: tuple[int, ...]
+    """Of our destinations."""
+
+    def breaches(self) -> set[str]:
+        """Say in which ways one side has seen something of the other."""
+        processes = [self.report, *([self.report["child"]] if "child" in self.report else [])]
+        found = {f"{secret} is on our wire" for secret in _SECRETS if secret.encode() in self.wire}
+        for process in processes:
+            ids = [form for id_ in process["ids"] for form in (id_.encode(), bytes.fromhex(id_))]
+            if any(id_ in self.wire for id_ in ids):
+                found.add("an id of the application's trace is on our wire")
+            seen = json.dumps([process.get(kind) for kind in ("spans", "metrics", "logs", "records")])
+            found.update(
+                f"the application sees port {port}" for port in self.ports if re.search(rf"\b{port}\b", seen)
+            )
+            if process.get("logs"):
+                found.add("our events are among the application's logs")
+            if "otel.sdk.log" in process.get("metrics", ""):
+                found.add("our SDK counts on the application's meter")
+            if process.get("global is its own") is False:
+                found.add("the global provider is ours")
+        if b"traceparent" in self.wire or b"authorization" in self.wire:
+            found.add("a header of the application's is on our wire")
+        if b"service.instance.id" in self.wire:
+            found.add("the resource has a service.instance.id")
+        if any(
+            not {"sync_type", "client_version", "os"} <= set(event["properties"]) for event in self.events
+        ):
+            found.add("the application's limits cut our events")
+        if not self.report["environment is as it was"]:
+            found.add("the environment was changed")
+        return found
+
+
+def run(  # noqa: PLR0913  # what a run is about
+    home: Path,
+    order: str,
+    *further: str,
+    protocol: str = "http/protobuf",
+    launcher: tuple[str, ...] = (),
+    settings: Mapping[str, str] | None = None,
+    further_settings: Mapping[str, str] | None = None,
+    package: Path | None = None,
+) -> Outcome:
+    """Run the application; return what both sides saw.
+
+    Args:
+        home: its home, with a `.netrc` in it that has a password for every host.
+        order: when it sets its providers.
+        further: what else it is to do.
+        protocol: of our OTLP destination, which is there beside PostHog and the console.
+        launcher: the command that starts it.
+        settings: its OpenTelemetry variables; by default all that leave it an SDK.
+        further_settings: more of them.
+        package: where another build of ours lies.
+    """
+    (home / ".netrc").write_text(f"default login {MARKER} password {MARKER}\n")
+    (home / ".netrc").chmod(0o600)
+    with ExitStack() as stack:
+        own, posthog, otlp = (stack.enter_context(CaptureServer()) for _ in range(3))
+        grpc = stack.enter_context(GrpcReceiver())
+        environ = posthog_environ(
+            home,
+            posthog.url,
+            MEM0_TELEMETRY_EXPORTER="posthog,otlp,console",
+            MEM0_TELEMETRY_OTLP_ENDPOINT=grpc.url if protocol == "grpc" else otlp.url,
+            MEM0_TELEMETRY_OTLP_PROTOCOL=protocol,
+            PATH=str(Path(sys.executable).parent),
+            PYTHONWARNINGS="ignore:This process",  # from 3.12 on, the interpreter's own word at a fork
+            **(usable_settings(own.url) if settings is None else settings),
+            **(further_settings or {}),
+        )
+        if package is not None:
+            environ["PYTHONPATH"] += f":{package}"
+        result = subprocess.run(
+            [*launcher, sys.executable, _PROGRAM, order, own.url, *further],
+            env=environ,
+            cwd=home,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        printed, _, report = result.stdout.rstrip("\n").rpartition("\n")
+        assert len(grpc.calls if protocol == "grpc" else otlp.requests) > 0
+        assert printed.count('"event_name"') == len(posthog.events) > 0
+        requests = [*posthog.requests, *otlp.requests]
+        heads = [repr((each.path, dict(each.headers))).encode() for each in requests]
+        bodies = [body for each in requests for body in (each.body, each.raw_body)]
+        return Outcome(
+            report=json.loads(report),
+            stderr=result.stderr,
+            wire=b"\n".join((*heads, *bodies, *grpc.calls, printed.encode())).lower(),
+            events=posthog.events,
+            own=own.requests,
+            ports=(posthog.port, otlp.port, grpc.port),
+        )
+
+
+LIBRARIES = {"/own/requests", "/own/httpx", "/own/urllib3"}
+
+
+def own_spans(report: dict[str, Any]) -> set[str]:
+    """Answer which of the application's own requests its spans tell of."""
+    spans = json.dumps(report["spans"])
+    return {path for path in LIBRARIES if path in spans}

@@ -1,0 +1,25 @@
+"""Imported, it has the process say on stderr, after the word `HEARD`, what no application should hear of us."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+_APPLICATION = {"mem0", "httpx"}
+"""Real Mem0 and its HTTP client say a lot themselves, on the application's threads."""
+
+
+class _Listener(logging.Handler):
+    """At the root, for every level: an application that logs all that there is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        ours = (record.threadName or "").startswith("mem0-telemetry-")
+        if record.name.partition(".")[0] in _APPLICATION and not ours:
+            return
+        if record.levelno > logging.DEBUG or (ours and record.name != "mem0_telemetry"):
+            text = f"{record.levelname} {record.name} in {record.threadName}: {record.getMessage()}"
+            sys.stderr.write(f"HEARD {text}\n")
+
+
+logging.getLogger().addHandler(_Listener())
+logging.getLogger().setLevel(logging.DEBUG)

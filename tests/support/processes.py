@@ -1,0 +1,82 @@
+"""Run Python code in a process of its own, with a home of its own, and nothing of this process's settings."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+NO_EXPORTERS = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
+"""Settings with which `opentelemetry-instrument` exports nothing of the application's own."""
+
+_SUPPORT = Path(__file__).parent
+_FOREIGN = ("MEM0_", "OTEL_", "PYTEST_", "POSTHOG_", "DO_NOT_TRACK", "CI", "GITHUB_", "COV_CORE")
+
+
+def clean_environ(home: Path, **settings: str) -> dict[str, str]:
+    """The environment of a user with the home directory `home` and these `settings`."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    return {**inherited, "HOME": str(home), "PYTHONPATH": str(_SUPPORT), **settings}
+
+
+def posthog_environ(home: Path, url: str, **settings: str) -> dict[str, str]:
+    """As `clean_environ`, with PostHog's place taken by the server at `url`, and nothing sampled out."""
+    return clean_environ(
+        home,
+        MEM0_TELEMETRY_POSTHOG_API_KEY="phc_test",
+        MEM0_TELEMETRY_POSTHOG_HOST=url,
+        MEM0_TELEMETRY_SAMPLE_RATE="1",
+        **settings,
+    )
+
+
+def run_program(
+    command: Sequence[str | Path],
+    environ: Mapping[str, str],
+    *,
+    cwd: Path | None = None,
+    timeout: float = 180,
+) -> subprocess.CompletedProcess[str]:
+    """Run `command` to its end, in its home unless `cwd` is given; the caller looks at the result."""
+    return subprocess.run(
+        command,
+        env=dict(environ),
+        cwd=cwd or environ["HOME"],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def run_python(
+    code: str,
+    environ: Mapping[str, str],
+    *,
+    timeout: float = 180,
+    python: str = sys.executable,
+    listening: bool = True,
+) -> subprocess.CompletedProcess[str]:
+    """Run `code`, which cannot reach anything but this machine; the caller looks at the result.
+
+    With `listening`, a handler at the root logger hears everything: nothing above DEBUG may be logged by anybody, and
+    by our threads nothing at all but on our own logger.
+    """
+    program = "import loopback_only\n" + ("import listening\n" if listening else "") + textwrap.dedent(code)
+    result = run_program([python, "-c", program], environ, timeout=timeout)
+    assert "HEARD" not in result.stderr, result.stderr
+    return result
+
+
+def report_of(code: str, environ: Mapping[str, str], **options: Any) -> Any:
+    """Run `code`, which prints a JSON value on its last line and nothing else of note; return that value."""
+    result = run_python(code, environ, **options)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])

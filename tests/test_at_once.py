@@ -1,0 +1,190 @@
+"""Several threads, signal handlers and processes at the first event and around it; each order of events is forced."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import posthog_environ, report_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+PRELUDE = """
+        import json, os, pathlib, signal, subprocess, sys, threading, mem0_telemetry
+        from mem0_telemetry import telemetry
+        from mem0_telemetry._usage import Usage, usage
+        from mem0_telemetry.pipeline import pipeline
+        def capture(name="mem0.init"):
+            telemetry.capture_event(name, object(), {"sync_type": "sync"})
+        def on_another_thread(target):
+            thread = threading.Thread(target=target)
+            thread.start()
+            thread.join()
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("MEM0_TELEMETRY", "False"), ("MEM0_TELEMETRY_DEBUG", "1"), ("MEM0_TELEMETRY_EXPORTER", "console")],
+)
+def test_the_environment_counts_for_all_first_events(
+    name: str, value: str, tmp_path: Path, server: CaptureServer
+) -> None:
+    """What `os.environ` says before the first event holds for a second thread too, whose event is there ahead of it."""
+    code = f"""{PRELUDE}
+        os.environ[{name!r}] = {value!r}
+        consult, held, go_on = Usage.consult, threading.Event(), threading.Event()
+        def consult_late(self, **kwargs):
+            if threading.current_thread().name == "first":
+                held.set()
+                go_on.wait(60)
+            return consult(self, **kwargs)
+        Usage.consult = consult_late
+        first = threading.Thread(target=capture, name="first")
+        first.start()
+        held.wait(60)
+        on_another_thread(capture)
+        done = mem0_telemetry.flush(60)
+        go_on.set()
+        first.join()
+        print()
+        print(json.dumps([done, mem0_telemetry.flush(60)]))
+    """
+    environ = posthog_environ(tmp_path, server.url)
+    environ.pop(name, None)
+    assert report_of(code, environ) == [True, True]
+    assert server.requests == []
+
+
+def test_disabled_while_the_id_is_made(tmp_path: Path, server: CaptureServer) -> None:
+    """`mem0-telemetry disable` in the moment before the id is stored leaves none behind, and nothing is sent."""
+    code = f"""{PRELUDE}
+        establish = pipeline.establish
+        def establish_late(*args, **kwargs):
+            subprocess.run([sys.executable, "-m", "mem0_telemetry", "disable"], check=True, stdout=subprocess.DEVNULL)
+            return establish(*args, **kwargs)
+        pipeline.establish = establish_late
+        capture()
+        mem0_telemetry.shutdown(60)
+        ours = pathlib.Path.home() / ".mem0" / "telemetry"
+        files = sorted(path.name for path in ours.rglob("*") if path.is_file())
+        print(json.dumps([json.loads((ours / "state.json").read_text()), files]))
+    """
+    state, files = report_of(code, posthog_environ(tmp_path, server.url))
+    assert (state["disabled"], state["installation_id"]) == (True, None)
+    assert files == ["state.json", "state.lock"]
+    assert server.requests == []
+
+
+def test_what_is_dropped_while_the_pipeline_is_built_is_counted(
+    tmp_path: Path, server: CaptureServer
+) -> None:
+    """Counts from before, and from the very moment, are in `status`; no reason more can switch telemetry off."""
+    code = f"""{PRELUDE}
+        build = Usage._build_pipeline
+        def build_and_drop(self):
+            built = build(self)
+            usage.drop("not_ready")  # as a signal handler would
+            dropping.start()
+            return built
+        dropping = threading.Thread(target=capture, args=["unknown.two"])
+        Usage._build_pipeline = build_and_drop
+        capture("unknown.one")
+        capture()
+        dropping.join()
+        found = mem0_telemetry.status()
+        print(json.dumps([found.enabled, dict(found.dropped)]))
+    """
+    assert report_of(code, posthog_environ(tmp_path, server.url)) == [
+        True,
+        {"unknown_event": 2, "not_ready": 1},
+    ]
+
+
+def test_status_shows_the_destinations_that_run(tmp_path: Path, server: CaptureServer) -> None:
+    """Others chosen in the environment later are not taken for them."""
+    code = f"""{PRELUDE}
+        capture()
+        os.environ["MEM0_TELEMETRY_EXPORTER"] = "console,posthog"
+        mem0_telemetry.set_enabled(True)
+        print(json.dumps([found.name for found in mem0_telemetry.status().destinations]))
+    """
+    assert report_of(code, posthog_environ(tmp_path, server.url)) == ["posthog"]
+
+
+MEETING = """
+        import json, logging, os, threading, mem0_telemetry
+        entered, warning, warned = threading.Event(), threading.Event(), []
+        class Announced(logging.Filter):
+            def filter(self, record):
+                warning.set()
+                return True
+        class Handler(logging.Handler):
+            def emit(self, record):
+                if record.name == "application":
+                    entered.set()
+                    warning.wait(60)
+                    self.handle_it()
+                else:
+                    warned.append(record.getMessage())
+        def meet(handle_it, warn):
+            handler = Handler()
+            handler.handle_it = handle_it
+            logging.getLogger().addHandler(handler)
+            logging.getLogger("mem0_telemetry").addFilter(Announced())
+            threads = [threading.Thread(target=logging.getLogger("application").warning, args=["x"], daemon=True)]
+            threads[0].start()
+            entered.wait(60)
+            threads.append(threading.Thread(target=warn, daemon=True))
+            threads[1].start()
+            for thread in threads:
+                thread.join(20)
+            print(json.dumps([[thread.is_alive() for thread in threads], len(warned)]), flush=True)
+            os._exit(0)
+"""
+"""`meet`: one thread is in a log handler, under its lock, while another is about to warn of a destination."""
+
+
+def test_a_log_handler_that_uses_mem0(tmp_path: Path, server: CaptureServer) -> None:
+    """One that records an event under its lock does not meet us who warn under ours."""
+    environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_EXPORTER="posthog")
+    code = f"""{PRELUDE}{MEETING}
+        os.environ["MEM0_TELEMETRY_EXPORTER"] = "posthog,nonsense"
+        meet(lambda: mem0_telemetry.set_enabled(True), capture)
+    """
+    assert report_of(code, environ, listening=False) == [[False, False], 1]
+
+
+def test_a_log_handler_that_instruments(tmp_path: Path, server: CaptureServer) -> None:
+    """One that sets Mem0 up at its first record does not meet an `instrument()` that warns."""
+    environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_EXPORTER="posthog,nonsense")
+    code = f"""{MEETING}
+        meet(mem0_telemetry.instrument, mem0_telemetry.instrument)
+    """
+    assert report_of(code, environ, listening=False) == [[False, False], 1]
+
+
+def test_a_signal_handler_that_asks_for_the_id(tmp_path: Path, server: CaptureServer) -> None:
+    """It may interrupt the thread that is just making the id."""
+    code = f"""{PRELUDE}
+        import faulthandler
+        faulthandler.dump_traceback_later(60, exit=True)
+        establish = pipeline.establish
+        def establish_interrupted(*args, **kwargs):
+            pipeline.establish = establish
+            os.kill(os.getpid(), signal.SIGTERM)
+            return establish(*args, **kwargs)
+        pipeline.establish = establish_interrupted
+        asked = []
+        signal.signal(signal.SIGTERM, lambda *_: asked.append(telemetry.get_or_create_user_id()))
+        usage.ensure_pipeline()
+        mem0_telemetry.get_logger_provider()
+        print(json.dumps([asked, mem0_telemetry.status().installation_id]))
+    """
+    [asked], known = report_of(code, posthog_environ(tmp_path, server.url))
+    assert asked == known
+    assert json.loads((tmp_path / ".mem0" / "config.json").read_text())["user_id"] == asked

@@ -1,0 +1,86 @@
+"""What importing costs, in loaded modules rather than in seconds: a count is the same on every machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import clean_environ
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COSTLY = ("dataclasses", "json", "logging", "typing", "uuid")
+"""Standard library that an application may not have imported yet: 9 to 19 ms each."""
+OF_DELIVERY = ("opentelemetry", "posthog", "requests", "urllib3", "grpc", "httpx")
+OPTED_OUT_CALL = """
+import mem0_telemetry
+mem0_telemetry.instrument()
+from mem0_telemetry import telemetry
+telemetry.capture_event("mem0.add", object(), {"sync_type": "sync"})
+telemetry.capture_client_event("client.add", object(), {"sync_type": "sync"})
+telemetry.AnonymousTelemetry().capture_event("mem0.add")
+mem0_telemetry.flush()
+"""
+
+
+def loaded_by(code: str, home: Path, **settings: str) -> set[str]:
+    """The modules that `code` loads in a bare interpreter: no `site`, so nothing of the environment's is there yet."""
+    program = (
+        f"import sys\nsys.path[:] = {sys.path!r}\nbefore = set(sys.modules)\n{code}\n"
+        "loaded = sorted(set(sys.modules) - before)\nimport json\nprint(json.dumps(loaded))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        env=clean_environ(home, **settings),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+    )
+    return set(json.loads(result.stdout))
+
+
+def roots(modules: set[str]) -> set[str]:
+    """The top-level packages of modules."""
+    return {module.partition(".")[0] for module in modules}
+
+
+def test_importing_the_package_loads_nothing(tmp_path: Path) -> None:
+    """`import mem0_telemetry` executes its own `__init__` and two small modules, and nothing of anybody else's."""
+    own = {"mem0_telemetry", "mem0_telemetry._guard", "mem0_telemetry._process"}
+    assert loaded_by("import mem0_telemetry", tmp_path) == {"__future__", *own}
+
+
+@pytest.mark.parametrize("settings", [{}, {"MEM0_TELEMETRY": "False"}], ids=["on", "off"])
+def test_drop_in_loads_nothing_costly(settings: dict[str, str], tmp_path: Path) -> None:
+    """`import mem0_telemetry.telemetry`, which stands in Mem0's own imports, loads no costly module and no library."""
+    loaded = loaded_by("import mem0_telemetry.telemetry", tmp_path, **settings)
+    assert "mem0_telemetry.policy.registry" in loaded
+    assert roots(loaded) & {*COSTLY, *OF_DELIVERY} == set()
+
+
+@pytest.mark.parametrize("rate", ["0.5", "10%"])
+def test_opted_out_call_loads_nothing_costly(rate: str, tmp_path: Path) -> None:
+    """Opted out, `instrument()` and every kind of call load no costly module, no library and nothing of delivery."""
+    loaded = loaded_by(OPTED_OUT_CALL, tmp_path, MEM0_TELEMETRY="False", MEM0_TELEMETRY_SAMPLE_RATE=rate)
+    assert roots(loaded) & {*COSTLY, *OF_DELIVERY} == set()
+    assert {module for module in loaded if module.startswith("mem0_telemetry.delivery")} == set()
+
+
+def test_drop_in_loads_fewer_modules_than_native_telemetry(tmp_path: Path) -> None:
+    """What the drop-in loads is a small part of what `posthog` alone, which Mem0's own module imports, would."""
+    drop_in = loaded_by("import mem0_telemetry.telemetry", tmp_path)
+    native = loaded_by("import posthog", tmp_path)
+    assert len(drop_in) < 80
+    assert len(native) > 4 * len(drop_in)
+
+
+def test_importing_the_exporter_loads_no_library(tmp_path: Path) -> None:
+    """`import opentelemetry.exporter.posthog` loads neither the SDK nor PostHog's client nor `requests`."""
+    loaded = loaded_by("import opentelemetry.exporter.posthog", tmp_path)
+    assert roots(loaded) & {"posthog", "requests", "urllib3", "dataclasses", "logging", "uuid"} == set()
+    assert {module for module in loaded if module.startswith("opentelemetry.sdk")} == set()

@@ -1,0 +1,171 @@
+"""Moments in which telemetry must not hang, raise or lose count: signals, frozen clocks, the end of the main thread."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import posthog_environ, report_of, run_python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+
+@pytest.mark.parametrize("handler", ["capture()", "mem0_telemetry.set_enabled(False)"])
+@pytest.mark.parametrize("after", [0.01, 0.03, 0.06])
+def test_signal_handler_in_the_first_event(
+    handler: str, after: float, tmp_path: Path, server: CaptureServer
+) -> None:
+    """A handler that records an event, or switches off, while the first event is recorded does not hang the process."""
+    code = f"""
+        import json, signal, mem0_telemetry
+        from mem0_telemetry import telemetry
+        def capture():
+            telemetry.capture_event("mem0.reset", object(), {{}})
+        signal.signal(signal.SIGALRM, lambda *_: {handler})
+        signal.setitimer(signal.ITIMER_REAL, {after})
+        capture()
+        print(json.dumps(mem0_telemetry.flush(60)))
+    """
+    assert report_of(code, posthog_environ(tmp_path, server.url), timeout=180) in (True, False)
+
+
+def test_frozen_clock(tmp_path: Path, server: CaptureServer) -> None:
+    """Where a tool has frozen `time.monotonic` before the first event, `flush` and the exit still end."""
+    server.stop()
+    code = """
+        import json, time
+        time.monotonic = lambda: 1.0
+        time.time = lambda: 1_600_000_000.0
+        import mem0_telemetry
+        from mem0_telemetry import telemetry
+        telemetry.capture_event("mem0.reset", object(), {})
+        print(json.dumps(mem0_telemetry.flush(1)))
+    """
+    assert report_of(code, posthog_environ(tmp_path, server.url), timeout=180) is False
+
+
+def test_first_event_after_the_main_thread(tmp_path: Path, server: CaptureServer) -> None:
+    """Where it is too late to start, that is said and counted, once; the calls go on and cost nothing."""
+    code = """
+        import json, sys, threading, mem0_telemetry
+        from mem0_telemetry import telemetry
+        mem0_telemetry.instrument()
+        def late():
+            threading.main_thread().join()
+            for _ in range(3):
+                telemetry.capture_event("mem0.reset", object(), {})
+            status = mem0_telemetry.status()
+            print(json.dumps([status.enabled, status.source, status.dropped]))
+        threading.Thread(target=late).start()
+    """
+    result = run_python(code, posthog_environ(tmp_path, server.url))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert json.loads(result.stdout) == [False, "opentelemetry-sdk", {"not_ready": 1}]
+
+
+def test_without_a_usable_sdk(tmp_path: Path, server: CaptureServer) -> None:
+    """Where OpenTelemetry cannot be imported, one event is counted, and telemetry is off with that reason."""
+    code = """
+        import json, sys
+        sys.modules["opentelemetry.sdk._logs"] = None
+        import mem0_telemetry
+        from mem0_telemetry import telemetry
+        for _ in range(3):
+            telemetry.capture_event("mem0.reset", object(), {})
+        status = mem0_telemetry.status()
+        print(json.dumps([status.enabled, status.source, status.dropped]))
+    """
+    assert report_of(code, posthog_environ(tmp_path, server.url)) == [
+        False,
+        "opentelemetry-sdk",
+        {"not_ready": 1},
+    ]
+
+
+def test_switched_off_in_the_last_moment(tmp_path: Path, server: CaptureServer) -> None:
+    """With no budget for the network at exit, what a switched-off process wrote is deleted all the same."""
+    server.stop()
+    code = """
+        import pathlib, time
+        from mem0_telemetry import telemetry
+        telemetry.capture_event("mem0.reset", object(), {})
+        spool = pathlib.Path.home() / ".mem0" / "telemetry" / "spool"
+        deadline = time.monotonic() + 10
+        while not list(spool.rglob("*.jsonl")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        telemetry.MEM0_TELEMETRY = False
+    """
+    environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_EXIT_TIMEOUT="0")
+    assert run_python(code, environ).returncode == 0
+    assert list((tmp_path / ".mem0" / "telemetry" / "spool").rglob("*.jsonl")) == []
+
+
+def test_dry_run_has_no_provider_and_no_id(tmp_path: Path, server: CaptureServer) -> None:
+    """In a dry run the provider is a no-op and no id is made, whatever is asked for first."""
+    code = """
+        import json, pathlib, mem0_telemetry
+        from mem0_telemetry import telemetry
+        made = telemetry.get_or_create_user_id()
+        provider = mem0_telemetry.get_logger_provider()
+        print(json.dumps([made, type(provider).__name__, [p.name for p in pathlib.Path.home().iterdir()]]))
+    """
+    environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_DEBUG="1")
+    assert report_of(code, environ) == [None, "NoOpLoggerProvider", []]
+
+
+def test_status_after_the_environment_has_changed(tmp_path: Path, server: CaptureServer) -> None:
+    """`status()` tells of the destinations that run, whatever the variables say by now."""
+    code = """
+        import json, os, mem0_telemetry
+        from mem0_telemetry import telemetry
+        telemetry.capture_event("mem0.reset", object(), {})
+        mem0_telemetry.flush(float("inf"))
+        os.environ["MEM0_TELEMETRY_EXPORTER"] = "posthog,console"
+        print(json.dumps([(d.name, d.sent) for d in mem0_telemetry.status().destinations]))
+    """
+    assert report_of(code, posthog_environ(tmp_path, server.url)) == [["posthog", 1]]
+
+
+def test_hosted_client_ends_a_seeded_id(tmp_path: Path, server: CaptureServer) -> None:
+    """From the first event of a hosted client on, built before or after us, a fresh id replaces Mem0's, for good."""
+    config = tmp_path / ".mem0" / "config.json"
+    config.parent.mkdir()
+    seeded = str(uuid.uuid4())
+    config.write_text(json.dumps({"user_id": seeded}))
+    code = """
+        import mem0_telemetry
+        from mem0_telemetry import telemetry
+        telemetry.capture_event("mem0.init", object(), {})
+        telemetry.capture_client_event("client.add", object(), {})
+        telemetry.capture_event("mem0.reset", object(), {})
+        mem0_telemetry.flush(60)
+        print("null")
+    """
+    for _ in range(2):
+        report_of(code, posthog_environ(tmp_path, server.url))
+    ids = [event["distinct_id"] for event in server.events]
+    assert ids[0] == seeded
+    assert len(set(ids[1:])) == 1
+    assert ids[1] != seeded
+
+
+def test_running_process_follows_a_new_id(tmp_path: Path, server: CaptureServer) -> None:
+    """After `mem0-telemetry reset-id` a running process sends under the new id too."""
+    code = """
+        import json, subprocess, sys, mem0_telemetry
+        from mem0_telemetry import telemetry
+        telemetry.capture_event("mem0.init", object(), {})
+        mem0_telemetry.flush(60)
+        subprocess.run([sys.executable, "-m", "mem0_telemetry", "reset-id"], check=True, capture_output=True)
+        telemetry.capture_event("mem0.init", object(), {})
+        mem0_telemetry.flush(60)
+        print(json.dumps(mem0_telemetry.status().installation_id))
+    """
+    new = report_of(code, posthog_environ(tmp_path, server.url))
+    first, second = (event["distinct_id"] for event in server.events)
+    assert second == new != first

@@ -1,0 +1,144 @@
+"""The public names of both distributions, as a golden list: whoever changes one changes a promise, and this list."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+PUBLIC = {
+    "mem0_telemetry": {
+        "Mem0Instrumentor",
+        "Status",
+        "__version__",
+        "flush",
+        "get_logger_provider",
+        "instrument",
+        "set_enabled",
+        "shutdown",
+        "status",
+        "uninstrument",
+    },
+    "mem0_telemetry.instrumentor": {"Mem0Instrumentor"},
+    "mem0_telemetry.pytest": {"CapturedEvent", "mem0_events"},
+    "mem0_telemetry.telemetry": {
+        "FEATURE_FLAGS_REQUEST_TIMEOUT_SECONDS",
+        "HOST",
+        "MEM0_TELEMETRY",
+        "MEM0_TELEMETRY_SAMPLE_RATE",
+        "PROJECT_API_KEY",
+        "AnonymousTelemetry",
+        "capture_client_event",
+        "capture_event",
+        "client_telemetry",
+        "get_or_create_user_id",
+    },
+    "opentelemetry.exporter.posthog": {
+        "ExporterStats",
+        "PostHogLogExporter",
+        "PostHogSpanExporter",
+        "__version__",
+        "local_roots",
+    },
+    "opentelemetry.exporter.posthog.environment_variables": {
+        "OTEL_EXPORTER_POSTHOG_API_KEY",
+        "OTEL_EXPORTER_POSTHOG_HOST",
+        "OTEL_EXPORTER_POSTHOG_SPANS",
+        "OTEL_EXPORTER_POSTHOG_TIMEOUT",
+        "POSTHOG_API_KEY",
+        "POSTHOG_HOST",
+    },
+    "opentelemetry.exporter.posthog.testing": {"Answer", "CaptureServer", "CapturedRequest", "check_batch"},
+}
+"""Public module -> its public names."""
+
+VARIABLES = {
+    "DO_NOT_TRACK",
+    "MEM0_DIR",
+    "MEM0_TELEMETRY",
+    "MEM0_TELEMETRY_DEBUG",
+    "MEM0_TELEMETRY_EXIT_TIMEOUT",
+    "MEM0_TELEMETRY_EXPORTER",
+    "MEM0_TELEMETRY_OTLP_ENDPOINT",
+    "MEM0_TELEMETRY_OTLP_HEADERS",
+    "MEM0_TELEMETRY_OTLP_PROTOCOL",
+    "MEM0_TELEMETRY_POSTHOG_API_KEY",
+    "MEM0_TELEMETRY_POSTHOG_HOST",
+    "MEM0_TELEMETRY_SAMPLE_RATE",
+    "OTEL_SDK_DISABLED",
+}
+"""The variables by which somebody sets something; those of build services and of pytest are only read."""
+
+PARAMETERS = {
+    "flush": "timeout=5",
+    "get_logger_provider": "",
+    "instrument": (
+        "*, usage=True, operations=True, tracer_provider=None, meter_provider=None, "
+        "request_hook=None, response_hook=None"
+    ),
+    "set_enabled": "enabled",
+    "shutdown": "timeout=None",
+    "status": "",
+    "uninstrument": "",
+}
+"""Function of `mem0_telemetry` -> its parameters."""
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_all_is_the_golden_list(module: str) -> None:
+    """`__all__` has the names of the list and no others, each once."""
+    listed = importlib.import_module(module).__all__
+    assert set(listed) == PUBLIC[module]
+    assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_listed_name_can_be_imported(module: str) -> None:
+    """`from module import *` gives exactly what is listed, and `dir()` shows it."""
+    namespace: dict[str, object] = {}
+    exec(f"from {module} import *", namespace)  # noqa: S102  # a fixed text
+    assert namespace.keys() - {"__builtins__"} == PUBLIC[module]
+    assert set(dir(importlib.import_module(module))) >= PUBLIC[module]
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_what_a_public_module_defines_is_listed_or_private(module: str) -> None:
+    """A name without an underscore that a public module binds itself is a promise, so it is in the list."""
+    source = Path(str(importlib.import_module(module).__file__)).read_text(encoding="utf-8")
+    bound: set[str] = set()
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            bound.add(node.name)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            bound.update(target.id for target in targets if isinstance(target, ast.Name))
+    public = {
+        name for name in bound if not name.startswith(("_", "pytest_"))
+    }  # pytest's hooks are called by pytest
+    assert public - {"TYPE_CHECKING"} <= PUBLIC[module]
+
+
+@pytest.mark.parametrize("function", PARAMETERS)
+def test_parameters_are_those_that_callers_write(function: str) -> None:
+    """Names, order, kinds and defaults of the parameters are part of the promise."""
+    signature = inspect.signature(getattr(importlib.import_module("mem0_telemetry"), function))
+    bare = [
+        parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()
+    ]
+    assert str(inspect.Signature(bare)) == f"({PARAMETERS[function]})"
+
+
+def test_environment_variables_are_the_golden_list() -> None:
+    """Each documented variable has one constant in `mem0_telemetry.environment_variables`, and there is no other."""
+    found = vars(importlib.import_module("mem0_telemetry.environment_variables"))
+    ours = {value for name, value in found.items() if name.isupper() and isinstance(value, str)}
+    assert {value for value in ours if not value.startswith("PYTEST_")} == VARIABLES
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    """A name that the package does not have is missing in the usual way, and names itself."""
+    with pytest.raises(AttributeError, match="nothing_of_this_name"):
+        _ = importlib.import_module("mem0_telemetry").nothing_of_this_name
