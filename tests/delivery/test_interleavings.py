@@ -12,6 +12,7 @@ from spool_support import batch
 
 from mem0_telemetry._clock import SystemClock
 from mem0_telemetry.delivery import _history, history, purge
+from mem0_telemetry.delivery._disk_store import DiskStore
 from mem0_telemetry.delivery._parcel import Packer
 from mem0_telemetry.delivery._senders import Senders
 from mem0_telemetry.delivery._threads import Worker
@@ -215,6 +216,28 @@ def test_what_was_being_written_at_the_switch_goes_too(
     pause.end()
     assert support.wait_until(lambda: delivery.snapshot().spooled == 2)
     assert support.wait_until(lambda: support.files(directory) == [])
+
+
+def test_nothing_is_left_once_a_discard_has_returned(
+    make: Make, sink: support.Sink, pause: support.Pause, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that has just come to lie on disk, which the writer is about to look after, is waited for."""
+    on, put = [True], DiskStore.put
+
+    def put_slowly(*args: Any) -> None:
+        put(*args)
+        pause.here()
+
+    monkeypatch.setattr(DiskStore, "put", put_slowly)
+    sink.answer_all(503)
+    delivery = make(support.destination_to(sink.port), allowed=lambda: on[0])
+    support.put_numbers(delivery, [1])
+    pause.wait()
+    on[0] = False
+    threading.Timer(0.2, pause.end).start()
+    delivery.discard()
+    assert support.files(directory) == []
+    assert delivery.snapshot().dropped == {"discarded": 1}
 
 
 def test_a_purge_is_not_defeated_by_one_who_writes(

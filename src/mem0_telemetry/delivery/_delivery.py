@@ -33,6 +33,8 @@ _RESTART_INTERVAL = 1.0
 """Seconds after which it is tried again to start threads where the system refused."""
 _ENDING = 0.1
 """Seconds that an idle thread has to end."""
+_SETTLING = 1.0
+"""Seconds that whoever discards waits for the batch that is being written; normally it is a few ms."""
 
 
 class Delivery:
@@ -83,7 +85,7 @@ class Delivery:
             destinations=destinations,
             accept=accept,
             allowed=allowed,
-            discard=self.discard,
+            discard=self._discard,
             history=self._history,
             drops=self._drops,
             limits=limits,
@@ -100,7 +102,7 @@ class Delivery:
             ),
             senders=self._senders,
             allowed=allowed,
-            discard=self.discard,
+            discard=self._discard,
             drops=self._drops,
             limits=limits,
             clock=clock,
@@ -171,12 +173,13 @@ class Delivery:
         return finished  # the guard may have dropped an exception
 
     def discard(self) -> None:
-        """Delete this process's queue and the files it wrote, counted as `discarded`.
+        """Delete this process's queue and the files it wrote, counted as `discarded`; they are gone when it returns.
 
-        A request in flight is not repeated. The delivery goes on with what is put later.
+        A request in flight is not repeated. The delivery goes on with what is put later. Where the disk hangs in
+        the midst of a batch it returns after a second, and the batch is deleted once it is there.
         """
-        self._writer.discard()
-        self._senders.discard()
+        self._discard()
+        self._writer.settle(_SETTLING)
 
     def snapshot(self) -> DeliverySnapshot:
         """How it stands. Lists the spool's directories, so not for every call."""
@@ -188,6 +191,11 @@ class Delivery:
             dropped=MappingProxyType(self._drops.totals()),
             threads=tuple(filter(None, threads)),
         )
+
+    def _discard(self) -> None:
+        """As `discard`, for our own threads: what the writer has in hand, it deletes itself."""
+        self._writer.discard()
+        self._senders.discard()
 
     # --- starting ---
 

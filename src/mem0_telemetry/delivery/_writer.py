@@ -157,6 +157,11 @@ class Writer:
                     forgotten += 1
         self._drops.count("discarded", forgotten)
 
+    def settle(self, timeout: float) -> None:
+        """Wait until what was being written at a discard is written and deleted again; not for the calling thread."""
+        if not self.is_writing_here and self._writing.acquire(timeout=max(0.0, timeout)):
+            self._writing.release()
+
     def forget_inherited(self) -> None:
         """In a forked child: the queue is the parent's, and there is no thread."""
         self._inherited += (self.worker, self._wakeup, self._urgent)  # not freed: see `park`
