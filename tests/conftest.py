@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import loopback_only  # noqa: F401  # for its effect
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _importing_as_before() -> Iterator[None]:
+    """What a test has put in front of imports goes with it: the next one may count on that."""
+    yield
+    assert not [finder for finder in sys.meta_path if type(finder).__module__.startswith("mem0_telemetry")]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environ(_importing_as_before: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A home of its own, and no variable that telemetry reads but pytest's own."""
     for name in tuple(os.environ):
         if name.startswith(("MEM0_", "OTEL_", "POSTHOG_", "DO_NOT_TRACK")):

@@ -27,13 +27,21 @@ memory.api_version = "v1.1"
 for n in range(3):
     telemetry.capture_event("mem0.search", memory, {"keys": ["user_id", "secret"], "limit": n, "sync_type": "sync"})
 telemetry.capture_client_event("client.add", memory, {"keys": [], "sync_type": "async"})
-mem0_telemetry.flush(FLUSH)
+"""
+SENT = "assert mem0_telemetry.flush(60)"
+REFUSED = """
+import pathlib, time
+history = pathlib.Path.home() / ".mem0" / "telemetry" / "history.jsonl"
+deadline = time.monotonic() + 60
+while not (history.exists() and history.stat().st_size) and time.monotonic() < deadline:
+    time.sleep(0.01)
 """
 
 
-def record(home: Path, server: CaptureServer, *, flush: float) -> None:
-    """Record four events in a process of its own."""
-    result = run_python(RECORD.replace("FLUSH", str(flush)), posthog_environ(home, server.url))
+def record(home: Path, server: CaptureServer, *, refused: bool = False) -> None:
+    """Record four events in a process of its own, which has them sent, or `refused` at least once."""
+    server.answer_always(Answer(status=503) if refused else Answer())
+    result = run_python(RECORD + (REFUSED if refused else SENT), posthog_environ(home, server.url))
     assert result.returncode == 0, result.stderr
 
 
@@ -55,8 +63,7 @@ def requests_in(text: str) -> list[dict[str, Any]]:
 
 def test_what_waits_is_shown_as_it_lies_and_as_it_goes_out(tmp_path: Path, server: CaptureServer) -> None:
     """The lines on the disk are shown as they are, and each request is what PostHog gets later on."""
-    server.answer_always(Answer(status=503))
-    record(tmp_path, server, flush=0.5)
+    record(tmp_path, server, refused=True)
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
     assert mailbox.events == 4
     refused = len(server.requests)
@@ -68,15 +75,14 @@ def test_what_waits_is_shown_as_it_lies_and_as_it_goes_out(tmp_path: Path, serve
     keys = [request["api_key"] for request in requests_in(text)]
     assert keys[: len(mailbox.files)] == ["phc_test"] * len(mailbox.files)
     assert len(shown) == 4
-    server.answer_always(Answer())
-    record(tmp_path, server, flush=20)
+    record(tmp_path, server)
     arrived = {event["uuid"]: event for event in server.events[-8:]}
     assert {uuid: arrived[uuid] for uuid in shown} == shown
 
 
 def test_what_was_sent_last_is_shown(tmp_path: Path, server: CaptureServer) -> None:
     """After a send the batch is shown with time, destination and result, and as the request that it was."""
-    record(tmp_path, server, flush=20)
+    record(tmp_path, server)
     text = show(tmp_path, server)
     sent = [event["uuid"] for request in requests_in(text) for event in request["batch"]]
     assert sorted(sent) == sorted(event["uuid"] for event in server.events)
@@ -85,8 +91,7 @@ def test_what_was_sent_last_is_shown(tmp_path: Path, server: CaptureServer) -> N
 
 def test_status_says_what_waits_and_what_was_sent(tmp_path: Path, server: CaptureServer) -> None:
     """What waits is counted by destination, for people and for programs; the last sends are listed."""
-    server.answer_always(Answer(status=503))
-    record(tmp_path, server, flush=0.5)
+    record(tmp_path, server, refused=True)
     command = [sys.executable, "-m", "mem0_telemetry", "status"]
     environ = posthog_environ(tmp_path, server.url)
     found = json.loads(subprocess.check_output([*command, "--json"], env=environ, text=True))
@@ -97,8 +102,7 @@ def test_status_says_what_waits_and_what_was_sent(tmp_path: Path, server: Captur
     assert f"4 events for posthog {server.url}, since " in " ".join(text.split())
     assert "failed (HTTP 503)" in text
     assert "posthog  failed" in text
-    server.answer_always(Answer())
-    record(tmp_path, server, flush=20)
+    record(tmp_path, server)
     text = subprocess.check_output(command, env=environ, text=True)
     assert "posthog  sent" in text
     assert "events for" not in text
@@ -147,8 +151,7 @@ def test_a_batch_that_was_too_large_to_keep_is_told(tmp_path: Path) -> None:
 
 def test_a_damaged_line_is_shown_as_it_lies(tmp_path: Path, server: CaptureServer) -> None:
     """A line that is no OTLP/JSON is shown all the same, with what will become of it."""
-    server.answer_always(Answer(status=503))
-    record(tmp_path, server, flush=0.5)
+    record(tmp_path, server, refused=True)
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
     mailbox.files[0].path.write_text("not JSON\n")
     text = show(tmp_path, server, "--all")
@@ -160,8 +163,7 @@ def test_a_line_that_was_tampered_with_is_selected_before_it_goes_out(
     tmp_path: Path, server: CaptureServer
 ) -> None:
     """What somebody wrote into a waiting line is shown where it lies, and is not in the request."""
-    server.answer_always(Answer(status=503))
-    record(tmp_path, server, flush=0.5)
+    record(tmp_path, server, refused=True)
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
     for file in mailbox.files:
         line = file.line().replace(
@@ -178,8 +180,7 @@ def test_a_line_that_was_tampered_with_is_selected_before_it_goes_out(
 @pytest.mark.parametrize("choice", ["disable", "clean"])
 def test_what_waits_can_be_deleted(tmp_path: Path, server: CaptureServer, choice: str) -> None:
     """`disable` and `clean` delete what waits and what was sent last, and say how much it was."""
-    server.answer_always(Answer(status=503))
-    record(tmp_path, server, flush=0.5)
+    record(tmp_path, server, refused=True)
     ours = tmp_path / ".mem0" / "telemetry"
     assert (ours / "history.jsonl").exists()
     command = [sys.executable, "-m", "mem0_telemetry", choice]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -111,10 +112,13 @@ def test_a_poisoned_file_holds_up_no_other(make: Make, sink: support.Sink) -> No
     support.put_numbers(delivery, [100])
     assert sink.wait_for(7)
     assert {3, 4, 5, 6, 7, 8, 100} == set(sink.numbers())
-    for number in range(101, 2000):
-        support.put_numbers(delivery, [number])
-        if support.wait_until(lambda: delivery.snapshot().dropped, 0.02):
-            break
+    numbers = itertools.count(101)
+
+    def is_given_up() -> bool:
+        support.put_numbers(delivery, [next(numbers)])
+        return bool(delivery.snapshot().dropped)
+
+    support.wait_until(is_given_up, 180)
     assert delivery.snapshot().dropped == {"undeliverable": 3}
     assert delivery.flush(60)
     assert delivery.snapshot().waiting_earlier == 0

@@ -70,7 +70,7 @@ with fork_gate.hold():
     if pid == 0:
         fork()
         os._exit(7)
-print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), fork() < 5, time.monotonic() - started < 8)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), fork() < 9, time.monotonic() - started < 9)
 """
     )
     assert support.run(code, directory, 0).out == "7 True True\n"
@@ -90,7 +90,7 @@ with unittest.mock.patch.object(fork_gate, "_BOUND", 0.2):
     threading.Thread(target=holder, daemon=True).start(); held.wait()
     pid = os.fork()
 if pid == 0:
-    os._exit(0 if fork() < 5 else 1)
+    os._exit(0 if fork() < 9 else 1)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
     )
@@ -118,7 +118,7 @@ started = time.monotonic()
 pid = os.fork()
 if pid == 0: os._exit(0)
 os.waitpid(pid, 0)
-print(time.monotonic() - started < 5)
+print(time.monotonic() - started < 9)
 thread.join()
 """)
     finished = support.run(program, directory, 0, env=QUIET_FORK)

@@ -62,7 +62,7 @@ def test_no_event_loop_is_blocked(answer: Answer, tmp_path: Path, server: Captur
     asynchronous = sum(count for name, count in EXPECTED.items() if name.startswith("mem0.")) // 2
     code = f"""{SESSION}
 import time
-deadline = time.monotonic() + 30
+deadline = time.monotonic() + 120
 while (status := mem0_telemetry.status()).spooled < {1001 + asynchronous} and time.monotonic() < deadline:
     time.sleep(0.01)
 print(json.dumps([caught, status.spooled, status.dropped]))

@@ -47,7 +47,8 @@ def test_zero_code(tmp_path: Path, server: CaptureServer) -> None:
         "from mem0_telemetry.cli.demo import session\n"
         "session.use_memory(mem0, pathlib.Path('data'))\n"
     )
-    run_instrumented(code, posthog_environ(tmp_path, server.url, **NO_EXPORTERS))
+    environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_EXIT_TIMEOUT="60", **NO_EXPORTERS)
+    run_instrumented(code, environ)
     assert {event["event"] for event in server.events} == {
         name for name in EXPECTED if name.startswith("mem0.")
     }

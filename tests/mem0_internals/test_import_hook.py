@@ -213,8 +213,8 @@ def test_a_module_that_was_found_before_us_is_met(package: str, moment: Moment) 
 
 def test_leaving_disturbs_no_import_under_way(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that walks through the finders when ours goes misses none of the others."""
-    import_hook.when_imported("no.such.module", id)  # type: ignore[arg-type]
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    import_hook.when_imported("no.such.module", id)  # type: ignore[arg-type]
 
     class Leaving:
         @staticmethod

@@ -48,13 +48,13 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
 
 def test_addresses_share_the_deadline(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host with several silent addresses costs one timeout, not one for each."""
-    exporter = PostHogLogExporter(api_key="phc_test", host="http://posthog.example", timeout=1, retry=False)
+    exporter = PostHogLogExporter(api_key="phc_test", host="http://posthog.example", timeout=3, retry=False)
     exporter.warm_up()
     with black_hole() as port:
         resolve_to(monkeypatch, port, port, port, port)
         began = time.monotonic()
         assert exporter.export([make_log()]) is FAILURE
-        assert 0.9 < time.monotonic() - began < 3.5
+        assert 2.9 < time.monotonic() - began < 10
 
 
 def test_a_silent_address_leaves_time_for_the_next(

@@ -55,7 +55,7 @@ def test_a_slow_proxy_does_not_break_the_deadline(
     exporter.warm_up()
     began = time.monotonic()
     assert exporter.export([make_log()]) is LogRecordExportResult.FAILURE
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 15
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,7 @@ def test_a_slow_tunnel_does_not_break_the_deadline(
         exporter.warm_up()
         began = time.monotonic()
         assert exporter.export([make_log()]) is LogRecordExportResult.FAILURE
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 15
 
 
 def test_a_slow_tls_server_does_not_break_the_deadline(
@@ -195,7 +195,7 @@ def test_a_slow_tls_server_does_not_break_the_deadline(
     exporter.warm_up()
     began = time.monotonic()
     assert exporter.export([make_log()]) is LogRecordExportResult.FAILURE
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 15
 
 
 def test_an_own_session_is_used_and_left_open(server: CaptureServer, make_log: MakeLog) -> None:
@@ -227,7 +227,7 @@ def test_an_own_session_follows_no_redirect_and_waits_no_longer(
         assert exporter.stats.dropped == {"redirected": 1}
         began = time.monotonic()
         assert exporter.export([make_log()]) is LogRecordExportResult.FAILURE
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 15
         assert elsewhere.requests == []
 
 

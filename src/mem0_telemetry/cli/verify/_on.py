@@ -48,7 +48,6 @@ def program(stage: Stage, receiver: CaptureServer, refusing: CaptureServer) -> P
     """
     settings = {
         "MEM0_TELEMETRY": "true",
-        "MEM0_TELEMETRY_EXIT_TIMEOUT": "2",
         "MEM0_TELEMETRY_POSTHOG_HOST": receiver.url,
     }
     if find_spec("opentelemetry.exporter.otlp") is not None:

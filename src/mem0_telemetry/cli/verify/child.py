@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,8 +26,8 @@ _NEEDED = ("httpx", "numpy", "openai", "pydantic", "pytz", "qdrant_client", "req
 
 _AT_ONCE = max(2, min(4, os.cpu_count() or 1))
 
-_FLUSH = 5.0
-"""Seconds that what is sent may take to arrive; where one destination is never there, all of them are used."""
+_ARRIVAL = 40.0
+"""Seconds that what is sent may take to arrive, on a machine that is busy; it is a few tenths."""
 
 
 class _Logged(logging.Handler):
@@ -85,11 +86,23 @@ def _program(wanted: dict[str, Any]) -> int:
         import mem0  # noqa: PLC0415, F401
     _switch_off(wanted["switch"])
     _use(wanted, with_mem0=with_mem0)
-    mem0_telemetry.flush(timeout=_FLUSH)
+    _have_it_sent()
     threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("mem0-telemetry")]
     seen = {"seen": list(watch.seen), "logged": logged.lines, "threads": threads}
     Path(wanted["report"]).write_text(json.dumps(seen), encoding="utf-8")
     return 0
+
+
+def _have_it_sent() -> None:
+    """Wait until one destination has it all; the other may be one that never takes anything."""
+    import mem0_telemetry  # noqa: PLC0415
+
+    deadline, before = time.monotonic() + _ARRIVAL, -1
+    while not mem0_telemetry.flush(timeout=0.5) and time.monotonic() < deadline:
+        status = mem0_telemetry.status()
+        if status.spooled == before and any(each.sent >= before for each in status.destinations):
+            return
+        before = status.spooled
 
 
 def _plant_host_name(name: str) -> None:
