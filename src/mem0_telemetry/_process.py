@@ -16,8 +16,9 @@ def set_enabled(enabled: bool) -> None:  # noqa: FBT001  # DESIGN 3 names it so
     """Switch usage telemetry of this process off, or withdraw that. Thread-safe; never raises.
 
     Args:
-        enabled: `False` is off at the next call, and deletes what this process has queued and spooled. `True` only
-            withdraws an earlier `False`: it never overrides an environment variable or `mem0-telemetry disable`.
+        enabled: `False` is off at the next call, and deletes what this process has queued and spooled: all of it
+            when it returns, though it waits no longer than a second for a batch that is just being written. `True`
+            only withdraws an earlier `False`: it never overrides an environment variable or `mem0-telemetry disable`.
     """
     with guard("switching telemetry"):
         from mem0_telemetry._usage import usage  # noqa: PLC0415
