@@ -65,7 +65,7 @@ class Writer:
         self._queue: deque[Event | threading.Event] = deque()
         self._wakeup = Wakeup()
         self._urgent = Wakeup()
-        # Waited for at exit only, where there is no thread: nobody else writes.
+        # Waited for at exit, where there is no thread and nobody else writes, and after a discard (`settle`).
         self._writing = threading.Lock()
         self._writer = 0
         self.worker = Worker(f"{THREAD_PREFIX}-writer", self._run)
