@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from mem0_telemetry._files import Directory
 from mem0_telemetry._frozen import Frozen
 from mem0_telemetry.environment_variables import MEM0_DIR
 
@@ -88,7 +89,8 @@ def telemetry_dir(directory: str) -> str:
 def read(directory: str) -> State:
     """Read the state in Mem0's `directory`; never creates, waits or raises. A missing one is `State()`."""
     try:
-        content = _read_file(f"{telemetry_dir(directory)}/state.json")
+        with Directory(telemetry_dir(directory)) as ours:
+            content = ours.read("state.json", _LARGEST)
     except (FileNotFoundError, NotADirectoryError):
         return State()
     except OSError:
@@ -110,56 +112,26 @@ def update(directory: str, change: Callable[[State], State], *, timeout: float =
     Raises:
         OSError: where it cannot be stored, or `change` left an unreadable state as it was.
     """
-    ours = telemetry_dir(directory)
-    os.makedirs(ours, mode=0o700, exist_ok=True)  # noqa: PTH103
-    descriptor = _lock(f"{ours}/state.lock", timeout)
-    try:
-        before = read(directory)
-        after = change(before)
-        if not after.readable:
-            raise OSError("state.json cannot be read")
-        if after != before:
-            _replace(f"{ours}/state.json", _format(after))
-        return after
-    finally:
-        _unlock(descriptor)
+    with Directory(telemetry_dir(directory), create=True) as ours:
+        descriptor = _lock(ours, timeout)
+        try:
+            ours.remove_abandoned()
+            before = read(directory)
+            after = change(before)
+            if not after.readable:
+                raise OSError("state.json cannot be read")
+            if after != before:
+                ours.replace("state.json", _format(after))
+            return after
+        finally:
+            _unlock(descriptor)
 
 
 def write_aside(path: str, content: bytes) -> str:
     """Write a file beside `path`, for its owner alone, and answer its own path; raises OSError."""
-    aside = f"{path}.{os.getpid()}"
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _SAFELY, 0o600)
-    try:
-        # Not synced: on a busy disk that takes seconds, and an exit may be waiting. After a power cut the file may be
-        # empty, which is unreadable, which is off.
-        os.write(descriptor, content)
-    except OSError:
-        os.unlink(aside)  # noqa: PTH108
-        raise
-    finally:
-        os.close(descriptor)
-    return aside
-
-
-# Neither following nor waiting: a link or a pipe in the place of a file must not mislead or hang us.
-_SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-
-
-def _replace(path: str, content: bytes) -> None:
-    aside = write_aside(path, content)
-    try:
-        os.replace(aside, path)  # noqa: PTH105
-    except OSError:
-        os.unlink(aside)  # noqa: PTH108
-        raise
-
-
-def _read_file(path: str) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | _SAFELY)
-    try:
-        return os.read(descriptor, _LARGEST)
-    finally:
-        os.close(descriptor)
+    directory, _, name = path.rpartition("/")
+    with Directory(directory) as ours:
+        return f"{directory}/{ours.write_aside(name, content)}"
 
 
 def _parse(content: bytes) -> State:
@@ -192,14 +164,17 @@ def _format(state: State) -> bytes:
     return json.dumps(fields, indent=2).encode() + b"\n"
 
 
-def _lock(path: str, timeout: float) -> int:
+def _lock(ours: Directory, timeout: float) -> int:
     """Answer the descriptor of the locked file; TimeoutError where another process keeps it."""
     from threading import Event  # noqa: PLC0415  # waits can be woken; and neither is needed to read
     from time import monotonic  # noqa: PLC0415
 
     deadline = monotonic() + timeout
     pause = Event()
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _SAFELY, 0o600)
+    try:
+        descriptor = ours.create("state.lock")
+    except FileExistsError:
+        descriptor = ours.open("state.lock", os.O_RDWR)
     while not _try_lock(descriptor):
         if monotonic() >= deadline:
             os.close(descriptor)

@@ -65,7 +65,7 @@ def test_a_file_that_is_being_written_is_left_alone(mailbox: Make, directory: Pa
     box.put(batch(1))
     busy = part(directory, b"{}\n", age=3600)
     files = _files.LockedFiles()
-    with _files.directory(directory, "spool", "loop-abc123") as parent:
+    with _files.Directory(str(directory), "spool", "loop-abc123") as parent:
         descriptor = files.take(parent, busy.name)
         assert descriptor is not None
         assert len(box.names()) == 1

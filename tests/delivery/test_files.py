@@ -93,8 +93,8 @@ def test_a_link_is_not_the_file(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("x")
     (tmp_path / "link").symlink_to("file")
     facts = (tmp_path / "file").stat()
-    with _files.directory(tmp_path) as parent:
-        same = {name: _files.same_file(parent, name, facts) for name in ("file", "other", "link", "none")}
+    with _files.Directory(str(tmp_path)) as parent:
+        same = {name: parent.holds(name, facts) for name in ("file", "other", "link", "none")}
     assert same == {"file": True, "other": False, "link": False, "none": False}
 
 
@@ -103,7 +103,7 @@ def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path: Path) -> No
     (tmp_path / "link").symlink_to("elsewhere")
     (tmp_path / "file").write_text("x")
     files = _files.LockedFiles()
-    with _files.directory(tmp_path) as parent:
+    with _files.Directory(str(tmp_path)) as parent:
         for name in ("link", "file"):
             with pytest.raises(FileExistsError):
                 files.create(parent, name)
@@ -114,7 +114,7 @@ def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path: Path) -> No
 def test_a_lock_does_not_outlive_its_file(tmp_path: Path) -> None:
     """What a forked child has inherited of a closed file keeps nobody from taking it."""
     files = _files.LockedFiles()
-    with _files.directory(tmp_path) as parent:
+    with _files.Directory(str(tmp_path)) as parent:
         descriptor = files.create(parent, "file")
         inherited = os.dup(descriptor)
         assert files.take(parent, "file") is None
@@ -128,7 +128,7 @@ def test_a_lock_does_not_outlive_its_file(tmp_path: Path) -> None:
 def test_a_child_closes_what_is_still_open(tmp_path: Path) -> None:
     """In a forked child the files that are open are closed, and no number that is somebody else's by now."""
     files = _files.LockedFiles()
-    with _files.directory(tmp_path) as parent:
+    with _files.Directory(str(tmp_path)) as parent:
         before = open_descriptors()
         closed = files.create(parent, "first")
         files.close(closed)

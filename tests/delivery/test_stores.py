@@ -9,7 +9,7 @@ import pytest
 from spool_support import batch, spool
 
 from mem0_telemetry.delivery import _files
-from mem0_telemetry.delivery._batch import BatchName
+from mem0_telemetry.delivery._batch import MAX_BYTES, BatchName
 from mem0_telemetry.delivery._disk_store import DiskStore
 from mem0_telemetry.delivery._store import MemoryStore
 
@@ -134,26 +134,42 @@ def test_a_finished_claim_reads_nothing(directory: Path, drops: Drops) -> None:
     assert store.names() == [name]
 
 
-def test_a_file_that_is_none_of_ours_is_not_read_into_memory(directory: Path, drops: Drops) -> None:
-    """64 MB is more than any batch has; what is larger is refused before it is read."""
+def test_a_file_that_is_too_large_is_not_read_into_memory(directory: Path, drops: Drops) -> None:
+    """A file larger than any that is written is refused before it is read; one as large is read."""
     store = DiskStore(root=directory, mailbox="loop-abc123", max_bytes=2**20, drops=drops)
     [name] = filled(store, 1)
-    os.truncate(spool(directory) / name, 64 * 2**20 + 1)
     claim = store.claim(name)
     assert claim is not None
-    with pytest.raises(OSError, match="none of our files"):
+    os.truncate(spool(directory) / name, MAX_BYTES)
+    assert len(claim.read()) == MAX_BYTES
+    os.truncate(spool(directory) / name, MAX_BYTES + 1)
+    with pytest.raises(_files.NotOursError, match="larger"):
         claim.read()
     claim.release()
 
 
+@pytest.mark.parametrize("excess", [0, 1])
+def test_a_batch_that_no_process_would_read_back_waits_in_memory(
+    mailbox: Make, directory: Path, excess: int
+) -> None:
+    """What is larger than the largest spool file is not written to disk, and is kept for this process to send."""
+    box = mailbox()
+    box.put(batch(size=MAX_BYTES + excess))
+    assert box.on_disk == (not excess)
+    assert len(box.names()) == 1
+    assert len(list(directory.rglob("*.jsonl"))) == (not excess)
+
+
 def test_a_file_is_written_and_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A system that takes and gives a few bytes at a time gets and gives all of them."""
-    write, pread = os.write, os.pread
+    write, read = os.write, os.read
     monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
-    monkeypatch.setattr(os, "pread", lambda descriptor, _, offset: pread(descriptor, 3, offset))
+    monkeypatch.setattr(os, "read", lambda descriptor, _: read(descriptor, 3))
     descriptor = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
     _files.write_all(descriptor, b"0123456789")
-    assert _files.read_all(descriptor) == b"0123456789"
+    assert _files.read_all(descriptor, 10) == b"0123456789"
+    with pytest.raises(_files.NotOursError):
+        _files.read_all(descriptor, 9)
     os.close(descriptor)
 
 

@@ -2,15 +2,17 @@
 
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from mem0_telemetry import _state
+from mem0_telemetry import _files, _state
 from mem0_telemetry._state import State, mem0_dir, read, update
 
 
@@ -83,18 +85,124 @@ def test_an_unreadable_state_can_be_written_anew(tmp_path: Path) -> None:
     assert read(str(tmp_path)) == State(disabled=True)
 
 
-@pytest.mark.parametrize("kind", ["directory", "fifo", "link"])
-def test_what_is_no_file_is_unreadable_and_does_not_hang(tmp_path: Path, kind: str) -> None:
-    """A directory, a pipe or a link in the place of the file is unreadable, at once."""
-    path = state_file(tmp_path)
-    path.parent.mkdir()
+def put_in_the_way(path: Path, kind: str, elsewhere: Path) -> None:
+    """Put something that is no file of ours in the place of `path`."""
+    path.unlink(missing_ok=True)
     if kind == "directory":
         path.mkdir()
-    elif kind == "fifo":
+    elif kind == "pipe":
         os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(path))
+    elif kind == "endless device":
+        path.symlink_to("/dev/zero")
     else:
-        (tmp_path / "elsewhere").write_text('{"disabled": false}')
-        path.symlink_to(tmp_path / "elsewhere")
+        elsewhere.write_text('{"disabled": false}')
+        path.symlink_to(elsewhere)
+
+
+KINDS = ["directory", "pipe", "socket", "endless device", "link"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_file_is_unreadable_and_does_not_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A directory, pipe, socket, device or link in the place of the file is unreadable, and is not opened."""
+    path = state_file(tmp_path)
+    path.parent.mkdir()
+    put_in_the_way(path, kind, tmp_path / "elsewhere")
+    opened: list[object] = []
+    real = os.open
+
+    def noting(name: str, *args: int, **kwargs: int | None) -> int:
+        opened.append(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", noting)
+    assert not read(str(tmp_path)).readable
+    assert opened == [str(path.parent)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_no_lock_stores_nothing(tmp_path: Path, kind: str) -> None:
+    """Whatever lies at the lock's place is neither waited for nor opened, and no change is stored without the lock."""
+    update(str(tmp_path), disable)
+    put_in_the_way(tmp_path / "telemetry" / "state.lock", kind, tmp_path / "elsewhere")
+    with pytest.raises(_files.NotOursError, match=r"state\.lock"):
+        update(str(tmp_path), lambda state: state.but(disabled=False))
+    assert read(str(tmp_path)).disabled
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["to a directory", "to nothing"])
+def test_a_link_in_the_place_of_the_directory_is_not_followed(tmp_path: Path, *, there: bool) -> None:
+    """A link as `telemetry/` may hide a stored choice: it counts as off, and nothing is written where it leads."""
+    elsewhere = tmp_path / "elsewhere"
+    if there:
+        update(str(elsewhere), lambda state: state.but(installation_id="x"))
+    (tmp_path / "telemetry").symlink_to(elsewhere / "telemetry")
+    before = sorted(elsewhere.rglob("*"))
+    assert read(str(tmp_path)) == State(readable=False)
+    with pytest.raises(OSError, match="telemetry"):
+        update(str(tmp_path), lambda _: State(disabled=True))
+    assert sorted(elsewhere.rglob("*")) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can play another user")
+@pytest.mark.parametrize("what", ["telemetry", "telemetry/state.json", "telemetry/state.lock"])
+def test_what_belongs_to_another_user_is_not_used(tmp_path: Path, what: str) -> None:
+    """A foreign directory or state counts as off, and a foreign lock lets nothing be stored."""
+    update(str(tmp_path), lambda state: state.but(installation_id="chosen by another user"))
+    before = state_file(tmp_path).read_bytes()
+    os.chown(tmp_path / what, 65534, 65534)
+    assert read(str(tmp_path)).readable == (what == "telemetry/state.lock")
+    with pytest.raises(OSError, match=r"another user|cannot be read"):
+        update(str(tmp_path), disable)
+    assert state_file(tmp_path).read_bytes() == before
+
+
+def test_a_change_overwrites_no_file_of_another_name(tmp_path: Path) -> None:
+    """A hard link to another file of the user's, at any name that could be written to, leaves that file alone."""
+    (tmp_path / "telemetry").mkdir()
+    precious = tmp_path / "precious"
+    precious.write_text('{"disabled": false}')
+    for name in ("state.json", "state.lock", f"state.json.{os.getpid()}", "state.json.aside"):
+        (tmp_path / "telemetry" / name).hardlink_to(precious)
+    update(str(tmp_path), disable)
+    assert read(str(tmp_path)).disabled
+    assert precious.read_text() == '{"disabled": false}'
+
+
+KILLED = """
+import os, signal, sys
+from mem0_telemetry import _files, _state
+os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+_state.update(sys.argv[1], lambda state: state.but(disabled=True))
+"""
+
+
+def test_what_a_killed_process_wrote_aside_is_removed(tmp_path: Path) -> None:
+    """A file written aside by a process that was killed goes with a later change; a new one may have a live writer."""
+    assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False).returncode == -9
+    [aside] = (tmp_path / "telemetry").glob("state.json.*")
+    update(str(tmp_path), lambda state: state)
+    assert aside.exists()
+    os.utime(aside, (time.time() - 120,) * 2)
+    update(str(tmp_path), lambda state: state)
+    assert sorted(path.name for path in (tmp_path / "telemetry").iterdir()) == ["state.lock"]
+
+
+def test_windows_paths_stand_in_for_directory_descriptors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the platform opens no directories, files are found by their paths, and links are refused all the same."""
+    monkeypatch.setattr(_files, "_HAVE_DIRECTORY_DESCRIPTORS", False)
+    update(str(tmp_path), disable)
+    with _files.Directory(str(tmp_path), "telemetry") as ours:
+        assert sorted(ours.names()) == ["state.json", "state.lock"]
+    assert read(str(tmp_path)) == State(disabled=True)
+    put_in_the_way(state_file(tmp_path), "link", tmp_path / "elsewhere")
     assert not read(str(tmp_path)).readable
 
 

@@ -18,6 +18,11 @@ CORRUPT: Final = ".corrupt"
 DONE: Final = b"\n"
 """All that is in a file that has been sent but could not be removed. An empty one has lost its batch."""
 
+MAX_BYTES: Final = 2 * 1024 * 1024
+"""Size of the largest spool file. Parsing holds the interpreter lock, and a file of this size a tenth of a second."""
+MAX_RECORDS: Final = 1000
+"""Records in the largest spool file that is read; twice what is written, for those who set `Limits.batch_records`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchName:

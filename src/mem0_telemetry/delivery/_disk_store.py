@@ -7,13 +7,14 @@ takes over or clears.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from mem0_telemetry.delivery import _files
-from mem0_telemetry.delivery._batch import CORRUPT, DONE, PARTIAL, readable_count
+from mem0_telemetry.delivery._batch import CORRUPT, DONE, MAX_BYTES, PARTIAL, readable_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,8 +34,8 @@ _DROP_TO: Final = 0.95
 
 def expire_abandoned(root: Path, *, but: Iterable[str], before: str, drops: Drops) -> None:
     """Drop and count what has a smaller name than `before` in the mailboxes that nobody in this process sends."""
-    with suppress(OSError), _files.directory(root, "spool") as parent:
-        for mailbox in set(os.listdir(parent)) - set(but):  # noqa: PTH208  # by descriptor
+    with suppress(OSError), _files.Directory(str(root), "spool") as parent:
+        for mailbox in set(parent.names()) - set(but):
             DiskStore(root=root, mailbox=mailbox, max_bytes=0, drops=drops).expire(before)
 
 
@@ -42,14 +43,16 @@ class DiskStore:
     """The spool of one destination. Every method copes with the directory going away meanwhile."""
 
     def __init__(self, *, root: Path, mailbox: str, max_bytes: int, drops: Drops) -> None:
-        self._path = (root, "spool", mailbox)
+        self._path = (str(root), "spool", mailbox)
         self._max_bytes = max_bytes
         self._drops = drops
         self._files = _files.LockedFiles()
         self._since_measured = max_bytes  # measure at the first write
 
     def put(self, name: str, line: bytes) -> None:
-        with _files.directory(*self._path, create=True) as parent:
+        if len(line) > MAX_BYTES:  # nobody would read it back
+            raise OSError(errno.EFBIG, "too large for a spool file", name)
+        with _files.Directory(*self._path, create=True) as parent:
             self._write(parent, name, line)
             self._since_measured += _on_disk(len(line))
             if self._since_measured * _RECOUNT_SHARE >= self._max_bytes:
@@ -60,38 +63,38 @@ class DiskStore:
 
     def names(self) -> list[str]:
         try:
-            with _files.directory(*self._path) as parent:
-                entries = os.listdir(parent)  # noqa: PTH208  # by descriptor
+            with _files.Directory(*self._path) as parent:
+                entries = parent.names()
                 if any(entry.endswith(PARTIAL) for entry in entries):
                     self._recover(parent, entries)
-                    entries = os.listdir(parent)  # noqa: PTH208  # by descriptor
+                    entries = parent.names()
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(entry for entry in entries if readable_count(entry) is not None)
 
     def claim(self, name: str) -> Claim | None:
         try:
-            with _files.directory(*self._path) as parent:
+            with _files.Directory(*self._path) as parent:
                 descriptor = self._files.take(parent, name)
         except OSError:
             return None
         return None if descriptor is None else _DiskClaim(self, name, descriptor)
 
     def remove(self, names: Iterable[str], reason: str) -> None:
-        with suppress(OSError), _files.directory(*self._path) as parent:
+        with suppress(OSError), _files.Directory(*self._path) as parent:
             for name in names:
                 self._drop(parent, name, reason)
 
     def expire(self, before: str) -> None:
-        with suppress(OSError), _files.directory(*self._path) as parent:
-            for entry in os.listdir(parent):  # noqa: PTH208  # by descriptor
+        with suppress(OSError), _files.Directory(*self._path) as parent:
+            for entry in parent.names():
                 if entry < before and readable_count(_plain(entry)) is not None:
                     self._drop(parent, entry, "expired")
 
     def discard(self, names: Iterable[str]) -> int:
         """Remove these batches even while somebody sends them. The records removed."""
-        with suppress(OSError), _files.directory(*self._path) as parent:
-            return sum(readable_count(name) or 0 for name in names if _files.remove(parent, name))
+        with suppress(OSError), _files.Directory(*self._path) as parent:
+            return sum(readable_count(name) or 0 for name in names if parent.remove(name))
         return 0
 
     def forget_inherited(self) -> None:
@@ -101,17 +104,19 @@ class DiskStore:
     def finish(self, name: str, descriptor: int, *, rename_to: str | None) -> bool:
         """Take a claimed file out of the mailbox, or rename it there, and let go of it. False if it stays."""
         try:
-            with _files.directory(*self._path) as parent:
-                if _files.same_file(parent, name, os.fstat(descriptor)):
+            with _files.Directory(*self._path) as parent:
+                if parent.holds(name, os.fstat(descriptor)):
                     if rename_to is None:
-                        os.unlink(name, dir_fd=parent)
+                        parent.unlink(name)
                     else:
-                        os.rename(name, rename_to, src_dir_fd=parent, dst_dir_fd=parent)
+                        parent.rename(name, rename_to)
         except OSError:
-            # The directory is read-only by now. The file says that nothing is left to be sent.
+            # The directory is read-only by now. The file says that nothing is left to be sent, unless it is somebody's
+            # by another name (a hard link).
             with suppress(OSError):
-                os.pwrite(descriptor, DONE, 0)
-                os.ftruncate(descriptor, len(DONE))
+                if os.fstat(descriptor).st_nlink <= 1:
+                    os.pwrite(descriptor, DONE, 0)
+                    os.ftruncate(descriptor, len(DONE))
             return False
         else:
             return True
@@ -122,24 +127,24 @@ class DiskStore:
         """Let others claim it again."""
         self._files.close(descriptor)
 
-    def _write(self, parent: int, name: str, line: bytes) -> None:
+    def _write(self, parent: _files.Directory, name: str, line: bytes) -> None:
         partial = name + PARTIAL
         descriptor = self._files.create(parent, partial)
         try:
             _files.write_all(descriptor, line)
             try:
-                os.rename(partial, name, src_dir_fd=parent, dst_dir_fd=parent)
+                parent.rename(partial, name)
             except FileNotFoundError:
                 # We were stopped for long, and somebody took the file for abandoned.
-                if not _files.same_file(parent, name, os.fstat(descriptor)):
+                if not parent.holds(name, os.fstat(descriptor)):
                     raise
         except OSError:
-            _files.remove(parent, partial)
+            parent.remove(partial)
             raise
         finally:
             self._files.close(descriptor)
 
-    def _recover(self, parent: int, entries: Iterable[str]) -> None:
+    def _recover(self, parent: _files.Directory, entries: Iterable[str]) -> None:
         """Finish what a process that died was writing, where all of it is there; else clear it away."""
         for partial in entries:
             name = partial.removesuffix(PARTIAL)
@@ -149,27 +154,27 @@ class DiskStore:
             if descriptor is None:
                 continue
             with suppress(OSError):
-                if _files.read_all(descriptor).endswith(b"\n"):
-                    os.rename(partial, name, src_dir_fd=parent, dst_dir_fd=parent)
-                elif _files.remove(parent, partial):
+                if os.pread(descriptor, 1, max(0, os.fstat(descriptor).st_size - 1)) == b"\n":
+                    parent.rename(partial, name)
+                elif parent.remove(partial):
                     self._drops.count("corrupt", readable_count(name) or 0)
             self._files.close(descriptor)
 
     @staticmethod
-    def _is_abandoned(parent: int, partial: str) -> bool:
+    def _is_abandoned(parent: _files.Directory, partial: str) -> bool:
         """Whether a living writer would have it locked; not yet if it is new and empty."""
         try:
-            facts = os.stat(partial, dir_fd=parent, follow_symlinks=False)
+            facts = parent.stat(partial)
         except OSError:
             return False
         return facts.st_size > 0 or abs(time.time() - facts.st_mtime) > _ABANDONED_AFTER
 
-    def _make_room(self, parent: int) -> None:
+    def _make_room(self, parent: _files.Directory) -> None:
         sizes = {}
-        for entry in os.listdir(parent):  # by descriptor
+        for entry in parent.names():
             if readable_count(_plain(entry)) is not None:
                 with suppress(FileNotFoundError):
-                    sizes[entry] = _on_disk(os.stat(entry, dir_fd=parent, follow_symlinks=False).st_size)
+                    sizes[entry] = _on_disk(parent.stat(entry).st_size)
         total = sum(sizes.values())
         if total <= self._max_bytes:
             return
@@ -179,13 +184,13 @@ class DiskStore:
             if self._drop(parent, oldest, "spool_full"):
                 total -= sizes[oldest]
 
-    def _drop(self, parent: int, name: str, reason: str) -> bool:
+    def _drop(self, parent: _files.Directory, name: str, reason: str) -> bool:
         """Remove one file and count its records, unless somebody is sending or writing it."""
         descriptor = self._files.take(parent, name)
         if descriptor is None:
             return False
         try:
-            removed = _files.remove(parent, name)
+            removed = parent.remove(name)
         finally:
             self._files.close(descriptor)
         if removed:
@@ -210,7 +215,7 @@ class _DiskClaim:
     def read(self) -> bytes:
         if self._descriptor is None:
             raise FileNotFoundError(self._name)
-        return _files.read_all(self._descriptor)
+        return _files.read_all(self._descriptor, MAX_BYTES)
 
     def is_done(self) -> bool:
         return self._descriptor is not None and os.fstat(self._descriptor).st_size == len(DONE)

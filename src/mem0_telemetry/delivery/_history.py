@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 FILE: Final = "history.jsonl"
 _PARTIAL: Final = FILE + ".part"
 _MAX_ENTRIES: Final = 50
-_MAX_BYTES: Final = 1024 * 1024
+MAX_BYTES: Final = 1024 * 1024
+"""Size of the whole file."""
 _ATTEMPTS: Final = 20
 """Times that it is tried to get the file while others write to it; then this send goes without an entry."""
 _PAUSE: Final = 0.01
@@ -57,19 +58,19 @@ class History:
         }
         head = json.dumps(facts)[:-1].encode()
         entry = b'%s, "batch": %s}\n' % (head, line.rstrip(b"\n"))
-        if len(entry) > _MAX_BYTES:
+        if len(entry) > MAX_BYTES:
             entry = b'%s, "batch": null}\n' % head
-        with suppress(OSError), _files.directory(self._root, create=True) as parent:
+        with suppress(OSError), _files.Directory(str(self._root), create=True) as parent:
             descriptor = self._take(parent)
             if descriptor is None:
                 return
             try:
-                lines = _files.read_all(descriptor).splitlines(keepends=True)
+                lines = self._lines(descriptor)
                 # Under the lock, for which whoever switches off and then deletes the file waits too.
                 if self._allowed():
                     self._rewrite(parent, newest([*lines, entry]))
                 elif not lines:  # it was made for this
-                    _files.remove(parent, FILE)
+                    parent.remove(FILE)
             finally:
                 self._files.close(descriptor)
 
@@ -84,13 +85,21 @@ class History:
         with ExitStack() as held:
             if _files.HAVE_LOCKS:
                 with suppress(OSError):
-                    parent = held.enter_context(_files.directory(self._root))
+                    parent = held.enter_context(_files.Directory(str(self._root)))
                     if (descriptor := self._take(parent)) is not None:
                         held.callback(self._files.close, descriptor)
             for name in (_PARTIAL, FILE):
                 (self._root / name).unlink(missing_ok=True)
 
-    def _take(self, parent: int) -> int | None:
+    @staticmethod
+    def _lines(descriptor: int) -> list[bytes]:
+        """Return the lines so far; none of a file that is larger than ours can be, so that it is written anew."""
+        try:
+            return _files.read_all(descriptor, MAX_BYTES).splitlines(keepends=True)
+        except _files.NotOursError:
+            return []
+
+    def _take(self, parent: _files.Directory) -> int | None:
         """Have the file, made where there is none, under its lock; None where it stays busy.
 
         Raises:
@@ -106,15 +115,15 @@ class History:
             self._pause.wait(_PAUSE)
         return None
 
-    def _rewrite(self, parent: int, lines: list[bytes]) -> None:
+    def _rewrite(self, parent: _files.Directory, lines: list[bytes]) -> None:
         """Replace the file, whose lock is held, by `lines`."""
-        _files.remove(parent, _PARTIAL)  # of a process that died here: whoever lives has the lock
+        parent.remove(_PARTIAL)  # of a process that died here: whoever lives has the lock
         descriptor = self._files.create(parent, _PARTIAL)
         try:
             _files.write_all(descriptor, b"".join(lines))
-            os.rename(_PARTIAL, FILE, src_dir_fd=parent, dst_dir_fd=parent)
+            parent.rename(_PARTIAL, FILE)
         except OSError:
-            _files.remove(parent, _PARTIAL)
+            parent.remove(_PARTIAL)
             raise
         finally:
             self._files.close(descriptor)
@@ -131,7 +140,7 @@ def newest(lines: list[bytes]) -> list[bytes]:
     size = 0
     for line in reversed(lines[-_MAX_ENTRIES:]):
         size += len(line)
-        if size > _MAX_BYTES:
+        if size > MAX_BYTES:
             break
         if line.endswith(b"\n"):
             kept.append(line)

@@ -1,0 +1,243 @@
+"""Open the files of this package, and nothing that somebody put in their place.
+
+A file of ours is regular, belongs to this user, lies in directories of this user that are reached without a link, and
+is no larger than we write it. Opening one never waits.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_DIRECTORY_MODE = 0o700
+_FILE_MODE = 0o600
+_CHUNK = 65_536
+_ABANDONED_AFTER = 60.0
+"""Seconds after which a file that was written aside has no writer any more: to write one takes milliseconds."""
+
+_HAVE_DIRECTORY_DESCRIPTORS = os.open in os.supports_dir_fd
+"""False on Windows, where names are joined to the directory's path."""
+
+# Some of these are absent on Windows.
+_SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_AS_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _SAFELY
+
+
+class NotOursError(OSError):
+    """What lies there is no file of ours: a link, a pipe, a device, another user's, or too large.
+
+    Any other `OSError` says that it could not be opened or read, perhaps only at that moment.
+    """
+
+
+class Directory:
+    """An open directory of ours, in which names cannot be redirected while it is used. Use it with `with`.
+
+    Args:
+        path: its path, or the path of the directory in which the first of `below` is.
+        below: the names of the directories from there down.
+        create: make what is missing, and close each level to other users (0700).
+
+    Raises:
+        NotOursError: a level is a link, or belongs to another user.
+        OSError: a level is missing, is no directory, or cannot be opened or made.
+    """
+
+    __slots__ = ("_descriptor", "_path")
+
+    def __init__(self, path: str, *below: str, create: bool = False) -> None:
+        self._path = ""
+        self._descriptor: int | None = None
+        if create:
+            os.makedirs(path, mode=_DIRECTORY_MODE, exist_ok=True)  # noqa: PTH103  # `pathlib` costs 10 ms
+        try:
+            self._enter(path, create=create)
+            for level in below:
+                if create:
+                    self._make(level)
+                self._enter(level, create=create)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Directory:  # noqa: PYI034  # `Self` is `typing`'s from 3.11 on only
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def names(self) -> list[str]:
+        """Return the names of what is in it, in no order."""
+        return os.listdir(self._path if self._descriptor is None else self._descriptor)  # noqa: PTH208
+
+    def stat(self, name: str) -> os.stat_result:
+        """Return the facts about `name` itself: a link is not followed."""
+        return os.stat(self._at(name), dir_fd=self._descriptor, follow_symlinks=False)
+
+    def holds(self, name: str, facts: os.stat_result) -> bool:
+        """Return whether `name` still is the file that `facts` were read from."""
+        try:
+            now = self.stat(name)
+        except OSError:
+            return False
+        return (now.st_dev, now.st_ino) == (facts.st_dev, facts.st_ino)
+
+    def open(self, name: str, flags: int = os.O_RDONLY) -> int:
+        """Open the file `name` and return its descriptor.
+
+        Raises:
+            NotOursError: it is no regular file, or another user's.
+            OSError: it is missing, or cannot be opened at present.
+        """
+        # Look before opening: to open a pipe or a device may wait, or do something.
+        _refuse_foreign(self.stat(name), name)
+        descriptor = os.open(self._at(name), flags | _SAFELY, dir_fd=self._descriptor)
+        try:
+            _refuse_foreign(os.fstat(descriptor), name)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def create(self, name: str) -> int:
+        """Create the file `name` (0600) and return its descriptor. Raises FileExistsError where the name is taken."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY
+        return os.open(self._at(name), flags, _FILE_MODE, dir_fd=self._descriptor)
+
+    def read(self, name: str, largest: int) -> bytes:
+        """Return the content of the file `name`. Raises as `open` and `read_all` do."""
+        descriptor = self.open(name)
+        try:
+            return read_all(descriptor, largest)
+        finally:
+            os.close(descriptor)
+
+    def write_aside(self, name: str, content: bytes) -> str:
+        """Write a new file beside `name` and return its name. Raises OSError, and then leaves nothing."""
+        aside = f"{name}.{os.urandom(4).hex()}.aside"
+        descriptor = self.create(aside)
+        try:
+            # Not synced: on a busy disk that takes seconds, and an exit may be waiting.
+            write_all(descriptor, content)
+        except OSError:
+            self.remove(aside)
+            raise
+        finally:
+            os.close(descriptor)
+        return aside
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Replace `name` by a file with `content`, in one step. Raises OSError, and then leaves `name` as it was."""
+        aside = self.write_aside(name, content)
+        try:
+            self.rename(aside, name)
+        except OSError:
+            self.remove(aside)
+            raise
+
+    def remove_abandoned(self) -> None:
+        """Remove what processes that were killed have written aside, once it is a minute old."""
+        import time  # noqa: PLC0415  # only for those who write
+
+        for name in self.names():
+            if name.endswith(".aside"):
+                try:
+                    age = time.time() - self.stat(name).st_mtime
+                except OSError:  # removed by now
+                    continue
+                if abs(age) > _ABANDONED_AFTER:
+                    self.remove(name)
+
+    def rename(self, name: str, to: str) -> None:
+        """Rename `name`, over what has that name already."""
+        os.replace(self._at(name), self._at(to), src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+
+    def remove(self, name: str) -> bool:
+        """Remove `name`; return False where there was none, or it cannot be removed."""
+        try:
+            self.unlink(name)
+        except OSError:
+            return False
+        return True
+
+    def unlink(self, name: str) -> None:
+        """Remove `name`. Raises OSError where it cannot be removed."""
+        os.unlink(self._at(name), dir_fd=self._descriptor)
+
+    def _at(self, name: str) -> str:
+        return name if self._descriptor is not None else os.path.join(self._path, name)  # noqa: PTH118
+
+    def _make(self, level: str) -> None:
+        try:  # noqa: SIM105  # `contextlib` costs 3 ms
+            os.mkdir(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)
+        except FileExistsError:
+            pass
+
+    def _enter(self, level: str, *, create: bool) -> None:
+        facts = self.stat(level)
+        if stat.S_ISLNK(facts.st_mode):
+            raise NotOursError(errno.ELOOP, "a link in the place of a directory", level)
+        if not stat.S_ISDIR(facts.st_mode):  # looked at before it is opened, as a file
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), level)
+        if not _HAVE_DIRECTORY_DESCRIPTORS:
+            self._path = self._at(level)
+            return
+        descriptor = os.open(level, _AS_DIRECTORY, dir_fd=self._descriptor)
+        self.close()
+        self._descriptor = descriptor
+        facts = os.fstat(descriptor)
+        _refuse_foreign_owner(facts, level)
+        if create and facts.st_mode & 0o077:
+            os.fchmod(descriptor, _DIRECTORY_MODE)
+
+
+def read_all(descriptor: int, largest: int) -> bytes:
+    """Return the whole content of an open file, from its beginning.
+
+    Raises:
+        NotOursError: it has more than `largest` bytes.
+        OSError: it cannot be read.
+    """
+    content = bytearray()
+    if os.fstat(descriptor).st_size <= largest:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        while len(content) <= largest and (chunk := os.read(descriptor, _CHUNK)):
+            content += chunk
+        if len(content) <= largest:
+            return bytes(content)
+    raise NotOursError(errno.EFBIG, "larger than any file of ours")
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of `content` at the present position.
+
+    Raises:
+        OSError: the disk is full, or a limit on the size of files was met; some of it may be there.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _refuse_foreign(facts: os.stat_result, name: str) -> None:
+    if not stat.S_ISREG(facts.st_mode):
+        raise NotOursError(errno.EINVAL, "not a regular file", name)
+    _refuse_foreign_owner(facts, name)
+
+
+def _refuse_foreign_owner(facts: os.stat_result, name: str) -> None:
+    if hasattr(os, "geteuid") and facts.st_uid != os.geteuid():
+        raise NotOursError(errno.EPERM, "it belongs to another user", name)
