@@ -6,6 +6,7 @@ import base64
 import contextlib
 import json
 import math
+import warnings
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import TraceFlags
 
+from mem0_telemetry.delivery import _decode
 from mem0_telemetry.delivery._decode import CorruptLineError, decode
 from mem0_telemetry.delivery._encode import Encoder, UnencodableError
 
@@ -238,6 +240,18 @@ GOOD = encoded([record_with(body="x", attributes={"a": 1}, severity_number=Sever
         GOOD.replace(b'{"intValue":"1"}', b'{"intValue":{}}'),
         GOOD.replace(b'{"stringValue":"x"}', b'{"stringValue":5}'),
         GOOD.replace(b'"severityNumber":9', b'"severityNumber":99'),
+        GOOD.replace(b'"timeUnixNano":"1"', b'"timeUnixNano":"-1"'),
+        GOOD.replace(b'"timeUnixNano":"1"', b'"timeUnixNano":"18446744073709551616"'),
+        GOOD.replace(b'"timeUnixNano":"1"', b'"timeUnixNano":Infinity'),
+        GOOD.replace(b'"timeUnixNano":"1"', b'"timeUnixNano":"' + b"1" * 5000 + b'"'),
+        GOOD.replace(b'"observedTimeUnixNano":"2"', b'"observedTimeUnixNano":NaN'),
+        GOOD.replace(b'"timeUnixNano":"1"', b'"timeUnixNano":"1","droppedAttributesCount":-1'),
+        GOOD.replace(b'"timeUnixNano":"1"', b'"timeUnixNano":"1","traceId":"-1"'),
+        GOOD.replace(b'"timeUnixNano":"1"', b'"timeUnixNano":"1","flags":4294967296'),
+        GOOD.replace(b'{"intValue":"1"}', b'{"intValue":"9223372036854775808"}'),
+        GOOD.replace(b'{"stringValue":"x"}', b'{"stringValue":"\xed\xa0\x80"}'),
+        GOOD.replace(b'{"stringValue":"x"}', b'{"arrayValue":{"values":[' * 2000 + b"]}}" * 2000),
+        GOOD.decode().encode("utf-16"),
     ],
 )
 def test_what_is_no_otlp_is_refused(line: bytes) -> None:
@@ -245,6 +259,55 @@ def test_what_is_no_otlp_is_refused(line: bytes) -> None:
     assert line != GOOD
     with pytest.raises(CorruptLineError):
         decode(line)
+
+
+ODD_ATTRIBUTES = [
+    '{"key":"","value":{"stringValue":"x"}}',
+    '{"key":"mixed","value":{"arrayValue":{"values":[{"intValue":1},{"stringValue":"x"}]}}}',
+    '{"key":"nested","value":{"kvlistValue":{"values":[{"key":"","value":{"intValue":"1"}}]}}}',
+    '{"key":"nothing","value":{}}',
+    '{"key":"bytes","value":{"bytesValue":"/w=="}}',
+]
+PLACES = [
+    '{"resourceLogs":[{"resource":{"attributes":[%s]},"scopeLogs":[{"logRecords":[{}]}]}]}\n',
+    '{"resourceLogs":[{"scopeLogs":[{"scope":{"attributes":[%s]},"logRecords":[{}]}]}]}\n',
+    '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"droppedAttributesCount":1,"attributes":[%s]}]}]}]}\n',
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=["resource", "scope", "record"])
+def test_what_opentelemetry_finds_invalid_is_skipped_without_a_sound(
+    place: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An attribute that OpenTelemetry's classes would log about is left out, the others stay, and nothing is logged."""
+    good = '{"key":"good","value":{"intValue":"1"}}'
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        [record] = decode((place % ",".join([*ODD_ATTRIBUTES, good])).encode())
+    scope = record.instrumentation_scope
+    kept = [record.resource.attributes, scope.attributes if scope else None, record.log_record.attributes]
+    assert [dict(attributes) for attributes in kept if attributes] == [{"good": 1}]
+    assert record.dropped_attributes in {0, 1 + len(ODD_ATTRIBUTES)}
+    assert caplog.records == []
+
+
+def test_text_that_is_no_unicode_is_replaced() -> None:
+    """An escaped lone surrogate, which JSON allows and no receiver takes, does not survive reading."""
+    line = GOOD.replace(b'{"stringValue":"x"}', b'{"stringValue":"a\\ud800b\\u00e9"}')
+    assert decode(line)[0].log_record.body == "a?b\u00e9"
+
+
+@pytest.mark.parametrize("most", [0, 1, 2, None])
+def test_records_are_counted_before_they_are_built(most: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line with more records than it may have is refused as a whole, and none of them is built."""
+    records = '{"scopeLogs":[{"logRecords":[{}]}]},{"scopeLogs":[{},{"logRecords":[{}]}]}'
+    line = f'{{"resourceLogs":[{records}]}}\n'.encode()
+    if most is None or most >= 2:
+        assert len(decode(line, most=most)) == 2
+        return
+    monkeypatch.setattr(_decode, "_records", pytest.fail)
+    with pytest.raises(CorruptLineError):
+        decode(line, most=most)
 
 
 @settings(deadline=None)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from spool_support import RECORD, batch, spool
 
-from mem0_telemetry.delivery._batch import Batch, BatchName
+from mem0_telemetry.delivery._batch import MAX_BYTES, MAX_RECORDS, Batch, BatchName
 from mem0_telemetry.delivery._encode import Encoder
 from mem0_telemetry.delivery._parcel import Packer
 
@@ -116,6 +117,71 @@ def test_what_cannot_be_read_is_set_aside(mailbox: Make, drops: Drops, directory
     box.expire(10)
     assert not (spool(directory) / f"{damaged}.corrupt").exists()
     assert drops.totals()["corrupt"] == 3
+
+
+def spooled(directory: Path, count: int, line: bytes) -> str:
+    """Write a file whose name says that it has `count` records; its name."""
+    name = str(BatchName.new(time_ns=1, count=count))
+    (spool(directory) / name).write_bytes(line)
+    return name
+
+
+@pytest.mark.parametrize(
+    ("count", "line"),
+    [
+        (3, b" " * MAX_BYTES + b"\n"),
+        (1, readable(1, count=2).line),
+        (MAX_RECORDS + 1, readable(1, count=MAX_RECORDS + 1).line),
+    ],
+    ids=["too large", "more records than its name says", "more records than any"],
+)
+def test_a_file_that_is_larger_than_its_name_says_is_not_taken_apart(
+    mailbox: Make, drops: Drops, directory: Path, count: int, line: bytes
+) -> None:
+    """A file that is too large, or has too many records, is counted by its name, set aside, and not sent."""
+    box = mailbox()
+    box.put(readable(2, count=1))
+    name = spooled(directory, count, line)
+    parcel = packer(box, drops).pack(box.names(), always)
+    assert parcel is not None
+    assert len(parcel.records) == 1
+    assert drops.totals() == {"corrupt": count}
+    assert (spool(directory) / f"{name}.corrupt").exists()
+
+
+def test_records_that_are_missing_are_counted(mailbox: Make, drops: Drops, directory: Path) -> None:
+    """A file with fewer records than its name says is sent, and the others are counted as lost."""
+    mailbox().put(batch(9))
+    name = spooled(directory, 5, readable(1, count=2).line)
+    parcel = packer(mailbox(), drops).pack([name], always)
+    assert parcel is not None
+    assert len(parcel.records) == 2
+    assert drops.totals() == {"corrupt": 3}
+
+
+def test_a_file_that_cannot_be_read_at_present_is_read_later(
+    mailbox: Make, drops: Drops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the disk is not the file's fault: it is passed over, counted by nobody, and stays for later."""
+    mailbox().put(readable(1, count=2))
+    mailbox().put(readable(2, count=3))
+    box = mailbox()
+    names = box.names()
+    read = os.read
+
+    def fail_once(*_: object) -> bytes:
+        monkeypatch.setattr(os, "read", read)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "read", fail_once)
+    parcel = packer(box, drops).pack(names, always)
+    assert parcel is not None
+    assert parcel.names == names[1:]
+    assert drops.totals() == {}
+    parcel.done()
+    later = packer(box, drops).pack(box.names(), always)
+    assert later is not None
+    assert later.names == names[:1]
 
 
 def test_a_file_that_was_sent_is_cleared_away(mailbox: Make, drops: Drops, directory: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mem0_telemetry._files import NotOursError
 from mem0_telemetry._guard import guard
-from mem0_telemetry.delivery._batch import DONE, readable_count
+from mem0_telemetry.delivery._batch import DONE, MAX_RECORDS, readable_count
 from mem0_telemetry.delivery._decode import CorruptLineError, decode
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class Packer:
     def pack(self, ready: Sequence[str], may_join: Callable[[str], bool]) -> Parcel | None:
         """The first batch of `ready` that is free, and as many of the next as may join it.
 
-        What cannot be read is set aside and counted on the way. None where all are busy elsewhere, or gone.
+        What cannot be read is set aside and counted on the way. None where all are busy elsewhere, gone, or
+        cannot be read at present.
         """
         parcel = Parcel(self._mailbox)
         found = False
@@ -79,31 +81,43 @@ class Packer:
             claim = self._mailbox.claim(name)
             if claim is None:
                 continue
+            records = self._load(name, claim)
+            if records is None:
+                continue
             found = True
-            if records := self._load(name, claim):
+            if records:
                 parcel.add(name, claim, records)
                 if not joins:
                     break
         return parcel if found else None
 
-    def _load(self, name: str, claim: Claim) -> Sequence[ReadableLogRecord]:
-        """The records of a batch, selected again; none, and it is let go, if there is nothing to send."""
+    def _load(self, name: str, claim: Claim) -> Sequence[ReadableLogRecord] | None:
+        """Return the records of a batch, selected again; none, and the batch is done with, if there is nothing to send.
+
+        None, and the batch is released, where it cannot be read at present.
+        """
         recent = self._mailbox.recent(name)
         if recent is not None and not claim.is_done():
             return recent.records  # selected when it was written
+        count = readable_count(name) or 0
         try:
             line = claim.read()
-            records = () if line == DONE else decode(line)
-        except (OSError, CorruptLineError):
-            self._drops.count("corrupt", readable_count(name) or 0)
+            records = () if line == DONE else decode(line, most=min(count, MAX_RECORDS))
+        except (NotOursError, CorruptLineError):
+            self._drops.count("corrupt", count)
             self._mailbox.done(name, claim, corrupt=True)
             return ()
+        except OSError:  # as `EMFILE` or `EIO`: it may be readable later
+            claim.release()
+            return None
         accepted = []
         for record in records:
             with guard("selecting a record that was read back"):
                 if (selected := self._accept(record)) is not None:
                     accepted.append(selected)
         self._drops.count("rejected", len(records) - len(accepted))
+        if line != DONE:
+            self._drops.count("corrupt", count - len(records))
         if not accepted:
             self._mailbox.done(name, claim)
         return accepted
