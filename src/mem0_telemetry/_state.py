@@ -153,7 +153,8 @@ def _parse(content: bytes) -> State:
         installation_id=identifier,
         seeded_id=found.get("seeded_id") is True,
         fresh_id=found.get("fresh_id") is True,
-        notice=notice,
+        # Nothing nested, which might be too deep to be written again.
+        notice={key: value for key, value in notice.items() if isinstance(value, str | int)},
     )
 
 

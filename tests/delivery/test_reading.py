@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import threading
 from typing import TYPE_CHECKING
 
 import delivery_support as support
 import pytest
+from spool_support import batch
 
 from mem0_telemetry import delivery as package
 from mem0_telemetry._clock import SystemClock
@@ -16,6 +19,8 @@ from mem0_telemetry.delivery import _files, _history, history, mailboxes, purge
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from spool_support import Make as Mailboxes
 
     from mem0_telemetry.delivery import Delivery
 
@@ -182,6 +187,81 @@ def test_a_torn_history_is_read_as_far_as_it_goes(directory: Path) -> None:
     assert [entry["count"] for entry in history(directory)] == [1]
     add(directory, 2)
     assert [entry["count"] for entry in history(directory)] == [1, 2]
+
+
+ENTRY = {"time": "2026-01-01T00:00:00+00:00", "destination": "d", "result": "sent", "count": 1, "batch": {}}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000,
+        "1" * 5_000,
+        "null",
+        "{}",
+        *(json.dumps({**ENTRY, key: [value]}) for key, value in ENTRY.items() if key != "batch"),
+        json.dumps({**ENTRY, "count": True}),
+        json.dumps({**ENTRY, "count": "many"}),
+        json.dumps({**ENTRY, "reason": 5}),
+    ],
+)
+def test_a_line_that_is_no_entry_is_left_out(directory: Path, line: str) -> None:
+    """Whatever a line of the history holds, reading it does not raise, and the entries around it are found."""
+    directory.mkdir(parents=True)
+    good = json.dumps(ENTRY)
+    (directory / "history.jsonl").write_text(f"{good}\n{line}\n{good}\n")
+    assert history(directory) == (ENTRY, ENTRY)
+
+
+def test_a_history_that_is_too_large_is_not_read_and_begun_anew(directory: Path) -> None:
+    """A history larger than one is ever written is not read into memory; the next send replaces it."""
+    add(directory, 1)
+    with (directory / "history.jsonl").open("ab") as file:
+        file.truncate(2**33)
+    assert history(directory) == ()
+    add(directory, 2)
+    assert [entry["count"] for entry in history(directory)] == [2]
+
+
+def test_a_batch_that_is_too_large_is_listed_and_not_read(mailbox: Mailboxes, directory: Path) -> None:
+    """A spool file of any size is told, with its size, and its line is not read into memory."""
+    mailbox().put(batch(1, count=3))
+    [file] = mailboxes(directory)[0].files
+    os.truncate(file.path, 2**33)
+    [file] = mailboxes(directory)[0].files
+    assert (file.events, file.size, file.line()) == (3, 2**33, "")
+
+
+@pytest.mark.parametrize("level", ["telemetry", "telemetry/spool", "telemetry/spool/loop-abc123"])
+def test_a_link_on_the_way_to_a_batch_is_not_followed(
+    mailbox: Mailboxes, directory: Path, tmp_path: Path, level: str
+) -> None:
+    """Neither reading nor deleting goes through a link below Mem0's directory."""
+    mailbox().put(batch(1))
+    add(directory, 1)
+    [file] = mailboxes(directory)[0].files
+    real = tmp_path / "elsewhere"
+    link = directory.parent / level
+    link.rename(real)
+    link.symlink_to(real)
+    before = sorted(real.rglob("*"))
+    assert file.line() == ""
+    assert [found for found in mailboxes(directory) if found.files] == []
+    assert purge(directory) == (0, (directory,) if level == "telemetry" else ())
+    assert sorted(real.rglob("*")) == before
+    assert bool(history(directory)) is False
+
+
+def test_a_mailbox_whose_name_is_no_text_is_left_out(mailbox: Mailboxes, directory: Path) -> None:
+    """A directory whose name a terminal could not show, or would obey, is not told, and is deleted all the same."""
+    mailbox().put(batch(1))
+    for name in (b"half-\xff", b"\x1b[2J"):
+        shutil.copytree(
+            os.fsencode(directory / "spool" / "loop-abc123"), os.fsencode(directory / "spool") + b"/" + name
+        )
+    assert [found.name for found in mailboxes(directory)] == ["loop-abc123"]
+    assert purge(directory) == (1, ())
+    assert list(directory.iterdir()) == []
 
 
 def test_reading_loads_no_sdk(directory: Path) -> None:

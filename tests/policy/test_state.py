@@ -77,6 +77,15 @@ def test_what_cannot_be_understood_is_unreadable(tmp_path: Path, content: bytes)
     assert state_file(tmp_path).read_bytes() == content
 
 
+def test_what_is_read_can_be_written_again(tmp_path: Path) -> None:
+    """A state with odd values in it, nested ones too, is read, and changed without an error."""
+    state_file(tmp_path).parent.mkdir()
+    notice = '"version": 1, "deep": ' + "[" * 900 + "]" * 900 + r', "half": "\ud800", "nan": NaN'
+    state_file(tmp_path).write_text('{"disabled": false, "notice": {%s}}' % notice)
+    update(str(tmp_path), disable)
+    assert read(str(tmp_path)).notice == {"version": 1, "half": "\ud800"}
+
+
 def test_an_unreadable_state_can_be_written_anew(tmp_path: Path) -> None:
     """Somebody who says what the state is to be gets it, whatever was there."""
     state_file(tmp_path).parent.mkdir()

@@ -8,15 +8,15 @@ import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from mem0_telemetry._clock import SystemClock
-from mem0_telemetry.delivery._batch import CORRUPT, BatchName
+from mem0_telemetry._files import Directory
+from mem0_telemetry.delivery._batch import CORRUPT, MAX_BYTES, BatchName
 from mem0_telemetry.delivery._history import FILE as HISTORY_FILE
+from mem0_telemetry.delivery._history import MAX_BYTES as HISTORY_MAX_BYTES
 from mem0_telemetry.delivery._history import History
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["SpoolFile", "SpooledMailbox", "history", "mailboxes", "purge"]
 
@@ -39,9 +39,14 @@ class SpoolFile:
     """`waiting`, `newer` (the format of a newer version: left to it) or `corrupt` (could not be read)."""
 
     def line(self) -> str:
-        """The OTLP/JSON as it lies there, without its newline; empty where it has been sent meanwhile."""
+        """Return the OTLP/JSON as it lies there, without its newline.
+
+        Empty where it has been sent meanwhile, or is too large ever to be sent.
+        """
+        *root, spool, mailbox, name = self.path.parts
         try:
-            return self.path.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
+            with Directory(str(Path(*root)), spool, mailbox) as parent:
+                return parent.read(name, MAX_BYTES).decode(errors="replace").removesuffix("\n")
         except OSError:
             return ""
 
@@ -63,24 +68,22 @@ class SpooledMailbox:
 
 def mailboxes(directory: Path) -> tuple[SpooledMailbox, ...]:
     """What waits for each destination in `directory`, by name. Changes nothing; skips what it cannot read."""
-    found = []
-    for mailbox in _directories(directory / "spool"):
-        files = [file for entry in _entries(mailbox) if (file := _file(entry)) is not None]
-        files.sort(key=lambda file: file.path.name)
-        found.append(SpooledMailbox(name=mailbox.name, files=tuple(files)))
+    found: list[SpooledMailbox] = []
+    spool = directory / "spool"
+    with suppress(OSError), Directory(str(directory), "spool") as parent:
+        for name in sorted(filter(_can_be_shown, parent.names())):
+            with suppress(OSError), Directory(str(directory), "spool", name) as mailbox:
+                files = (_file(mailbox, spool / name / entry) for entry in sorted(mailbox.names()))
+                found.append(SpooledMailbox(name=name, files=tuple(filter(None, files))))
     return tuple(found)
 
 
 def history(directory: Path) -> tuple[dict[str, Any], ...]:
-    """The last sends, oldest first, as `history.jsonl` has them. Lines that cannot be read are left out."""
-    entries = []
-    with suppress(OSError):
-        for line in (directory / HISTORY_FILE).read_text(encoding="utf-8", errors="replace").splitlines():
-            with suppress(ValueError):
-                entry = json.loads(line)
-                if isinstance(entry, dict):
-                    entries.append(entry)
-    return tuple(entries)
+    """The last sends, oldest first, as `history.jsonl` has them. Lines that are no entry are left out."""
+    lines: list[bytes] = []
+    with suppress(OSError), Directory(str(directory)) as parent:
+        lines = parent.read(HISTORY_FILE, HISTORY_MAX_BYTES).splitlines()
+    return tuple(entry for line in lines if (entry := _entry(line)) is not None)
 
 
 def purge(directory: Path) -> tuple[int, tuple[Path, ...]]:
@@ -90,9 +93,19 @@ def purge(directory: Path) -> tuple[int, tuple[Path, ...]]:
         How many events that waited are deleted, and what of the two could not be, at least not in whole.
     """
     spool, left = directory / "spool", []
+    try:
+        Directory(str(directory)).close()
+    except (FileNotFoundError, NotADirectoryError):
+        return 0, ()
+    except OSError:
+        return 0, (directory,)
     before = _waiting(directory)
     for _ in range(_REMOVALS):
-        shutil.rmtree(spool, ignore_errors=True)
+        if spool.is_dir() and not spool.is_symlink():
+            shutil.rmtree(spool, ignore_errors=True)
+        else:  # `rmtree` would open it, and wait for ever where it is a pipe
+            with suppress(OSError):
+                spool.unlink()
         if not os.path.lexists(spool):
             break
     else:
@@ -108,27 +121,34 @@ def _waiting(directory: Path) -> int:
     return sum(mailbox.events for mailbox in mailboxes(directory))
 
 
-def _directories(path: Path) -> list[Path]:
-    return [entry for entry in _entries(path) if entry.is_dir() and not entry.is_symlink()]
+def _can_be_shown(name: str) -> bool:
+    return name.isascii() and name.isprintable()
 
 
-def _entries(path: Path) -> list[Path]:
+def _entry(line: bytes) -> dict[str, Any] | None:
+    """Return what a line of the history says, or None where it is not what `History` writes."""
     try:
-        return sorted(path.iterdir())
-    except OSError:
-        return []
+        entry = json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return None
+    if (
+        type(entry) is not dict
+        or type(entry.get("count")) is not int
+        or type(entry.get("reason", "")) is not str
+    ):
+        return None
+    return entry if all(type(entry.get(key)) is str for key in ("time", "destination", "result")) else None
 
 
-def _file(path: Path) -> SpoolFile | None:
+def _file(mailbox: Directory, path: Path) -> SpoolFile | None:
     name = BatchName.parse(path.name.removesuffix(CORRUPT))
     if name is None:
         return None
     try:
-        found = path.lstat()
+        found = mailbox.stat(path.name)
     except OSError:
         return None
-    if not stat.S_ISREG(found.st_mode):  # a link or a pipe is nobody's batch, and might hang who reads it
+    if not stat.S_ISREG(found.st_mode):  # a link or a pipe is nobody's batch
         return None
-    size = found.st_size
     state = "corrupt" if path.name.endswith(CORRUPT) else "waiting" if name.readable else "newer"
-    return SpoolFile(path=path, time_ns=name.time_ns, events=name.count, size=size, state=state)
+    return SpoolFile(path=path, time_ns=name.time_ns, events=name.count, size=found.st_size, state=state)

@@ -1,0 +1,46 @@
+"""Commands end, and read or change nothing else, where a pipe, a socket or a device lies in the place of a file."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import clean_environ, run_python
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = """
+    import resource, sys
+    from mem0_telemetry.cli import main
+    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+    for command in (["status"], ["status", "--json"], ["show"], ["enable"], ["reset-id"], ["disable"], ["clean"]):
+        main(command)
+    print("all have ended")
+"""
+NAMES = ["state.json", "state.lock", "history.jsonl", "history.jsonl.part", "spool", "spool/posthog-1", "."]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "endless device"])
+@pytest.mark.parametrize("name", NAMES)
+def test_no_command_hangs_on_what_is_no_file(
+    kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each command ends, within its memory and without a traceback, whatever lies where, and what can be deleted is."""
+    ours = tmp_path / ".mem0" / "telemetry"
+    path = ours / name
+    path.parent.mkdir(parents=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        monkeypatch.chdir(path.parent)  # a socket's address is short
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(path.name)
+    else:
+        path.symlink_to("/dev/zero")
+    result = run_python(RUN, clean_environ(tmp_path))
+    assert result.stdout.splitlines()[-1] == "all have ended", result
+    assert "Traceback" not in result.stderr
+    assert name in {".", "state.lock"} or sorted(os.listdir(ours)) == ["state.json", "state.lock"]  # noqa: PTH208
