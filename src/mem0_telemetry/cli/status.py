@@ -110,8 +110,9 @@ def _said(source: str, reason: str) -> str:
 
 
 def _whose(destination: DestinationStatus) -> str:
-    vendor = destination.name == "posthog" and destination.endpoint == destinations.VENDOR_HOST
-    return "(Mem0's maintainers, US)" if vendor else ""
+    return (
+        "(Mem0's maintainers, US)" if destinations.is_vendor(destination.name, destination.endpoint) else ""
+    )
 
 
 def _print_notice(directory: str) -> None:
