@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ class Status:
     """The pseudonymous id; None where there is none."""
     destinations: tuple[DestinationStatus, ...] = ()
     problems: tuple[str, ...] = ()
-    """Destinations that were chosen and cannot be used, each with the remedy."""
+    """What is set and cannot be used, each with the remedy: destinations, rates and times."""
     sample_rate: float = 1.0
     """Share of the hot events of `Memory` that is kept."""
     threads: tuple[str, ...] = ()
@@ -78,6 +79,7 @@ def status() -> Status:
     """Look at this process's telemetry. Creates nothing, never raises; costs some file look-ups."""
     from mem0_telemetry import _instrumentation, telemetry  # noqa: PLC0415
     from mem0_telemetry._usage import usage  # noqa: PLC0415
+    from mem0_telemetry.environment_variables import unusable_numbers  # noqa: PLC0415
     from mem0_telemetry.mem0_internals.native_module import native_in_place  # noqa: PLC0415
     from mem0_telemetry.operations import state  # noqa: PLC0415
 
@@ -94,7 +96,7 @@ def status() -> Status:
         also_off=decided.also,
         installation_id=usage.installation_id() if decided.enabled else None,
         destinations=_destinations(configs, snapshot) if decided.enabled else (),
-        problems=chosen.problems,
+        problems=(*chosen.problems, *unusable_numbers(os.environ)),
         sample_rate=telemetry.MEM0_TELEMETRY_SAMPLE_RATE,
         threads=snapshot.threads if snapshot else (),
         spooled=snapshot.spooled if snapshot else 0,

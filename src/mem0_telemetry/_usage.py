@@ -78,6 +78,9 @@ class Usage:
         if self.warns:
             for problem in self.chosen.problems:
                 _warn(problem)
+            if not self.off:
+                for problem in env.unusable_numbers(os.environ):
+                    note(problem)
 
     def _ask_the_rest(self, *, read_state: bool) -> Consent:
         """Ask the stored choice, and whether there is anywhere to send to; the environment says nothing."""
@@ -254,8 +257,6 @@ class Usage:
         from mem0_telemetry.mem0_internals.native_module import mem0_version  # noqa: PLC0415
         from mem0_telemetry.pipeline.pipeline import Pipeline  # noqa: PLC0415
 
-        for problem in env.unusable_numbers(os.environ):
-            note(problem)
         directory = _state.mem0_dir(os.environ)
 
         def allowed() -> bool:

@@ -23,7 +23,9 @@ MEM0_DIR = "MEM0_DIR"
 """Mem0's directory, default `~/.mem0`: Mem0's `config.json`, and `telemetry/`, which is ours."""
 
 MEM0_TELEMETRY_EXPORTER = "MEM0_TELEMETRY_EXPORTER"
-"""Destinations, comma-separated: `posthog` (default), `otlp`, `console`, an entry point; `none` is off."""
+"""Destinations, comma-separated: `posthog`, `otlp`, `console`, an entry point; `none` is off.
+
+Default: `otlp` where `MEM0_TELEMETRY_OTLP_ENDPOINT` is set, else `posthog`."""
 
 MEM0_TELEMETRY_POSTHOG_API_KEY = "MEM0_TELEMETRY_POSTHOG_API_KEY"
 """Project key of the PostHog destination, default Mem0's public one."""
@@ -32,7 +34,7 @@ MEM0_TELEMETRY_POSTHOG_HOST = "MEM0_TELEMETRY_POSTHOG_HOST"
 """Host of the PostHog destination, default PostHog's US cloud."""
 
 MEM0_TELEMETRY_OTLP_ENDPOINT = "MEM0_TELEMETRY_OTLP_ENDPOINT"
-"""Base URL of the OTLP destination; over HTTP `/v1/logs` is appended."""
+"""Base URL of the OTLP destination; over HTTP `/v1/logs` is appended where it is not there."""
 
 MEM0_TELEMETRY_OTLP_HEADERS = "MEM0_TELEMETRY_OTLP_HEADERS"
 """Headers of the OTLP destination, as `key=value` pairs separated by commas."""
@@ -75,6 +77,12 @@ _EXPLICITLY_ON = ("true", "1", "yes")
 _LONGEST = 86_400.0
 
 
+def text(environ: Mapping[str, str], name: str) -> str:
+    """Return what `name` is set to, without blanks and quotes around it (`docker run --env-file` keeps quotes)."""
+    given = environ.get(name, "").strip()
+    return given[1:-1].strip() if len(given) > 1 and given[0] == given[-1] and given[0] in "\"'" else given
+
+
 def is_set(environ: Mapping[str, str], name: str) -> bool:
     """Whether `name` is set to anything but empty, `0` and `false` (in any case)."""
     return environ.get(name, "").strip().lower() not in ("", "0", "false")
@@ -98,7 +106,7 @@ def exit_timeout(environ: Mapping[str, str]) -> float:
 def number(environ: Mapping[str, str], name: str, *, default: float, most: float) -> float:
     """The number from 0 to `most` that `name` is set to; anything else is the default."""
     try:
-        value = float(environ.get(name, default))
+        value = float(text(environ, name) or default)
     except ValueError:
         return default
     return value if 0.0 <= value <= most else default
@@ -110,5 +118,5 @@ def unusable_numbers(environ: Mapping[str, str]) -> list[str]:
     return [
         f"{name} is no number from 0 to {most[name]:g}: its default is used"
         for name in most
-        if name in environ and number(environ, name, default=-1.0, most=most[name]) < 0
+        if text(environ, name) and number(environ, name, default=-1.0, most=most[name]) < 0
     ]

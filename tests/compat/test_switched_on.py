@@ -19,7 +19,6 @@ COMPONENTS = {
     "vector_store": "mem0.vector_stores.qdrant.Qdrant",
     "llm": "custom",
     "embedding_model": "custom",
-    "vector_size": 32,
     "history_store": "sqlite",
 }
 KUZU = "mem0.memory.kuzu_memory.MemoryGraph"

@@ -114,13 +114,30 @@ def test_none_is_opted_out(value: str) -> None:
 
 UNUSABLE = [
     ("MEM0_TELEMETRY_EXPORTER", "postog"),
-    ("MEM0_TELEMETRY_EXPORTER", ""),
     ("MEM0_TELEMETRY_EXPORTER", " , "),
     ("MEM0_TELEMETRY_POSTHOG_API_KEY", "phx_personal"),
-    ("MEM0_TELEMETRY_POSTHOG_API_KEY", ""),
-    ("MEM0_TELEMETRY_POSTHOG_API_KEY", "k" * 65),
-    ("MEM0_TELEMETRY_POSTHOG_API_KEY", "phc_\n"[:4] + "\x00"),
-    ("MEM0_TELEMETRY_POSTHOG_HOST", ""),
+    ("MEM0_TELEMETRY_EXPORTER", "posthog,phx_personal"),
+    *(
+        ("MEM0_TELEMETRY_POSTHOG_API_KEY", key)
+        for key in (
+            "'phx_personal'",
+            '"phx_personal"',
+            "phs_secret_of_a_project",
+            "Bearer phx_personal",
+            "Bearer phc_project",
+            "project key",
+            "PHC_project",
+            "phc_" + "k" * 61,
+            "phc_one\nphx_personal",
+            "phc_one\r\nX: phx_personal",
+            "phc_\u202eterces",
+            "phc_\u200bkey",
+            "phc_k\u00e4y",
+            "phc_\x00",
+            "phc_a,phc_b",
+            "\ufeffphc_project",
+        )
+    ),
     ("MEM0_TELEMETRY_POSTHOG_HOST", "us.i.posthog.com"),
     ("MEM0_TELEMETRY_POSTHOG_HOST", "ftp://us.i.posthog.com"),
     ("MEM0_TELEMETRY_POSTHOG_HOST", "https://"),
@@ -128,19 +145,44 @@ UNUSABLE = [
     ("MEM0_TELEMETRY_POSTHOG_HOST", "https://[::1"),
     ("MEM0_TELEMETRY_POSTHOG_HOST", "https://a b.example.com"),
     ("MEM0_TELEMETRY_POSTHOG_HOST", "https://user:secret@example.com"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://phx_personal@example.com:99999"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://us.i.posthog.com\\.example.com"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://us.i%2eposthog.com"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://us..posthog.com"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://us.i.post\thog.com"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://\u202eexample.com"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://stra\u00dfe.example.com"),
     ("MEM0_TELEMETRY_POSTHOG_HOST", "https://example.com/?token=secret"),
 ]
 
 
 @pytest.mark.parametrize(("variable", "value"), UNUSABLE)
 def test_unusable_value_builds_no_destination(variable: str, value: str) -> None:
-    """A typo gives nothing to send to, with one sentence that names the variable, and no secret of the user's."""
-    chosen = resolve({variable: value})
-    assert chosen.configs == ()
+    """A typo gives nothing to send to, with one sentence that names the variable, and never its value."""
+    chosen = resolve(
+        {variable: value, **({} if "EXPORTER" in variable else {"MEM0_TELEMETRY_EXPORTER": "posthog"})}
+    )
+    assert [config.name for config in chosen.configs] == ["posthog"] * value.startswith("posthog,")
     (problem,) = chosen.problems
     assert problem.startswith(variable)
-    assert chosen.reason_for_none == problem
-    assert not (len(value) > 8 and value in problem)
+    assert chosen.reason_for_none == (None if chosen.configs else problem)
+    words = value.replace("=", " ").replace("@", " ").replace(",", " ").split()
+    assert [word for word in words if len(word) > 8 and word in problem] == []
+    assert "personal" not in problem.replace("a personal key", "")
+
+
+def test_the_hint_for_a_posthog_host_is_a_posthog_host() -> None:
+    """Who mistypes the host of PostHog is shown one of PostHog, and no address of an OpenTelemetry collector."""
+    (problem,) = resolve({"MEM0_TELEMETRY_POSTHOG_HOST": "eu.posthog.com"}).problems
+    assert "https://eu.i.posthog.com" in problem
+    assert "otel" not in problem
+
+
+def test_credentials_in_a_host_are_refused_by_name() -> None:
+    """A host with a user name is not used, and the problem says why, without the secret."""
+    (problem,) = resolve({"MEM0_TELEMETRY_POSTHOG_HOST": "https://user:secret@example.com"}).problems
+    assert "user name or password" in problem
+    assert "secret" not in problem
 
 
 @pytest.mark.parametrize(
@@ -148,7 +190,6 @@ def test_unusable_value_builds_no_destination(variable: str, value: str) -> None
     [
         ("MEM0_TELEMETRY_OTLP_ENDPOINT", "localhost:4318"),
         ("MEM0_TELEMETRY_OTLP_PROTOCOL", "http/json"),
-        ("MEM0_TELEMETRY_OTLP_PROTOCOL", ""),
         ("MEM0_TELEMETRY_OTLP_HEADERS", "no-equals"),
         ("MEM0_TELEMETRY_OTLP_HEADERS", "a=b%0Ac"),
         ("MEM0_TELEMETRY_OTLP_HEADERS", "a b=c"),
@@ -160,7 +201,9 @@ def test_unusable_otlp_leaves_the_others(variable: str, value: str) -> None:
     """What is wrong with one destination does not stop the others."""
     chosen = resolve({"MEM0_TELEMETRY_EXPORTER": "otlp,console", variable: value})
     assert [config.name for config in chosen.configs] == ["console"]
-    assert [problem.split()[0] for problem in chosen.problems] == [variable]
+    (problem,) = chosen.problems
+    assert problem.split()[0] == variable
+    assert value not in problem
     assert chosen.reason_for_none is None
 
 

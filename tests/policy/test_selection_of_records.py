@@ -42,6 +42,12 @@ def test_a_tampered_line_loses_what_is_not_declared(key: str, value: object) -> 
     assert select_record({key: value}, "mem0.init") == {}
 
 
+def test_an_exact_size_of_an_earlier_version_is_made_coarse() -> None:
+    """A line that an earlier version has spooled loses its exact sizes when it is read."""
+    earlier = {"mem0.limit": 17, "mem0.threshold": 0.123, "mem0.embedding_model.dimensions": 1537}
+    assert select_record(earlier, "mem0.search") == {"mem0.limit": 20, "mem0.threshold": 0.1}
+
+
 @pytest.mark.parametrize("name", [None, "", "client.add", "mem0.notice_displayed"])
 def test_a_record_of_an_unknown_event_is_none(name: str | None) -> None:
     """A record that is no declared event is not selected at all."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mem0_telemetry.policy.registry import types
+from mem0_telemetry.policy.registry import sizes, types
 
 ENUM = types.Enum("a", "b")
 LONG = "x" * 200
@@ -24,6 +24,9 @@ VERSION = types.Version(parts=3)
         (types.Constant(True), "`true`"),
         (types.Int(1, 9), "whole number, 1 to 9"),
         (types.Rate(decimals=3), "number, 0 to 1, to 3 decimals"),
+        (types.Rate(decimals=1), "number, 0 to 1, to 1 decimal"),
+        (sizes.OneOf(3, 7), "one of `3`, `7`"),
+        (sizes.UpTo(3, 7), "one of `3`, `7`; rounded up"),
         (ENUM, "one of `a`, `b`, `other`"),
         (types.Enum("a", other="custom"), "one of `a`, `custom`"),
         (PATH, "one of `m.A.v1`, `m.A.other`, `m.B.v1`, `m.B.other`, `m.C`, `custom`"),
@@ -49,6 +52,18 @@ def test_a_type_is_told_in_words(kind: types.Type, words: str) -> None:
         (types.Int(1, 9), 9, 9),
         (types.Int(1, 9), 0, None),
         (types.Int(1, 9), 10, None),
+        (sizes.UpTo(3, 7), 0, None),
+        (sizes.UpTo(3, 7), 1, 3),
+        (sizes.UpTo(3, 7), 3, 3),
+        (sizes.UpTo(3, 7), 4, 7),
+        (sizes.UpTo(3, 7), 8, 7),
+        (sizes.UpTo(3, 7), 10**400, 7),
+        (sizes.UpTo(3, 7), True, None),
+        (sizes.UpTo(3, 7), 3.0, None),
+        (sizes.OneOf(3, 7), 7, 7),
+        (sizes.OneOf(3, 7), 4, None),
+        (sizes.OneOf(1, 7), True, None),
+        (sizes.OneOf(3, 7), 7.0, None),
         (types.Enum(LONG), LONG, LONG),
         (types.Enum(LONGER), LONGER, "other"),
         (types.EnumSet(LONG), [LONG], (LONG,)),

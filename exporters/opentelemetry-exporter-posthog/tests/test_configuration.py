@@ -6,7 +6,7 @@ import ast
 import logging
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry._logs import LogRecord
@@ -36,6 +36,11 @@ def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     [
         ({"OTEL_EXPORTER_POSTHOG_API_KEY": "phc_a"}, "phc_a"),
         ({"OTEL_EXPORTER_POSTHOG_API_KEY": " phc_a\r\n"}, "phc_a"),  # of a file with Windows' line ends
+        (
+            {"OTEL_EXPORTER_POSTHOG_API_KEY": "'phc_a-B_1'"},
+            "phc_a-B_1",
+        ),  # as `docker run --env-file` keeps it
+        ({"OTEL_EXPORTER_POSTHOG_API_KEY": '""', "POSTHOG_API_KEY": '"phc_b"'}, "phc_b"),
         ({"POSTHOG_API_KEY": "phc_b"}, "phc_b"),
         ({"OTEL_EXPORTER_POSTHOG_API_KEY": "", "POSTHOG_API_KEY": "phc_b"}, "phc_b"),
         ({"OTEL_EXPORTER_POSTHOG_API_KEY": "phc_a", "POSTHOG_API_KEY": "phc_b"}, "phc_a"),
@@ -87,7 +92,29 @@ def test_without_a_key_it_is_inert(
     assert "OTEL_EXPORTER_POSTHOG_API_KEY" in warnings_in(caplog)[0]
 
 
-@pytest.mark.parametrize("key", ["phx_hunter2", "k" * 65, "phc_ü", "phc_a\nb"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(
+            "phx_hunter2",
+            "'phx_hunter2'",
+            '"phx_hunter2"',
+            "Bearer phx_hunter2",
+            "Bearer phc_a",
+            "phs_hunter2",
+        ),
+        *(
+            "phc_" + "k" * 61,
+            "phc_ü",
+            "phc_a\nb",
+            "phc_a\r\nX: phx_hunter2",
+            "phc_\u202erettunh",
+            "hunter2",
+            "PHC_a",
+        ),
+    ],
+    ids=ascii,
+)
 @pytest.mark.parametrize("source", ["The argument 'api_key'", "POSTHOG_API_KEY"])
 def test_unusable_keys_are_refused_before_any_request(
     server: CaptureServer,
@@ -104,6 +131,7 @@ def test_unusable_keys_are_refused_before_any_request(
     (said,) = warnings_in(caplog)
     assert said.startswith(source)
     assert key not in said
+    assert "hunter2" not in said
 
 
 @pytest.mark.parametrize(
@@ -123,6 +151,11 @@ def test_unusable_keys_are_refused_before_any_request(
             "https://eu posthog.com",
             "https://[::1",
         ),
+        *(
+            "https://user:hunter2@eu.posthog.com",
+            "https://hunter2@eu.posthog.com",
+            "https://eu.post\u202ehog.com",
+        ),
     ],
 )
 def test_unusable_hosts_send_nowhere(
@@ -135,6 +168,15 @@ def test_unusable_hosts_send_nowhere(
     assert exporter.stats.dropped == {"unconfigured": 1}
     (said,) = warnings_in(caplog)
     assert "OTEL_EXPORTER_POSTHOG_HOST" in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("value", [7, b"phc_a", ["phc_a"], object()], ids=lambda value: type(value).__name__)
+def test_what_is_no_text_is_no_key_and_no_host(caplog: pytest.LogCaptureFixture, value: Any) -> None:
+    """A key or host of another type is refused like a wrong one: nothing raises, and nothing goes to the default."""
+    for arguments in ({"api_key": value}, {"api_key": "phc_a", "host": value}):
+        assert PostHogLogExporter(**arguments)._config.api_key is None
+    assert len(warnings_in(caplog)) == 2
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from mem0_telemetry import _state
 from mem0_telemetry._status import DestinationStatus, Status
 from mem0_telemetry.cli.console import fact, heading, outcome, plural, prose, shortened, styled
 from mem0_telemetry.delivery import history, mailbox_name, mailboxes
-from mem0_telemetry.environment_variables import MEM0_TELEMETRY_DEBUG, is_set
+from mem0_telemetry.environment_variables import MEM0_TELEMETRY_DEBUG, is_set, unusable_numbers
 from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.policy import identity, notice, sampling
 from mem0_telemetry.policy.consent import DEFAULT, STORED, choice_of, decide
@@ -58,7 +58,7 @@ def status_here(environ: Mapping[str, str], directory: str, waiting: Sequence[Sp
         also_off=consent.also,
         installation_id=who.id if who and consent.enabled else None,
         destinations=_destinations(chosen, waiting) if consent.enabled else (),
-        problems=chosen.problems,
+        problems=(*chosen.problems, *unusable_numbers(environ)),
         sample_rate=sampling.rate_from(environ),
         waiting_earlier=sum(box.events for box in waiting),
     )
@@ -110,8 +110,9 @@ def _said(source: str, reason: str) -> str:
 
 
 def _whose(destination: DestinationStatus) -> str:
-    vendor = destination.name == "posthog" and destination.endpoint == destinations.VENDOR_HOST
-    return "(Mem0's maintainers, US)" if vendor else ""
+    return (
+        "(Mem0's maintainers, US)" if destinations.is_vendor(destination.name, destination.endpoint) else ""
+    )
 
 
 def _print_notice(directory: str) -> None:

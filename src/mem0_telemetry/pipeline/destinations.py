@@ -1,12 +1,14 @@
 """Which destinations the environment chooses. Pure, standard library only, and nothing is built here.
 
 Everything that decides *where* data goes is read here and nowhere else, so no exporter ever looks at the environment.
-An unusable value gives *no* destination, never the default one: a typo must not send to the vendor (DESIGN 3).
+An unusable value gives *no* destination, never the default one: a typo must not send to the vendor. No problem repeats
+the value of a variable: it may be a secret.
 """
 
 from __future__ import annotations
 
 from mem0_telemetry import environment_variables as env
+from mem0_telemetry.pipeline.addresses import UnusableError, one_spelling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ VENDOR_HOST = "https://us.i.posthog.com"
 GRPC = "grpc"
 HTTP_PROTOBUF = "http/protobuf"
 
+_VENDOR_HOSTS = ("us.i.posthog.com", "us.posthog.com", "app.posthog.com")
+"""Names of one host: the PostHog client maps the last two to the first."""
 _LOCAL_ENDPOINTS = {GRPC: "http://localhost:4317", HTTP_PROTOBUF: "http://localhost:4318"}
 
 
@@ -26,7 +30,7 @@ class DestinationConfig:
 
     Attributes:
         name: the exporter's name, as in `MEM0_TELEMETRY_EXPORTER`.
-        endpoint: URL that is posted to (without credentials), or "" where the exporter has none.
+        endpoint: URL that is posted to, in its one spelling and without credentials, or "" where the exporter has none.
         api_key: PostHog project key, else "".
         headers: for OTLP, in lower case.
         protocol: for OTLP, `http/protobuf` or `grpc`, else "".
@@ -54,8 +58,8 @@ class DestinationConfig:
 
     @property
     def is_vendor(self) -> bool:
-        """Whether this sends to Mem0: PostHog at Mem0's own host (DESIGN 4)."""
-        return self.name == "posthog" and self.endpoint == VENDOR_HOST
+        """Whether this sends to Mem0: PostHog at Mem0's own host."""
+        return is_vendor(self.name, self.endpoint)
 
     @property
     def fingerprint(self) -> str:
@@ -103,38 +107,62 @@ NOTHING = Destinations((), (), none=False)
 """Before the environment was read."""
 
 
-class _UnusableError(ValueError):
-    """A value that cannot be used, in words that name the variable and the remedy."""
+def is_vendor(name: str, endpoint: str) -> bool:
+    """Whether a config's `name` and `endpoint` are PostHog at Mem0's own host, whatever its port and path."""
+    authority = endpoint.partition("://")[2].partition("/")[0]
+    return name == "posthog" and authority.partition(":")[0] in _VENDOR_HOSTS
 
 
 def resolve(environ: Mapping[str, str]) -> Destinations:
     """Read the destinations from `environ`. Never raises, logs, imports an exporter or touches the network."""
-    names = [name.strip() for name in environ.get(env.MEM0_TELEMETRY_EXPORTER, "posthog").split(",")]
-    chosen = dict.fromkeys(name.lower() if name.lower() in (*_READERS, "none") else name for name in names)
-    if "none" in chosen:
-        return Destinations((), (), none=True)
     configs: list[DestinationConfig] = []
     problems: list[str] = []
+    try:
+        chosen = _chosen(environ)
+    except UnusableError as error:
+        return Destinations((), (str(error),), none=False)
+    if "none" in chosen:
+        return Destinations((), (), none=True)
     for name in chosen:
         reader = _READERS.get(name, _read_entry_point)
         try:
             configs.append(reader(name, environ))
-        except _UnusableError as error:
+        except UnusableError as error:
             problems.append(str(error))
     return Destinations(tuple(configs), tuple(problems), none=False)
 
 
-def _read_posthog(_: str, environ: Mapping[str, str]) -> DestinationConfig:
-    key = environ.get(env.MEM0_TELEMETRY_POSTHOG_API_KEY, VENDOR_API_KEY).strip()
-    if key.startswith("phx_"):
-        raise _UnusableError(
-            f"{env.MEM0_TELEMETRY_POSTHOG_API_KEY} is a personal key (phx_…), which must never leave this machine; "
-            "use the project's key (phc_…)"
+def _chosen(environ: Mapping[str, str]) -> dict[str, None]:
+    """Return the chosen names, each once; whoever sets an endpoint and chooses nothing means that endpoint alone."""
+    if chosen := env.text(environ, env.MEM0_TELEMETRY_EXPORTER):
+        names = [name.strip() for name in chosen.split(",")]
+        return dict.fromkeys(name.lower() if name.lower() in (*_READERS, "none") else name for name in names)
+    otlp = [name for name in _OWN_OTLP if env.text(environ, name)]
+    posthog = [name for name in _OWN_POSTHOG if env.text(environ, name)]
+    if otlp and posthog:
+        raise UnusableError(
+            f"{otlp[0]} and {posthog[0]} are both set; say which is meant: "
+            f"{env.MEM0_TELEMETRY_EXPORTER}=otlp, or posthog, or posthog,otlp"
         )
-    if not key or len(key) > _LONGEST_KEY or not key.isascii() or not key.isprintable():
-        raise _UnusableError(f"{env.MEM0_TELEMETRY_POSTHOG_API_KEY} is not a PostHog project key (phc_…)")
-    host = environ.get(env.MEM0_TELEMETRY_POSTHOG_HOST, VENDOR_HOST)
-    return DestinationConfig("posthog", endpoint=_url(host, env.MEM0_TELEMETRY_POSTHOG_HOST), api_key=key)
+    if otlp and env.MEM0_TELEMETRY_OTLP_ENDPOINT not in otlp:
+        raise UnusableError(
+            f"{otlp[0]} is set without an address; set {env.MEM0_TELEMETRY_OTLP_ENDPOINT} too"
+        )
+    return {"otlp" if otlp else "posthog": None}
+
+
+def _read_posthog(_: str, environ: Mapping[str, str]) -> DestinationConfig:
+    key = env.text(environ, env.MEM0_TELEMETRY_POSTHOG_API_KEY) or VENDOR_API_KEY
+    if not key.startswith("phc_") or len(key) > _LONGEST_KEY or key.strip(_KEY_CHARACTERS):
+        raise UnusableError(
+            f"{env.MEM0_TELEMETRY_POSTHOG_API_KEY} is not a PostHog project key, which begins with phc_ and has "
+            "letters, digits, _ and - only; a personal key (phx_…) must never leave this machine"
+        )
+    host = env.text(environ, env.MEM0_TELEMETRY_POSTHOG_HOST) or VENDOR_HOST
+    endpoint = one_spelling(host, env.MEM0_TELEMETRY_POSTHOG_HOST, "https://eu.i.posthog.com")
+    if endpoint.partition("://")[2] in _VENDOR_HOSTS:
+        endpoint = VENDOR_HOST
+    return DestinationConfig("posthog", endpoint=endpoint, api_key=key)
 
 
 def _read_console(_: str, __: Mapping[str, str]) -> DestinationConfig:
@@ -143,20 +171,17 @@ def _read_console(_: str, __: Mapping[str, str]) -> DestinationConfig:
 
 def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
     _require_otlp()
-    own = (
-        env.MEM0_TELEMETRY_OTLP_ENDPOINT,
-        env.MEM0_TELEMETRY_OTLP_HEADERS,
-        env.MEM0_TELEMETRY_OTLP_PROTOCOL,
-    )
-    return _own_otlp(environ) if any(name in environ for name in own) else _standard_otlp(environ)
+    own = any(env.text(environ, name) for name in _OWN_OTLP)
+    return _own_otlp(environ) if own else _standard_otlp(environ)
 
 
 def _own_otlp(environ: Mapping[str, str]) -> DestinationConfig:
     variable = env.MEM0_TELEMETRY_OTLP_PROTOCOL
-    protocol = _protocol(environ.get(variable, HTTP_PROTOBUF), variable)
-    base = environ.get(env.MEM0_TELEMETRY_OTLP_ENDPOINT, _LOCAL_ENDPOINTS[protocol])
-    headers = _headers(environ.get(env.MEM0_TELEMETRY_OTLP_HEADERS, ""), env.MEM0_TELEMETRY_OTLP_HEADERS)
-    endpoint = _url(base, env.MEM0_TELEMETRY_OTLP_ENDPOINT)
+    protocol = _protocol(env.text(environ, variable) or HTTP_PROTOBUF, variable)
+    variable = env.MEM0_TELEMETRY_OTLP_ENDPOINT
+    endpoint = _endpoint(env.text(environ, variable), variable, protocol)
+    variable = env.MEM0_TELEMETRY_OTLP_HEADERS
+    headers = _headers(env.text(environ, variable), variable)
     return DestinationConfig(
         "otlp", endpoint=_with_path(endpoint, protocol), headers=headers, protocol=protocol
     )
@@ -167,14 +192,14 @@ def _standard_otlp(environ: Mapping[str, str]) -> DestinationConfig:
 
     def signal_or_general(name: str) -> tuple[str, str]:
         for variable in (f"OTEL_EXPORTER_OTLP_LOGS_{name}", f"OTEL_EXPORTER_OTLP_{name}"):
-            if environ.get(variable):
-                return variable, environ[variable]
+            if given := env.text(environ, variable):
+                return variable, given
         return f"OTEL_EXPORTER_OTLP_{name}", ""
 
     variable, given = signal_or_general("PROTOCOL")
     protocol = _protocol(given or HTTP_PROTOBUF, variable)
     variable, given = signal_or_general("ENDPOINT")
-    endpoint = _url(given or _LOCAL_ENDPOINTS[protocol], variable)
+    endpoint = _endpoint(given, variable, protocol)
     if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):
         endpoint = _with_path(endpoint, protocol)
     variable, given = signal_or_general("HEADERS")
@@ -196,9 +221,8 @@ def _read_entry_point(name: str, _: Mapping[str, str]) -> DestinationConfig:
 
     if name and entry_points(group="opentelemetry_logs_exporter", name=name):
         return DestinationConfig(name)
-    shown = f"{name[:40]!r}" if name else "an empty name"
-    raise _UnusableError(
-        f"{env.MEM0_TELEMETRY_EXPORTER} has {shown}, which is no installed exporter; "
+    raise UnusableError(
+        f"{env.MEM0_TELEMETRY_EXPORTER} has {'a' if name else 'an empty'} name that is no installed exporter; "
         "use posthog, otlp, console, none, or the name of an installed opentelemetry_logs_exporter"
     )
 
@@ -211,37 +235,27 @@ def _require_otlp() -> None:
     except ModuleNotFoundError:
         found = None
     if found is None:
-        raise _UnusableError(
-            f"{env.MEM0_TELEMETRY_EXPORTER} chooses otlp, which is not installed; pip install 'mem0-telemetry[otlp]'"
+        raise UnusableError(
+            f"{env.MEM0_TELEMETRY_EXPORTER} or {env.MEM0_TELEMETRY_OTLP_ENDPOINT} chooses otlp, which is not "
+            "installed; pip install 'mem0-telemetry[otlp]'"
         )
 
 
 def _protocol(text: str, variable: str) -> str:
-    protocol = text.strip().lower()
+    protocol = text.lower()
     if protocol not in _LOCAL_ENDPOINTS:
-        raise _UnusableError(f"{variable} is neither {HTTP_PROTOBUF} nor {GRPC}")
+        raise UnusableError(f"{variable} is neither {HTTP_PROTOBUF} nor {GRPC}")
     return protocol
 
 
-def _url(text: str, variable: str) -> str:
-    """`text` as an http(s) URL with a host, without a slash at its end."""
-    from urllib.parse import urlsplit  # noqa: PLC0415
-
-    url = text.strip()
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        # Credentials belong in the key or the headers: an address is shown, and names a directory.
-        usable = usable and parts.username is None and not parts.query and not parts.fragment
-    except ValueError:
-        usable = False
-    if not usable or not url.isascii() or not url.isprintable() or " " in url:
-        raise _UnusableError(f"{variable} is not a URL such as https://otel.example.com:4318")
-    return url.rstrip("/")
+def _endpoint(text: str, variable: str, protocol: str) -> str:
+    # For gRPC a port is never the default one: without any it takes 443, whatever the scheme is.
+    url = text or _LOCAL_ENDPOINTS[protocol]
+    return one_spelling(url, variable, "https://otel.example.com:4318", keep_port=protocol == GRPC)
 
 
 def _with_path(endpoint: str, protocol: str) -> str:
-    return f"{endpoint}/v1/logs" if protocol == HTTP_PROTOBUF else endpoint
+    return endpoint if protocol == GRPC or endpoint.endswith("/v1/logs") else f"{endpoint}/v1/logs"
 
 
 def _headers(text: str, variable: str) -> dict[str, str]:
@@ -253,7 +267,7 @@ def _headers(text: str, variable: str) -> dict[str, str]:
         name, equals, value = item.partition("=")
         name, value = unquote(name).strip().lower(), unquote(value).strip()
         if not equals or not _is_token(name) or not value.isascii() or not (value or "-").isprintable():
-            raise _UnusableError(f"{variable} is not a list such as name=value,name2=value2")
+            raise UnusableError(f"{variable} is not a list such as name=value,name2=value2")
         headers[name] = value
     return headers
 
@@ -263,5 +277,12 @@ def _is_token(name: str) -> bool:
     return bool(name) and name.isascii() and all(c.isalnum() or c in "!#$%&'*+-.^_`|~" for c in name)
 
 
-_LONGEST_KEY = 64  # FACTS 1b: PostHog refuses longer ones
+_LONGEST_KEY = 64  # PostHog refuses longer ones
+_KEY_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_OWN_OTLP = (
+    env.MEM0_TELEMETRY_OTLP_ENDPOINT,
+    env.MEM0_TELEMETRY_OTLP_HEADERS,
+    env.MEM0_TELEMETRY_OTLP_PROTOCOL,
+)
+_OWN_POSTHOG = (env.MEM0_TELEMETRY_POSTHOG_HOST, env.MEM0_TELEMETRY_POSTHOG_API_KEY)
 _READERS = {"posthog": _read_posthog, "otlp": _read_otlp, "console": _read_console}

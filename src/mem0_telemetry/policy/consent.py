@@ -109,4 +109,28 @@ def _what_says_off(
 
 
 def _setting(environ: Mapping[str, str], name: str) -> str:
-    return f"{name}={environ[name]!r:.60}"
+    """Return the setting in words; a value that is no spelling of a switch may be a secret in the wrong variable."""
+    value = environ[name]
+    return (
+        f"{name}={value!r}" if value.strip().lower() in _SPELLINGS else f"{name}=(a value that is not shown)"
+    )
+
+
+_SPELLINGS = (
+    "",
+    "0",
+    "1",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "t",
+    "f",
+    "y",
+    "n",
+    "none",
+    "null",
+    "disabled",
+)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mem0_telemetry.policy.registry import components
 from mem0_telemetry.policy.registry.model import CONDITIONALLY_REQUIRED, REQUIRED, Attribute
-from mem0_telemetry.policy.registry.types import Bool, ClassPath, Enum, EnumSet, Int, Rate
+from mem0_telemetry.policy.registry.sizes import OneOf, UpTo
+from mem0_telemetry.policy.registry.types import Bool, ClassPath, Enum, EnumSet, Rate
 
 _API_VERSIONS = Enum("v1", "v1.0", "v1.1", "v2", "v3")
 _PROJECT_SETTINGS = (
@@ -65,8 +66,8 @@ EMBEDDING_MODEL = Attribute(
 VECTOR_SIZE = Attribute(
     "mem0.embedding_model.dimensions",
     mem0_name="vector_size",
-    type=Int(1, 100_000),
-    brief="The configured number of dimensions of an embedding.",
+    type=OneOf(128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096),
+    brief="The configured number of dimensions of an embedding, where it is a common one.",
 )
 HISTORY_STORE = Attribute(
     "mem0.history_store.type",
@@ -153,14 +154,14 @@ CLIENT_API_VERSION = Attribute(
 LIMIT = Attribute(
     "mem0.limit",
     mem0_name="limit",
-    type=Int(0, 1_000_000),
-    brief="How many memories were asked for.",
+    type=UpTo(1, 5, 10, 20, 50, 100, 1000),
+    brief="How many memories were asked for at most: an upper bound.",
 )
 THRESHOLD = Attribute(
     "mem0.threshold",
     mem0_name="threshold",
-    type=Rate(decimals=3),
-    brief="The lowest similarity that was asked for.",
+    type=Rate(decimals=1),
+    brief="The lowest similarity that was asked for, roughly.",
 )
 EXPLAIN = Attribute(
     "mem0.explain",

@@ -116,7 +116,7 @@ CHANGED = (
     ),
     Changed("llm", "`custom` for a class that is not Mem0's own"),
     Changed("embedding_model", "`custom` for a class that is not Mem0's own"),
-    Changed("vector_size", "left out where it is no whole number from 1 to 100000"),
+    Changed("vector_size", "left out where it is none of the common numbers of dimensions, such as `1536`"),
     Changed("version", "`other` for a version that is none of Mem0's"),
     Changed(
         "keys",
@@ -127,8 +127,11 @@ CHANGED = (
         "fields",
         "names that are no setting together are one `other`; left out, not null, where none is given",
     ),
-    Changed("limit", "left out where it is no whole number from 0 to 1000000"),
-    Changed("threshold", "rounded to three decimals; left out, not null, where none is given"),
+    Changed(
+        "limit",
+        "an upper bound: rounded up to 1, 5, 10, 20, 50, 100 or 1000; 1000 for more; left out below 1",
+    ),
+    Changed("threshold", "rounded to one decimal; left out, not null, where none is given"),
     Changed("explain", "left out, not null, where it is no boolean"),
     Changed("delete_linked", "left out, not null, where it is no boolean"),
     Changed("multilingual", "left out, not null, where it is not given"),

@@ -123,7 +123,7 @@ class Rate(Frozen):
 
     def describe(self) -> str:
         """Say in words which values there are."""
-        return f"number, 0 to 1, to {self.decimals} decimals"
+        return f"number, 0 to 1, to {self.decimals} decimal{'s' * (self.decimals > 1)}"
 
 
 class Enum(Frozen):

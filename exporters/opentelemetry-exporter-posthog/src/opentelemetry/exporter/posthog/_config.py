@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,6 +22,9 @@ from opentelemetry.exporter.posthog.environment_variables import (
 _DEFAULT_TIMEOUT: Final = 10.0
 _LONGEST_TIMEOUT: Final = 3600.0
 _LONGEST_KEY: Final = 64
+_PROJECT_KEY: Final = re.compile(r"phc_[A-Za-z0-9_-]*")
+_UNUSABLE: Final = "\0"
+"""For what is no text: neither a key nor a URL, and not unset."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +70,11 @@ def _resolve_api_key(given: str | None) -> str | None:
             f"(or {POSTHOG_API_KEY}) to the project's API key, which begins with 'phc_'."
         )
         return None
-    if key.startswith("phx_"):
+    if len(key) > _LONGEST_KEY or not _PROJECT_KEY.fullmatch(key):
         warn_once(
-            f"{source} is a personal API key ('phx_...'), so nothing is exported to PostHog: these are "
-            "secrets and cannot send events. Use the project's API key, which begins with 'phc_'."
-        )
-        return None
-    if len(key) > _LONGEST_KEY or not key.isascii() or not key.isprintable():
-        warn_once(
-            f"{source} is no PostHog API key, so nothing is exported to PostHog: a key has at most "
-            f"{_LONGEST_KEY} printable ASCII characters. Copy it from the project's settings."
+            f"{source} is no project API key, so nothing is exported to PostHog: one begins with 'phc_' and has "
+            "letters, digits, '_' and '-' only. A personal key ('phx_...') is a secret and is never sent. "
+            "Copy the project's from its settings."
         )
         return None
     return key
@@ -87,8 +86,8 @@ def _resolve_host(given: str | None) -> str | None:
     if not host or _is_url(host):
         return host
     warn_once(
-        f"{source} is no usable URL, so nothing is exported to PostHog: "
-        "use one such as 'https://eu.i.posthog.com'."
+        f"{source} is no usable URL, so nothing is exported to PostHog: use one such as "
+        "'https://eu.i.posthog.com', without a user name, a password or a query."
     )
     return None
 
@@ -103,8 +102,9 @@ def _is_url(text: str) -> bool:
         url.scheme in {"http", "https"}
         and bool(url.hostname)
         and port != 0
+        and url.username is None  # it would be left out of each request, and the refusal blamed on the key
         and not (url.query or url.fragment)
-    ) and not any(character.isspace() for character in text)
+    ) and (text.isprintable() and " " not in text)
 
 
 def _resolve_timeout(given: float | None) -> float:
@@ -123,9 +123,9 @@ def _resolve_timeout(given: float | None) -> float:
 
 
 def _first(given: str | None, argument: str, *variables: str) -> tuple[str, str]:
-    """Return where the value comes from, and the value."""
+    """Return where the value comes from, and the value, without blanks and quotes around it."""
     if given is not None:
-        return f"The argument {argument!r}", given.strip()
+        return f"The argument {argument!r}", _unquoted(given) if isinstance(given, str) else _UNUSABLE
     for variable in variables:
         if value := _environment(variable):
             return variable, value
@@ -133,4 +133,10 @@ def _first(given: str | None, argument: str, *variables: str) -> tuple[str, str]
 
 
 def _environment(variable: str) -> str:
-    return os.environ.get(variable, "").strip()
+    return _unquoted(os.environ.get(variable, ""))
+
+
+def _unquoted(text: str) -> str:
+    """Return `text` without blanks and one pair of quotes around it: `docker run --env-file` keeps them."""
+    text = text.strip()
+    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text

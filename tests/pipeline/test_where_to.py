@@ -1,0 +1,150 @@
+"""Where events go: what is meant by the variables that are set, and one spelling for each address."""
+
+from __future__ import annotations
+
+import pytest
+
+from mem0_telemetry.pipeline.destinations import VENDOR_HOST, DestinationConfig, resolve
+
+
+def the_one(**environ: str) -> DestinationConfig:
+    """Return the one destination that `environ` chooses."""
+    chosen = resolve(environ)
+    assert chosen.problems == ()
+    (config,) = chosen.configs
+    return config
+
+
+OWN = {"MEM0_TELEMETRY_OTLP_ENDPOINT": "http://c:4318"}
+
+
+@pytest.mark.parametrize(
+    ("given", "endpoint"),
+    [
+        ("http://c:4318", "http://c:4318/v1/logs"),
+        ("http://c:4318/v1/logs", "http://c:4318/v1/logs"),
+        ("http://C.:4318/base/v1/logs/", "http://c:4318/base/v1/logs"),
+        ("http://c:80", "http://c/v1/logs"),
+        ("http://[::1]:4318", "http://[::1]:4318/v1/logs"),
+    ],
+)
+def test_an_endpoint_is_a_choice(given: str, endpoint: str) -> None:
+    """Who names an OTLP endpoint and chooses nothing means it alone, and its path for logs is not doubled."""
+    config = the_one(MEM0_TELEMETRY_OTLP_ENDPOINT=given)
+    assert (config.name, config.endpoint) == ("otlp", endpoint)
+
+
+def test_a_grpc_endpoint_keeps_its_port() -> None:
+    """Without a port gRPC takes 443 also for `http`, so 80 has to stay."""
+    own = {"MEM0_TELEMETRY_OTLP_PROTOCOL": "grpc", "MEM0_TELEMETRY_OTLP_ENDPOINT": "http://c:80"}
+    assert the_one(**own).endpoint == "http://c:80"
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"MEM0_TELEMETRY_OTLP_HEADERS": "k=v"},
+        {"MEM0_TELEMETRY_OTLP_PROTOCOL": "grpc"},
+        {**OWN, "MEM0_TELEMETRY_POSTHOG_API_KEY": "phc_own"},
+        {**OWN, "MEM0_TELEMETRY_POSTHOG_HOST": "https://ph.example.com"},
+        {"MEM0_TELEMETRY_OTLP_HEADERS": "k=v", "MEM0_TELEMETRY_POSTHOG_HOST": "https://ph.example.com"},
+    ],
+    ids=lambda environ: "+".join(name.removeprefix("MEM0_TELEMETRY_") for name in environ),
+)
+def test_settings_that_do_not_say_where_to_send_nothing(environ: dict[str, str]) -> None:
+    """Headers without an address, or settings of two kinds, choose nothing, and least of all the vendor."""
+    chosen = resolve(environ)
+    assert chosen.configs == ()
+    (problem,) = chosen.problems
+    assert "set " in problem or "say which" in problem
+    assert all(value not in problem for value in environ.values() if len(value) > 5)
+
+
+def test_settings_of_two_kinds_are_used_as_chosen() -> None:
+    """With a choice, settings of what is not chosen are no mistake."""
+    both = {**OWN, "MEM0_TELEMETRY_POSTHOG_API_KEY": "phc_own"}
+    for names in (["otlp"], ["posthog"], ["posthog", "otlp"]):
+        chosen = resolve({"MEM0_TELEMETRY_EXPORTER": ",".join(names), **both})
+        assert ([config.name for config in chosen.configs], chosen.problems) == (names, ())
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "''", '""'])
+@pytest.mark.parametrize(
+    "name",
+    ["EXPORTER", "POSTHOG_API_KEY", "POSTHOG_HOST", "OTLP_ENDPOINT", "OTLP_HEADERS", "OTLP_PROTOCOL"],
+)
+def test_an_empty_variable_is_unset(name: str, nothing: str) -> None:
+    """As in OpenTelemetry, an empty variable changes nothing, also in the quotes that Docker's `--env-file` keeps."""
+    for others in (
+        {},
+        OWN,
+        {"MEM0_TELEMETRY_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"},
+    ):
+        unset = {key: value for key, value in others.items() if key != f"MEM0_TELEMETRY_{name}"}
+        (expected,) = resolve(unset).configs
+        (config,) = resolve({**others, f"MEM0_TELEMETRY_{name}": nothing}).configs
+        assert (config.name, config.endpoint, config.fingerprint) == (
+            expected.name,
+            expected.endpoint,
+            expected.fingerprint,
+        )
+
+
+@pytest.mark.parametrize("quote", ["'", '"', " "])
+def test_quotes_around_a_value_are_removed(quote: str) -> None:
+    """`docker run --env-file` keeps quotes: a value in quotes is the value."""
+    plain = {
+        "MEM0_TELEMETRY_EXPORTER": "posthog,otlp",
+        "MEM0_TELEMETRY_POSTHOG_API_KEY": "phc_own-Key_1",
+        "MEM0_TELEMETRY_POSTHOG_HOST": "https://ph.example.com",
+        "MEM0_TELEMETRY_OTLP_ENDPOINT": "http://c:4318",
+        "MEM0_TELEMETRY_OTLP_HEADERS": 'a="b"',
+        "MEM0_TELEMETRY_OTLP_PROTOCOL": "grpc",
+    }
+    quoted = resolve({name: f"{quote}{value}{quote}" for name, value in plain.items()})
+    assert quoted.problems == ()
+    assert [config.fingerprint for config in quoted.configs] == [
+        c.fingerprint for c in resolve(plain).configs
+    ]
+    assert quoted.configs[0].api_key == "phc_own-Key_1"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "https://US.i.PostHog.com",
+        "HTTPS://us.i.posthog.com/",
+        "https://us.i.posthog.com:443",
+        "https://us.i.posthog.com:00443/",
+        "https://us.i.posthog.com.",
+        "https://us.i.posthog.com.:443//",
+        "https://us.i.posthog.com:",
+        "http://us.i.posthog.com",
+        "http://us.i.posthog.com:80",
+        "https://app.posthog.com",
+        "https://us.posthog.com",
+        "https://\uff55\uff53.i.posthog.com",
+        "https://us\u3002i\u3002posthog\u3002com",
+        "'https://us.i.posthog.com'",
+    ],
+    ids=ascii,
+)
+def test_the_vendor_in_another_spelling_is_the_vendor(spelling: str) -> None:
+    """Mem0's own host is one address, one directory of the spool, and told by the notice, however it is written."""
+    config = the_one(MEM0_TELEMETRY_POSTHOG_HOST=spelling)
+    assert config.is_vendor is True
+    assert (config.endpoint, config.fingerprint) == (VENDOR_HOST, the_one().fingerprint)
+
+
+def test_the_vendors_host_at_another_port_or_path_is_the_vendor() -> None:
+    """A path or a port makes another address, and the same receiver; a host that only looks alike is none."""
+    for host in (
+        "https://us.i.posthog.com:8443",
+        "https://us.i.posthog.com/x",
+        "http://us.i.posthog.com:443",
+    ):
+        config = the_one(MEM0_TELEMETRY_POSTHOG_HOST=host)
+        assert (config.is_vendor, config.endpoint) == (True, host)
+    for host in ("https://us.i.posthog.com.example.com", "https://example.com/us.i.posthog.com"):
+        assert the_one(MEM0_TELEMETRY_POSTHOG_HOST=host).is_vendor is False
+    assert not DestinationConfig("otlp", endpoint=VENDOR_HOST).is_vendor

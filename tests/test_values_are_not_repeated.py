@@ -1,0 +1,71 @@
+"""What a variable is set to may be a secret in the wrong place: no message, reason or status repeats it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import clean_environ, run_python
+
+from mem0_telemetry import environment_variables as env
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = "phx_0hunter2hunter2hunter2"  # noqa: S105  # it looks like one, and is none
+TELL_ALL = """
+import dataclasses, json, logging
+logging.basicConfig(level=logging.DEBUG)
+import mem0_telemetry
+from mem0_telemetry import cli, telemetry
+mem0_telemetry.instrument()
+telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
+print(json.dumps(dataclasses.asdict(mem0_telemetry.status())))
+cli.main(["status"])
+cli.main(["status", "--json"])
+"""
+WHERE_SECRETS_END_UP = [
+    (env.MEM0_TELEMETRY, SECRET),
+    (env.DO_NOT_TRACK, SECRET),
+    (env.MEM0_TELEMETRY_EXPORTER, SECRET),
+    (env.MEM0_TELEMETRY_EXPORTER, f"console,{SECRET}"),
+    (env.MEM0_TELEMETRY_POSTHOG_API_KEY, f"'{SECRET}'"),
+    (env.MEM0_TELEMETRY_POSTHOG_HOST, SECRET),
+    (env.MEM0_TELEMETRY_POSTHOG_HOST, f"https://user:{SECRET}@127.0.0.1:9"),
+    (env.MEM0_TELEMETRY_OTLP_ENDPOINT, f"http://{SECRET}@127.0.0.1:9"),
+    (env.MEM0_TELEMETRY_OTLP_HEADERS, SECRET),
+    (env.MEM0_TELEMETRY_OTLP_PROTOCOL, SECRET),
+    (env.MEM0_TELEMETRY_SAMPLE_RATE, SECRET),
+    (env.MEM0_TELEMETRY_EXIT_TIMEOUT, SECRET),
+]
+
+
+@pytest.mark.parametrize(("variable", "value"), WHERE_SECRETS_END_UP)
+def test_no_output_repeats_a_value(tmp_path: Path, variable: str, value: str) -> None:
+    """Logs at DEBUG, `status()` and the command name the variable, and never what it is set to."""
+    nowhere = {} if "POSTHOG" in variable else {env.MEM0_TELEMETRY_POSTHOG_HOST: "http://127.0.0.1:9"}
+    if "OTLP" in variable:
+        nowhere = {env.MEM0_TELEMETRY_EXPORTER: "otlp"}
+    done = run_python(TELL_ALL, clean_environ(tmp_path, **{**nowhere, variable: value}), listening=False)
+    assert variable in done.stdout
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_an_unusable_rate_is_told(tmp_path: Path) -> None:
+    """A rate of 50 is no rate: the default is used, and the log at DEBUG, `status()` and the command say so."""
+    code = """
+        import json, logging, sys
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
+        import mem0_telemetry
+        from mem0_telemetry import telemetry
+        found = mem0_telemetry.status()
+        print(json.dumps([found.sample_rate, found.problems]))
+    """
+    done = run_python(
+        code, clean_environ(tmp_path, **{env.MEM0_TELEMETRY_SAMPLE_RATE: "50"}), listening=False
+    )
+    rate, problems = json.loads(done.stdout)
+    assert rate == 0.1
+    assert [problem.split()[0] for problem in problems] == [env.MEM0_TELEMETRY_SAMPLE_RATE]
+    assert "DEBUG:mem0_telemetry:MEM0_TELEMETRY_SAMPLE_RATE is no number" in done.stderr
