@@ -1,8 +1,8 @@
 """`history.jsonl`: the last sends, for a human to see what left the machine.
 
-One JSON object a line: `time` (ISO 8601, UTC), `destination`, `result` (`sent`: the exporter was done with
-it; `failed`: the first failure of a row), `reason` (of a failure, in a few words), `count` of records, and
-`batch`, the OTLP/JSON itself (null where it alone exceeds the bound).
+One JSON object a line: `time` (ISO 8601, UTC), `destination`, `result` (`sent`; `refused`: the destination will
+never take it, or part of it; `failed`: the first failure of a row), `reason` (of a refusal or failure, in a few words),
+`count` of records, and `batch`, the OTLP/JSON itself (null where it alone exceeds the bound).
 """
 
 from __future__ import annotations
