@@ -88,6 +88,50 @@ print(json.dumps(dataclasses.asdict(mem0_telemetry.status())))
         assert report_of(code, environ) == 1
 
 
+def test_disable_shows_in_processes_that_run(tmp_path: Path, server: CaptureServer) -> None:
+    """`status()` tells of `disable` at once; `enable` shows where it ends that, and not where a process began off."""
+    code = f"""{CAPTURE}
+import subprocess, sys
+def run(command):
+    subprocess.run([sys.executable, "-m", "mem0_telemetry", command], stdout=subprocess.DEVNULL, check=True)
+def seen():
+    s = mem0_telemetry.status()
+    return [s.enabled, s.source]
+if len(sys.argv) > 1:
+    mem0_telemetry.flush(60)
+    found = [seen()]
+    run("disable")
+    found.append(seen())
+    run("enable")
+    found.append(seen())
+else:
+    run("disable")
+    mem0_telemetry.set_enabled(True)  # asks again
+    found = [seen()]
+    run("enable")
+    found.append(seen())
+print(json.dumps(found))
+"""
+    environ = posthog_environ(tmp_path, server.url)
+    began_on = f"import sys; sys.argv.append('on')\n{code}"
+    off = [False, "state.json"]
+    assert report_of(began_on, environ) == [[True, "default"], off, [True, "default"]]
+    assert report_of(code, environ) == [off, off]
+
+
+def test_a_dry_run_says_why_nothing_is_shown(tmp_path: Path) -> None:
+    """Where telemetry is off, or is switched off, `MEM0_TELEMETRY_DEBUG=1` says so, and who says it, once."""
+    environ = clean_environ(tmp_path, MEM0_TELEMETRY_DEBUG="1", MEM0_TELEMETRY_SAMPLE_RATE="1")
+    code = f"{CAPTURE}\nmem0_telemetry.set_enabled(False)\n{CAPTURE}\nmem0_telemetry.set_enabled(False)"
+    first, second = run_python(code, environ).stderr.splitlines()
+    assert first.startswith("mem0-telemetry would send: ")
+    assert second.startswith("mem0-telemetry: MEM0_TELEMETRY_DEBUG is set, but telemetry is off from here on")
+    assert "set_enabled: switched off by the running program" in second
+    result = run_python(CAPTURE, {**environ, "DO_NOT_TRACK": "1"})
+    assert "DO_NOT_TRACK='1'" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_unusable_destination_is_one_warning_and_a_reason(tmp_path: Path, server: CaptureServer) -> None:
     """A typo is one WARNING with the remedy, telemetry is off with that reason, and the default is not used instead."""
     code = f"""

@@ -79,7 +79,7 @@ class History:
         Raises:
             OSError: it is there, and cannot be deleted.
         """
-        if self._root is None or not any(os.path.lexists(self._root / name) for name in (FILE, _PARTIAL)):
+        if self._root is None or not any(is_there(self._root / name) for name in (FILE, _PARTIAL)):
             return
         with ExitStack() as held:
             if _files.HAVE_LOCKS:
@@ -123,6 +123,17 @@ class History:
         """In a forked child: the parent's descriptors are the parent's."""
         self._files.close_inherited()
         self._pause = threading.Event()  # its lock may have been held
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is something at `path`, or may be: we may not look."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def newest(lines: list[bytes]) -> list[bytes]:

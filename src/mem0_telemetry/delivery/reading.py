@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from mem0_telemetry._clock import SystemClock
 from mem0_telemetry.delivery._batch import CORRUPT, BatchName
 from mem0_telemetry.delivery._history import FILE as HISTORY_FILE
-from mem0_telemetry.delivery._history import History
+from mem0_telemetry.delivery._history import History, is_there
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["SpoolFile", "SpooledMailbox", "history", "mailboxes", "purge"]
+__all__ = ["SpoolFile", "SpooledMailbox", "history", "is_there", "mailboxes", "purge", "unreadable"]
 
 _REMOVALS = 5
 """Times that the spool is removed, as processes that do not know yet may put something there meanwhile."""
@@ -83,6 +83,17 @@ def history(directory: Path) -> tuple[dict[str, Any], ...]:
     return tuple(entries)
 
 
+def unreadable(directory: Path) -> tuple[Path, ...]:
+    """Return what may hold events in `directory` and cannot be looked into: another user's, say."""
+    spool = directory / "spool"
+    places = (directory, spool, directory / HISTORY_FILE, *_directories(spool))
+    return tuple(path for path in places if is_there(path) and not _is_readable(path))
+
+
+def _is_readable(path: Path) -> bool:
+    return os.access(path, os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK)  # noqa: PTH112  # never raises
+
+
 def purge(directory: Path) -> tuple[int, tuple[Path, ...]]:
     """Delete the whole spool of every destination, and the history. Follows no link.
 
@@ -93,7 +104,7 @@ def purge(directory: Path) -> tuple[int, tuple[Path, ...]]:
     before = _waiting(directory)
     for _ in range(_REMOVALS):
         shutil.rmtree(spool, ignore_errors=True)
-        if not os.path.lexists(spool):
+        if not is_there(spool):
             break
     else:
         left.append(spool)
@@ -109,7 +120,7 @@ def _waiting(directory: Path) -> int:
 
 
 def _directories(path: Path) -> list[Path]:
-    return [entry for entry in _entries(path) if entry.is_dir() and not entry.is_symlink()]
+    return [entry for entry in _entries(path) if os.path.isdir(entry) and not os.path.islink(entry)]  # noqa: PTH112, PTH114  # never raise
 
 
 def _entries(path: Path) -> list[Path]:

@@ -74,9 +74,8 @@ def checks(
 
 def _look(program: Program, stage: Stage, receiver: CaptureServer, refusing: CaptureServer) -> _Seen:
     report, home = program.report(), program.home
-    environ = stage.environ(home, program.settings)
-    shown = stage.start(home, environ, "mem0_telemetry", "show", "--all")
-    status = stage.start(home, environ, "mem0_telemetry", "status", "--json")
+    shown = stage.output(program, "show", "--all")
+    status = stage.output(program, "status", "--json")
     ours = home / ".mem0" / "telemetry"
     requests = [*receiver.requests, *refusing.requests]
     return _Seen(
@@ -132,10 +131,15 @@ def _declared(seen: _Seen) -> Check:
     ]
     breaches += [breach for line in seen.lines for breach in _undeclared_in_line(line)]
     missing = {event.posthog_name for event in EVENTS} - {event["event"] for event in seen.events}
-    breaches += [f"{name} was recorded and did not arrive" for name in sorted(missing)]
+    unchecked = ""
+    if missing and not seen.report["arrived"]:
+        unchecked = "what was recorded had not arrived after 40 s"  # a slow machine breaks no promise
+    else:
+        breaches += [f"{name} was recorded and did not arrive" for name in sorted(missing)]
     return Check(
         promise="each field that arrives is declared in the registry, with a declared value",
         breaches=tuple(dict.fromkeys(breaches)),
+        unchecked=unchecked,
         observed=f"{len(seen.events)} events of {len(EVENTS)} kinds",
     )
 
