@@ -7,6 +7,7 @@ import os
 import sys
 
 from mem0_telemetry import _state
+from mem0_telemetry.environment_variables import MEM0_TELEMETRY_DEBUG
 from mem0_telemetry.mem0_internals.native_module import mem0_version
 from mem0_telemetry.pipeline.resource import runtime_metadata
 from mem0_telemetry.policy import identity, registry
@@ -16,7 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mem0_telemetry.policy.consent import Consent
     from mem0_telemetry.policy.registry import Event
+
+_said: set[str] = set()
 
 
 def show(event: Event, attributes: Mapping[str, object]) -> None:
@@ -34,3 +38,11 @@ def show(event: Event, attributes: Mapping[str, object]) -> None:
         "resource": registry.select_resource(resource),
     }
     print("mem0-telemetry would send:", json.dumps(line), file=sys.stderr)  # noqa: T201  # what it is for
+
+
+def show_off(decided: Consent) -> None:
+    """Print once a process for each cause, to stderr, why there is nothing to be shown."""
+    if sys.stderr is not None and decided.source not in _said:
+        _said.add(decided.source)
+        text = f"telemetry is off from here on, so nothing is shown ({decided.source}: {decided.reason})"
+        print(f"mem0-telemetry: {MEM0_TELEMETRY_DEBUG} is set, but {text}", file=sys.stderr)  # noqa: T201

@@ -43,14 +43,14 @@ def report(doing: str, error: BaseException) -> None:
     note(f"failed while {doing}", error)
 
 
-def note(text: str, error: BaseException | None = None) -> None:
-    """Log `text` once a process, at DEBUG on our own logger. Never raises."""
+def note(text: str, error: BaseException | None = None, *, level: int = 10) -> None:
+    """Log `text` once a process, at DEBUG or `level`, on our own logger. Never raises."""
     if text in _reported:
         return
     _reported.add(text)
     try:
         import logging  # noqa: PLC0415  # 14 ms, and only ever needed where something is wrong
 
-        logging.getLogger("mem0_telemetry").debug("%s", text, exc_info=error)
+        logging.getLogger("mem0_telemetry").log(level, "%s", text, exc_info=error)
     except Exception:  # noqa: S110  # the last door: there is nobody left to tell
         pass

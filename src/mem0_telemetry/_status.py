@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mem0_telemetry.delivery import DeliverySnapshot
+    from mem0_telemetry.delivery import DeliverySnapshot, DestinationSnapshot
     from mem0_telemetry.pipeline.destinations import DestinationConfig
 
 __all__ = ["DestinationStatus", "OperationsStatus", "Status", "status"]
@@ -24,11 +24,11 @@ class DestinationStatus:
     endpoint: str
     """Where it posts to; empty where it has no address."""
     state: str
-    """`idle` before the first event; then what its sender says: `ok`, `retrying`, `quiet`, or `unusable` and why."""
+    """`idle` before the first event; then `ok`, or `refused`, `retrying`, `quiet` or `unusable`, and why."""
     waiting: int = 0
     """Events that wait for it, those of earlier runs included."""
     sent: int = 0
-    """Events that it is done with, in this process."""
+    """Events that it took, in this process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Status:
     spooled: int = 0
     """Events that this process has written to the spool, once for each destination."""
     sent: int = 0
-    """Events that destinations are done with."""
+    """Events that destinations took."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Events that were dropped, by reason."""
     waiting_earlier: int = 0
@@ -119,9 +119,15 @@ def _destinations(
         DestinationStatus(
             name=config.name,
             endpoint=config.endpoint,
-            state=f"{found.state}: {found.reason}" if found.reason else found.state,
+            state=_in_words(found),
             waiting=found.waiting + found.waiting_earlier,
             sent=found.sent,
         )
         for config, found in zip(configs, snapshot.destinations, strict=True)
     )
+
+
+def _in_words(found: DestinationSnapshot) -> str:
+    if found.state == "refused":
+        return f"refused ({found.reason})"
+    return f"{found.state}: {found.reason}" if found.reason else found.state

@@ -74,13 +74,20 @@ class Usage:
             return self._consent
 
     def warn(self) -> None:
-        """Say what is wrong with the chosen destinations, once a process. To be called without a lock of ours."""
+        """Say what is wrong with the chosen destinations, and in a dry run why telemetry is off; each once a process.
+
+        To be called without a lock of ours.
+        """
         if self.warns:
             for problem in self.chosen.problems:
                 _warn(problem)
             if not self.off:
                 for problem in env.unusable_numbers(os.environ):
                     note(problem)
+            if self._dry_run and self.off:
+                from mem0_telemetry._dry_run import show_off  # noqa: PLC0415  # only in a dry run
+
+                show_off(self.consent())
 
     def _ask_the_rest(self, *, read_state: bool) -> Consent:
         """Ask the stored choice, and whether there is anywhere to send to; the environment says nothing."""
@@ -93,11 +100,13 @@ class Usage:
         return consent.decide(os.environ, destination_problem=self.chosen.reason_for_none)
 
     def consent(self) -> Consent:
-        """What is decided now, the run-time switches included."""
+        """What is decided now: the run-time switches and the stored choice included, as they are at this moment."""
         decided = self._consent or self.consult()
-        if decided.enabled and not self.allowed():
-            return consent.decide({}, flag=False)
-        return decided
+        if not decided.enabled:
+            return decided  # it stays so in this process, whatever is stored by now
+        choice = consent.choice_of(_state.read(_state.mem0_dir(os.environ)))
+        now = consent.decide({}, flag=self.allowed(), choice=choice)
+        return decided if now.enabled else now
 
     def leaves_off(self) -> bool:
         """Whether Mem0's own telemetry is to be off once we have gone: where ours is."""

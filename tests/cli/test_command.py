@@ -102,6 +102,39 @@ def test_status_for_people(tmp_path: Path) -> None:
     assert identifier not in text
 
 
+@pytest.mark.parametrize(
+    ("settings", "said", "unsaid"),
+    [
+        ({}, ["without it, Mem0's own telemetry", "mem0-telemetry disable"], ["enable"]),
+        ({"DO_NOT_TRACK": "1"}, ["only MEM0_TELEMETRY=False"], ["disable", "enable"]),
+        (
+            {"MEM0_TELEMETRY": "0"},
+            ["also stops Mem0's own"],
+            ["only MEM0_TELEMETRY=False", "disable", "enable"],
+        ),
+    ],
+    ids=str,
+)
+def test_the_footer_fits_the_state(
+    settings: dict[str, str], said: list[str], unsaid: list[str], tmp_path: Path
+) -> None:
+    """`status` ends with what can be done next, and with what holds for Mem0's own telemetry here."""
+    footer = " ".join(output(tmp_path, "status", **settings).rpartition("\n\n")[2].split())
+    assert [text for text in said if text not in footer] == []
+    assert [text for text in unsaid if text in footer] == []
+
+
+def test_what_of_mem0s_stays_is_said(tmp_path: Path) -> None:
+    """An id in Mem0's own `config.json` stays there, and `disable`, `clean` and `reset-id` say so."""
+    (tmp_path / ".mem0").mkdir()
+    config = tmp_path / ".mem0" / "config.json"
+    config.write_text('{"user_id": "0b9c6a2e-30f1-4b3a-8f65-6d1fa0d5a8a1"}')
+    for choice in ("reset-id", "disable", "clean"):
+        assert "Mem0's own id stays in ~/.mem0/config.json" in output(tmp_path, choice)
+    config.write_text('{"user_id": ""}')
+    assert "Mem0's own id" not in output(tmp_path, "clean")
+
+
 def test_status_warns_about_a_typo_itself(tmp_path: Path) -> None:
     """A destination that cannot be used is part of the answer, and not a log line beside it."""
     assert "posthgo" in output(tmp_path, "status", MEM0_TELEMETRY_EXPORTER="posthgo")

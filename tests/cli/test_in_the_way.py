@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from processes import posthog_environ, run_python
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
@@ -58,6 +61,46 @@ def test_what_waits_is_deleted_whatever_lies_at_the_state(
     ] == []
     code = "import mem0_telemetry; print(mem0_telemetry.status().source)"
     assert run_python(code, environ).stdout == "state.json\n"
+
+
+AS_ANOTHER_USER = """
+import os, sys
+from mem0_telemetry.cli import choices, main, show, status
+import hashlib, importlib.metadata, shutil, threading, urllib.parse, uuid  # later that user may not
+if os.geteuid() == 0:
+    os.setresuid(65534, 65534, 65534)
+sys.exit(main({arguments}))
+"""
+
+
+@pytest.fixture
+def locked() -> Iterator[Path]:
+    """Return a home that a user may enter who may not look into what is already there."""
+    with tempfile.TemporaryDirectory() as home:
+        Path(home).chmod(0o777)
+        yield Path(home)
+        for path in Path(home).rglob("*"):
+            path.chmod(0o700)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there are no such permissions")
+@pytest.mark.parametrize("closed", [".mem0", ".mem0/telemetry", ".mem0/telemetry/spool"])
+def test_what_may_not_be_looked_into_is_named(closed: str, locked: Path, server: CaptureServer) -> None:
+    """Where events may lie in another user's directory, no command says that there are none, or that they are gone."""
+    server.stop()
+    environ = posthog_environ(locked, server.url)
+    assert run_python(RECORD, environ).returncode == 0
+    for path in (".mem0", ".mem0/telemetry", ".mem0/telemetry/spool"):
+        (locked / path).chmod(0 if path == closed else 0o555)
+        if path == closed:
+            break
+    for command, *options in (("status",), ("status", "--json"), ("show",), ("clean",), ("disable",)):
+        result = run_python(AS_ANOTHER_USER.format(arguments=[command, *options]), environ)
+        said = " ".join((result.stdout + result.stderr).split())
+        assert closed in said, command
+        for lie in ("nothing waits", "Nothing waits", "Deleted", "nothing to delete", "Traceback"):
+            assert lie not in said, command
+        assert result.returncode == (1 if command in {"clean", "disable"} else 0), said
 
 
 @pytest.mark.parametrize("choice", ["disable", "clean"])

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from processes import clean_environ
 
+from mem0_telemetry.policy import identity
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,6 +31,61 @@ def test_a_reader_that_has_gone(arguments: str, tmp_path: Path) -> None:
     )
     os.close(writer)
     assert (process.returncode, process.stderr) == (0, "")
+
+
+COMMANDS = (
+    *(
+        "status",
+        "status --json",
+        "show",
+        "show --all",
+        "events",
+        "events --json",
+        "events --markdown",
+        "--help",
+    ),
+    *("enable", "disable", "reset-id", "clean", "nonsense", ""),
+)
+
+
+FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has it")  # noqa: PTH110
+
+
+def redirected(home: Path, arguments: str, to: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with its outputs redirected by a shell."""
+    return subprocess.run(
+        ["/bin/sh", "-c", f"exec {sys.executable} -m mem0_telemetry {arguments} {to}"],
+        env=clean_environ(home, **settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@FULL
+@pytest.mark.parametrize("arguments", COMMANDS)
+def test_an_output_that_takes_nothing(arguments: str, tmp_path: Path) -> None:
+    """Whatever the command, and whichever output is full or closed, it ends without a traceback."""
+    for to in (">/dev/full", ">/dev/full 2>/dev/full", "2>/dev/full", ">&- 2>&-", "2>&-"):
+        process = redirected(tmp_path, arguments, to)
+        assert process.returncode in {0, 1, 2}, to
+        assert "Traceback" not in process.stdout + process.stderr
+        assert "ignored" not in process.stdout + process.stderr
+
+
+@FULL
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    "arguments", ["status --json", "show --raw", "events", "reset-id", "clean", "disable"]
+)
+def test_a_full_disk_is_told(arguments: str, unbuffered: str, tmp_path: Path) -> None:
+    """Output that cannot be written is one line on stderr and exit status 1; the work is done all the same."""
+    identity.reset(str(tmp_path / ".mem0"))
+    spool = tmp_path / ".mem0" / "telemetry" / "spool"
+    spool.mkdir()
+    process = redirected(tmp_path, arguments, ">/dev/full", PYTHONUNBUFFERED=unbuffered)
+    assert (process.returncode, process.stderr) == (1, "mem0-telemetry: [Errno 28] No space left on device\n")
+    assert spool.exists() is (arguments not in {"reset-id", "clean", "disable"})
 
 
 def test_closed_stdout(tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from processes import clean_environ, posthog_environ, run_python
+from terminals import what_is_seen
 
 from mem0_telemetry.delivery import mailboxes
 from opentelemetry.exporter.posthog.testing import Answer
@@ -175,6 +179,72 @@ def test_a_line_that_was_tampered_with_is_selected_before_it_goes_out(
     assert text.count('"planted"') >= 4
     assert len([event for request in waiting for event in request["batch"]]) == 4
     assert "planted" not in json.dumps(waiting)
+
+
+def test_at_a_terminal_it_can_be_read(tmp_path: Path, server: CaptureServer) -> None:
+    """Each batch is there once, with the address, in 80 columns; `--raw` has the bytes there too."""
+    record(tmp_path, server, refused=True)
+    seen = at_terminal(tmp_path, server, "show")
+    (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
+    assert f"4 events for {mailbox.name} ({server.url}), in 1 file" in seen
+    assert seen.count("mem0.search\x1b") == 3
+    assert seen.count("(the events above)") == 1
+    assert seen.count("\x1b[33mfailed (HTTP 503)\x1b[0m") == 1
+    for text in ("mem0.limit=1", "mem0.parameters=user_id", "in each of them", "service.name=mem0"):
+        assert text in seen
+    assert "resourceLogs" not in seen
+    assert max(len(re.sub("\x1b[^m]*m", "", line)) for line in seen.splitlines()) <= 80
+    raw = at_terminal(tmp_path, server, "show", "--raw")
+    assert f"\n{mailbox.files[0].line()}\n" in raw
+
+
+def test_a_refusal_is_red(tmp_path: Path, server: CaptureServer) -> None:
+    """What a destination refused is red at a terminal, in `status` and `show`, and is not called sent."""
+    server.answer_always(Answer(status=401))
+    run_python(RECORD + SENT, posthog_environ(tmp_path, server.url), listening=False)
+    for command in ("status", "show"):
+        seen = at_terminal(tmp_path, server, command)
+        assert "\x1b[31mrefused (HTTP 401)\x1b[0m" in seen
+        assert "sent  4" not in seen
+
+
+@pytest.mark.parametrize(
+    "line", ['{"resourceLogs":[{}]}', "[]", "[" * 100_000, '{"resourceLogs":1}', "not JSON"]
+)
+def test_at_a_terminal_a_damaged_line_is_told(line: str, tmp_path: Path, server: CaptureServer) -> None:
+    """A line that is no OTLP/JSON stops nothing."""
+    record(tmp_path, server, refused=True)
+    (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
+    mailbox.files[0].path.write_text(f"{line}\n")
+    assert "(it cannot be read, and will be dropped)" in at_terminal(tmp_path, server, "show")
+
+
+def at_terminal(home: Path, server: CaptureServer, *arguments: str) -> str:
+    """Return what the command shows at a terminal."""
+    reader, end = pty.openpty()
+    environ = {**posthog_environ(home, server.url), "TERM": "xterm"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "mem0_telemetry", *arguments], env=environ, stdout=end
+    ) as process:
+        os.close(end)
+        seen = what_is_seen(reader)
+        assert process.wait(180) == 0
+    return seen
+
+
+def test_reset_id_deletes_what_waits(tmp_path: Path, server: CaptureServer) -> None:
+    """What waits under the old id is deleted, with the history: sent beside the new id it would link the two."""
+    record(tmp_path, server, refused=True)
+    before = len(server.requests)
+    command = [sys.executable, "-m", "mem0_telemetry", "reset-id"]
+    text = subprocess.check_output(command, env=posthog_environ(tmp_path, server.url), text=True)
+    assert "Deleted: 4 events that waited" in text
+    assert not list((tmp_path / ".mem0" / "telemetry").rglob("spool/*/*"))
+    assert not (tmp_path / ".mem0" / "telemetry" / "history.jsonl").exists()
+    record(tmp_path, server)
+    fresh = text.splitlines()[1]
+    sent = [event for request in server.requests[before:] for event in request.json()["batch"]]
+    assert {event["distinct_id"] for event in sent if event["event"] == "mem0.search"} == {fresh}
 
 
 @pytest.mark.parametrize("choice", ["disable", "clean"])

@@ -10,6 +10,7 @@ import grpc
 import pytest
 from opentelemetry._logs import LogRecord
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsPartialSuccess,
     ExportLogsServiceRequest,
     ExportLogsServiceResponse,
 )
@@ -98,7 +99,7 @@ def test_http_is_done_with_what_never_will_be(status: int, server: CaptureServer
     server.answer(Answer(status=status, headers={"Location": f"{server.url}/elsewhere"}))
     exporter = http(server.url)
     assert exporter.export(BATCH) is SUCCESS
-    assert exporter.dropped == {f"http_{status}": 1}
+    assert (exporter.dropped, exporter.refusal) == ({f"http_{status}": 1}, f"HTTP {status}")
     assert [request.path for request in server.requests] == ["/v1/logs"]
 
 
@@ -146,12 +147,14 @@ class _Logs(LogsServiceServicer):
     def __init__(self) -> None:
         self.requests: list[tuple[ExportLogsServiceRequest, dict[str, Any]]] = []
         self.codes: list[grpc.StatusCode] = []
+        self.rejected = 0
 
     def Export(self, request: Any, context: Any) -> Any:  # noqa: N802  # gRPC's name
         self.requests.append((request, {item.key: item.value for item in context.invocation_metadata()}))
         if self.codes:
             context.abort(self.codes.pop(0), "as told")
-        return ExportLogsServiceResponse()
+        partial = ExportLogsPartialSuccess(rejected_log_records=self.rejected)
+        return ExportLogsServiceResponse(partial_success=partial)
 
 
 @pytest.fixture
@@ -203,8 +206,21 @@ def test_grpc_codes(
     exporter = by_grpc(url)
     assert exporter.export(BATCH) is result
     assert exporter.dropped == dropped
+    assert exporter.refusal == (f"gRPC {code.name}" if dropped else "")
     assert len(servicer.requests) == 1
     assert exporter.export(BATCH) is SUCCESS
+    assert exporter.refusal == ""
+    exporter.shutdown()
+
+
+def test_grpc_partial_success(logs: tuple[_Logs, str]) -> None:
+    """Records that the service takes and rejects are refused, and counted."""
+    servicer, url = logs
+    servicer.rejected = 2
+    exporter = by_grpc(url)
+    assert exporter.export(BATCH * 3) is SUCCESS
+    assert exporter.refusal == "partial success: 2 of 3 rejected"
+    assert exporter.dropped == {"partial_success": 2}
     exporter.shutdown()
 
 

@@ -98,7 +98,7 @@ def test_failure_table(server: CaptureServer, make_log: MakeLog, case: Case) -> 
     seconds = time.monotonic() - began
     attempts = len(server.requests)
     stats = exporter.stats
-    retry_after = exporter.retry_after
+    retry_after, refusal = exporter.retry_after, exporter.refusal
     server.answer_always(Answer())
     recovered = exporter.export([make_log({"n": 2})])
     exporter.shutdown()
@@ -113,7 +113,8 @@ def test_failure_table(server: CaptureServer, make_log: MakeLog, case: Case) -> 
     assert stats.exported + stats.failed + sum(stats.dropped.values()) == 1
     assert stats.retried == attempts - 1
     assert retry_after == case.retry_after
-    assert recovered is SUCCESS
+    assert refusal == (f"HTTP {case.answer.status}" if case.dropped else "")
+    assert (recovered, exporter.refusal) == (SUCCESS, "")
     assert server.events[-1]["properties"]["n"] == 2
 
 

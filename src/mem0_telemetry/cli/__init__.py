@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
     from collections.abc import Callable, Sequence
+    from typing import TextIO
 
 __all__ = ["main"]
 
@@ -24,13 +25,13 @@ OTEL_SDK_DISABLED=true.
 
 _EPILOG = """\
 Exit status: 0 done; 1 not done, or not as promised; 2 the command was not
-understood. `status` and `show` create nothing.
+understood, or `verify` could not check. `status` and `show` create nothing.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with `argv` (default: the process's own arguments) and return its exit status."""
-    _prepare_stdout()
+    _prepare_output()
     try:
         try:
             parser = _parser()
@@ -43,18 +44,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()  # here, where a pipe that nobody reads any more can be told from an error
     except BrokenPipeError:  # `| head` has seen enough
-        _let_go_of_stdout()
+        _let_go(sys.stdout)
         return 0
+    except OSError as error:  # the disk that the output goes to is full, say
+        _let_go(sys.stdout)
+        try:
+            print(f"mem0-telemetry: {error}", file=sys.stderr, flush=True)
+        except OSError:
+            _let_go(sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 
 
-def _prepare_stdout() -> None:
-    """Print what a terminal's encoding lacks as escapes, and to nowhere where stdout is closed."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # for as long as the process lasts
-    elif isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+def _prepare_output() -> None:
+    """Print what a terminal's encoding lacks as escapes, and to nowhere where an output is closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  # for as long as the process lasts
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _parser() -> ArgumentParser:
@@ -76,8 +86,13 @@ def _add_looking(commands: _SubParsersAction[ArgumentParser]) -> None:
     status = _add(commands, "status", "is it on here, who says so, and what waits", _status)
     status.add_argument("--json", action="store_true", dest="as_json", help="for programs")
     status.add_argument("--check", action="store_true", help="exit status 1 where telemetry is off")
-    show = _add(commands, "show", "what waits to be sent and what was sent last, as it is", _show)
+    show = _add(commands, "show", "what waits to be sent and what was sent last", _show)
     show.add_argument("--all", action="store_true", dest="everything", help="all, and not the newest 5 only")
+    show.add_argument(
+        "--raw",
+        action="store_true",
+        help="byte for byte, as it lies and as it is sent; so without a terminal",
+    )
     events = _add(commands, "events", "everything that may ever be sent", _events)
     form = events.add_mutually_exclusive_group()
     for name, help_text in (("markdown", "as TELEMETRY.md"), ("json", "for programs")):
@@ -88,10 +103,10 @@ def _add_looking(commands: _SubParsersAction[ArgumentParser]) -> None:
 
 def _add_choosing(commands: _SubParsersAction[ArgumentParser]) -> None:
     for name, help_text in (
-        ("disable", "switch it off for good; delete what waits and the id"),
+        ("disable", "switch it off for good; delete what waits, the history, and the id"),
         ("enable", "withdraw `disable`; whatever else says off still does"),
-        ("reset-id", "send under a fresh random id from now on"),
-        ("clean", "delete what waits, what was sent last, and the id"),
+        ("reset-id", "make a fresh random id; delete what waits, and the history"),
+        ("clean", "delete what waits, the history, and the id"),
     ):
         _add(commands, name, help_text, _choose).set_defaults(choice=name)
 
@@ -111,10 +126,10 @@ def _status(*, as_json: bool, check: bool) -> int:
     return status.run(as_json=as_json, check=check)
 
 
-def _show(*, everything: bool) -> int:
+def _show(*, everything: bool, raw: bool) -> int:
     from mem0_telemetry.cli import show  # noqa: PLC0415
 
-    return show.run(everything=everything)
+    return show.run(everything=everything, raw=raw or not sys.stdout.isatty())
 
 
 def _events(*, form: str | None) -> int:
@@ -147,6 +162,6 @@ def _version() -> str:
     return f"mem0-telemetry {__version__}"
 
 
-def _let_go_of_stdout() -> None:
-    """Leave nothing for the interpreter to flush at exit into a pipe that nobody reads."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _let_go(stream: TextIO) -> None:
+    """Leave nothing for the interpreter to flush at exit into an output that takes no more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import os
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 from mem0_telemetry import _state
 from mem0_telemetry._state import State
 from mem0_telemetry.cli.console import failed, plural, prose, shortened
 from mem0_telemetry.cli.status import status_here
-from mem0_telemetry.delivery import purge
+from mem0_telemetry.delivery import is_there, purge
 from mem0_telemetry.policy import identity
 from mem0_telemetry.policy.consent import ENABLED, choice_of
 
 _GOVERNS = """\
 This governs every process that uses mem0-telemetry with {directory}. In a process without it, \
 Mem0's own telemetry goes on: only MEM0_TELEMETRY=False in its environment stops that."""
+_OF_MEM0 = """\
+Mem0's own id stays in {directory}/config.json. It is Mem0's file, and this command does not change it."""
 
 
 def run(choice: str) -> int:
     """Carry out the command `choice` and answer its exit status."""
     directory = _state.mem0_dir(os.environ)
     commands = {"enable": _enable, "disable": _disable, "reset-id": _reset_id, "clean": _clean}
+    said, trouble, status = StringIO(), None, 1
     try:
-        return commands[choice](directory)
+        with redirect_stdout(said):  # printed once all is done: where nobody can read it, too
+            status = commands[choice](directory)
     except OSError as error:
-        ours = shortened(_state.telemetry_dir(directory))
-        return failed(
-            f"{choice}: nothing can be stored in {ours} ({_why(error)}). To switch telemetry off without it, "
-            "set MEM0_TELEMETRY=False in the environment."
-        )
+        trouble = error
+    print(said.getvalue(), end="")
+    if trouble is None:
+        return status
+    ours = shortened(_state.telemetry_dir(directory))
+    return failed(
+        f"{choice}: nothing can be stored in {ours} ({_why(trouble)}). To switch telemetry off without it, "
+        "set MEM0_TELEMETRY=False in the environment."
+    )
 
 
 def _why(error: OSError) -> str:
@@ -45,7 +55,10 @@ def _enable(directory: str) -> int:
         done = "`disable` is withdrawn"
     found = status_here(os.environ, directory, ())
     if found.enabled:
-        prose(f"{done}: usage telemetry is on in processes that start from now on.")
+        prose(
+            f"{done}: usage telemetry is on. A process that was recording when it was switched off goes on; "
+            "one that started while it was off stays off until it is restarted."
+        )
         return 0
     prose(f"{done}. In this environment usage telemetry is off all the same:")
     for source, reason in ((found.source, found.reason), *found.also_off):
@@ -57,11 +70,11 @@ def _disable(directory: str) -> int:
     try:
         _state.update(directory, lambda state: identity.forget(_known(state).but(disabled=True)))
         prose(
-            "Usage telemetry is off, for good: in processes that start from now on, and in those that run no "
-            "later than at their next batch. The id is forgotten."
+            "Usage telemetry is off until `mem0-telemetry enable`. Running processes stop at their next batch. "
+            "The id is forgotten."
         )
     finally:  # where the choice cannot be stored, too
-        status = _delete(directory) if os.path.lexists(_state.telemetry_dir(directory)) else 0
+        status = _delete(directory)
     print()
     prose(_GOVERNS.format(directory=shortened(directory)))
     return status
@@ -69,43 +82,55 @@ def _disable(directory: str) -> int:
 
 def _reset_id(directory: str) -> int:
     found = status_here(os.environ, directory, ())
-    if not found.enabled:
+    if found.enabled:
+        fresh = identity.reset(directory)
+        prose(f"Events are sent under this fresh random id from now on:\n{fresh.id}")
+        prose("Running processes change to it with their next batch.")
+    else:
         _forget_id(directory)
         prose(
-            f"Usage telemetry is off ({found.reason}), so no id is made. If it is switched on, run this again."
+            f"Usage telemetry is off ({found.reason}), so no id is made. The next event, if it is switched on, "
+            "is sent under a fresh random id."
         )
-        return 0
-    fresh = identity.reset(directory)
-    prose(f"From now on events are sent under this fresh random id:\n{fresh.id}")
-    prose("Processes that run keep the old one until they end.")
-    return 0
+    return _delete(directory)  # sent under the new id as well, it would link the two
 
 
 def _clean(directory: str) -> int:
-    ours = Path(_state.telemetry_dir(directory))
-    if not os.path.lexists(ours):
+    if not is_there(_ours(directory)):
         prose("There is nothing of telemetry's here, and nothing to delete.")
         return 0
     try:
         _forget_id(directory)
-        prose("The id is forgotten. The next event, if telemetry is on, is sent under a fresh random one.")
+        prose("The id is forgotten. The next event, if telemetry is on, is sent under a fresh random id.")
     finally:
         status = _delete(directory)
     return status
 
 
 def _delete(directory: str) -> int:
-    """Delete what waits and the last sends; say what is deleted, or what is not, and answer the exit status."""
-    events, left = purge(Path(_state.telemetry_dir(directory)))
+    """Delete what waits and the history; say what is deleted and what is not, and return the exit status."""
+    ours = _ours(directory)
+    if not is_there(ours):
+        return 0
+    events, left = purge(ours)
     if left:
         names = ", ".join(shortened(str(path)) for path in left)
-        return failed(f"{plural(events, 'event')} deleted, but not everything: {names} could not be.")
-    prose(f"Deleted: {plural(events, 'event')} that waited, and the last sends.")
+        return failed(
+            f"not everything could be deleted. What may be left is in {names}. Only the user who owns it can "
+            "delete it."
+        )
+    prose(f"Deleted: {plural(events, 'event')} that waited, and the history of what was sent.")
+    if identity.is_in_config(directory):
+        prose(_OF_MEM0.format(directory=shortened(directory)))
     return 0
 
 
+def _ours(directory: str) -> Path:
+    return Path(_state.telemetry_dir(directory))
+
+
 def _forget_id(directory: str) -> None:
-    if os.path.lexists(_state.telemetry_dir(directory)):
+    if is_there(_ours(directory)):
         _state.update(directory, identity.forget)
 
 

@@ -29,10 +29,10 @@ def styled(text: str, style: str) -> str:
     return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if has_colour() else text
 
 
-def heading(text: str) -> None:
-    """Print the title of a part, with an empty line before it."""
+def heading(text: str, tail: str = "") -> None:
+    """Print the title of a part, with an empty line before it; `tail` has a style of its own."""
     print()
-    print(styled(text, "bold"))
+    print(styled(text, "bold") + tail)
 
 
 def fact(name: str, value: str) -> None:
@@ -42,10 +42,10 @@ def fact(name: str, value: str) -> None:
         print(f"  {name if number == 0 else '':<{_COLUMN - 2}}{line}")
 
 
-def prose(text: str) -> None:
+def prose(text: str, indent: str = "") -> None:
     """Print text as paragraphs of at most 80 columns."""
     for line in text.splitlines():
-        print("\n".join(_wrapped(line, WIDTH)))
+        print("\n".join(f"{indent}{part}" for part in _wrapped(line, WIDTH - len(indent))))
 
 
 def failed(text: str) -> int:
@@ -66,12 +66,14 @@ def plural(count: int, noun: str) -> str:
 
 
 def outcome(send: Mapping[str, Any]) -> str:
-    """Answer how one send of the history ended: `sent`, or `failed (ConnectTimeout)`."""
-    reason = send.get("reason")
-    return f"{send.get('result')} ({reason})" if reason else str(send.get("result"))
+    """Return how one send of the history ended: `sent`, `refused (HTTP 401)`, or `failed (ConnectTimeout)`."""
+    result, reason = str(send.get("result")), send.get("reason")
+    text = f"{result} ({reason})" if reason else result
+    return styled(text, _STYLE_OF_RESULT[result]) if result in _STYLE_OF_RESULT else text
 
 
 _COLUMN = 16
+_STYLE_OF_RESULT = {"refused": "red", "failed": "yellow"}
 
 
 def _wrapped(text: str, width: int) -> list[str]:

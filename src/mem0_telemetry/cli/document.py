@@ -71,6 +71,11 @@ An event has the fields `event`, `distinct_id` (the installation's id), `uuid` (
 repeat is recognised), `timestamp` (when it happened) and `properties`, to which the exporter adds:
 """
 
+_REQUEST = """\
+A request carries a batch of events in a body of three fields, under these headers and no others. The
+receiver also sees the address that the request comes from.
+"""
+
 _NOT_SENT = """\
 ## What Mem0 sends by itself and this package does not
 
@@ -113,6 +118,12 @@ def markdown() -> str:
             *_table(
                 ("Property", "Always"),
                 ((f"`{name}`", kind.describe()) for name, kind in envelope.PROPERTIES.items()),
+            ),
+            "",
+            _REQUEST,
+            *_table(
+                ("In a request", "Is"),
+                ((f"`{name}`", what) for name, what in {**envelope.REQUEST, **envelope.HEADERS}.items()),
             ),
             "",
             _NOT_SENT,

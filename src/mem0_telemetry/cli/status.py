@@ -13,14 +13,20 @@ from typing import TYPE_CHECKING
 from mem0_telemetry import _state
 from mem0_telemetry._status import DestinationStatus, Status
 from mem0_telemetry.cli.console import fact, heading, outcome, plural, prose, shortened, styled
-from mem0_telemetry.delivery import history, mailbox_name, mailboxes
-from mem0_telemetry.environment_variables import MEM0_TELEMETRY_DEBUG, is_set, unusable_numbers
+from mem0_telemetry.delivery import history, mailbox_name, mailboxes, unreadable
+from mem0_telemetry.environment_variables import (
+    MEM0_TELEMETRY,
+    MEM0_TELEMETRY_DEBUG,
+    is_set,
+    unusable_numbers,
+)
 from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.policy import identity, notice, sampling
 from mem0_telemetry.policy.consent import DEFAULT, STORED, choice_of, decide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from mem0_telemetry.delivery import SpooledMailbox
     from mem0_telemetry.pipeline.destinations import Destinations
@@ -28,7 +34,8 @@ if TYPE_CHECKING:
 _GOVERNS = """\
 This is about processes that use mem0-telemetry. In a process without it, Mem0's own telemetry is at work: only \
 MEM0_TELEMETRY=False in its environment stops that."""
-_STOP = "To stop it here: mem0-telemetry disable"
+_ALSO_STOPS_MEM0S = "MEM0_TELEMETRY also stops Mem0's own telemetry, in processes without mem0-telemetry."
+_STOP = "To switch it off: mem0-telemetry disable"
 _WITHDRAW = "To withdraw `disable`: mem0-telemetry enable"
 
 
@@ -38,11 +45,21 @@ def run(*, as_json: bool, check: bool) -> int:
     waiting = mailboxes(Path(_state.telemetry_dir(directory)))
     found = status_here(os.environ, directory, waiting)
     if as_json:
-        on_disk = [{"mailbox": box.name, "events": box.events, "files": len(box.files)} for box in waiting]
-        print(json.dumps({**asdict(found), "mem0_dir": directory, "on_disk": on_disk}, indent=2))
+        print(json.dumps({**asdict(found), "mem0_dir": directory, **_disk(directory, waiting)}, indent=2))
     else:
         _print(found, directory, waiting)
     return 1 if check and not found.enabled else 0
+
+
+def _disk(directory: str, waiting: Sequence[SpooledMailbox]) -> dict[str, Any]:
+    """Return what lies on the disk, for programs."""
+    ours = Path(_state.telemetry_dir(directory))
+    told = ("time", "destination", "result", "reason", "count")
+    return {
+        "on_disk": [{"mailbox": box.name, "events": box.events, "files": len(box.files)} for box in waiting],
+        "last_sends": [{name: send.get(name) for name in told} for send in history(ours)],
+        "unreadable": [str(path) for path in unreadable(ours)],
+    }
 
 
 def status_here(environ: Mapping[str, str], directory: str, waiting: Sequence[SpooledMailbox]) -> Status:
@@ -97,10 +114,11 @@ def _print(found: Status, directory: str, waiting: Sequence[SpooledMailbox]) -> 
             fact("problem", problem)
     _print_disk(directory, waiting)
     print()
-    prose(_GOVERNS)
+    says_off = () if found.enabled else (found.source, *(source for source, _ in found.also_off))
+    prose(_ALSO_STOPS_MEM0S if MEM0_TELEMETRY in says_off else _GOVERNS)
     if found.enabled:
         prose(_STOP)
-    elif STORED in (found.source, *(source for source, _ in found.also_off)):
+    elif STORED in says_off:
         prose(_WITHDRAW)
 
 
@@ -143,10 +161,13 @@ def _print_disk(directory: str, waiting: Sequence[SpooledMailbox]) -> None:
     if any(box.files and box.name not in chosen for box in waiting):
         fact(
             "",
-            "What is not for a chosen one is deleted when it is 7 days old, or by `mem0-telemetry clean`.",
+            "What is not for a chosen destination is deleted when it is 7 days old, or by `mem0-telemetry clean`.",
         )
     for send in sends[-3:]:
         moment, count = str(send.get("time"))[:16].replace("T", " "), send.get("count")
         fact("last sends", f"{moment} UTC  {send.get('destination')}  {outcome(send)}  {count}")
-    if not sends and not any(box.files for box in waiting):
-        prose("  nothing waits, and nothing has been sent from here")
+    if closed := unreadable(Path(ours)):
+        names = ", ".join(shortened(str(path)) for path in closed)
+        fact("cannot look", f"{names}: this user may not read it, so events may wait there")
+    elif not sends and not any(box.files for box in waiting):
+        prose("  nothing waits, and the history of sends is empty")

@@ -25,7 +25,15 @@ if TYPE_CHECKING:
         Limits,
         mailbox_name,
     )
-    from mem0_telemetry.delivery.reading import SpooledMailbox, SpoolFile, history, mailboxes, purge
+    from mem0_telemetry.delivery.reading import (
+        SpooledMailbox,
+        SpoolFile,
+        history,
+        is_there,
+        mailboxes,
+        purge,
+        unreadable,
+    )
 
 __all__ = [
     "DROP_REASONS",
@@ -38,9 +46,11 @@ __all__ = [
     "SpoolFile",
     "SpooledMailbox",
     "history",
+    "is_there",
     "mailbox_name",
     "mailboxes",
     "purge",
+    "unreadable",
 ]
 
 _HOMES: Final = {
@@ -57,7 +67,9 @@ _HOMES: Final = {
         ),
         "_facts",
     ),
-    **dict.fromkeys(("SpoolFile", "SpooledMailbox", "history", "mailboxes", "purge"), "reading"),
+    **dict.fromkeys(
+        ("SpoolFile", "SpooledMailbox", "history", "is_there", "mailboxes", "purge", "unreadable"), "reading"
+    ),
 }
 
 

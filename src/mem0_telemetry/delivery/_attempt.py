@@ -1,4 +1,4 @@
-"""One attempt with an exporter, which may be anybody's: whether it is done, and if not, why and when to come again."""
+"""Make one attempt with an exporter, which may be anybody's: is it done, was it refused, when to come again."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Answer:
     """The same, with the exception's text where there is one; empty where it is done."""
     retry_after: float | None = None
     """Seconds that the destination asked for."""
+    refusal: str = ""
+    """Why the destination will never take the batch, or part of it; empty where nothing was refused."""
 
 
 def attempt(exporter: LogRecordExporter, records: Sequence[ReadableLogRecord], *, name: str) -> Answer:
@@ -43,15 +45,20 @@ def attempt(exporter: LogRecordExporter, records: Sequence[ReadableLogRecord], *
     with guard(f"exporting to {name}"), noted:
         result = exporter.export(records)
     if result is LogRecordExportResult.SUCCESS:
-        return Answer(done=True)
-    failure, retry_after = getattr(exporter, "failure", ""), getattr(exporter, "retry_after", None)
-    said = failure if isinstance(failure, str) and len(failure) <= _A_FEW_WORDS else ""
+        return Answer(done=True, refusal=_said(exporter, "refusal"))
+    retry_after = getattr(exporter, "retry_after", None)
+    said = _said(exporter, "failure")
     return Answer(
         done=False,
         kind=noted.kind or said,
         reason=noted.text or said or "the exporter reported a failure",
         retry_after=float(retry_after) if isinstance(retry_after, (int, float)) else None,
     )
+
+
+def _said(exporter: LogRecordExporter, name: str) -> str:
+    said = getattr(exporter, name, "")
+    return said if isinstance(said, str) and len(said) <= _A_FEW_WORDS else ""
 
 
 class Noted:

@@ -28,11 +28,15 @@ DROP_REASONS: Final = (
 )
 """Every reason that this package counts under; callers may count others with `Delivery.count_dropped`."""
 
-State = Literal["ok", "retrying", "quiet", "unusable"]
+State = Literal["ok", "refused", "retrying", "quiet", "unusable"]
 
 
 def _none_dropped(_: LogRecordExporter) -> Mapping[str, int]:
     return {}
+
+
+def _say_nothing(_: str) -> None:
+    """Leave a refusal to the history and the snapshot."""
 
 
 def mailbox_name(name: str, fingerprint: str) -> str:
@@ -54,14 +58,17 @@ class Destination:
     on disk.
 
     The exporter may have `warm_up()`, called right after in the same way (imports), and `retry_after` (seconds or
-    None) and `failure` (why, in a few words), read after each FAILURE. SUCCESS means that it is done with the batch,
-    FAILURE that it is to be tried again.
+    None) and `failure` (why, in a few words), read after each FAILURE, and `refusal` (why the destination will never
+    take the batch, or part of it; empty where it took it), read after each SUCCESS. SUCCESS means that it is done with
+    the batch, FAILURE that it is to be tried again.
     """
     foreign_loggers: tuple[str, ...] = ()
     """Exact names of the loggers that its calls speak through. Records from our threads are dropped there."""
     dropped: Callable[[LogRecordExporter], Mapping[str, int]] = _none_dropped
     """Reads how many records an exporter has given up so far, by its own reasons, after each SUCCESS. They are counted
     as `refused`, and not as sent."""
+    on_refusal: Callable[[str], None] = _say_nothing
+    """Called on the sender's thread with each `refusal`."""
 
     @property
     def mailbox(self) -> str:
@@ -111,7 +118,8 @@ class DestinationSnapshot:
 
     name: str
     state: State
-    """`ok`, `retrying` (backing off), `quiet` (failing for long, tried seldom), `unusable` (not built)."""
+    """`ok`, `refused` (the last batch, or part of it), `retrying` (backing off), `quiet` (failing for long, tried
+    seldom), `unusable` (not built)."""
     reason: str
     """Why it is not `ok`, in words; empty where it is."""
     sent: int

@@ -1,14 +1,13 @@
 """`history.jsonl`: the last sends, for a human to see what left the machine.
 
-One JSON object a line: `time` (ISO 8601, UTC), `destination`, `result` (`sent`: the exporter was done with
-it; `failed`: the first failure of a row), `reason` (of a failure, in a few words), `count` of records, and
-`batch`, the OTLP/JSON itself (null where it alone exceeds the bound).
+One JSON object a line: `time` (ISO 8601, UTC), `destination`, `result` (`sent`; `refused`: the destination will
+never take it, or part of it; `failed`: the first failure of a row), `reason` (of a refusal or failure, in a few words),
+`count` of records, and `batch`, the OTLP/JSON itself (null where it alone exceeds the bound).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import threading
 from contextlib import ExitStack, suppress
 from datetime import datetime, timezone
@@ -80,7 +79,7 @@ class History:
         Raises:
             OSError: it is there, and cannot be deleted.
         """
-        if self._root is None or not any(os.path.lexists(self._root / name) for name in (FILE, _PARTIAL)):
+        if self._root is None or not any(is_there(self._root / name) for name in (FILE, _PARTIAL)):
             return
         with ExitStack() as held:
             if _files.HAVE_LOCKS:
@@ -132,6 +131,17 @@ class History:
         """In a forked child: the parent's descriptors are the parent's."""
         self._files.close_inherited()
         self._pause = threading.Event()  # its lock may have been held
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is something at `path`, or may be: we may not look."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def newest(lines: list[bytes]) -> list[bytes]:

@@ -17,7 +17,7 @@ from mem0_telemetry.delivery._threads import Worker, park
 from mem0_telemetry.delivery._wakeup import Wakeup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk._logs.export import LogRecordExporter
@@ -79,7 +79,8 @@ class Sender:
         self._rebuild_at = 0.0
         self._last_error = ""
         self._sent = 0
-        self._refused: Mapping[str, int] = {}
+        self._given_up = 0
+        self._refusal = ""
         self._stopping = False
         self._hurried = False
         self._working = False
@@ -145,8 +146,8 @@ class Sender:
         elif failures:
             state = "quiet" if self._retry.quiet else "retrying"
             reason = f"{failures} failures in a row; the last: {self._last_error}"
-        elif self._refused:
-            reason = ", ".join(f"{count} refused ({why})" for why, count in self._refused.items())
+        elif self._refusal:
+            state, reason = "refused", self._refusal
         waiting, earlier = self.mailbox.waiting()
         return DestinationSnapshot(
             name=self._destination.name,
@@ -254,7 +255,7 @@ class Sender:
         if answer.done:
             self.is_settling = True
             try:
-                self._put_away(parcel, self._count_refused(exporter))
+                self._put_away(parcel, exporter, answer.refusal)
             finally:
                 self.is_settling = False
             return
@@ -266,30 +267,31 @@ class Sender:
         parcel.release()  # what has had its last try may be dropped
         self.mailbox.expire(self._wall_at_birth + int((now - self._limits.spool_age) * 1e9))
 
-    def _put_away(self, parcel: Parcel, refused: int) -> None:
-        """The destination is done with it, though it may have refused some of its records."""
-        self._sent += len(parcel.records) - refused
-        self._note(parcel, "sent")
+    def _put_away(self, parcel: Parcel, exporter: LogRecordExporter, refusal: str) -> None:
+        """Count and forget a batch that the destination is done with, though it may have refused some of it."""
+        count = len(parcel.records)
+        given_up = self._count_given_up(exporter, count)
+        self._refusal = refusal = refusal or ("dropped by the exporter" if given_up else "")
+        refused = given_up or (count if refusal else 0)  # who counts nothing has refused all of it
+        self._drops.count("refused", refused)
+        self._sent += count - refused
+        if refusal:
+            with guard(f"telling what {self._destination.name} refused"):
+                self._destination.on_refusal(refusal)
+        self._note(parcel, "refused" if refusal else "sent", refusal)
         parcel.done()
-        given_up = self._retry.succeeded(parcel.names, self._clock.monotonic())
-        self.mailbox.remove(given_up, "undeliverable")
+        undeliverable = self._retry.succeeded(parcel.names, self._clock.monotonic())
+        self.mailbox.remove(undeliverable, "undeliverable")
 
     def _note(self, parcel: Parcel, result: str, reason: str = "") -> None:
         """Before the batch goes, so that whoever has waited for that finds it in the history."""
         line = self._encoder.line((record, self._encoder.record(record)) for record in parcel.records)
-        self._history.add(
-            destination=self._destination.name,
-            result=result,
-            reason=reason,
-            count=len(parcel.records),
-            line=line,
-        )
+        name, count = self._destination.name, len(parcel.records)
+        self._history.add(destination=name, result=result, reason=reason, count=count, line=line)
 
-    def _count_refused(self, exporter: LogRecordExporter) -> int:
-        """Count what the exporter has given up since the last time; return how many that are."""
-        before = sum(self._refused.values())
+    def _count_given_up(self, exporter: LogRecordExporter, count: int) -> int:
+        """Return how many of `count` records the exporter has given up: more, where earlier attempts count too."""
+        before = self._given_up
         with guard(f"asking what {self._destination.name} refused"):
-            self._refused = dict(self._destination.dropped(exporter))
-        refused = max(0, sum(self._refused.values()) - before)
-        self._drops.count("refused", refused)
-        return refused
+            self._given_up = sum(self._destination.dropped(exporter).values())
+        return min(max(0, self._given_up - before), count)

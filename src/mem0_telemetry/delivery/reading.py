@@ -16,9 +16,9 @@ from mem0_telemetry._files import Directory
 from mem0_telemetry.delivery._batch import CORRUPT, MAX_BYTES, BatchName
 from mem0_telemetry.delivery._history import FILE as HISTORY_FILE
 from mem0_telemetry.delivery._history import MAX_BYTES as HISTORY_MAX_BYTES
-from mem0_telemetry.delivery._history import History
+from mem0_telemetry.delivery._history import History, is_there
 
-__all__ = ["SpoolFile", "SpooledMailbox", "history", "mailboxes", "purge"]
+__all__ = ["SpoolFile", "SpooledMailbox", "history", "is_there", "mailboxes", "purge", "unreadable"]
 
 _REMOVALS = 5
 """Times that the spool is removed, as processes that do not know yet may put something there meanwhile."""
@@ -86,6 +86,17 @@ def history(directory: Path) -> tuple[dict[str, Any], ...]:
     return tuple(entry for line in lines if (entry := _entry(line)) is not None)
 
 
+def unreadable(directory: Path) -> tuple[Path, ...]:
+    """Return what may hold events in `directory` and cannot be looked into: another user's, say."""
+    spool = directory / "spool"
+    places = (directory, spool, directory / HISTORY_FILE, *_directories(spool))
+    return tuple(path for path in places if is_there(path) and not _is_readable(path))
+
+
+def _is_readable(path: Path) -> bool:
+    return os.access(path, os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK)  # noqa: PTH112  # never raises
+
+
 def purge(directory: Path) -> tuple[int, tuple[Path, ...]]:
     """Delete the whole spool of every destination, and the history. Follows no link.
 
@@ -106,7 +117,7 @@ def purge(directory: Path) -> tuple[int, tuple[Path, ...]]:
         else:  # `rmtree` would open it, and wait for ever where it is a pipe
             with suppress(OSError):
                 spool.unlink()
-        if not os.path.lexists(spool):
+        if not is_there(spool):
             break
     else:
         left.append(spool)
@@ -123,6 +134,12 @@ def _waiting(directory: Path) -> int:
 
 def _can_be_shown(name: str) -> bool:
     return name.isascii() and name.isprintable()
+
+
+def _directories(path: Path) -> list[Path]:
+    with suppress(OSError), Directory(str(path)) as parent:
+        return [path / name for name in parent.names() if stat.S_ISDIR(parent.stat(name).st_mode)]
+    return []
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:

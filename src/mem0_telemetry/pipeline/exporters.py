@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from logging import WARNING
 from typing import TYPE_CHECKING, Any, Final
 
+from mem0_telemetry._guard import note
 from mem0_telemetry.delivery import Destination
+from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY
 from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.registry import added_attributes
 
@@ -46,7 +49,26 @@ def destination(config: DestinationConfig) -> Destination:
         build=lambda: build(config),
         foreign_loggers=_FOREIGN_LOGGERS.get(config.name) or _loggers_of_entry_point(config.name),
         dropped=_DROPPED.get(config.name, lambda _: {}),
+        on_refusal=lambda refusal: _tell(config, refusal),
     )
+
+
+def _tell(config: DestinationConfig, refusal: str) -> None:
+    """Log once for each cause that a destination refuses events: a WARNING to whoever chose it, else DEBUG."""
+    cause = refusal.partition(":")[0]
+    where = f"{config.name} {config.endpoint}".strip()
+    text = f"Mem0 usage telemetry: {where} refuses events ({cause}). They are dropped, and nothing else is affected."
+    if config.is_vendor and config.api_key == VENDOR_API_KEY:
+        note(text)
+    else:
+        variables = _SETTINGS_OF.get(config.name, "the settings of this exporter")
+        note(f"{text} Check {variables}.", level=WARNING)
+
+
+_SETTINGS_OF: Final = {
+    "posthog": "MEM0_TELEMETRY_POSTHOG_API_KEY and MEM0_TELEMETRY_POSTHOG_HOST",
+    "otlp": "MEM0_TELEMETRY_OTLP_ENDPOINT and MEM0_TELEMETRY_OTLP_HEADERS, or else OTEL_EXPORTER_OTLP_*",
+}
 
 
 # What each of our exporters has given up so far, by its own reasons.

@@ -7,6 +7,7 @@ succeed. Here the environment is not read at all, so isolation needs no upkeep.
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
     import grpc
     import requests
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
     from opentelemetry.sdk._logs import ReadableLogRecord
 
     from mem0_telemetry.pipeline.destinations import DestinationConfig
 
 _TIMEOUT: Final = 10.0  # seconds for one attempt; OTEL_EXPORTER_OTLP_TIMEOUT's default
+_LONGEST_ANSWER: Final = 65_536
 _USER_AGENT: Final = f"mem0-telemetry/{__version__}"
 # OTLP specification, "Failures": these may succeed later, anything else never will.
 _SUCCESS: Final = range(200, 300)
@@ -57,20 +60,30 @@ class OTLPExporter(LogRecordExporter):
     Attributes:
         retry_after: seconds the server asked for at the last FAILURE, or None.
         failure: why the last export was a FAILURE, in a few words; empty where it was none.
+        refusal: why the server will never take the last batch, or part of it; empty where it took it.
         dropped: records given up so far, by reason (`http_404`, `grpc_unimplemented`, ...).
     """
 
     def __init__(self) -> None:
         self.retry_after: float | None = None
-        self.failure = ""
+        self.failure = self.refusal = ""
         self.dropped: dict[str, int] = {}
 
     def _later(self, failure: str) -> LogRecordExportResult:
         self.failure = failure
         return LogRecordExportResult.FAILURE
 
-    def _drop(self, reason: str, count: int) -> LogRecordExportResult:
+    def _drop(self, refusal: str, count: int) -> LogRecordExportResult:
+        self.refusal = refusal
+        reason = refusal.partition(":")[0].lower().replace(" ", "_")
         self.dropped[reason] = self.dropped.get(reason, 0) + count
+        return LogRecordExportResult.SUCCESS
+
+    def _taken(self, answer: ExportLogsServiceResponse, count: int) -> LogRecordExportResult:
+        """Count what the server took and rejected all the same (OTLP specification, "Partial Success")."""
+        rejected = min(max(0, answer.partial_success.rejected_log_records), count)
+        if rejected:
+            return self._drop(f"partial success: {rejected} of {count} rejected", rejected)
         return LogRecordExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: int = 10_000) -> bool:  # noqa: ARG002  # nothing is buffered here
@@ -87,6 +100,7 @@ class _HTTPExporter(OTLPExporter):
         self._headers = {
             "content-type": "application/x-protobuf",
             "user-agent": _USER_AGENT,
+            "accept-encoding": "identity",  # the default tells which decoders are installed
             **config.headers,
         }
         self._session = _session(config.files)
@@ -94,7 +108,7 @@ class _HTTPExporter(OTLPExporter):
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         import requests  # noqa: PLC0415  # 100 ms, on the sender's thread
 
-        self.retry_after, self.failure = None, ""
+        self.retry_after, self.failure, self.refusal = None, "", ""
         try:
             response = self._session.post(
                 self._endpoint,
@@ -104,14 +118,14 @@ class _HTTPExporter(OTLPExporter):
                 allow_redirects=False,
                 stream=True,
             )
+            answer = _answer(response)
         except requests.RequestException as error:
             return self._later(type(error).__name__)
-        response.close()  # the body says nothing that is needed, and may never end
         status = response.status_code
         if status in _SUCCESS:
-            return LogRecordExportResult.SUCCESS
+            return self._taken(answer, len(batch))
         if status not in _RETRYABLE_STATUS:
-            return self._drop(f"http_{status}", len(batch))
+            return self._drop(f"HTTP {status}", len(batch))
         self.retry_after = _seconds(response.headers.get("retry-after"))
         return self._later(f"HTTP {status}")
 
@@ -142,15 +156,15 @@ class _GRPCExporter(OTLPExporter):
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         import grpc  # noqa: PLC0415
 
-        self.failure = ""
+        self.failure = self.refusal = ""
         try:
-            self._stub.Export(encode_logs(batch), metadata=self._metadata, timeout=_TIMEOUT)
+            answer = self._stub.Export(encode_logs(batch), metadata=self._metadata, timeout=_TIMEOUT)
         except grpc.RpcError as error:
             code = error.code().name
             if code in _RETRYABLE_CODES:
                 return self._later(f"gRPC {code}")
-            return self._drop(f"grpc_{code.lower()}", len(batch))
-        return LogRecordExportResult.SUCCESS
+            return self._drop(f"gRPC {code}", len(batch))
+        return self._taken(answer, len(batch))
 
     def shutdown(self) -> None:
         """Close the channel."""
@@ -173,6 +187,21 @@ def _session(files: Mapping[str, str]) -> requests.Session:
     if "client_certificate" in files:
         session.cert = (files["client_certificate"], files.get("client_key", files["client_certificate"]))
     return session
+
+
+def _answer(response: requests.Response) -> ExportLogsServiceResponse:
+    """Return the body of a short answer to what was taken; any other body says nothing that is needed."""
+    from google.protobuf.message import DecodeError  # noqa: PLC0415  # on the sender's thread
+    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (  # noqa: PLC0415
+        ExportLogsServiceResponse,
+    )
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+    length = response.headers.get("content-length", "")
+    with closing(response), suppress(DecodeError, HTTPError, OSError):
+        if response.status_code in _SUCCESS and length.isdecimal() and int(length) <= _LONGEST_ANSWER:
+            return ExportLogsServiceResponse.FromString(response.raw.read(decode_content=True))
+    return ExportLogsServiceResponse()
 
 
 def _credentials(files: Mapping[str, str]) -> grpc.ChannelCredentials:

@@ -100,6 +100,15 @@ def forget(state: State) -> State:
     return state.but(installation_id=None, seeded_id=False, fresh_id=True)
 
 
+def is_in_config(directory: str) -> bool:
+    """Return whether Mem0's own `config.json` holds an id: it is Mem0's file, and we delete nothing from it."""
+    try:
+        found = _read_config(directory)
+    except OSError:
+        return False
+    return isinstance(found, dict) and bool(found.get("user_id"))
+
+
 def _is_settled(state: State, directory: str, *, account_linked: bool) -> bool:
     if not state.readable or state.installation_id is None or not _is_random_uuid(state.installation_id):
         return False

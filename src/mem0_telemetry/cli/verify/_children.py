@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mem0_telemetry.cli.surroundings import inherited
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mem0_telemetry.cli.verify._secrets import Planted
@@ -27,10 +30,12 @@ class Check:
     breaches: tuple[str, ...] = ()
     observed: str = ""
     """What was seen, in a few words, where nothing breaks it."""
+    unchecked: str = ""
+    """Why it could not be checked, where it could not: that proves nothing, for or against."""
 
 
 class ChildError(Exception):
-    """A watched program could not be run to its end; says why."""
+    """A watched program has not come to its end, so that what it did cannot be checked; says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +64,10 @@ class Program:
         """Answer what was seen; raises `ChildError` where the program has not come to its end."""
         try:
             report: dict[str, Any] = json.loads(self.report_path.read_bytes())
-        except OSError:
+        except (OSError, ValueError):  # none, or one that was cut off
             errors = self.errors_path.read_text(encoding="utf-8") if self.errors_path.exists() else ""
             last = errors.strip().rpartition("\n")[2]
-            raise ChildError(
-                f"the program failed: {last}" if last else "the program did not end in time"
-            ) from None
+            raise ChildError(f"the program failed: {last}" if last else "the program did not end") from None
         return report
 
 
@@ -78,6 +81,8 @@ class Stage:
     planted: Planted
     deadline: float
     """By `time.monotonic()`."""
+    progress: Callable[[int, int], None] = lambda *_: None
+    """Told how many of the programs have ended, each time that it is more."""
 
     def home(self, name: str) -> Path:
         """Make a home for one program, with a `.netrc` that would give a password to any server."""
@@ -112,7 +117,7 @@ class Stage:
         }
 
     def run(self, programs: Sequence[Program]) -> None:
-        """Run watched programs, a few at once, until they have reported or time is up."""
+        """Run watched programs, a few at once, until they have ended or time is up."""
         wanted = [
             {
                 "texts": dict(self.planted.texts),
@@ -128,23 +133,63 @@ class Stage:
         ]
         # Where it can fork, one process loads what Mem0 needs and then becomes each of the programs.
         for batch in [wanted] if hasattr(os, "fork") else [[each] for each in wanted]:
-            self.start(self.root, os.environ, "mem0_telemetry.cli.verify.child", given=json.dumps(batch))
+            given = self.root / "programs.json"
+            given.write_text(json.dumps(batch), encoding="utf-8")
+            with given.open() as file:
+                process = self._start(self.root, os.environ, "mem0_telemetry.cli.verify.child", stdin=file)
+            self._wait(process, programs)
 
-    def start(
-        self, directory: Path, environ: Mapping[str, str], module: str, *arguments: str, given: str = ""
-    ) -> str:
-        """Run a module of ours in `directory` and answer what it printed, as far as it came."""
+    def output(self, program: Program, *arguments: str) -> str:
+        """Return what the command prints where a program has run.
+
+        Raises:
+            ChildError: it has not come to its end in time.
+        """
+        environ = self.environ(program.home, program.settings)
+        with tempfile.TemporaryFile() as printed:
+            process = self._start(program.home, environ, "mem0_telemetry", *arguments, stdout=printed)
+            if self._wait(process, ()) != 0:
+                raise ChildError(f"`mem0-telemetry {' '.join(arguments)}` did not end in time, or failed")
+            printed.seek(0)
+            return printed.read().decode(errors="replace")
+
+    def _start(
+        self, directory: Path, environ: Mapping[str, str], module: str, *arguments: str, **streams: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start a module of ours in `directory`, in a session of its own: what it forks ends with it."""
+        quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        return subprocess.Popen(  # noqa: S603  # our own module, with this interpreter
+            [sys.executable, "-m", module, *arguments],
+            env=dict(environ),
+            cwd=directory,
+            start_new_session=True,
+            **{**quiet, **streams},
+        )
+
+    def _wait(self, process: subprocess.Popen[bytes], programs: Sequence[Program]) -> int | None:
+        """Wait until it ends, and return its exit status; past the deadline end it and all that it forked."""
+        done = 0
         try:
-            result = subprocess.run(  # noqa: S603  # our own module, with this interpreter
-                [sys.executable, "-m", module, *arguments],
-                input=given,
-                env=dict(environ),
-                cwd=directory,
-                capture_output=True,
-                text=True,
-                timeout=max(self.deadline - monotonic(), 0.1),
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return ""
-        return result.stdout
+            while process.poll() is None and monotonic() < self.deadline:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_LOOK)
+                reported = sum(program.report_path.exists() for program in programs)
+                if reported > done:
+                    done = reported
+                    self.progress(done, len(programs))
+            return process.returncode
+        finally:
+            if process.poll() is None:
+                _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if hasattr(os, "killpg"):
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+
+
+_LOOK = 0.2
+"""Seconds between two looks at how far the programs have come."""

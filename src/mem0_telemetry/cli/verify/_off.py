@@ -53,7 +53,7 @@ def check(way: Way, program: Program) -> Check:
     try:
         report = program.report()
     except ChildError as error:
-        return Check(promise=way.shown, breaches=(str(error),))
+        return Check(promise=way.shown, unchecked=str(error))
     breaches = [
         f"{kind}: {what}" for kind, what in report["seen"] if kind != "read"
     ]  # the choice has to be read

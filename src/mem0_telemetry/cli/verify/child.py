@@ -86,23 +86,26 @@ def _program(wanted: dict[str, Any]) -> int:
         import mem0  # noqa: PLC0415, F401
     _switch_off(wanted["switch"])
     _use(wanted, with_mem0=with_mem0)
-    _have_it_sent()
+    arrived = _have_it_sent()
     threads = [thread.name for thread in threading.enumerate() if thread.name.startswith("mem0-telemetry")]
-    seen = {"seen": list(watch.seen), "logged": logged.lines, "threads": threads}
+    seen = {"seen": list(watch.seen), "logged": logged.lines, "threads": threads, "arrived": arrived}
     Path(wanted["report"]).write_text(json.dumps(seen), encoding="utf-8")
     return 0
 
 
-def _have_it_sent() -> None:
-    """Wait until one destination has it all; the other may be one that never takes anything."""
+def _have_it_sent() -> bool:
+    """Wait until one destination has it all, and return whether it has; another may never take anything."""
     import mem0_telemetry  # noqa: PLC0415
 
     deadline, before = time.monotonic() + _ARRIVAL, -1
-    while not mem0_telemetry.flush(timeout=0.5) and time.monotonic() < deadline:
+    while not mem0_telemetry.flush(timeout=0.5):
         status = mem0_telemetry.status()
         if status.spooled == before and any(each.sent >= before for each in status.destinations):
-            return
+            return True
+        if time.monotonic() >= deadline:
+            return False
         before = status.spooled
+    return True
 
 
 def _plant_host_name(name: str) -> None:

@@ -17,6 +17,25 @@ FIELDS = {
 }
 """The fields of an event in a request to PostHog, and what they say."""
 
+REQUEST = {
+    "api_key": "the key of the PostHog project that it goes to",
+    "sent_at": "when this attempt was made: PostHog corrects the times of the events by it",
+    "batch": "the events",
+}
+"""The fields of the body of a request to PostHog, and what they say."""
+
+HEADERS = {
+    "Host": "PostHog's host",
+    "User-Agent": "`opentelemetry-exporter-posthog/` and its version",
+    "Accept": "`*/*`",
+    "Accept-Encoding": "`identity`",
+    "Connection": "`keep-alive`",
+    "Content-Type": "`application/json`",
+    "Content-Encoding": "`gzip`",
+    "Content-Length": "how many bytes follow",
+}
+"""The headers of a request to PostHog, and their values. A proxy that asks for a password gets it in one more."""
+
 PROPERTIES: dict[str, Type] = {
     "$lib": Constant("opentelemetry-exporter-posthog"),
     "$lib_version": Version(parts=3),

@@ -68,6 +68,8 @@ class PostHogExporter(Generic[Record]):
     """Seconds that the server asked to wait for at the last FAILURE, else None."""
     failure: str
     """Why the last export was a FAILURE, in a few words (`HTTP 503`, `ConnectTimeout`); empty where it was none."""
+    refusal: str
+    """Why PostHog refused the last export, or part of it, for good (`HTTP 401`); empty where it took it."""
     _tally: Tally
     _stopped: threading.Event
     _building: threading.RLock
@@ -146,7 +148,7 @@ class PostHogExporter(Generic[Record]):
 
     def _export(self, records: Sequence[Record]) -> bool:
         """Send `records`; return False where they could succeed later. Never raises."""
-        self.retry_after, self.failure = None, ""
+        self.retry_after, self.failure, self.refusal = None, "", ""
         if self._config.api_key is None:
             self._tally.dropped({"unconfigured": len(records)})
             return True
@@ -174,7 +176,7 @@ class PostHogExporter(Generic[Record]):
                 sender = self._get_sender()
                 uncounted = 0  # it counts for itself
                 result = sender.send(mapped.events)
-                done, self.retry_after, self.failure = result.done, result.retry_after, result.failure
+                done, self.retry_after, self.failure, self.refusal = result
         finally:
             if done:
                 self._tally.dropped(mapped.dropped)
@@ -201,7 +203,7 @@ class PostHogExporter(Generic[Record]):
 
     def _begin(self) -> None:
         """Set what belongs to this process alone."""
-        self.retry_after, self.failure = None, ""
+        self.retry_after, self.failure, self.refusal = None, "", ""
         self._tally = Tally()
         self._stopped = threading.Event()
         self._building = threading.RLock()  # re-entrant: a signal handler may emit too

@@ -13,7 +13,7 @@ import requests
 
 from opentelemetry.exporter.posthog._session import build_session, seconds_left, within
 from opentelemetry.exporter.posthog._version import __version__
-from posthog.request import USER_AGENT, APIError, determine_server_host
+from posthog.request import APIError, determine_server_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,9 @@ class HTTPClient:
                 headers={
                     "Content-Type": "application/json",
                     "Content-Encoding": "gzip",
-                    "User-Agent": f"opentelemetry-exporter-posthog/{__version__} {USER_AGENT}",
+                    "User-Agent": f"opentelemetry-exporter-posthog/{__version__}",
+                    # The default tells which decoders are installed.
+                    "Accept-Encoding": "identity",
                 },
                 timeout=max(seconds_left(deadline), 0.001),
                 allow_redirects=False,

@@ -40,6 +40,8 @@ class Result(NamedTuple):
     """Seconds that the server asked to wait before that."""
     failure: str = ""
     """Why it was not done, in a few words: `HTTP 503`, or the class of what `requests` raised."""
+    refusal: str = ""
+    """Why PostHog will never take some of it, such as `HTTP 401`; empty where it took all."""
 
 
 class _Verdict(Enum):
@@ -80,6 +82,7 @@ class Sender:
         deadline = time.monotonic() + self._timeout
         pending = deque(_batches(events))
         left = len(events)
+        refusal = ""
         try:
             while pending:
                 if self._stopped.is_set():
@@ -94,11 +97,12 @@ class Sender:
                     continue
                 if verdict is _Verdict.TOO_LARGE:
                     self._tally.dropped({"too_large": 1})
+                refusal = later.failure or refusal
                 left -= len(batch)
         finally:
             if left:
                 self._tally.failed(left)
-        return Result(done=True, retry_after=None)
+        return Result(done=True, retry_after=None, refusal=refusal)
 
     def close(self) -> None:
         """Close idle connections. Idempotent."""

@@ -1,0 +1,63 @@
+"""`verify` where the machine is slow: what could not be checked is no breach, and no proof."""
+
+from __future__ import annotations
+
+import json
+import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mem0_telemetry.cli import verify
+from mem0_telemetry.cli.verify import _children, _off, _on
+from opentelemetry.exporter.posthog.testing import CaptureServer
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    import pytest
+
+    from mem0_telemetry.cli.verify._children import Stage
+
+
+def test_a_slow_machine_is_no_breach(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the programs do not end in time nothing is called a breach: the exit status is 2, and none is left."""
+    monkeypatch.setattr(verify, "_TIME", 0.0)
+    started: list[subprocess.Popen[bytes]] = []
+    end = _children._end
+
+    def note(process: subprocess.Popen[bytes]) -> None:
+        started.append(process)
+        end(process)
+
+    monkeypatch.setattr(_children, "_end", note)
+    assert verify.run() == 2
+    printed = capsys.readouterr().out
+    assert "BREACH" not in printed
+    assert printed.count("could not be checked  ") == len(_off.WAYS) + 1
+    assert "NOT ALL COULD BE CHECKED: 1 of 10 checks passed" in printed
+    assert [process.returncode for process in started] == [-signal.SIGKILL]
+
+
+def test_what_has_not_arrived_yet_is_no_breach(stage: Stage) -> None:
+    """An event that a slow machine has not sent when time is up could not be checked; one that was lost is a breach."""
+    with CaptureServer() as receiver:
+        program = _on.program(stage, receiver, receiver)
+        for arrived, breached in ((False, False), (True, True)):
+            seen = {"seen": [], "logged": [], "threads": [], "arrived": arrived}
+            program.report_path.write_text(json.dumps(seen))
+            (program.home / ".mem0" / "telemetry").mkdir(parents=True, exist_ok=True)
+            declared, *_ = _on.checks(program, stage, receiver, receiver)
+            assert (bool(declared.breaches), bool(declared.unchecked)) == (breached, not breached)
+
+
+def test_progress_is_counted(stage: Stage, broken: Callable[[str, str, str], None]) -> None:
+    """While the programs run it is told how many have ended."""
+    broken("telemetry.py", '"""Drop-in', '"""A drop-in')
+    counted: list[tuple[int, int]] = []
+    stage = replace(stage, progress=lambda done, of: counted.append((done, of)))
+    stage.run([_off.program(way, number, stage) for number, way in enumerate(_off.WAYS[:3])])
+    assert counted[-1] == (3, 3)
+    assert counted == sorted(counted)
