@@ -81,7 +81,7 @@ def test_what_is_read_can_be_written_again(tmp_path: Path) -> None:
     """A state with odd values in it, nested ones too, is read, and changed without an error."""
     state_file(tmp_path).parent.mkdir()
     notice = '"version": 1, "deep": ' + "[" * 900 + "]" * 900 + r', "half": "\ud800", "nan": NaN'
-    state_file(tmp_path).write_text('{"disabled": false, "notice": {%s}}' % notice)
+    state_file(tmp_path).write_text('{"disabled": false, "notice": {' + notice + "}}")
     update(str(tmp_path), disable)
     assert read(str(tmp_path)).notice == {"version": 1, "half": "\ud800"}
 
