@@ -134,6 +134,26 @@ def test_what_is_no_file_is_unreadable_and_does_not_hang(
     assert opened == [str(path.parent)]
 
 
+def test_what_was_swapped_while_it_was_opened_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe that takes a file's place between the look and the opening is neither waited for nor kept open."""
+    update(str(tmp_path), disable)
+    real, opened = os.open, []
+
+    def swap(name: str, *args: int, **kwargs: int | None) -> int:
+        put_in_the_way(state_file(tmp_path), "pipe", tmp_path)
+        opened.append(real(name, *args, **kwargs))
+        return opened[-1]
+
+    with _files.Directory(str(tmp_path / "telemetry")) as ours:
+        monkeypatch.setattr(os, "open", swap)
+        with pytest.raises(_files.NotOursError, match="regular"):
+            ours.open("state.json")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened[0])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_lock_stores_nothing(tmp_path: Path, kind: str) -> None:
     """Whatever lies at the lock's place is neither waited for nor opened, and no change is stored without the lock."""
