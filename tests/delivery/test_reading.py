@@ -255,10 +255,9 @@ def test_a_link_on_the_way_to_a_batch_is_not_followed(
 def test_a_mailbox_whose_name_is_no_text_is_left_out(mailbox: Mailboxes, directory: Path) -> None:
     """A directory whose name a terminal could not show, or would obey, is not told, and is deleted all the same."""
     mailbox().put(batch(1))
+    parent = os.fsencode(directory / "spool")
     for name in (b"half-\xff", b"\x1b[2J"):
-        shutil.copytree(
-            os.fsencode(directory / "spool" / "loop-abc123"), os.fsencode(directory / "spool") + b"/" + name
-        )
+        shutil.copytree(parent + b"/loop-abc123", parent + b"/" + name)
     assert [found.name for found in mailboxes(directory)] == ["loop-abc123"]
     assert purge(directory) == (1, ())
     assert list(directory.iterdir()) == []

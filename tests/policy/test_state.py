@@ -81,7 +81,7 @@ def test_what_is_read_can_be_written_again(tmp_path: Path) -> None:
     """A state with odd values in it, nested ones too, is read, and changed without an error."""
     state_file(tmp_path).parent.mkdir()
     notice = '"version": 1, "deep": ' + "[" * 900 + "]" * 900 + r', "half": "\ud800", "nan": NaN'
-    state_file(tmp_path).write_text(f'{{"disabled": false, "notice": {{{notice}}}}}')
+    state_file(tmp_path).write_text('{"disabled": false, "notice": {' + notice + "}}")
     update(str(tmp_path), disable)
     assert read(str(tmp_path)).notice == {"version": 1, "half": "\ud800"}
 
@@ -132,6 +132,26 @@ def test_what_is_no_file_is_unreadable_and_does_not_hang(
     monkeypatch.setattr(os, "open", noting)
     assert not read(str(tmp_path)).readable
     assert opened == [str(path.parent)]
+
+
+def test_what_was_swapped_while_it_was_opened_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe that takes a file's place between the look and the opening is neither waited for nor kept open."""
+    update(str(tmp_path), disable)
+    real, opened = os.open, []
+
+    def swap(name: str, *args: int, **kwargs: int | None) -> int:
+        put_in_the_way(state_file(tmp_path), "pipe", tmp_path)
+        opened.append(real(name, *args, **kwargs))
+        return opened[-1]
+
+    with _files.Directory(str(tmp_path / "telemetry")) as ours:
+        monkeypatch.setattr(os, "open", swap)
+        with pytest.raises(_files.NotOursError, match="regular"):
+            ours.open("state.json")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened[0])
 
 
 @pytest.mark.parametrize("kind", KINDS)
