@@ -45,8 +45,8 @@ EVENTS = (
     Event(
         "mem0.add",
         "mem0.add",
-        brief="Messages were added.",
-        question="How much is written, and scoped by what?",
+        brief="Memories were extracted from messages.",
+        question="How much is written, and scoped by what? As in Mem0, `add(infer=False)` records no event.",
         attributes=(*_MEMORY, a.API_VERSION, a.KEYS),
         sample_rate=_HOT,
     ),
