@@ -62,7 +62,8 @@ _SAMPLING = """\
 The name of an event is OpenTelemetry's; PostHog keeps the name that Mem0 has always used, so that
 dashboards go on working. Of `Memory`'s frequent events one in ten is kept
 (`MEM0_TELEMETRY_SAMPLE_RATE`), decided by chance before anything is read; `sample_rate` on the
-event says so, and each one stands for 1 / `sample_rate` calls.
+event says so, and each one stands for 1 / `sample_rate` calls. `mem0.add` counts the calls of `add`
+in which a model extracts memories: as in Mem0, `add(infer=False)` records no event.
 """
 
 _ENVELOPE = """\

@@ -46,7 +46,7 @@ EVENTS = (
         "mem0.add",
         "mem0.add",
         brief="Memories were extracted from messages.",
-        question="How much is written, and scoped by what? As in Mem0, `add(infer=False)` records no event.",
+        question="How much is written, and scoped by what?",
         attributes=(*_MEMORY, a.API_VERSION, a.KEYS),
         sample_rate=_HOT,
     ),
