@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
+from dataclasses import fields
+from typing import TYPE_CHECKING, get_args
 
+from processes import clean_environ, run_program
 from reader import README, ROOT, every_block
 
 from mem0_telemetry import environment_variables
+from mem0_telemetry._status import DestinationStatus, Status
+from mem0_telemetry.delivery._facts import DROP_REASONS, State
 from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.registry import added_attributes
 from opentelemetry.exporter.posthog import environment_variables as exporter_variables
+
+if TYPE_CHECKING:
+    import subprocess
+    from pathlib import Path
 
 NOT_FOR_USERS = {environment_variables.PYTEST_VERSION, environment_variables.PYTEST_CURRENT_TEST}
 FALLBACKS = {exporter_variables.POSTHOG_API_KEY, exporter_variables.POSTHOG_HOST}
@@ -26,6 +37,36 @@ def test_every_variable_is_in_the_readme() -> None:
     section = README.read_text().partition("## Environment\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
     assert sorted(rows) == sorted(declared - NOT_FOR_USERS - FALLBACKS)
+
+
+def test_every_field_of_the_status_is_explained(tmp_path: Path) -> None:
+    """docs/status.md has a row for each field, state and reason, in the process and as JSON, and no other."""
+    page = (ROOT / "docs" / "status.md").read_text()
+    tables = [set(re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE)) for part in page.split("| --- ")]
+    printed = json.loads(command(tmp_path, "status", "--json").stdout)
+    declared = {field.name for field in fields(Status)}
+    more = {*set(printed) - declared, *(field.name for field in fields(DestinationStatus))}
+    states = {"idle", *get_args(State)}
+    assert set().union(*tables) == {*declared, *more, *states, *DROP_REASONS, "unknown_event", "not_ready"}
+    assert declared <= set(printed)
+    for name in ("active", "reason", "mailbox", "events", "files", "time", "destination", "result", "count"):
+        assert f"`{name}`" in page
+
+
+def test_disable_leaves_what_the_readme_says(tmp_path: Path) -> None:
+    """After `disable`, and a run that is off by it, the two files that the README names are there, and nothing else."""
+    assert command(tmp_path, "disable").returncode == 0
+    code = "import mem0_telemetry; mem0_telemetry.instrument(); from mem0_telemetry import telemetry as t; "
+    code += "t.capture_event('mem0.init', object(), {}); print(mem0_telemetry.status().enabled)"
+    assert run_program([sys.executable, "-c", code], clean_environ(tmp_path)).stdout == "False\n"
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    section = README.read_text().partition("## Switch it off\n")[2].partition("\n## ")[0]
+    assert left == {name for name in ("state.json", "state.lock") if f"{name}`" in section}
+
+
+def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a home of its own."""
+    return run_program([sys.executable, "-m", "mem0_telemetry", *arguments], clean_environ(home))
 
 
 def test_queries_ask_for_what_is_sent() -> None:

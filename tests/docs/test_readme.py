@@ -12,6 +12,7 @@ from openai_standin import MEMORY
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from processes import NO_EXPORTERS
 from reader import README, ROOT, Block, blocks
 
 from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
@@ -98,6 +99,15 @@ def without_what_differs(event: dict[str, Any]) -> dict[str, Any]:
     return {**blanked(event, {"distinct_id", "uuid", "timestamp"}), "properties": properties}
 
 
+def test_what_is_stored_as_given_records_no_event(reader: Reader, server: CaptureServer) -> None:
+    """As the README says, and as in Mem0, `add(infer=False)` records no event."""
+    (reader.directory / "app.py").write_text(
+        application().text.replace('user_id="alice")\n', 'user_id="alice", infer=False)\n', 1)
+    )
+    reader.shell("python app.py")
+    assert {event["event"] for event in server.events} == EVENTS - {"mem0.add"}
+
+
 def test_dry_run(reader: Reader, server: CaptureServer) -> None:
     """The dry run prints the three events, sends nothing and stores nothing."""
     reader.write(application())
@@ -112,19 +122,30 @@ def test_dry_run(reader: Reader, server: CaptureServer) -> None:
     assert not (reader.directory.parent / ".mem0" / "telemetry").exists()
 
 
+def drop_exporters(reader: Reader) -> None:
+    """Leave the choice of exporters to the document, as for a stranger, whom nothing keeps from seeing their errors."""
+    for name in NO_EXPORTERS:
+        del reader.environ[name]
+    reader.environ["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "logging"  # it would take them for itself
+
+
 def test_zero_code(reader: Reader, server: CaptureServer) -> None:
     """Under OpenTelemetry's launcher, the program without our two lines sends the same."""
     write_unchanged_application(reader)
+    drop_exporters(reader)
     _, launch = blocks(README, section=APPLICATION, language="bash")
-    assert MEMORY in reader.run(launch).stdout
+    result = reader.run(launch)
+    assert MEMORY in result.stdout
+    assert "export" not in result.stderr
     assert {event["event"] for event in server.events} == EVENTS
 
 
 def test_usage_in_own_backend(reader: Reader, server: CaptureServer, collector: CaptureServer) -> None:
     """The operator's own backend gets the events as log records, and PostHog's place gets nothing."""
     write_unchanged_application(reader)
+    drop_exporters(reader)
     usage, *_ = blocks(README, section=OPERATOR, language="bash")
-    reader.run(usage)
+    assert "export" not in reader.run(usage).stderr
     assert {request.path for request in collector.requests} == {"/v1/logs"}
     received = [ExportLogsServiceRequest.FromString(request.body) for request in collector.requests]
     names = {
@@ -141,11 +162,10 @@ def test_usage_in_own_backend(reader: Reader, server: CaptureServer, collector: 
 def test_operations_in_own_traces(reader: Reader, server: CaptureServer, collector: CaptureServer) -> None:
     """With usage telemetry off, Mem0's operations are in the application's own traces and metrics all the same."""
     write_unchanged_application(reader)
-    for name in ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"):
-        del reader.environ[name]
+    drop_exporters(reader)
     reader.environ["MEM0_TELEMETRY"] = "False"
     *_, operations = blocks(README, section=OPERATOR, language="bash")
-    reader.run(operations)
+    assert "export" not in reader.run(operations).stderr
     bodies: dict[str, list[bytes]] = {}
     for request in collector.requests:
         bodies.setdefault(request.path, []).append(request.body)

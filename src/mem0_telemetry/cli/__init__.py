@@ -42,7 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             run: Callable[..., int] = arguments.pop("run")
             return run(**arguments)
         finally:
-            sys.stdout.flush()  # here, where a pipe that nobody reads any more can be told from an error
+            # Here, where a pipe that nobody reads any more can be told from an error.
+            sys.stdout.flush()
+            sys.stderr.flush()
     except BrokenPipeError:  # `| head` has seen enough
         _let_go(sys.stdout)
         return 0

@@ -38,21 +38,22 @@ from Mem0's `config.json` while no account shows there. It identifies no person 
 stays the same until `mem0-telemetry reset-id`: call it pseudonymous, not anonymous.
 
 **See it.** `mem0-telemetry status` says what a process here would do and why, `mem0-telemetry show`
-prints what waits on the disk and what was sent last, byte for byte, and `MEM0_TELEMETRY_DEBUG=1`
-prints each event to stderr and sends nothing. `mem0-telemetry verify` proves on your machine what
-this page says.
+prints what waits on the disk and what was sent last (`--raw`: byte for byte), and
+`MEM0_TELEMETRY_DEBUG=1` prints each event to stderr and sends nothing. `mem0-telemetry verify`
+proves on your machine what this page says.
 
 **Stop it.** Any one of these is enough, and anything off wins:
 
-- `mem0-telemetry disable`: for this user, for good; what waits and the id are deleted;
+- `mem0-telemetry disable`: for every process that uses this package with this `MEM0_DIR`; what
+  waits, the history and the id are deleted, but for an id of Mem0's own in `config.json`;
 - `MEM0_TELEMETRY=False` in the environment: also stops Mem0's own telemetry in processes without
   this package;
 - `DO_NOT_TRACK=1` or `OTEL_SDK_DISABLED=true` in the environment;
 - in the program, `mem0_telemetry.set_enabled(False)`, or `telemetry.MEM0_TELEMETRY = False` as in
   Mem0's guide.
 
-Off is off: no id, no file, no thread, no connection. Under pytest it is off unless
-`MEM0_TELEMETRY=true`.
+Off is off: no id, no thread, no connection, and no file but `state.json` with its lock, in which
+`disable` keeps your choice. Under pytest it is off unless `MEM0_TELEMETRY=true`.
 """
 
 _SAMPLING = """\
@@ -61,7 +62,8 @@ _SAMPLING = """\
 The name of an event is OpenTelemetry's; PostHog keeps the name that Mem0 has always used, so that
 dashboards go on working. Of `Memory`'s frequent events one in ten is kept
 (`MEM0_TELEMETRY_SAMPLE_RATE`), decided by chance before anything is read; `sample_rate` on the
-event says so, and each one stands for 1 / `sample_rate` calls.
+event says so, and each one stands for 1 / `sample_rate` calls. `mem0.add` counts the calls of `add`
+in which a model extracts memories: as in Mem0, `add(infer=False)` records no event.
 """
 
 _ENVELOPE = """\

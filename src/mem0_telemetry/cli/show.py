@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry import _state
-from mem0_telemetry.cli import readable
 from mem0_telemetry.cli.console import heading, outcome, plural, prose, shortened
+from mem0_telemetry.cli.readable import Readable
 from mem0_telemetry.delivery import history, mailbox_name, mailboxes, unreadable
 from mem0_telemetry.pipeline import destinations
 
@@ -32,12 +32,12 @@ def run(*, everything: bool, raw: bool) -> int:
     directory = Path(_state.telemetry_dir(_state.mem0_dir(os.environ)))
     waiting = [box for box in mailboxes(directory) if box.files]
     sends = history(directory)
-    view = _Raw() if raw else _Readable(everything=everything)
+    readable = None if raw else Readable(None if everything else _NEWEST)
     for box in waiting:
-        _show_mailbox(box, view, everything=everything)
+        _show_mailbox(box, readable, everything=everything)
     shown = sends if everything else sends[-_NEWEST:]
     for send in shown:
-        _show_send(send, view)
+        _show_send(send, readable)
     if closed := unreadable(directory):
         prose(f"This user may not read {', '.join(shortened(str(path)) for path in closed)}.")
     elif not waiting and not sends:
@@ -48,80 +48,53 @@ def run(*, everything: bool, raw: bool) -> int:
     return 0
 
 
-def _show_mailbox(box: SpooledMailbox, view: _Raw | _Readable, *, everything: bool) -> None:
+def _show_mailbox(box: SpooledMailbox, readable: Readable | None, *, everything: bool) -> None:
     config = _config_of(box.name)
     whom = f"{box.name} ({config.endpoint or 'no address'})" if config else f"{box.name} (not chosen here)"
     heading(f"{plural(box.events, 'event')} for {whom}, in {plural(len(box.files), 'file')}")
     shown = box.files if everything else box.files[-_NEWEST:]
     for file in shown:
+        count = f"({plural(file.events, 'event')}, {file.state})"
+        if readable:
+            print(f"\n{file.path.name} {count}")
+            readable.show(file.line())
+            continue
+        print(f"\n{shortened(str(file.path))} {count}, as it lies:")
         is_request = box.name.startswith(f"{_POSTHOG}-") and file.state == "waiting"
-        print(f"\n{view.name(file.path)} ({plural(file.events, 'event')}, {file.state}){view.note}")
-        view.show(file.line(), api_key=config.api_key if config else _A_KEY, is_request=is_request)
+        _show_raw(file.line(), config.api_key if config else _A_KEY, is_request=is_request)
     if len(shown) < len(box.files):
         print(f"\n{plural(len(box.files) - len(shown), 'older file')} not shown: --all shows them.")
 
 
-def _show_send(send: dict[str, Any], view: _Raw | _Readable) -> None:
-    count = plural(int(send.get("count") or 0), "event")
-    heading(f"{send.get('time')}: {count} to {send.get('destination')}, ", outcome(send))
+def _show_send(send: dict[str, Any], readable: Readable | None) -> None:
+    count, whom = send.get("count"), str(send.get("destination"))
+    count = plural(count if isinstance(count, int) else 0, "event")
+    heading(f"{send.get('time')}: {count} to {whom}, ", outcome(send))
     batch = send.get("batch")
     if batch is None:
         print("\n(too large to be kept)")
         return
     line = json.dumps(batch, separators=(",", ":"), ensure_ascii=False)
-    view.show(line, api_key=_A_KEY, is_request=str(send.get("destination")).startswith(_POSTHOG))
+    if readable:
+        readable.show(line)
+    else:
+        _show_raw(line, _A_KEY, is_request=whom.startswith(_POSTHOG))
 
 
-class _Raw:
-    """Shows a batch byte for byte, and the request to PostHog that it becomes."""
+def _show_raw(line: str, api_key: str, *, is_request: bool) -> None:
+    """Print a batch byte for byte, and the request to PostHog that it becomes."""
+    print(f"\n{line}")
+    if not is_request:
+        return
+    from mem0_telemetry.cli.preview import posthog_request  # noqa: PLC0415  # loads the OpenTelemetry SDK
 
-    note = ", as it lies:"
-
-    def name(self, path: Path) -> str:
-        """Return what a file is called."""
-        return shortened(str(path))
-
-    def show(self, line: str, *, api_key: str, is_request: bool) -> None:
-        """Print one line of OTLP/JSON."""
-        print(f"\n{line}")
-        if not is_request:
-            return
-        from mem0_telemetry.cli.preview import posthog_request  # noqa: PLC0415  # loads the OpenTelemetry SDK
-
-        try:
-            body = json.loads(posthog_request(line.encode(), api_key=api_key))
-        except ValueError:
-            print("\n(it cannot be read, and will be dropped)")
-            return
-        print("\nas the body of the request to PostHog:\n")
-        print(json.dumps(body, indent=2, ensure_ascii=False))
-
-
-class _Readable:
-    """Shows each event once: a batch that failed and waits, or was sent later, is the same one."""
-
-    note = ""
-
-    def __init__(self, *, everything: bool) -> None:
-        self._most = None if everything else _NEWEST
-        self._shown: set[str] = set()
-
-    def name(self, path: Path) -> str:
-        """Return what a file is called, within 80 columns."""
-        return path.name
-
-    def show(self, line: str, *, api_key: str, is_request: bool) -> None:  # noqa: ARG002  # as the other view
-        """Print the events of one line of OTLP/JSON."""
-        try:
-            batch = readable.batch(line)
-        except ValueError:
-            print("  (it cannot be read, and will be dropped)")
-            return
-        if batch.events and self._shown.issuperset(event.uid for event in batch.events):
-            print("  (the events above)")
-            return
-        self._shown.update(event.uid for event in batch.events)
-        readable.print_batch(batch, most=self._most)
+    try:
+        body = json.loads(posthog_request(line.encode(), api_key=api_key))
+    except ValueError:
+        print("\n(it cannot be read, and will be dropped)")
+        return
+    print("\nas the body of the request to PostHog:\n")
+    print(json.dumps(body, indent=2, ensure_ascii=False))
 
 
 def _config_of(mailbox: str) -> DestinationConfig | None:

@@ -67,7 +67,9 @@ class Program:
         except (OSError, ValueError):  # none, or one that was cut off
             errors = self.errors_path.read_text(encoding="utf-8") if self.errors_path.exists() else ""
             last = errors.strip().rpartition("\n")[2]
-            raise ChildError(f"the program failed: {last}" if last else "the program did not end") from None
+            raise ChildError(
+                f"the program failed: {last}" if last else "it did not end within a minute"
+            ) from None
         return report
 
 
@@ -131,6 +133,7 @@ class Stage:
             }
             for program in programs
         ]
+        self.progress(0, len(programs))
         # Where it can fork, one process loads what Mem0 needs and then becomes each of the programs.
         for batch in [wanted] if hasattr(os, "fork") else [[each] for each in wanted]:
             given = self.root / "programs.json"

@@ -45,7 +45,7 @@ EVENTS = (
     Event(
         "mem0.add",
         "mem0.add",
-        brief="Messages were added.",
+        brief="Memories were extracted from messages.",
         question="How much is written, and scoped by what?",
         attributes=(*_MEMORY, a.API_VERSION, a.KEYS),
         sample_rate=_HOT,
