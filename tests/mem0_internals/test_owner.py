@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import posthog_environ, report_of
+from processes import posthog_environ, report_of, run_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -13,21 +15,14 @@ if TYPE_CHECKING:
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
 PROGRAM = """
-import functools, importlib, json, sys, types
+import functools, json, os, sys, types
 from unittest.mock import MagicMock, Mock
-import mem0_telemetry
-BEFORE = {before!r}
-
-def calls():
-    memory = type("Memory", (), {{"api_version": "v1.1", "user_email": None}})()
-    main.capture_event("mem0.init", memory, {{}})
-    client.capture_client_event("client.init", memory, {{}})
-
-if BEFORE:
-    mem0_telemetry.instrument()
-import mem0, mem0.memory.notices
-import mem0.memory.main as main, mem0.client.main as client
-from mem0.memory import telemetry
+os.environ["MEM0_TELEMETRY"] = "False"
+import mem0.memory.main, mem0.memory.notices, mem0.client.main, mem0_telemetry  # with all that they import
+import opentelemetry.sdk._logs, posthog, requests
+del os.environ["MEM0_TELEMETRY"]
+for name in [name for name in sys.modules if name.split(".")[0] in ("mem0", "mem0_telemetry")]:
+    del sys.modules[name]
 noop = lambda *a, **k: None
 def wrapper_of(function):
     return functools.wraps(function)(lambda *a, **k: function(*a, **k))
@@ -35,27 +30,50 @@ class Stub:
     posthog = user_id = None
     def __init__(self, *a, **k): pass
     capture_event = capture_identify = close = noop
-{setup}
-def place(where=WHERE, name=NAME):
-    return where[name] if isinstance(where, dict) else vars(where)[name]
-mine = place()
-seen = []
-for step in ("instrument", "instrument", "uninstrument", "instrument", "uninstrument"):
-    getattr(mem0_telemetry, step)()
-    seen.append(place() is mine)
-    if step == "instrument":
-        calls()
-        told = mem0_telemetry.status().not_replaced
-done = mem0_telemetry.flush(60)
-print(json.dumps([seen, done, list(told)]))
+
+def play(number, setup, before):
+    os.environ.update(MEM0_DIR=os.environ["HOME"] + f"/{number}", MEM0_TELEMETRY_POSTHOG_API_KEY=f"phc_{number}")
+    import mem0_telemetry
+    if before:
+        mem0_telemetry.instrument()
+    import mem0, mem0.memory.notices
+    import mem0.memory.main as main, mem0.client.main as client
+    from mem0.memory import telemetry
+    names = {**globals(), **locals()}
+    exec(setup, names)
+    where = names["WHERE"] if isinstance(names["WHERE"], dict) else vars(names["WHERE"])
+    mine, kept = where[names["NAME"]], []
+    memory = type("Memory", (), {"api_version": "v1.1", "user_email": None})()
+    for step in ("instrument", "instrument", "uninstrument", "instrument", "uninstrument"):
+        getattr(mem0_telemetry, step)()
+        kept.append(where[names["NAME"]] is mine)
+        if step == "instrument":
+            main.capture_event("mem0.init", memory, {})
+            client.capture_client_event("client.init", memory, {})
+            told = mem0_telemetry.status().not_replaced
+    return [all(kept), mem0_telemetry.flush(60), *told]
+
+for number, (setup, before) in enumerate(json.loads(sys.stdin.read())):
+    if os.fork() == 0:
+        answer = ["failed"]
+        try:
+            answer = play(number, setup, before)
+        finally:
+            print(json.dumps(answer), flush=True)
+            os._exit(0)
+    os.wait()
 """
 FUNCTION = "main.capture_event = {}; WHERE, NAME = main, 'capture_event'"
 MODULE = "telemetry.{0} = {1}; WHERE, NAME = telemetry, '{0}'"
 SETUPS = {
-    "a function": (FUNCTION.format("noop"), "client.init", "main.capture_event"),
-    "a mock": (FUNCTION.format("MagicMock()"), "client.init", "main.capture_event"),
-    "a partial": (FUNCTION.format("functools.partial(noop, 1)"), "client.init", "main.capture_event"),
-    "a wrapper": (FUNCTION.format("wrapper_of(main.capture_event)"), "client.init", "main.capture_event"),
+    "a function": (FUNCTION.format("noop"), "client.init", "memory.main.capture_event"),
+    "a mock": (FUNCTION.format("MagicMock()"), "client.init", "memory.main.capture_event"),
+    "a partial": (FUNCTION.format("functools.partial(noop, 1)"), "client.init", "memory.main.capture_event"),
+    "a wrapper": (
+        FUNCTION.format("wrapper_of(main.capture_event)"),
+        "client.init",
+        "memory.main.capture_event",
+    ),
     "a function of the hosted client": (
         "client.capture_client_event = noop; WHERE, NAME = client, 'capture_client_event'",
         "mem0.init",
@@ -69,23 +87,27 @@ SETUPS = {
     "the notices' module": (
         "mem0.memory.notices.telemetry_module = Mock(); WHERE, NAME = mem0.memory.notices, 'telemetry_module'",
         "mem0.init client.init",
-        "notices.telemetry_module",
+        "memory.notices.telemetry_module",
     ),
     "a function of the module": (
         MODULE.format("capture_event", "noop"),
         "mem0.init client.init",  # `mem0.memory.main` has taken Mem0's own before, and would send with it
-        "telemetry.capture_event",
+        "memory.telemetry.capture_event",
     ),
-    "the class": (MODULE.format("AnonymousTelemetry", "Stub"), "client.init", "telemetry.AnonymousTelemetry"),
+    "the class": (
+        MODULE.format("AnonymousTelemetry", "Stub"),
+        "client.init",
+        "memory.telemetry.AnonymousTelemetry",
+    ),
     "the getter": (
         MODULE.format("_get_oss_telemetry", "noop"),
         "client.init",
-        "telemetry._get_oss_telemetry",
+        "memory.telemetry._get_oss_telemetry",
     ),
     "the module's client": (
         MODULE.format("client_telemetry", "Stub()"),
         "mem0.init",
-        "telemetry.client_telemetry",
+        "memory.telemetry.client_telemetry",
     ),
     "the module": (
         "sys.modules['mem0.memory.telemetry'] = Mock(); WHERE, NAME = sys.modules, 'mem0.memory.telemetry'",
@@ -100,26 +122,28 @@ SETUPS = {
 }
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["instrumented before", "instrumented after"])
-@pytest.mark.parametrize("setup", SETUPS)
-def test_it_is_never_written_over(
-    setup: str,
-    before: bool,  # noqa: FBT001  # a parameter of the test
-    tmp_path: Path,
-    server: CaptureServer,
-) -> None:
-    """It stays in each place through `instrument()` and `uninstrument()`, `status()` names it, and what it silences
-    is not sent; every other place is replaced as ever."""
-    code, sent, told = SETUPS[setup]
-    found = report_of(
-        PROGRAM.format(before=before, setup=code), posthog_environ(tmp_path, server.url), listening=False
-    )
-    assert found == [
-        [True] * 5,
-        True,
-        [f"mem0.{told}" if told.startswith(("client.", "memory.")) else f"mem0.memory.{told}"],
-    ]
-    assert {event["event"] for event in server.events} == set(sent.split())
+def test_it_is_never_written_over(tmp_path: Path, server: CaptureServer) -> None:
+    """It stays in its place through `instrument()` and `uninstrument()`, whichever came first, and `status()` names it.
+
+    What it silences is not sent; every other place is replaced as ever.
+    """
+    cases = [(setup, before) for setup in SETUPS for before in (True, False)]
+    environ = posthog_environ(tmp_path, server.url)
+    given = json.dumps([(SETUPS[setup][0], before) for setup, before in cases])
+    command = [sys.executable, "-c", "import loopback_only\n" + PROGRAM]
+    result = run_program(command, environ, given=given)
+    lines = result.stdout.splitlines()
+    assert len(lines) == len(cases), result.stderr
+    wrong = []
+    for number, ((setup, before), line) in enumerate(zip(cases, lines, strict=True)):
+        _, sent, told = SETUPS[setup]
+        if setup == "a wrapper" and before:  # it wraps ours
+            sent = "mem0.init client.init"
+        requests = [r.json() for r in server.requests]
+        arrived = {e["event"] for r in requests if r["api_key"] == f"phc_{number}" for e in r["batch"]}
+        if json.loads(line) != [True, True, f"mem0.{told}"] or arrived != set(sent.split()):
+            wrong.append((setup, before, line, arrived))
+    assert wrong == []
 
 
 def test_a_no_op_that_was_there_before_mem0_is_imported_by_it(tmp_path: Path, server: CaptureServer) -> None:
@@ -190,12 +214,12 @@ for value in (False, True):
     flags.append(native.MEM0_TELEMETRY)
 print(json.dumps([
     main.capture_event is traced, len(calls), flags, len(clients), [c.disabled for c in clients],
-    [lane.queue.qsize() for c in clients for lane in (getattr(c, "_lanes", None) or [c])],
+    sum(lane.queue.qsize() for c in clients for lane in (getattr(c, "_lanes", None) or [c])),
 ]))
 """
     environ = posthog_environ(tmp_path, server.url, **({off: "1"} if off else {}))
     flags = [False] * 3 if off else [True, False, True]
-    assert report_of(code, environ, listening=False) == [True, 1, flags, 2, [True] * 2, [0, 0]]
+    assert report_of(code, environ, listening=False) == [True, 1, flags, 2, [True] * 2, 0]
     assert server.events == []
 
 
@@ -267,13 +291,12 @@ def test_a_false_of_the_owners_stays(before: bool, during: bool, tmp_path: Path)
 
 
 MOCKS = (
-    "m = MagicMock(); sys.modules.update({'mem0': m, 'mem0.memory': m.memory, 'mem0.memory.telemetry': m.memory.telemetry,"
-    " 'mem0.memory.main': m.memory.main, 'mem0.client.main': m.client.main})",
+    "m = MagicMock(); sys.modules.update({n: m for n in ('mem0', 'mem0.memory', 'mem0.memory.telemetry', MAIN)})",
     "sys.modules['mem0'] = None",
-    "sys.modules['mem0.memory.telemetry'] = sys.modules['mem0.memory.main'] = None",
+    "sys.modules['mem0.memory.telemetry'] = sys.modules[MAIN] = None",
     "t = types.ModuleType('mem0.memory.telemetry'); sys.modules['mem0.memory.telemetry'] = t",
     "sys.modules['mem0.memory.telemetry'] = object()",
-    "sys.modules['mem0.memory'] = types.SimpleNamespace(); sys.modules['mem0.memory.main'] = Mock(spec=types.ModuleType)",
+    "sys.modules['mem0.memory'] = types.SimpleNamespace(); sys.modules[MAIN] = Mock(spec=types.ModuleType)",
 )
 
 
@@ -283,6 +306,7 @@ def test_mocks_in_place_of_mem0(setup: str, tmp_path: Path) -> None:
     code = f"""
         import json, sys, types
         from unittest.mock import MagicMock, Mock
+        MAIN = "mem0.memory.main"
         {setup}
         held = {{name: value for name, value in sys.modules.items() if name.startswith("mem0.") or name == "mem0"}}
         import mem0_telemetry

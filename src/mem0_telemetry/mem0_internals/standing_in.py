@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
+    _Place = tuple[str, dict[str, Any], str, Replacement]
+
 _ORIGINALS = "__mem0_telemetry_originals__"
-"""What of the native module's was replaced, kept there: another copy of this package may give it back."""
+"""Where a module keeps what of Mem0's was replaced in it, for any copy of this package to give back."""
 
 
 class StandIn:
@@ -47,6 +49,7 @@ class StandIn:
     def __init__(self, drop_in: ModuleType, *, found: Callable[[ModuleType], None]) -> None:
         self._drop_in = drop_in
         self._found = found
+        self._own = {name: getattr(drop_in, name) for name in NATIVE_NAMES}
         self._silenced: set[str] = set()
         self.native: ModuleType | None = None
         self.active = False
@@ -83,14 +86,28 @@ class StandIn:
         if native is None and ours:
             native = run_native(private=False)
             vars(native)["MEM0_TELEMETRY"] = True
-        if native is None:
-            return
-        if opted_out:
-            vars(native)["MEM0_TELEMETRY"] = False
-        self._restore(native)
+        if native is not None:
+            if opted_out:
+                vars(native)["MEM0_TELEMETRY"] = False
+            self._give_back(native, ours)
+
+    def _give_back(self, native: ModuleType, ours: list[_Place]) -> None:
+        names = vars(native)
+        for name, original in names.pop(_ORIGINALS, {}).items():
+            if is_ours(names.get(name)):
+                names[name] = original
         sys.modules.setdefault(TELEMETRY_MODULE, native)
         for _, namespace, name, replacement in ours:
-            namespace[name] = replacement.give_back(name, native)
+            kept = namespace.get(_ORIGINALS, {})
+            namespace[name] = kept[name] if name in kept else replacement.give_back(name, native)
+        for name in NATIVE_NAMES:  # last: it was put into our module, and no holder had it
+            written = getattr(self._drop_in, name)
+            if not is_ours(written) and is_replaceable(names.get(name)):
+                names[name] = written
+        main = sys.modules.get(MAIN_MODULE)
+        factory = vars(main).get("VectorStoreFactory") if is_module(main) else None
+        if type(factory) is type and "_without_migrations" in vars(factory):
+            vars(main)["VectorStoreFactory"] = factory.__base__
 
     def not_replaced(self) -> tuple[str, ...]:
         """Return the names of Mem0's that hold something of the application's while we stand in."""
@@ -116,11 +133,8 @@ class StandIn:
             self._found(native)
             with guard("closing Mem0's own telemetry"):
                 close_without_waiting(native, everywhere=_is_held_otherwise(names))
-            originals = names.setdefault(_ORIGINALS, {})
-            for name in (name for name in NATIVE_NAMES if name in names and name not in owned):
-                if is_mem0s(names[name]):
-                    originals[name] = names[name]
-                names[name] = silent if name in self._silenced else getattr(self._drop_in, name)
+            for name in NATIVE_NAMES:
+                self._replace(names, name, _SAME_NAME)
             if owned:  # whoever imports a name of it later is to find the application's
                 entered = native
         for _, namespace, name, replacement in _places():
@@ -133,33 +147,28 @@ class StandIn:
             return
         names = vars(module)
         for name, replacement in HOLDERS[module.__name__].items():
-            if name in names and is_replaceable(names[name]):
-                names[name] = silent if name in self._silenced else replacement.stand_in(name, self._drop_in)
+            self._replace(names, name, replacement)
         if module.__name__ == MAIN_MODULE and "MEM0_TELEMETRY" not in names:
             factory = names.get("VectorStoreFactory")
             if type(factory) is type and factory.__module__.startswith("mem0."):
                 names["VectorStoreFactory"] = _without_migrations(factory)
 
-    def _restore(self, native: ModuleType) -> None:
-        """Give the native module its own names back, and those that the application has put into the drop-in."""
-        names = vars(native)
-        for name, original in names.pop(_ORIGINALS, {}).items():
-            if is_ours(names.get(name)):
-                names[name] = original
-        for name in NATIVE_NAMES:
-            written = getattr(self._drop_in, name)
-            if not is_ours(written) and is_replaceable(names.get(name)):
-                names[name] = written
-        main = sys.modules.get(MAIN_MODULE)
-        factory = vars(main).get("VectorStoreFactory") if is_module(main) else None
-        if type(factory) is type and "_without_migrations" in vars(factory):
-            vars(main)["VectorStoreFactory"] = factory.__base__
+    def _replace(self, names: dict[str, Any], name: str, replacement: Replacement) -> None:
+        """Write over a name of a module of Mem0's, unless it holds something of the application's."""
+        if name not in names or not is_replaceable(names[name]):
+            return
+        if is_mem0s(names[name]):
+            names.setdefault(_ORIGINALS, {})[name] = names[name]
+        value = silent if name in self._silenced else replacement.stand_in(name, self._drop_in)
+        names[name] = (
+            value if is_ours(value) else self._own[name]
+        )  # what was written into ours is not for others
 
 
-def _places() -> Iterator[tuple[str, dict[str, Any], str, Replacement]]:
+def _places() -> Iterator[_Place]:
     """Where Mem0 holds names of its telemetry, as far as it is loaded: a label, a namespace, and the name in it."""
     parent = sys.modules.get(PARENT_PACKAGE)
-    places: list[tuple[str, dict[str, Any], str, Replacement]] = [
+    places: list[_Place] = [
         (TELEMETRY_MODULE, sys.modules, TELEMETRY_MODULE, _WHOLE_MODULE),
         (TELEMETRY_MODULE, vars(parent) if is_module(parent) else {}, "telemetry", _WHOLE_MODULE),
     ]
@@ -195,3 +204,4 @@ def _without_migrations(factory: Any) -> Any:
 
 
 _WHOLE_MODULE = Replacement(whole_module=True)
+_SAME_NAME = Replacement()
