@@ -1,7 +1,7 @@
 """Change the code in one place at a time and see whether its own fast tests notice: docs/mutation-testing.md.
 
     .venv/bin/python scripts/mutants/run.py [--sample N] [--seed N] [--again] [GROUP ...]    (`make mutants`)
-    .venv/bin/python scripts/mutants/run.py --strict switches                                (`make mutants-switches`)
+    .venv/bin/python scripts/mutants/run.py --strict switches decisions                      (`make mutants-switches`)
 
 Each mutant is tested by a fork of this process, which has loaded everything but the code under test. What
 the tests start as processes of their own is not mutated. Results are kept in `build/mutants-GROUP.json`.
@@ -54,11 +54,12 @@ GROUPS = {
         ["tests/policy/test_consent.py"],
     ),
     "switches": (
-        [
-            "--checks",
-            *(f"src/mem0_telemetry/{name}.py" for name in ("telemetry", "_usage", "policy/consent")),
-        ],
-        ["tests/test_switches.py", "tests/policy/test_consent.py"],
+        ["--checks", "src/mem0_telemetry/telemetry.py", "src/mem0_telemetry/_usage.py"],
+        ["tests/test_switches.py"],
+    ),
+    "decisions": (
+        ["--checks", "src/mem0_telemetry/policy/consent.py"],
+        ["tests/policy/test_consent.py"],
     ),
     "registry": (
         [f"src/mem0_telemetry/policy/registry/{name}.py" for name in ("types", "_selection")],
