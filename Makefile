@@ -142,3 +142,7 @@ bench-operations: $(VENV)/.ready  ## What a span for each operation costs
 .PHONY: bench-one-shot
 bench-one-shot: $(VENV)/.ready  ## Short processes at a distance: how many deliver in their own lifetime
 	$(BIN)/python benchmarks/usage/one_shot.py
+
+.PHONY: mutants-switches
+mutants-switches: $(VENV)/.ready .venvs/mutants/.ready  ## Each check between a call and the queue taken out, one at a time: a test notices
+	$(BIN)/python scripts/mutants/run.py --strict switches decisions

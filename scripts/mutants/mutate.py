@@ -1,5 +1,8 @@
 """Print the mutants of Python files, one JSON object a line: mutmut's operators, applied everywhere in a file.
 
+With `--checks` as the first argument only checks are removed: a condition becomes true, or false; one side of an `and`
+or an `or` is left out; a `not` goes; and a call that stands alone goes.
+
 Run by `run.py` in the environment that has mutmut; mutmut's own runner would leave out what is decorated
 (properties, context managers, cached functions) and what stands at the top of a module.
 """
@@ -18,18 +21,20 @@ from libcst.metadata import MetadataWrapper, PositionProvider
 from mutmut.mutation.mutators import mutation_operators
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 NAME = matchers.Name("TYPE_CHECKING")
 FOR_TYPE_CHECKERS = matchers.If(test=NAME) | matchers.Assign(targets=[matchers.AssignTarget(target=NAME)])
 
 
-def mutants(path: str) -> Iterator[dict[str, object]]:
+def mutants(
+    path: str, changes: Callable[[cst.CSTNode], Iterator[cst.CSTNode]]
+) -> Iterator[dict[str, object]]:
     """Each mutant of a file that says something else than the file: annotations and docstrings say nothing."""
     wrapper = MetadataWrapper(cst.parse_module(Path(path).read_text()))
     module, positions = wrapper.module, wrapper.resolve(PositionProvider)
     seen = {meaning(module.code)}
-    for node in walk(module):
+    for node, symbol in walk(module):
         for new in changes(node):
             try:
                 source = module.deep_replace(node, new).code
@@ -38,19 +43,35 @@ def mutants(path: str) -> Iterator[dict[str, object]]:
                 continue
             if said not in seen:
                 seen.add(said)
-                yield {"path": path, "line": positions[node].start.line, "source": source}
+                line = positions[node].start.line
+                yield {"path": path, "symbol": symbol, "line": line, "source": source}
 
 
-def walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """All nodes but annotations and what only type checkers read."""
+def walk(node: cst.CSTNode, symbol: str = "") -> Iterator[tuple[cst.CSTNode, str]]:
+    """All nodes but annotations and what only type checkers read, each with the class and function that it is in."""
     if isinstance(node, cst.Annotation) or matchers.matches(node, FOR_TYPE_CHECKERS):
         return
-    yield node
+    if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
+        symbol = f"{symbol}.{node.name.value}".lstrip(".")
+    yield node, symbol
     for child in node.children:
-        yield from walk(child)
+        yield from walk(child, symbol)
 
 
-def changes(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+def checks_removed(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """What stands in the place of a node where a check is taken out."""
+    if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
+        yield cst.Pass()
+    if isinstance(node, (cst.If, cst.IfExp, cst.CompIf)):
+        yield node.with_changes(test=cst.Name("True"))
+        yield node.with_changes(test=cst.Name("False"))
+    if isinstance(node, cst.BooleanOperation):
+        yield from (node.left, node.right)
+    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
+        yield node.expression
+
+
+def everything(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
     """What may stand in the place of a node. Of a text there is one mutant, and a call may also be left out."""
     if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
         yield cst.Pass()
@@ -75,6 +96,7 @@ def meaning(source: str) -> str:
     return ast.dump(tree)
 
 
-for argument in sys.argv[1:]:
-    for mutant in mutants(argument):
+only_checks = sys.argv[1] == "--checks"
+for argument in sys.argv[1 + only_checks :]:
+    for mutant in mutants(argument, checks_removed if only_checks else everything):
         print(json.dumps(mutant))

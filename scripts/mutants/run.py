@@ -1,6 +1,7 @@
 """Change the code in one place at a time and see whether its own fast tests notice: docs/mutation-testing.md.
 
     .venv/bin/python scripts/mutants/run.py [--sample N] [--seed N] [--again] [GROUP ...]    (`make mutants`)
+    .venv/bin/python scripts/mutants/run.py --strict switches decisions                      (`make mutants-switches`)
 
 Each mutant is tested by a fork of this process, which has loaded everything but the code under test. What
 the tests start as processes of their own is not mutated. Results are kept in `build/mutants-GROUP.json`.
@@ -52,6 +53,14 @@ GROUPS = {
         ["src/mem0_telemetry/policy/consent.py"],
         ["tests/policy/test_consent.py"],
     ),
+    "switches": (
+        ["--checks", "src/mem0_telemetry/telemetry.py", "src/mem0_telemetry/_usage.py"],
+        ["tests/test_switches.py"],
+    ),
+    "decisions": (
+        ["--checks", "src/mem0_telemetry/policy/consent.py"],
+        ["tests/policy/test_consent.py"],
+    ),
     "registry": (
         [f"src/mem0_telemetry/policy/registry/{name}.py" for name in ("types", "_selection")],
         [
@@ -95,6 +104,9 @@ GROUPS = {
     ),
 }
 
+EQUIVALENT: dict[tuple[str, str, str], str] = {}
+"""Mutants that do the same as the code, by symbol, line before and line after; each with the reason."""
+
 
 def main() -> None:
     """Test the mutants of each group, and print the survivors and a table."""
@@ -103,6 +115,9 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=10**6, help="mutants of a group, taken by chance")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--again", action="store_true", help="only what survived in the last run")
+    parser.add_argument(
+        "--strict", action="store_true", help="fail where a mutant survives that is not in EQUIVALENT"
+    )
     arguments = parser.parse_args()
     os.chdir(ROOT)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended before its time"))
@@ -126,18 +141,29 @@ def main() -> None:
         finally:
             kept.parent.mkdir(exist_ok=True)
             kept.write_text(json.dumps(mutants))
-        rows += [(path, tally(path, mutants)) for path in files]
+        rows += [(path, tally(path, mutants)) for path in files if not path.startswith("-")]
     print(f"{'module':50}" + "".join(f"{column:>10}" for column in COLUMNS))
     for path, counts in rows:
         module = path.rpartition("/src/")[2].removeprefix("src/")
         print(f"{module:50}" + "".join(f"{counts[column]:>10}" for column in COLUMNS))
+    if arguments.strict and any(counts["survived"] for _, counts in rows):
+        sys.exit(
+            "there are survivors: write the test that notices them, or say in EQUIVALENT why there is none"
+        )
 
 
 def made(files: list[str]) -> list[dict[str, Any]]:
     """All mutants of these files, none of them tested."""
     command = [MUTMUT, "scripts/mutants/mutate.py", *files]
     lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
-    return [{**json.loads(line), "result": ""} for line in lines]
+    every = [{**json.loads(line), "result": ""} for line in lines]
+    return [mutant for mutant in every if named(mutant) not in EQUIVALENT]
+
+
+def named(mutant: dict[str, Any]) -> tuple[str, str, str]:
+    """A mutant by its symbol and its line before and after: what stands elsewhere in the file may change."""
+    removed, added = changed_lines(mutant)
+    return mutant["symbol"], removed, added
 
 
 def tally(path: str, mutants: list[dict[str, Any]]) -> dict[str, int]:
@@ -240,10 +266,16 @@ def end(pid: int, scratch: str, *, reap: bool) -> None:
 
 def described(mutant: dict[str, Any]) -> str:
     """Where it is, and the lines that differ."""
+    removed, added = changed_lines(mutant)
+    return f"{mutant['path']}:{mutant['line']} {mutant['symbol']}\n    - {removed}\n    + {added}"
+
+
+def changed_lines(mutant: dict[str, Any]) -> tuple[str, str]:
+    """What a mutant takes out, and what stands there instead."""
     before = Path(mutant["path"]).read_text().splitlines()
     lines = list(difflib.unified_diff(before, mutant["source"].splitlines(), n=0, lineterm=""))[3:]
-    changed = "\n".join(f"    {line[0]} {line[1:].strip()}" for line in lines)
-    return f"{mutant['path']}:{mutant['line']}\n{changed}"
+    removed, added = ([line[1:].strip() for line in lines if line[0] == sign] for sign in "-+")
+    return " ".join(removed), " ".join(added)
 
 
 if __name__ == "__main__":

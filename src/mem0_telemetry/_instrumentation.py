@@ -81,6 +81,11 @@ def standing_in() -> bool:
     return bool(_stand_in) and _stand_in[0].active
 
 
+def not_replaced() -> tuple[str, ...]:
+    """Return the names of Mem0's that hold something of the application's, which the drop-in did not replace."""
+    return _stand_in[0].not_replaced() if _stand_in else ()
+
+
 def _begin_usage() -> None:
     from mem0_telemetry._usage import usage  # noqa: PLC0415
 
@@ -106,11 +111,11 @@ def _warn() -> None:
 def _note_native(native: ModuleType) -> None:
     from mem0_telemetry._usage import usage  # noqa: PLC0415
 
-    usage.native = native
+    usage.meet_native(native)
 
 
 def _end_usage() -> None:
     from mem0_telemetry._usage import usage  # noqa: PLC0415
 
     _stand_in[0].end(opted_out=usage.leaves_off())
-    usage.native = None
+    usage.meet_native(None)

@@ -19,11 +19,13 @@ def set_enabled(enabled: bool) -> None:  # noqa: FBT001  # DESIGN 3 names it so
         enabled: `False` is off at the next call, and deletes what this process has queued and spooled: all of it
             when it returns, though it waits no longer than a second for a batch that is just being written. `True`
             only withdraws an earlier `False`: it never overrides an environment variable or `mem0-telemetry disable`.
+            A text is read as `MEM0_TELEMETRY` is; anything else is off.
     """
     with guard("switching telemetry"):
         from mem0_telemetry._usage import usage  # noqa: PLC0415
+        from mem0_telemetry.environment_variables import says_on  # noqa: PLC0415
 
-        usage.set_enabled(bool(enabled))
+        usage.set_enabled(says_on(enabled))
 
 
 def get_logger_provider() -> LoggerProvider:

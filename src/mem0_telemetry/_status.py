@@ -72,6 +72,8 @@ class Status:
     """Whether Mem0's own telemetry is in place in this process, instead of ours."""
     instrumented: bool = False
     """Whether `instrument()` is in effect for usage."""
+    not_replaced: tuple[str, ...] = ()
+    """Names of Mem0's modules that the application replaced itself: left to it, so their events are not recorded."""
     operations: OperationsStatus = OperationsStatus(active=False, reason="not instrumented")
 
 
@@ -103,8 +105,9 @@ def status() -> Status:
         sent=snapshot.sent if snapshot else 0,
         dropped=dict(snapshot.dropped) if snapshot else usage.dropped_before(),
         waiting_earlier=snapshot.waiting_earlier if snapshot else 0,
-        native_telemetry=native_in_place(),
+        native_telemetry=native_in_place() and not _instrumentation.standing_in(),
         instrumented=_instrumentation.standing_in(),
+        not_replaced=_instrumentation.not_replaced(),
         operations=OperationsStatus(active=active, reason=reason),
     )
 

@@ -49,6 +49,7 @@ class Usage:
         self._consent: Consent | None = None
         self._state: State | None = None
         self._switched_off = False
+        self._native_is_quieted = False
         self._dropped_before: dict[str, int] = {}
         self._first_event_seen = False
         self._dry_run = False
@@ -71,7 +72,24 @@ class Usage:
                 if self._consent.enabled:  # off from the start touches no disk
                     self._consent = self._ask_the_rest(read_state=read_state)
             self.off = self._switched_off or not self._consent.enabled
+            self._quiet_native()
             return self._consent
+
+    def meet_native(self, native: ModuleType | None) -> None:
+        """Take note of Mem0's own module object, or, with None, that it is Mem0's again."""
+        self.native = native
+        self._native_is_quieted = False
+        self._quiet_native()
+
+    def _quiet_native(self) -> None:
+        """Have Mem0's own flag say off while we are off: what wraps Mem0's functions may still call them."""
+        if self.native is None:
+            return
+        names = vars(self.native)
+        if self.off and names.get("MEM0_TELEMETRY") is True:
+            names["MEM0_TELEMETRY"], self._native_is_quieted = False, True
+        elif self._native_is_quieted and not self.off:
+            names["MEM0_TELEMETRY"], self._native_is_quieted = True, False
 
     def warn(self) -> None:
         """Say what is wrong with the chosen destinations, and in a dry run why telemetry is off; each once a process.
@@ -126,7 +144,7 @@ class Usage:
         return (
             not self.off
             and self.flag()
-            and (native is None or bool(vars(native).get("MEM0_TELEMETRY", True)))
+            and (native is None or env.says_on(vars(native).get("MEM0_TELEMETRY", True)))
         )
 
     def observe(
@@ -245,9 +263,14 @@ class Usage:
 
     def _give_up(self) -> None:
         reason = "the OpenTelemetry SDK cannot be loaded in this process, or not any more (logged at DEBUG)"
-        self._consent = consent.Consent(enabled=False, source=_UNAVAILABLE, reason=reason)
-        self.off = True
+        self._switch_off(_UNAVAILABLE, reason)
         self.drop("not_ready")
+
+    def _switch_off(self, source: str, reason: str) -> None:
+        """Be off from here on, for a reason that no source of consent has."""
+        self._consent = consent.Consent(enabled=False, source=source, reason=reason)
+        self.off = True
+        self._quiet_native()
 
     def _is_admitted(self) -> bool:
         """Whether nobody has to be told first; the run in which somebody is told records nothing."""
@@ -258,8 +281,7 @@ class Usage:
         state = self._state or _state.State()
         if notice.admits(directory, os.environ, stderr=sys.stderr, vendor=vendor, state=state):
             return True
-        self._consent = consent.Consent(enabled=False, source=notice.SOURCE, reason=notice.REASON)
-        self.off = True
+        self._switch_off(notice.SOURCE, notice.REASON)
         return False
 
     def _build_pipeline(self) -> Pipeline:

@@ -75,6 +75,8 @@ CI_VARIABLES = (
 
 _EXPLICITLY_ON = ("true", "1", "yes")
 _LONGEST = 86_400.0
+_READ = frozenset(value for name, value in tuple(globals().items()) if name.isupper() and type(value) is str)
+_LIKE_A_SWITCH = ("MEM0_TELEM", "MEM0_DISABLE_TELEM")
 
 
 def text(environ: Mapping[str, str], name: str) -> str:
@@ -90,7 +92,35 @@ def is_set(environ: Mapping[str, str], name: str) -> bool:
 
 def is_explicitly_on(environ: Mapping[str, str]) -> bool:
     """Whether `MEM0_TELEMETRY` is set to a spelling that keeps telemetry on; unset is not explicit."""
-    return environ.get(MEM0_TELEMETRY, "").lower() in _EXPLICITLY_ON
+    return says_on(environ.get(MEM0_TELEMETRY, ""))
+
+
+def says_on(value: object) -> bool:
+    """Whether a switch that is set to `value` is on: `True`, or a text that keeps `MEM0_TELEMETRY` on."""
+    return value is True or (type(value) is str and value.lower() in _EXPLICITLY_ON)
+
+
+def unread(environ: Mapping[str, str]) -> list[str]:
+    """Return the names that begin like a switch of Mem0's telemetry, in any case, and that nothing reads.
+
+    Nobody sets one without a wish, and it may be a no in another spelling (`MEM0_TELEMTRY=False`).
+    """
+    return sorted(name for name in environ if name.upper().startswith(_LIKE_A_SWITCH) and name not in _READ)
+
+
+def problem_of_unread(names: list[str]) -> str:
+    """Say in a sentence what the variables `names`, which nothing reads, stop, and what may have been meant."""
+    from difflib import get_close_matches  # noqa: PLC0415  # only where something is wrong
+
+    like = [name for name in _READ if name.startswith(_LIKE_A_SWITCH)]
+    meant = sorted(
+        {match for name in names for match in get_close_matches(name.upper(), like, n=1, cutoff=0)}
+    )
+    shown = ", ".join(ascii(name)[1:-1][:60] for name in names[:5])
+    return (
+        f"{shown}: read by neither this version of mem0-telemetry nor Mem0, so nothing is sent to PostHog; "
+        f"unset it, or use {' or '.join(meant)} ({MEM0_TELEMETRY}=False switches telemetry off)"
+    )
 
 
 def is_ci(environ: Mapping[str, str]) -> bool:

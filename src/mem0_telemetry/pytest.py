@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mem0_telemetry import _usage, telemetry
+from mem0_telemetry import _usage, environment_variables, telemetry
 from mem0_telemetry.policy.consent import Consent
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class _Capture(_usage.Usage):
 
     def __init__(self) -> None:
         super().__init__()
-        self.flag = lambda: telemetry.MEM0_TELEMETRY
+        self.flag = lambda: environment_variables.says_on(telemetry.MEM0_TELEMETRY)
         self.events: list[CapturedEvent] = []
         self.unregistered: list[str] = []
 

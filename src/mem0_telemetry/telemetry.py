@@ -11,6 +11,7 @@ import os
 
 from mem0_telemetry import environment_variables as _env
 from mem0_telemetry._usage import usage as _usage
+from mem0_telemetry.environment_variables import says_on as _says_on
 from mem0_telemetry.mem0_internals.instance import client_facts as _client_facts
 from mem0_telemetry.mem0_internals.instance import memory_facts as _memory_facts
 from mem0_telemetry.mem0_internals.instance import no_facts as _no_facts
@@ -43,7 +44,10 @@ FEATURE_FLAGS_REQUEST_TIMEOUT_SECONDS = 0.5
 MEM0_TELEMETRY: bool = globals().get(
     "MEM0_TELEMETRY", _env.MEM0_TELEMETRY not in os.environ or _env.is_explicitly_on(os.environ)
 )
-"""The run-time switch of Mem0's guide: `False` is off at the next call; `True` only withdraws a `False`."""
+"""The run-time switch of Mem0's guide: `False` is off at the next call; `True` only withdraws that.
+
+A text is read as the variable is; anything else is off.
+"""
 
 MEM0_TELEMETRY_SAMPLE_RATE: float = globals().get("MEM0_TELEMETRY_SAMPLE_RATE", _rate_from(os.environ))
 """Share of the hot events of `Memory` that is kept, in [0, 1]."""
@@ -53,8 +57,10 @@ def capture_event(
     event_name: str, memory_instance: object, additional_data: dict[str, Any] | None = None
 ) -> None:
     """Record an event of a `Memory` or `AsyncMemory`. Never raises, waits or does I/O; docs/benchmarks.md has costs."""
-    if not MEM0_TELEMETRY or _usage.off:
+    if _usage.off or not _says_on(MEM0_TELEMETRY):
         return
+    if AnonymousTelemetry is not _own_class or _get_oss_telemetry is not _own_getter:
+        return  # Mem0's own would hand the event to what the application has put there
     _usage.observe(event_name, memory_instance, additional_data, _memory_facts, MEM0_TELEMETRY_SAMPLE_RATE)
 
 
@@ -62,13 +68,15 @@ def capture_client_event(
     event_name: str, instance: object, additional_data: dict[str, Any] | None = None
 ) -> None:
     """Record an event of a hosted client. Never sampled; otherwise as `capture_event`."""
-    if not MEM0_TELEMETRY or _usage.off:
+    if _usage.off or not _says_on(MEM0_TELEMETRY) or client_telemetry is not _own_client:
         return
     _usage.observe(event_name, instance, additional_data, _client_facts, 1.0)
 
 
 class _InertClient:
     """Where Mem0 keeps its PostHog client: has the methods that Mem0 calls, and does nothing in each."""
+
+    _is_part_of_mem0_telemetry = True
 
     def capture(self, *_: object, **__: object) -> None:
         """Nothing."""
@@ -89,13 +97,17 @@ class AnonymousTelemetry:
 
     def __init__(self, vector_store: object = None, before_send: Callable[..., object] | None = None) -> None:  # noqa: ARG002
         """Build nothing. The arguments are Mem0's: no id is stored in a vector store, and sampling comes first here."""
-        on = MEM0_TELEMETRY and not _usage.off
+        on = _says_on(MEM0_TELEMETRY) and not _usage.off
         self.posthog: _InertClient | None = _InertClient() if on else None
 
     @property
     def user_id(self) -> str | None:
         """The installation id once there is one, else None. Reading it creates nothing."""
         return None if self.posthog is None else _usage.installation_id()
+
+    @user_id.setter
+    def user_id(self, _: object) -> None:
+        """Take no other id, and raise nothing: Mem0's own object can be assigned one."""
 
     def capture_event(
         self,
@@ -105,7 +117,7 @@ class AnonymousTelemetry:
         flags: object = None,  # noqa: ARG002  # never read
     ) -> None:
         """Record an event that has no instance. `user_email` and `flags` are ignored."""
-        if self.posthog is None or not MEM0_TELEMETRY or _usage.off:
+        if self.posthog is None or _usage.off or not _says_on(MEM0_TELEMETRY):
             return
         _usage.observe(event_name, None, properties, _no_facts, MEM0_TELEMETRY_SAMPLE_RATE)
 
@@ -118,13 +130,19 @@ class AnonymousTelemetry:
         self.posthog = None
 
 
-client_telemetry = globals().get("client_telemetry") or AnonymousTelemetry()
+_own_class = AnonymousTelemetry
+_own_client = globals().get("_own_client") or AnonymousTelemetry()
+client_telemetry = globals().get("client_telemetry", _own_client)
 _oss_telemetry_instance = None
 _oss_telemetry_shutting_down = False
 
 
 def _get_oss_telemetry() -> None:
     """Return None, so that Mem0's notices stay quiet."""
+
+
+_own_getter = _get_oss_telemetry
+_is_part_of_mem0_telemetry = True
 
 
 def _shutdown_oss_telemetry() -> None:
@@ -138,7 +156,7 @@ def get_or_create_user_id(vector_store: Any = None) -> str | None:
         vector_store: Mem0's optional behaviour: a store that the caller passes gets the id as a record of its own,
             and an id that it already holds is returned. Not touched where telemetry is off.
     """
-    if not MEM0_TELEMETRY or _usage.off:
+    if _usage.off or not _says_on(MEM0_TELEMETRY):
         return None
     from mem0_telemetry.mem0_internals.user_id import stored_user_id  # noqa: PLC0415  # hardly ever called
 
@@ -155,6 +173,6 @@ def __getattr__(name: str) -> Any:
     return native_attribute(name)
 
 
-_usage.flag = lambda: MEM0_TELEMETRY
+_usage.flag = lambda: _says_on(MEM0_TELEMETRY)
 _usage.consult()
 _usage.warn()

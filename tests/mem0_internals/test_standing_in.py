@@ -28,7 +28,7 @@ from mem0_telemetry import telemetry as ours
 from mem0.memory import notices
 print(json.dumps([
     sys.modules["mem0.memory.telemetry"] is ours, mem0.memory.telemetry is ours,
-    mem0.memory.main.capture_event is ours.capture_event, mem0.memory.main.MEM0_TELEMETRY is False,
+    mem0.memory.main.capture_event is ours.capture_event, not mem0.memory.main.MEM0_TELEMETRY,
     mem0.client.main.capture_client_event is ours.capture_client_event,
     mem0.client.main.client_telemetry is ours.client_telemetry,
     mem0.client.project.capture_client_event is ours.capture_client_event,

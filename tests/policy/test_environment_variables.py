@@ -3,14 +3,80 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from processes import clean_environ, run_python
 
 from mem0_telemetry import environment_variables as names
+
+if TYPE_CHECKING:
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+TABLE = json.loads((Path(__file__).parents[2] / "conformance" / "consent.json").read_text())
+
+
+def test_names_that_nothing_reads_are_found() -> None:
+    """Of the table's names those that look like a switch and that nothing reads are found, and none of ours."""
+    known = dict.fromkeys(
+        [*TABLE["names"]["harmless"], *(getattr(names, n) for n in dir(names) if n.isupper())], "1"
+    )
+    known = {name: value for name, value in known.items() if type(name) is str}
+    assert names.unread(known) == []
+    for name in TABLE["names"]["a_no"]:
+        assert names.unread({**known, name: ""}) == [name]
+
+
+def test_a_switch_is_on_for_true_and_its_spellings() -> None:
+    """A run-time switch is on for `True` and the texts that keep the variable on, and off for anything else."""
+    assert [value for value in TABLE["values"]["on"] if not names.says_on(value)] == []
+    assert [value for value in (*TABLE["values"]["off"], object()) if names.says_on(value)] == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"MEM0_TELEMTRY": "False"}, "MEM0_TELEMTRY"),
+        (
+            {"MEM0_TELEMETRY_ENABLED": "s3cret", "mem0_telemetry": "0"},
+            "MEM0_TELEMETRY_ENABLED, mem0_telemetry",
+        ),
+    ],
+)
+@pytest.mark.parametrize("own", [False, True], ids=["vendor alone", "own backend too"])
+def test_a_name_that_nothing_reads_stops_what_goes_to_the_vendor(
+    settings: dict[str, str],
+    named: str,
+    own: bool,  # noqa: FBT001  # a parameter of the test
+    tmp_path: Path,
+    server: CaptureServer,
+) -> None:
+    """One WARNING names it and not its value; a backend of one's own goes on, and without one telemetry is off."""
+    settings = {**settings, "MEM0_TELEMETRY_SAMPLE_RATE": "1", "MEM0_TELEMETRY": "true"}
+    if own:
+        settings.update(MEM0_TELEMETRY_EXPORTER="posthog,otlp", MEM0_TELEMETRY_OTLP_ENDPOINT=server.url)
+    code = """
+        import json, mem0_telemetry
+        from mem0_telemetry import telemetry
+        mem0_telemetry.instrument()
+        for _ in range(3):
+            telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
+        s = mem0_telemetry.status()
+        print(json.dumps([mem0_telemetry.flush(60), s.enabled, s.source, [d.name for d in s.destinations]]))
+    """
+    result = run_python(code, clean_environ(tmp_path, **settings), listening=False)
+    expected = [True, "MEM0_TELEMETRY", ["otlp"]] if own else [False, "destination", []]
+    assert json.loads(result.stdout) == [True, *expected]
+    assert result.stderr.count("\n") == 1
+    assert f"as chosen: {named}: read by neither" in result.stderr
+    assert "use MEM0_TELEMETRY (" in result.stderr
+    assert "s3cret" not in result.stderr
+    assert {request.path for request in server.requests} == ({"/v1/logs"} if own else set())
 
 
 def test_every_name_is_documented() -> None:

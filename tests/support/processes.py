@@ -43,14 +43,19 @@ def run_program(
     *,
     cwd: Path | None = None,
     timeout: float = 180,
+    given: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `command` to its end, in its home unless `cwd` is given; the caller looks at the result."""
+    """Run `command` to its end, in its home unless `cwd` is given; the caller looks at the result.
+
+    It reads `given` from its standard input.
+    """
     return subprocess.run(
         command,
         env=dict(environ),
         cwd=cwd or environ["HOME"],
         capture_output=True,
         text=True,
+        input=given,
         timeout=timeout,
         check=False,
     )

@@ -105,7 +105,9 @@ class _Finder:
 
     def meet_when_ready(self, module: ModuleType) -> None:
         """Run the hooks now, or on the thread that is importing the module once that is done."""
-        spec = module.__spec__
+        if not issubclass(type(module), type(sys)):  # a test's mock: nothing of it is to be touched
+            return
+        spec = getattr(module, "__spec__", None)
         if _is_being_imported(module) and type(spec) is ModuleSpec:
             spec.__class__ = _WatchedSpec
         if not _is_being_imported(module):  # not any more

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -13,19 +15,37 @@ MIGRATIONS_COLLECTION = "mem0migrations"
 """The collection of the second vector store that Mem0 builds for telemetry, and that we never build."""
 
 
-class QuietTelemetry:
-    """What Mem0's notices see of telemetry while the drop-in stands in: off.
+MARK = "_is_part_of_mem0_telemetry"
+"""What the module of a function of ours has, so that another copy of this package knows it."""
+_is_part_of_mem0_telemetry = True
+
+
+class Off(int):
+    """A `False` that is told from the application's own."""
+
+    _is_part_of_mem0_telemetry = True
+
+
+def silent(*_: object, **__: object) -> None:
+    """Nothing. It is where Mem0's own function would have led to what the application put there."""
+
+
+def _quiet_telemetry() -> ModuleType:
+    """What Mem0's notices see of telemetry while the drop-in is in place: off.
 
     So no feature flag is evaluated, no file is fetched, no notice is spent and `add` counts nothing
     (mem0/memory/notices.py asks `MEM0_TELEMETRY` first, then `_get_oss_telemetry()`).
     """
-
-    MEM0_TELEMETRY = False
-    FEATURE_FLAGS_REQUEST_TIMEOUT_SECONDS = 0.5
-
-    @staticmethod
-    def _get_oss_telemetry() -> None:
-        return None
+    module = type(sys)("mem0_telemetry.quiet")
+    vars(module).update(
+        {
+            MARK: True,
+            "MEM0_TELEMETRY": False,
+            "FEATURE_FLAGS_REQUEST_TIMEOUT_SECONDS": 0.5,
+            "_get_oss_telemetry": silent,
+        }
+    )
+    return module
 
 
 class Replacement:
@@ -50,12 +70,12 @@ HOLDERS: dict[str, dict[str, Replacement]] = {
     MAIN_MODULE: {
         "capture_event": Replacement(),
         # Taken by value; where true, each Memory builds a second vector store in the user's own database.
-        "MEM0_TELEMETRY": Replacement(False),
+        "MEM0_TELEMETRY": Replacement(Off(False)),
     },
     "mem0.client.main": {"capture_client_event": Replacement(), "client_telemetry": Replacement()},
     "mem0.client.project": {"capture_client_event": Replacement()},
     "mem0.proxy.main": {"capture_event": Replacement(), "capture_client_event": Replacement()},
-    "mem0.memory.notices": {"telemetry_module": Replacement(QuietTelemetry, whole_module=True)},
+    "mem0.memory.notices": {"telemetry_module": Replacement(_quiet_telemetry(), whole_module=True)},
 }
 """module -> name -> what it is while we stand in. Names that a release does not have are left out there."""
 
@@ -67,6 +87,12 @@ NATIVE_NAMES = (
     "client_telemetry",
 )
 """Names of the native module itself that are re-pointed, for whoever fetched the module object before us."""
+
+LEADS_THROUGH = {
+    "capture_event": {"AnonymousTelemetry", "_get_oss_telemetry"},
+    "capture_client_event": {"client_telemetry"},
+}
+"""What Mem0's own functions hand their events to. Where the application has replaced that, they are silent."""
 
 NATIVE_EXIT_HOOKS = ("_shutdown_oss_telemetry",)
 """Functions of the native module that it registers with `atexit` (and `client_telemetry.close`)."""

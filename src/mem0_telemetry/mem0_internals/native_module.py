@@ -7,6 +7,7 @@ import sys
 from mem0_telemetry._guard import guard
 from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.mem0_internals.names import NATIVE_EXIT_HOOKS, TELEMETRY_MODULE
+from mem0_telemetry.mem0_internals.ownership import is_mem0s, is_posthog_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class _UnregisteredLoggers:
 
 class _Inert:
     """Stands for what a private copy must not reach: any call, attribute or item of it is itself."""
+
+    _is_part_of_mem0_telemetry = True
 
     def __call__(self, *_: object, **__: object) -> _Inert:
         return self
@@ -102,40 +105,49 @@ def _find_file_spec(locations: Any) -> Any:
     return spec
 
 
-def close_without_waiting(native: ModuleType) -> None:
-    """Take the native clients out of service: queues emptied, consumers told to stop, exit hooks gone, no waiting."""
+def close_without_waiting(native: ModuleType, *, everywhere: bool) -> None:
+    """Take the native clients out of service: queues emptied, consumers told to stop, exit hooks gone, no waiting.
+
+    Args:
+        native: Mem0's own module. What the application has put into it is left as it is.
+        everywhere: also close clients that the module does not hold any more. Looks at every object of the process,
+            0.15 s for a million.
+    """
     import atexit  # noqa: PLC0415
 
     names = vars(native)
-    for holder in ("client_telemetry", "_oss_telemetry_instance"):
-        telemetry = names.get(holder)
-        if telemetry is None:
-            continue
-        with guard("closing the native PostHog client"):
-            client = fields_of(telemetry).get("posthog")
-            # None is Mem0's own "closed", but 1.0.0 (which has no singleton) would call it.
-            telemetry.posthog = None if "_oss_telemetry_instance" in names else _Inert()
+    in_1_0_0 = "_oss_telemetry_instance" not in names
+    held: list[Any] = [names.get(name) for name in ("client_telemetry", "_oss_telemetry_instance")]
+    clients = [fields_of(telemetry).get("posthog") for telemetry in held]
+    if everywhere or in_1_0_0:  # which builds a client for each event, and leaves it to `atexit`
+        telemetries, others = _made_by_mem0(names.get("PROJECT_API_KEY"))
+        held, clients = held + telemetries, clients + others
+    for telemetry in held:
+        if is_mem0s(telemetry):
             atexit.unregister(telemetry.close)
-            if client is not None:
+            # None is Mem0's own "closed", but 1.0.0 (which has no singleton) would call it.
+            telemetry.posthog = _Inert() if in_1_0_0 else None
+    for client in clients:
+        if is_posthog_class(type(client)):
+            with guard("closing a native PostHog client"):
                 _stop(client)
-    if "_oss_telemetry_instance" in names:
+    if is_mem0s(names.get("_oss_telemetry_instance")):
         names["_oss_telemetry_instance"] = None
-    else:
-        with guard("closing native PostHog clients that nobody holds"):
-            for client in _clients_of_single_events(names):
-                _stop(client)
     for hook in NATIVE_EXIT_HOOKS:
         if hook in names:
             atexit.unregister(names[hook])
 
 
-def _clients_of_single_events(names: dict[str, Any]) -> list[Any]:
-    """The clients that mem0ai 1.0.0 has built, one for each event, and left to `atexit`: nothing else holds them."""
-    import gc  # noqa: PLC0415  # looks at every object, 0.15 s for a million, and only in such a release
+def _made_by_mem0(key: object) -> tuple[list[Any], list[Any]]:
+    """All of Mem0's telemetry objects, and all PostHog clients that send to its project."""
+    import gc  # noqa: PLC0415
 
-    kind, key = names.get("Posthog"), names.get("PROJECT_API_KEY")
-    return [
-        found for found in gc.get_objects() if type(found) is kind and fields_of(found).get("api_key") == key
+    objects = gc.get_objects()
+    kinds = {type(found) for found in objects}
+    telemetry = {kind for kind in kinds if kind.__dict__.get("__module__") == TELEMETRY_MODULE}
+    client = {kind for kind in kinds if is_posthog_class(kind)}
+    return [found for found in objects if type(found) in telemetry], [
+        found for found in objects if type(found) in client and fields_of(found).get("api_key") == key
     ]
 
 
@@ -163,8 +175,7 @@ def _stop(client: Any) -> None:
 
 def native_in_place() -> bool:
     """Whether Mem0's own telemetry would be the one that sends: its module is loaded, and it is not the drop-in."""
-    module = sys.modules.get(TELEMETRY_MODULE)
-    return module is not None and module.__name__ == TELEMETRY_MODULE
+    return is_mem0s(sys.modules.get(TELEMETRY_MODULE))
 
 
 _private_copy: list[ModuleType] = []

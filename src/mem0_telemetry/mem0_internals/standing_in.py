@@ -8,24 +8,34 @@ from mem0_telemetry._guard import guard
 from mem0_telemetry.mem0_internals import import_hook
 from mem0_telemetry.mem0_internals.names import (
     HOLDERS,
+    LEADS_THROUGH,
     MAIN_MODULE,
     MIGRATIONS_COLLECTION,
     NATIVE_NAMES,
     PARENT_PACKAGE,
     TELEMETRY_MODULE,
+    Replacement,
+    silent,
 )
 from mem0_telemetry.mem0_internals.native_module import close_without_waiting, run_native
+from mem0_telemetry.mem0_internals.ownership import is_mem0s, is_module, is_ours, is_replaceable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import ModuleType
     from typing import Any
+
+    _Place = tuple[str, dict[str, Any], str, Replacement]
+
+_ORIGINALS = "__mem0_telemetry_originals__"
+"""Where a module keeps what of Mem0's was replaced in it, for any copy of this package to give back."""
 
 
 class StandIn:
     """Puts a drop-in module in the place of Mem0's own telemetry module, and takes it out again.
 
+    Writes over what is Mem0's own or ours, name by name: what the application has put in such a place stays there.
     Not thread-safe: the caller (`instrument`, `uninstrument`) holds a lock.
 
     Args:
@@ -39,7 +49,8 @@ class StandIn:
     def __init__(self, drop_in: ModuleType, *, found: Callable[[ModuleType], None]) -> None:
         self._drop_in = drop_in
         self._found = found
-        self._native_names: dict[str, object] = {}
+        self._own = {name: getattr(drop_in, name) for name in NATIVE_NAMES}
+        self._silenced: set[str] = set()
         self.native: ModuleType | None = None
         self.active = False
 
@@ -69,24 +80,66 @@ class StandIn:
         import_hook.forget(TELEMETRY_MODULE, self._take_over)
         for name in HOLDERS:
             import_hook.forget(name, self._repoint)
-        loaded = [sys.modules[name] for name in HOLDERS if name in sys.modules]
-        if TELEMETRY_MODULE in sys.modules or loaded:
-            self._give_back(loaded, opted_out=opted_out)
-        self.native = None
+        ours = [place for place in _places() if is_ours(place[1][place[2]])]
+        native, self.native = self.native, None
+        self._silenced = set()
+        if native is None and ours:
+            native = run_native(private=False)
+            vars(native)["MEM0_TELEMETRY"] = True
+        if native is not None:
+            if opted_out:
+                vars(native)["MEM0_TELEMETRY"] = False
+            self._give_back(native, ours)
+
+    def _give_back(self, native: ModuleType, ours: list[_Place]) -> None:
+        names = vars(native)
+        for name, original in names.pop(_ORIGINALS, {}).items():
+            if is_ours(names.get(name)):
+                names[name] = original
+        sys.modules.setdefault(TELEMETRY_MODULE, native)
+        for _, namespace, name, replacement in ours:
+            kept = namespace.get(_ORIGINALS, {})
+            namespace[name] = kept[name] if name in kept else replacement.give_back(name, native)
+        for name in NATIVE_NAMES:  # last: it was put into our module, and no holder had it
+            written = getattr(self._drop_in, name)
+            if not is_ours(written) and is_replaceable(names.get(name)):
+                names[name] = written
+        main = sys.modules.get(MAIN_MODULE)
+        factory = vars(main).get("VectorStoreFactory") if is_module(main) else None
+        if type(factory) is type and "_without_migrations" in vars(factory):
+            vars(main)["VectorStoreFactory"] = factory.__base__
+
+    def not_replaced(self) -> tuple[str, ...]:
+        """Return the names of Mem0's that hold something of the application's while we stand in."""
+        if not self.active:
+            return ()
+        held = [(label, namespace[name]) for label, namespace, name, _ in _places()]
+        seen = sys.modules.get(TELEMETRY_MODULE)
+        if is_module(seen) and is_replaceable(seen):
+            names = vars(seen)
+            held += [(f"{TELEMETRY_MODULE}.{name}", names[name]) for name in NATIVE_NAMES if name in names]
+        owned = [label for label, value in held if value is not False and not is_replaceable(value)]
+        return tuple(dict.fromkeys(owned))
 
     def _take_over(self, native: ModuleType) -> None:
         if not self.active:
             return
-        self.native = native
-        self._found(native)
-        with guard("closing Mem0's own telemetry"):
-            close_without_waiting(native)
-        names = vars(native)
-        for name in NATIVE_NAMES:
-            if name in names:
-                self._native_names[name] = names[name]
-                names[name] = getattr(self._drop_in, name)
-        self._enter(self._drop_in)
+        entered = self._drop_in
+        if is_mem0s(native):
+            names = vars(native)
+            owned = {name for name in NATIVE_NAMES if name in names and not is_replaceable(names[name])}
+            self._silenced = {name for name, through in LEADS_THROUGH.items() if through & owned}
+            self.native = native
+            self._found(native)
+            with guard("closing Mem0's own telemetry"):
+                close_without_waiting(native, everywhere=_is_held_otherwise(names))
+            for name in NATIVE_NAMES:
+                self._replace(names, name, _SAME_NAME)
+            if owned:  # whoever imports a name of it later is to find the application's
+                entered = native
+        for _, namespace, name, replacement in _places():
+            if replacement is _WHOLE_MODULE and is_replaceable(namespace[name]):
+                namespace[name] = entered
 
     def _repoint(self, module: ModuleType) -> None:
         """Give the holder `module` the drop-in's values; called right after its own code has run."""
@@ -94,36 +147,44 @@ class StandIn:
             return
         names = vars(module)
         for name, replacement in HOLDERS[module.__name__].items():
-            if name in names:
-                names[name] = replacement.stand_in(name, self._drop_in)
-        if module.__name__ == MAIN_MODULE and "MEM0_TELEMETRY" not in names and "VectorStoreFactory" in names:
-            names["VectorStoreFactory"] = _without_migrations(names["VectorStoreFactory"])
+            self._replace(names, name, replacement)
+        if module.__name__ == MAIN_MODULE and "MEM0_TELEMETRY" not in names:
+            factory = names.get("VectorStoreFactory")
+            if type(factory) is type and factory.__module__.startswith("mem0."):
+                names["VectorStoreFactory"] = _without_migrations(factory)
 
-    def _give_back(self, holders: list[ModuleType], *, opted_out: bool) -> None:
-        native = self.native or run_native(private=False)
-        names = vars(native)
-        names.update(self._native_names)
-        self._native_names.clear()
-        if opted_out:
-            names["MEM0_TELEMETRY"] = False
-        elif self.native is None:
-            names["MEM0_TELEMETRY"] = True
-        self._enter(native)
-        for holder in holders:
-            held = vars(holder)
-            for name, replacement in HOLDERS[holder.__name__].items():
-                if name in held:
-                    held[name] = replacement.give_back(name, native)
-            factory = held.get("VectorStoreFactory")
-            if isinstance(factory, type) and "_without_migrations" in vars(factory):
-                held["VectorStoreFactory"] = factory.__base__
+    def _replace(self, names: dict[str, Any], name: str, replacement: Replacement) -> None:
+        """Write over a name of a module of Mem0's, unless it holds something of the application's."""
+        if name not in names or not is_replaceable(names[name]):
+            return
+        if is_mem0s(names[name]):
+            names.setdefault(_ORIGINALS, {})[name] = names[name]
+        value = silent if name in self._silenced else replacement.stand_in(name, self._drop_in)
+        names[name] = (
+            value if is_ours(value) else self._own[name]
+        )  # what was written into ours is not for others
 
-    @staticmethod
-    def _enter(module: ModuleType) -> None:
-        sys.modules[TELEMETRY_MODULE] = module
-        parent = sys.modules.get(PARENT_PACKAGE)
-        if parent is not None:
-            vars(parent)["telemetry"] = module
+
+def _places() -> Iterator[_Place]:
+    """Where Mem0 holds names of its telemetry, as far as it is loaded: a label, a namespace, and the name in it."""
+    parent = sys.modules.get(PARENT_PACKAGE)
+    places: list[_Place] = [
+        (TELEMETRY_MODULE, sys.modules, TELEMETRY_MODULE, _WHOLE_MODULE),
+        (TELEMETRY_MODULE, vars(parent) if is_module(parent) else {}, "telemetry", _WHOLE_MODULE),
+    ]
+    for holder, names in HOLDERS.items():
+        module = sys.modules.get(holder)
+        namespace = vars(module) if is_module(module) else {}
+        places += [(f"{holder}.{name}", namespace, name, names[name]) for name in names]
+    return (place for place in places if place[2] in place[1])
+
+
+def _is_held_otherwise(native: dict[str, Any]) -> bool:
+    """Whether a name of Mem0's is not what its module has: replaced, or from before a reload."""
+    return any(
+        replacement is not _WHOLE_MODULE and namespace[name] is not native.get(name, namespace[name])
+        for _, namespace, name, replacement in _places()
+    ) or not all(is_mem0s(native[name]) for name in NATIVE_NAMES if name in native)
 
 
 def _without_migrations(factory: Any) -> Any:
@@ -140,3 +201,7 @@ def _without_migrations(factory: Any) -> Any:
             return factory.create(provider_name, config)
 
     return VectorStoreFactory
+
+
+_WHOLE_MODULE = Replacement(whole_module=True)
+_SAME_NAME = Replacement()

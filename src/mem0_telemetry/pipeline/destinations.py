@@ -129,6 +129,10 @@ def resolve(environ: Mapping[str, str]) -> Destinations:
             configs.append(reader(name, environ))
         except UnusableError as error:
             problems.append(str(error))
+    if unread := env.unread(environ):
+        # It may be a no that is spelled wrong: destinations of the operator's own keep what they get.
+        configs = [config for config in configs if config.name != "posthog"]
+        problems.append(env.problem_of_unread(unread))
     return Destinations(tuple(configs), tuple(problems), none=False)
 
 

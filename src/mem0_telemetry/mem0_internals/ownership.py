@@ -1,0 +1,90 @@
+"""Tell what is Mem0's own, or ours, from what the application has put in its place.
+
+Nothing here runs code of the value that is judged, and no mock is asked: it would say yes to everything.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from mem0_telemetry.mem0_internals.names import MARK, PARENT_PACKAGE, TELEMETRY_MODULE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any, TypeGuard
+
+_FunctionType = type(lambda: None)
+_FIELDS = {"posthog", "user_id"}
+
+
+def is_module(value: object) -> TypeGuard[ModuleType]:
+    """Whether a value is really a module: `isinstance` believes what a mock says."""
+    return issubclass(type(value), type(sys))
+
+
+def is_ours(value: object) -> bool:
+    """Whether a value is of this package, or of another copy of it in this process."""
+    return _is_own(value, _is_our_function) or (
+        (vars(value) if is_module(value) else vars(type(value))).get(MARK) is True
+    )
+
+
+def is_mem0s(value: object) -> bool:
+    """Whether a value comes from the code of Mem0's telemetry module; also one that a reload has left behind.
+
+    What wraps, patches or extends one of Mem0's is the application's.
+    """
+    if is_module(value):
+        names = vars(value)
+        return names.get("__name__") == TELEMETRY_MODULE and names.get("__file__") in _own_files()
+    return _is_own(value, _is_mem0s_function)
+
+
+def is_replaceable(value: object) -> bool:
+    """Whether nothing of the application's is lost where `value` is written over."""
+    return value is True or is_ours(value) or is_mem0s(value)
+
+
+def is_posthog_class(cls: type) -> bool:
+    """Whether a class is a client of PostHog's library, or a subclass of one."""
+    return any(str(base.__dict__.get("__module__")).partition(".")[0] == "posthog" for base in cls.__mro__)
+
+
+def _is_own(value: object, is_function: Callable[[object], bool]) -> bool:
+    """Judge a function, a class by all its methods, or an instance of such a class by its fields."""
+    kind = type(value)
+    if kind is _FunctionType:
+        return is_function(value)
+    if kind is type:
+        methods = [
+            found
+            for name, found in vars(value).items()
+            if name == "__init__" or not (name.startswith("__") and name.endswith("__"))
+        ]
+        return bool(methods) and all(is_function(getattr(found, "fget", found)) for found in methods)
+    if type(kind) is not type or not _is_own(kind, is_function):
+        return False
+    fields = vars(value)
+    client = type(fields.get("posthog"))
+    return fields.keys() <= _FIELDS and (
+        client is type(None) or is_posthog_class(client) or client.__dict__.get(MARK) is True
+    )
+
+
+def _is_our_function(value: Any) -> bool:
+    # Not by an attribute of the function: `functools.wraps` copies those to a wrapper.
+    return type(value) is _FunctionType and value.__globals__.get(MARK) is True
+
+
+def _is_mem0s_function(value: Any) -> bool:
+    return type(value) is _FunctionType and value.__code__.co_filename in _own_files()
+
+
+def _own_files() -> list[str]:
+    """Where the code of Mem0's telemetry module is: in the directories of its package."""
+    package = sys.modules.get(PARENT_PACKAGE)
+    paths = vars(package).get("__path__", ()) if is_module(package) else ()
+    return [os.path.join(path, "telemetry.py") for path in paths]  # noqa: PTH118  # `pathlib` costs 10 ms

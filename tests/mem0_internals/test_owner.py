@@ -1,0 +1,320 @@
+"""What the application has put in the place of Mem0's telemetry stays there, with real Mem0 in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import posthog_environ, report_of, run_program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+PROGRAM = """
+import functools, json, os, sys, types
+from unittest.mock import MagicMock, Mock
+os.environ["MEM0_TELEMETRY"] = "False"
+import mem0.memory.main, mem0.memory.notices, mem0.client.main, mem0_telemetry  # with all that they import
+import opentelemetry.sdk._logs, posthog, requests
+del os.environ["MEM0_TELEMETRY"]
+for name in [name for name in sys.modules if name.split(".")[0] in ("mem0", "mem0_telemetry")]:
+    del sys.modules[name]
+noop = lambda *a, **k: None
+def wrapper_of(function):
+    return functools.wraps(function)(lambda *a, **k: function(*a, **k))
+class Stub:
+    posthog = user_id = None
+    def __init__(self, *a, **k): pass
+    capture_event = capture_identify = close = noop
+
+def play(number, setup, before):
+    os.environ.update(MEM0_DIR=os.environ["HOME"] + f"/{number}", MEM0_TELEMETRY_POSTHOG_API_KEY=f"phc_{number}")
+    import mem0_telemetry
+    if before:
+        mem0_telemetry.instrument()
+    import mem0, mem0.memory.notices
+    import mem0.memory.main as main, mem0.client.main as client
+    from mem0.memory import telemetry
+    names = {**globals(), **locals()}
+    exec(setup, names)
+    where = names["WHERE"] if isinstance(names["WHERE"], dict) else vars(names["WHERE"])
+    mine, kept = where[names["NAME"]], []
+    memory = type("Memory", (), {"api_version": "v1.1", "user_email": None})()
+    for step in ("instrument", "instrument", "uninstrument", "instrument", "uninstrument"):
+        getattr(mem0_telemetry, step)()
+        kept.append(where[names["NAME"]] is mine)
+        if step == "instrument":
+            main.capture_event("mem0.init", memory, {})
+            client.capture_client_event("client.init", memory, {})
+            told = mem0_telemetry.status().not_replaced
+    return [all(kept), mem0_telemetry.flush(60), *told]
+
+for number, (setup, before) in enumerate(json.loads(sys.stdin.read())):
+    if os.fork() == 0:
+        answer = ["failed"]
+        try:
+            answer = play(number, setup, before)
+        finally:
+            print(json.dumps(answer), flush=True)
+            os._exit(0)
+    os.wait()
+"""
+FUNCTION = "main.capture_event = {}; WHERE, NAME = main, 'capture_event'"
+MODULE = "telemetry.{0} = {1}; WHERE, NAME = telemetry, '{0}'"
+SETUPS = {
+    "a function": (FUNCTION.format("noop"), "client.init", "memory.main.capture_event"),
+    "a mock": (FUNCTION.format("MagicMock()"), "client.init", "memory.main.capture_event"),
+    "a partial": (FUNCTION.format("functools.partial(noop, 1)"), "client.init", "memory.main.capture_event"),
+    "a wrapper": (
+        FUNCTION.format("wrapper_of(main.capture_event)"),
+        "client.init",
+        "memory.main.capture_event",
+    ),
+    "a function of the hosted client": (
+        "client.capture_client_event = noop; WHERE, NAME = client, 'capture_client_event'",
+        "mem0.init",
+        "client.main.capture_client_event",
+    ),
+    "the client": (
+        "client.client_telemetry = Stub(); WHERE, NAME = client, 'client_telemetry'",
+        "mem0.init client.init",
+        "client.main.client_telemetry",
+    ),
+    "the notices' module": (
+        "mem0.memory.notices.telemetry_module = Mock(); WHERE, NAME = mem0.memory.notices, 'telemetry_module'",
+        "mem0.init client.init",
+        "memory.notices.telemetry_module",
+    ),
+    "a function of the module": (
+        MODULE.format("capture_event", "noop"),
+        "mem0.init client.init",  # `mem0.memory.main` has taken Mem0's own before, and would send with it
+        "memory.telemetry.capture_event",
+    ),
+    "the class": (
+        MODULE.format("AnonymousTelemetry", "Stub"),
+        "client.init",
+        "memory.telemetry.AnonymousTelemetry",
+    ),
+    "the getter": (
+        MODULE.format("_get_oss_telemetry", "noop"),
+        "client.init",
+        "memory.telemetry._get_oss_telemetry",
+    ),
+    "the module's client": (
+        MODULE.format("client_telemetry", "Stub()"),
+        "mem0.init",
+        "memory.telemetry.client_telemetry",
+    ),
+    "the module": (
+        "sys.modules['mem0.memory.telemetry'] = Mock(); WHERE, NAME = sys.modules, 'mem0.memory.telemetry'",
+        "mem0.init client.init",
+        "memory.telemetry",
+    ),
+    "the module's attribute": (
+        "mem0.memory.telemetry = types.ModuleType('x'); WHERE, NAME = mem0.memory, 'telemetry'",
+        "mem0.init client.init",
+        "memory.telemetry",
+    ),
+}
+
+
+def test_it_is_never_written_over(tmp_path: Path, server: CaptureServer) -> None:
+    """It stays in its place through `instrument()` and `uninstrument()`, whichever came first, and `status()` names it.
+
+    What it silences is not sent; every other place is replaced as ever.
+    """
+    cases = [(setup, before) for setup in SETUPS for before in (True, False)]
+    environ = posthog_environ(tmp_path, server.url)
+    given = json.dumps([(SETUPS[setup][0], before) for setup, before in cases])
+    command = [sys.executable, "-c", "import loopback_only\n" + PROGRAM]
+    result = run_program(command, environ, given=given)
+    lines = result.stdout.splitlines()
+    assert len(lines) == len(cases), result.stderr
+    wrong = []
+    for number, ((setup, before), line) in enumerate(zip(cases, lines, strict=True)):
+        _, sent, told = SETUPS[setup]
+        if setup == "a wrapper" and before:  # it wraps ours
+            sent = "mem0.init client.init"
+        requests = [r.json() for r in server.requests]
+        arrived = {e["event"] for r in requests if r["api_key"] == f"phc_{number}" for e in r["batch"]}
+        if json.loads(line) != [True, True, f"mem0.{told}"] or arrived != set(sent.split()):
+            wrong.append((setup, before, line, arrived))
+    assert wrong == []
+
+
+def test_a_no_op_that_was_there_before_mem0_is_imported_by_it(tmp_path: Path, server: CaptureServer) -> None:
+    """A no-op in Mem0's telemetry module reaches the modules that import it later, as without us."""
+    code = """
+        import json
+        from mem0.memory import telemetry
+        noop = telemetry.capture_event = lambda *a, **k: None
+        import sys
+        for name in [name for name in sys.modules if name == "mem0.memory.main"]:
+            del sys.modules[name]
+        import mem0_telemetry
+        mem0_telemetry.instrument()
+        import mem0.memory.main as main
+        print(json.dumps([main.capture_event is noop, sys.modules["mem0.memory.telemetry"].capture_event is noop]))
+    """
+    assert report_of(code, posthog_environ(tmp_path, server.url), listening=False) == [True, True]
+
+
+def test_a_no_op_put_into_the_drop_in_outlives_it(tmp_path: Path) -> None:
+    """A no-op that was written to `mem0.memory.telemetry` while we were in place is in Mem0's own module afterwards."""
+    code = """
+        import json, mem0_telemetry
+        mem0_telemetry.instrument()
+        from mem0.memory import telemetry
+        noop = telemetry.capture_event = lambda *a, **k: None
+        mem0_telemetry.uninstrument()
+        import mem0, sys
+        print(json.dumps([mem0.memory.telemetry.capture_event is noop, sys.modules[
+            "mem0.memory.telemetry"] is not telemetry]))
+    """
+    assert report_of(code, posthog_environ(tmp_path, "http://127.0.0.1:9"), listening=False) == [True, True]
+
+
+NATIVE = """
+import atexit, functools, importlib, json, sys
+import posthog
+clients = []
+class Local(posthog.Posthog):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **{**kwargs, "host": "http://127.0.0.1:9"})
+        clients.append(self)
+posthog.Posthog = Local
+import mem0
+import mem0.memory.main as main
+from mem0.memory import telemetry as native
+memory = type("Memory", (), {"collection_name": "c", "api_version": "v1.1"})()
+"""
+
+
+@pytest.mark.parametrize("off", ["DO_NOT_TRACK", ""])
+def test_a_tracers_wrapper_leads_nowhere(off: str, tmp_path: Path, server: CaptureServer) -> None:
+    """Beneath a tracer's wrapper around Mem0's function the client is closed, and Mem0's flag is off while we are."""
+    code = f"""{NATIVE}
+native._get_oss_telemetry().posthog.capture("x", distinct_id="y")
+calls, inner = [], main.capture_event
+@functools.wraps(inner)
+def traced(*a, **k):
+    calls.append(a)
+    return inner(*a, **k)
+main.capture_event = native.capture_event = traced
+import mem0_telemetry
+mem0_telemetry.instrument()
+main.capture_event("mem0.init", memory)
+flags = [native.MEM0_TELEMETRY]
+for value in (False, True):
+    mem0_telemetry.set_enabled(value)
+    flags.append(native.MEM0_TELEMETRY)
+print(json.dumps([
+    main.capture_event is traced, len(calls), flags, len(clients), [c.disabled for c in clients],
+    sum(lane.queue.qsize() for c in clients for lane in (getattr(c, "_lanes", None) or [c])),
+]))
+"""
+    environ = posthog_environ(tmp_path, server.url, **({off: "1"} if off else {}))
+    flags = [False] * 3 if off else [True, False, True]
+    assert report_of(code, environ, listening=False) == [True, 1, flags, 2, [True] * 2, 0]
+    assert server.events == []
+
+
+def test_what_a_reload_of_mem0s_module_left_behind_is_mem0s(tmp_path: Path, server: CaptureServer) -> None:
+    """After `importlib.reload` the old functions are still replaced, and the old clients are closed too."""
+    code = f"""{NATIVE}
+native._get_oss_telemetry()
+importlib.reload(native)
+import mem0_telemetry
+mem0_telemetry.instrument()
+main.capture_event("mem0.init", memory)
+done = mem0_telemetry.flush(60)
+from mem0_telemetry import telemetry as ours
+import mem0.client.main as client
+print(json.dumps([
+    done, main.capture_event is ours.capture_event, client.client_telemetry is ours.client_telemetry,
+    len(clients), [c.disabled for c in clients], list(mem0_telemetry.status().not_replaced),
+]))
+"""
+    found = report_of(code, posthog_environ(tmp_path, server.url), listening=False)
+    assert found == [True, True, True, 3, [True] * 3, []]
+    assert [event["event"] for event in server.events] == ["mem0.init"]
+
+
+def test_another_copy_of_the_package_is_replaced(tmp_path: Path, server: CaptureServer) -> None:
+    """A second copy takes the place of the first one, and gives Mem0 its own names back."""
+    code = """
+        import json, sys
+        import mem0.memory.main as main
+        from mem0.memory import telemetry as native
+        import mem0_telemetry
+        mem0_telemetry.instrument()
+        first = main.capture_event
+        for name in [name for name in sys.modules if name.startswith("mem0_telemetry")]:
+            del sys.modules[name]
+        sys.meta_path[:] = [finder for finder in sys.meta_path if "mem0_telemetry" not in type(finder).__module__]
+        import mem0_telemetry as second
+        second.instrument()
+        from mem0_telemetry import telemetry
+        replaced = main.capture_event is telemetry.capture_event is not first
+        told = second.status().not_replaced
+        second.uninstrument()
+        print(json.dumps([
+            replaced, list(told), main.capture_event.__module__, sys.modules["mem0.memory.telemetry"].__name__,
+        ]))
+    """
+    found = report_of(code, posthog_environ(tmp_path, server.url), listening=False)
+    assert found == [True, [], "mem0.memory.telemetry", "mem0.memory.telemetry"]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["instrumented before", "instrumented after"])
+@pytest.mark.parametrize("during", [True, False], ids=["during", "earlier"])
+def test_a_false_of_the_owners_stays(before: bool, during: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    """`MEM0_TELEMETRY = False` in `mem0.memory.main` is there after `uninstrument()`, whenever it was written."""
+    instrument = "import mem0_telemetry; mem0_telemetry.instrument()"
+    write = "import mem0.memory.main as main; main.MEM0_TELEMETRY = False"
+    code = f"""
+        import json
+        {instrument if before else "import mem0.memory.main"}
+        {"pass" if during else write}
+        {instrument}
+        {write if during else "pass"}
+        mem0_telemetry.uninstrument()
+        import mem0.memory.main as main
+        print(json.dumps([main.MEM0_TELEMETRY, main.capture_event.__module__]))
+    """
+    found = report_of(code, posthog_environ(tmp_path, "http://127.0.0.1:9"), listening=False)
+    assert found == [False, "mem0.memory.telemetry"]
+
+
+MOCKS = (
+    "m = MagicMock(); sys.modules.update({n: m for n in ('mem0', 'mem0.memory', 'mem0.memory.telemetry', MAIN)})",
+    "sys.modules['mem0'] = None",
+    "sys.modules['mem0.memory.telemetry'] = sys.modules[MAIN] = None",
+    "t = types.ModuleType('mem0.memory.telemetry'); sys.modules['mem0.memory.telemetry'] = t",
+    "sys.modules['mem0.memory.telemetry'] = object()",
+    "sys.modules['mem0.memory'] = types.SimpleNamespace(); sys.modules[MAIN] = Mock(spec=types.ModuleType)",
+)
+
+
+@pytest.mark.parametrize("setup", MOCKS)
+def test_mocks_in_place_of_mem0(setup: str, tmp_path: Path) -> None:
+    """No public function raises or says anything, whatever stands for Mem0's modules, and all of it stays."""
+    code = f"""
+        import json, sys, types
+        from unittest.mock import MagicMock, Mock
+        MAIN = "mem0.memory.main"
+        {setup}
+        held = {{name: value for name, value in sys.modules.items() if name.startswith("mem0.") or name == "mem0"}}
+        import mem0_telemetry
+        mem0_telemetry.instrument()
+        mem0_telemetry.instrument()
+        enabled = mem0_telemetry.status().enabled
+        mem0_telemetry.uninstrument()
+        print(json.dumps([enabled, all(sys.modules.get(name) is value for name, value in held.items())]))
+    """
+    environ = posthog_environ(tmp_path, "http://127.0.0.1:9")
+    assert report_of(code, environ) == [True, True]

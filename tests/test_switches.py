@@ -1,0 +1,440 @@
+"""Each check between a call and the queue, in this process, where telemetry is on: pytest's own off hides nothing.
+
+`make mutants-switches` takes out one check at a time: a test here, or of the truth table, has to notice it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import mem0_telemetry
+from mem0_telemetry import _guard, _state, environment_variables
+from mem0_telemetry.pipeline import destinations
+from mem0_telemetry.pipeline import pipeline as pipeline_module
+from mem0_telemetry.policy import identity, notice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    Start = Callable[..., tuple[Any, Any]]
+
+NAMES = [
+    value for name, value in vars(environment_variables).items() if name.isupper() and type(value) is str
+]
+
+
+class Recorder:
+    """Takes a pipeline's place, and remembers what it is asked to do."""
+
+    def __init__(self, configs: Any = (), **given: Any) -> None:
+        self.configs, self.given = configs, given
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.dropped: dict[str, int] = {}
+        self.discarded = 0
+        self.installation_id: str | None = None
+        self.followed: list[str | None] = []
+
+    def put(self, name: str, attributes: Mapping[str, Any]) -> None:
+        """Remember an event."""
+        self.events.append((name, dict(attributes)))
+
+    def count_dropped(self, reason: str, count: int = 1) -> None:
+        """Count what is dropped."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def discard(self) -> None:
+        """Count that it was called."""
+        self.discarded += 1
+
+    def follow(self, installation_id: str | None) -> None:
+        """Remember what it was told."""
+        self.followed.append(installation_id)
+
+    def identity(self) -> SimpleNamespace:
+        """Make an id."""
+        return SimpleNamespace(id="made")
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Execute the drop-in anew in an environment where `MEM0_TELEMETRY` is `true`; what is built is a `Recorder`."""
+    monkeypatch.setattr(pipeline_module, "Pipeline", Recorder)
+    monkeypatch.setattr(_guard, "_reported", set())
+
+    def executed(**environ: str | None) -> tuple[Any, Any]:
+        for name in NAMES:
+            if name != "MEM0_DIR":
+                monkeypatch.delenv(name, raising=False)
+        for name, value in {"MEM0_TELEMETRY": "true", "MEM0_TELEMETRY_SAMPLE_RATE": "1", **environ}.items():
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        for name in ("_usage", "telemetry"):
+            monkeypatch.setattr(mem0_telemetry, name, None, raising=False)
+            monkeypatch.delitem(sys.modules, f"mem0_telemetry.{name}", raising=False)
+        telemetry = importlib.import_module("mem0_telemetry.telemetry")
+        for name in ("_usage", "telemetry"):  # so that it goes with the test
+            monkeypatch.setitem(
+                sys.modules, f"mem0_telemetry.{name}", sys.modules.pop(f"mem0_telemetry.{name}")
+            )
+        return telemetry, telemetry._usage
+
+    return executed
+
+
+def call(telemetry: Any, usage: Any) -> list[str]:
+    """Make one call of each kind that Mem0 makes; answer the names of what was queued."""
+    already = len(usage.pipeline.events) if usage.pipeline else 0
+    telemetry.capture_event("mem0.init", object(), {})
+    telemetry.capture_client_event("client.init", object(), {})
+    telemetry.AnonymousTelemetry().capture_event("mem0.reset", {})
+    return [name for name, _ in usage.pipeline.events[already:]] if usage.pipeline else []
+
+
+ALL = ["mem0.init", "mem0.client.init", "mem0.reset"]
+
+
+def test_on(start: Start) -> None:
+    """Switched on, each call is queued, with what was passed, and the decision says who decided."""
+    telemetry, usage = start()
+    assert telemetry.MEM0_TELEMETRY is True
+    assert call(telemetry, usage) == ALL
+    assert (usage.consent().enabled, usage.consent().source) == (True, "MEM0_TELEMETRY")
+    assert not usage.leaves_off()
+    assert usage.pipeline.dropped == {}
+    assert usage.chosen.configs == usage.pipeline.configs != ()
+    telemetry.capture_event("mem0.search", object(), {"sync_type": "sync"})
+    telemetry.capture_event("mem0.search", object(), [("sync_type", "sync")])
+    assert [event["mem0.sync_type"] for _, event in usage.pipeline.events[3:4]] == ["sync"]
+    assert "mem0.sync_type" not in usage.pipeline.events[4][1]
+
+
+@pytest.mark.parametrize(
+    ("environ", "source"),
+    [
+        ({"MEM0_TELEMETRY": "False"}, "MEM0_TELEMETRY"),
+        ({"DO_NOT_TRACK": "1"}, "DO_NOT_TRACK"),
+        ({"OTEL_SDK_DISABLED": "true"}, "OTEL_SDK_DISABLED"),
+        ({"MEM0_TELEMETRY": None}, "PYTEST_VERSION"),
+        ({"MEM0_TELEMETRY_EXPORTER": "none"}, "destination"),
+        ({"MEM0_TELEMTRY": "False"}, "destination"),
+    ],
+    ids=str,
+)
+def test_off_from_the_start(
+    environ: dict[str, str | None], source: str, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Off in the environment is off for each call, for the handle and the ids, and stays off when it is withdrawn."""
+    monkeypatch.setenv("PYTEST_VERSION", "9")
+    reads: list[str] = []
+    real = _state.read
+    monkeypatch.setattr(_state, "read", lambda directory: reads.append(directory) or real(directory))
+    telemetry, usage = start(PYTEST_VERSION="9", **environ)
+    monkeypatch.setenv("MEM0_TELEMETRY", "true")
+    for name in ("DO_NOT_TRACK", "OTEL_SDK_DISABLED", "MEM0_TELEMETRY_EXPORTER", "MEM0_TELEMTRY"):
+        monkeypatch.delenv(name, raising=False)
+    assert bool(reads) == (source == "destination")
+    assert usage.consult().source == source
+    check_off(telemetry, usage)
+    assert usage.consent().source == source
+    assert usage.pipeline is None
+    assert telemetry.MEM0_TELEMETRY is (environ.get("MEM0_TELEMETRY", "") != "False")
+
+
+def check_off(telemetry: Any, usage: Any) -> None:
+    """Nothing is queued or looked at, and there is neither handle nor id."""
+    seen: list[object] = []
+    telemetry._usage.observe, observe = (lambda *call: seen.append(call)), telemetry._usage.observe
+    assert call(telemetry, usage) == []
+    telemetry._usage.observe = observe
+    assert seen == []
+    assert telemetry.AnonymousTelemetry().posthog is None
+    assert telemetry.AnonymousTelemetry().user_id is None
+    assert telemetry.get_or_create_user_id() is None
+    assert usage.make_installation_id() is None
+    assert usage.leaves_off()
+    assert not usage.consent().enabled
+
+
+@pytest.mark.parametrize("value", [False, "False", "off", None, 0, 1])
+def test_the_flag(value: object, start: Start) -> None:
+    """Anything but `True` and its spellings is off at the next call; `True` withdraws it; a reload keeps it."""
+    telemetry, usage = start()
+    anonymous = telemetry.AnonymousTelemetry()
+    telemetry.MEM0_TELEMETRY = value
+    check_off(telemetry, usage)
+    anonymous.capture_event("mem0.reset")
+    assert usage.consent().source == "set_enabled"
+    importlib.reload(telemetry)
+    assert telemetry.MEM0_TELEMETRY is value
+    assert not usage.flag()
+    telemetry.MEM0_TELEMETRY = "yes"
+    assert call(telemetry, usage) == ALL
+
+
+def test_set_enabled(start: Start) -> None:
+    """Off discards and holds; on withdraws only that, and discards nothing."""
+    telemetry, usage = start()
+    mem0_telemetry.set_enabled("false")
+    anonymous = telemetry.AnonymousTelemetry()
+    check_off(telemetry, usage)
+    mem0_telemetry.set_enabled("true")
+    assert call(telemetry, usage) == ALL
+    mem0_telemetry.set_enabled(enabled=False)
+    assert (usage.consult().enabled, usage.off, usage.pipeline.discarded) == (True, True, 1)
+    telemetry.MEM0_TELEMETRY = True
+    anonymous.posthog = object()
+    anonymous.capture_event("mem0.reset")
+    assert telemetry.get_or_create_user_id() is None
+    check_off(telemetry, usage)
+    mem0_telemetry.set_enabled(enabled=True)
+    assert usage.pipeline.discarded == 1
+    assert call(telemetry, usage) == ALL
+
+
+def test_the_environment_counts_until_the_first_event(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is set before the first event is off; what is set after it is not looked at again by a call."""
+    telemetry, usage = start()
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    assert usage.consent().enabled  # nobody asked yet
+    assert call(telemetry, usage) == []
+    assert usage.consent().source == "DO_NOT_TRACK"
+    telemetry, usage = start()
+    assert call(telemetry, usage) == ALL
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    assert call(telemetry, usage) == ALL
+
+
+def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stored no is off; it is read when asked to, never on an event, and at each batch."""
+    telemetry, usage = start()
+    assert call(telemetry, usage) == ALL
+    allowed = usage.pipeline.given["allowed"]
+    assert allowed() is True
+    assert usage.pipeline.followed == [None]
+    write_state(disabled=True)
+    assert allowed() is False
+    assert usage.consult(read_state=False).enabled
+    assert not usage.consult().enabled
+    write_state(disabled=False)
+    assert allowed() is False  # once off it stays off
+    write_state(disabled=True)
+    telemetry, usage = start()
+    check_off(telemetry, usage)
+    assert usage.consent().source == "state.json"
+    usage = type(usage)()
+    assert usage.consult(read_state=False).source == "state.json"
+    assert type(usage)().consent().source == "state.json"
+    write_state(disabled=False)
+    telemetry, usage = start()
+    usage.pipeline = None
+    monkeypatch.setattr(
+        pipeline_module, "Pipeline", lambda configs, **given: (given["allowed"](), Recorder(configs))[1]
+    )
+    assert call(telemetry, usage) == ALL  # asked while it is built, it follows nobody
+
+
+def write_state(**fields: Any) -> None:
+    """What another process stores."""
+    directory = Path(_state.telemetry_dir(_state.mem0_dir(os.environ)))
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory.joinpath("state.json").write_text(json.dumps(fields))
+
+
+def test_the_flag_of_mem0s_own_module(start: Start) -> None:
+    """A `False` in Mem0's own module counts, and its flag is off while we are; what was on is on again after that."""
+    telemetry, usage = start()
+    native = ModuleType("native")
+    native.MEM0_TELEMETRY = True
+    usage.meet_native(native)
+    assert call(telemetry, usage) == ALL
+    native.MEM0_TELEMETRY = False
+    assert call(telemetry, usage) == []
+    assert usage.consent().source == "set_enabled"
+    usage.set_enabled(False)
+    usage.set_enabled(True)
+    assert native.MEM0_TELEMETRY is False  # the application's
+    native.MEM0_TELEMETRY = True
+    usage.set_enabled(False)
+    assert native.MEM0_TELEMETRY is False
+    usage.set_enabled(True)
+    assert native.MEM0_TELEMETRY is True
+    usage.set_enabled(False)
+    usage.meet_native(None)
+    assert native.MEM0_TELEMETRY is False
+    native.MEM0_TELEMETRY = True
+    usage.meet_native(native)
+    assert native.MEM0_TELEMETRY is False
+
+
+@pytest.mark.parametrize("name", ["AnonymousTelemetry", "_get_oss_telemetry", "client_telemetry"])
+def test_what_the_application_put_behind_a_call(name: str, start: Start) -> None:
+    """Where Mem0's own would hand an event to what the application put there, nothing is recorded of it."""
+    telemetry, usage = start()
+    stub = SimpleNamespace(capture_event=lambda *_: None)
+    setattr(telemetry, name, lambda *_: stub)
+    expected = ["mem0.init"] if name == "client_telemetry" else ["mem0.client.init"]
+    assert call(telemetry, usage)[:1] == expected
+    importlib.reload(telemetry)
+    assert (telemetry.client_telemetry is telemetry._own_client) == (name != "client_telemetry")
+
+
+def test_sampling(start: Start) -> None:
+    """Hot events of `Memory` are sampled, and say so; others are not."""
+    telemetry, usage = start(MEM0_TELEMETRY_SAMPLE_RATE="0")
+    telemetry.capture_event("mem0.search", object(), {})
+    telemetry.capture_event("mem0.init", object(), {})
+    telemetry.capture_client_event("client.search", object(), {})
+    usage_module = sys.modules["mem0_telemetry._usage"]
+    usage_module.keep = lambda rate: rate == 0.5
+    telemetry.MEM0_TELEMETRY_SAMPLE_RATE = 0.5
+    telemetry.capture_event("mem0.search", object(), {})
+    telemetry.capture_event("mem0.init", object(), {})
+    rates = [(name, event.get("mem0.sample_rate")) for name, event in usage.pipeline.events]
+    names = ["mem0.init", "mem0.client.search", "mem0.search", "mem0.init"]
+    assert rates == list(zip(names, (1.0, None, 0.5, 1.0), strict=True))
+
+
+def test_drops_are_counted(start: Start) -> None:
+    """What the registry does not know is counted, before there is a pipeline and after."""
+    telemetry, usage = start()
+    telemetry.capture_event("unheard", object(), {})
+    assert usage.dropped_before() == {"unknown_event": 1}
+    assert call(telemetry, usage) == ALL
+    telemetry.capture_event("unheard", object(), {})
+    assert usage.pipeline.dropped == {"unknown_event": 2}
+    pipeline, usage.pipeline = usage.pipeline, None
+
+    @contextmanager
+    def built_meanwhile() -> Iterator[None]:
+        usage.pipeline = pipeline
+        yield
+
+    usage._lock = SimpleNamespace(of_this_process=built_meanwhile)
+    usage.drop("unknown_event")
+    assert usage.pipeline.dropped == {"unknown_event": 3}
+
+
+def test_a_dry_run_builds_nothing(
+    start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun as a dry run, it stays one: events are printed, and no pipeline is built, whoever asks."""
+    telemetry, usage = start(MEM0_TELEMETRY_DEBUG="1")
+    monkeypatch.delenv("MEM0_TELEMETRY_DEBUG")
+    usage.consult()
+    assert call(telemetry, usage) == []
+    assert capsys.readouterr().err.count("\n") >= 3
+    assert usage.ensure_pipeline() is None
+    assert not usage._is_admitted()
+    assert usage.make_installation_id() is None
+    telemetry, usage = start()
+    usage.off = True
+    assert not usage._is_admitted()
+    assert usage.ensure_pipeline() is None
+
+
+def test_the_run_that_shows_the_notice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It records nothing, and says why; whether it was shown is read from the state."""
+    asked: list[Any] = []
+    monkeypatch.setattr(notice, "admits", lambda *_, **given: asked.append(given) or False)
+    write_state(disabled=False)
+    telemetry, usage = start()
+    native = ModuleType("native")
+    native.MEM0_TELEMETRY = True
+    usage.meet_native(native)
+    assert call(telemetry, usage) == []
+    assert (usage.consent().source, usage.off, native.MEM0_TELEMETRY) == (notice.SOURCE, True, False)
+    assert asked[0]["vendor"] is True
+    assert asked[0]["state"] is usage._state
+    usage = type(usage)()
+    usage._is_admitted()
+    assert asked[1]["state"] == _state.State()
+
+
+def test_a_pipeline_is_built_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What interrupts the building neither builds nor waits, and is counted; where it fails, telemetry is off."""
+    telemetry, usage = start()
+
+    def interrupted(*_: object, **given: Any) -> Recorder:
+        assert usage.ensure_pipeline() is None
+        telemetry.capture_event("mem0.init", object(), {})
+        return Recorder(**given)
+
+    monkeypatch.setattr(pipeline_module, "Pipeline", interrupted)
+    assert call(telemetry, usage) == ALL
+    assert usage.pipeline.dropped == {"not_ready": 1}
+    built = usage.pipeline
+    usage._build_once()  # another thread was faster
+    assert usage.pipeline is built
+    monkeypatch.setattr(pipeline_module, "Pipeline", lambda *_, **__: 1 / 0)
+    telemetry, usage = start()
+    with pytest.raises(ZeroDivisionError):
+        telemetry.capture_event("mem0.init", object(), {})
+    assert (usage.consent().source, usage.off, usage.dropped_before()) == (
+        "opentelemetry-sdk",
+        True,
+        {"not_ready": 1},
+    )
+    assert call(telemetry, usage) == []
+    assert usage.dropped_before() == {"not_ready": 1}
+
+
+def test_ids(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The id is the running pipeline's, else the stored one, else none; making one is left to the pipeline."""
+    telemetry, usage = start()
+    assert telemetry.AnonymousTelemetry().user_id is None
+    monkeypatch.setattr(identity, "current", lambda _: SimpleNamespace(id="stored"))
+    assert telemetry.AnonymousTelemetry().user_id == "stored"
+    assert telemetry.get_or_create_user_id() == "made"
+    assert telemetry.AnonymousTelemetry().user_id == "stored"
+    usage.pipeline.installation_id = "running"
+    anonymous = telemetry.AnonymousTelemetry()
+    anonymous.user_id = "fixed"
+    assert anonymous.user_id == "running"
+    stored = SimpleNamespace(id=7, payload={"user_id": "in the store"})
+    store = SimpleNamespace(list=lambda **_: [[stored]], get=lambda **_: stored, insert=lambda **_: None)
+    assert telemetry.get_or_create_user_id(store) != "made"
+    anonymous.close()
+    anonymous.capture_event("mem0.reset")
+    assert (anonymous.posthog, anonymous.user_id) == (None, None)
+    assert usage.pipeline.events == []
+    with pytest.raises(AttributeError):
+        telemetry.__path__  # noqa: B018
+
+
+def test_problems_are_told_once(
+    start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A problem is told when the drop-in is executed, or at the first event, or by `set_enabled`: each one once."""
+    telemetry, usage = start(MEM0_TELEMETRY_EXPORTER="posthgo", MEM0_TELEMETRY_EXIT_TIMEOUT="soon")
+    usage.warn()
+    assert len(warnings(caplog)) == 1
+    telemetry, usage = start()
+    monkeypatch.setenv("MEM0_TELEMETRY_EXPORTER", "console,late")
+    assert call(telemetry, usage) == ALL
+    assert len(warnings(caplog)) == 2
+    telemetry, usage = start()
+    monkeypatch.setenv("MEM0_TELEMETRY_EXPORTER", "console,later")
+    usage.set_enabled(True)
+    assert len(warnings(caplog)) == 3
+    usage.warns = False
+    usage.chosen = destinations.Destinations((), ("another",), none=False)
+    usage.warn()
+    assert len(warnings(caplog)) == 3
+    caplog.set_level("DEBUG", "mem0_telemetry")
+    telemetry, usage = start(MEM0_TELEMETRY_EXIT_TIMEOUT="soon")
+    assert call(telemetry, usage) == ALL
+    assert any("MEM0_TELEMETRY_EXIT_TIMEOUT" in record.getMessage() for record in caplog.records)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was said at WARNING."""
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
