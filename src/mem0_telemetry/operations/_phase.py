@@ -104,8 +104,6 @@ def _class_attributes(interface: str, cls: type) -> dict[str, AttributeValue]:
 def _look_up_class(interface: str, cls: type) -> dict[str, AttributeValue]:
     provider = mem0.provider_of(interface, cls)
     attributes: dict[str, AttributeValue] = {}
-    if interface in _semconv.PHASE_OPERATIONS:
-        attributes[_semconv.GEN_AI_OPERATION_NAME] = _semconv.PHASE_OPERATIONS[interface]
     if provider is not None and interface in _DATABASES:
         attributes[_semconv.DB_SYSTEM_NAME] = _semconv.DB_SYSTEM_NAMES.get(provider, provider)
     elif provider is not None:
