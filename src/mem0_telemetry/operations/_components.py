@@ -48,7 +48,10 @@ class Components:
         original = vars(owner)[name]
         is_stub = f"{owner.__module__}.{owner.__qualname__}.{name}" in mem0.INHERITED_STUBS
         if _wrappers.is_method(original) and not is_stub:
-            begin = _wrappers.Begin(_begin, PhaseMethod(interface, name, weakref.WeakKeyDictionary()))
+            span_name = _semconv.PHASE_NAMES[interface][name]
+            begin = _wrappers.Begin(
+                _begin, PhaseMethod(interface, name, span_name, weakref.WeakKeyDictionary())
+            )
             self._patches.replace(owner, name, _wrappers.recorded(original, begin))
 
 

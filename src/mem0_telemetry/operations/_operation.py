@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
     from opentelemetry.util.types import AttributeValue
 
-    from mem0_telemetry.operations._calls import Call, Method, PhaseMethod
+    from mem0_telemetry.operations._calls import Method, PhaseMethod
     from mem0_telemetry.operations._components import Components
     from mem0_telemetry.operations._settings import Settings
 
@@ -56,46 +56,46 @@ class Operation(CurrentSpan):
         """Return itself: an operation is a scope, as its phases are."""
         return self
 
-    def begin(self, call: Call, tracer: Tracer | None, components: Components) -> None:
+    def begin(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], tracer: Tracer | None, components: Components
+    ) -> None:
         """Start the span and the clock; make the components' calls phases where the span records."""
-        with guard("reading the labels of an operation"):
-            self._labels = _labels(call, self.instance)
-        attributes = {**self._labels, _semconv.CODE_FUNCTION_NAME: self._method.function}
-        with guard("reading the call of an operation"):
-            _read_request(call, self.instance, attributes)
-        kind = SpanKind.CLIENT if self._method.hosted else SpanKind.INTERNAL
-        is_recording = self._start(
-            tracer, str(self._labels[_semconv.GEN_AI_OPERATION_NAME]), attributes, kind
-        )
-        self._started = monotonic()
-        if not is_recording:
+        method = self._method
+        attributes = dict(method.attributes)
+        try:
+            if method.hosted or method.name == "add":
+                self._labels = _labels(method, self.instance, args, kwargs)
+                attributes.update(self._labels)
+            _read_request(method, self.instance, args, kwargs, attributes)
+        finally:
+            kind = SpanKind.CLIENT if method.hosted else SpanKind.INTERNAL
+            self._started = monotonic()
+            self._start(tracer, str(attributes[_semconv.GEN_AI_OPERATION_NAME]), attributes, kind)
+        if self.span is None:
             return
         self.tracer = tracer
         try:
-            if not self._method.hosted:
+            if not method.hosted:
                 components.meet(self.instance)
             if _content.is_captured():
                 with guard("reading the content of a call"):
-                    self._set(_request_content(call))
-            self._call_hook(self._settings.request_hook, call.args[1:], call.kwargs)
+                    self._set(_request_content(method, args, kwargs))
+            self._call_hook(self._settings.request_hook, args[1:], kwargs)
         except BaseException as error:  # Ctrl-C, say: it passes, and the span must not stay the current one
             self.fail(error)
             raise
 
-    def begin_phase(
-        self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Phase | None:
-        """Begin a phase of this operation; None where that fails."""
+    def begin_phase(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Phase:
+        """Begin a phase of this operation."""
+        phase = Phase(self, method, args[0])
         with guard("beginning a phase"):
-            phase = Phase(self, method, args[0])
             phase.begin(args, kwargs)
-            return phase
-        return None
+        return phase
 
     def succeed(self, result: Any) -> None:
         """End the operation with what it returned."""
         try:
-            if self.span is not None and self.span.is_recording():
+            if self.span is not None:
                 if self._method.name in _COUNTED_IN_RESULT:
                     with guard("reading the result of an operation"):
                         self._read_result(result)
@@ -107,19 +107,20 @@ class Operation(CurrentSpan):
         """End the operation with the exception that it raised."""
         try:
             with guard("reading the failure of an operation"):
-                self._labels = {**self._labels, _semconv.ERROR_TYPE: error_type(error)}
-                self._fail(error)
+                kind = error_type(error)
+                self._labels = {**self._labels, _semconv.ERROR_TYPE: kind}
+                self._fail(error, kind)
         finally:
             self._finish()
 
     def _finish(self) -> None:
         self.instance = self.tracer = None  # a task that outlives the operation would keep the object alive
-        try:
-            if self._histogram is not None:
-                with guard("recording the duration of an operation"):
+        with guard("ending an operation"):
+            try:
+                if self._histogram is not None:
                     self._histogram.record(monotonic() - self._started, self._labels)
-        finally:
-            self._end()
+            finally:
+                self._end()
 
     def _call_hook(self, hook: Any, *arguments: Any) -> None:
         if hook is not None:
@@ -135,14 +136,13 @@ class Operation(CurrentSpan):
             self._set({_semconv.GEN_AI_MEMORY_RECORDS: _content.records_json(records)})
 
 
-def _labels(call: Call, instance: object) -> Attributes:
+def _labels(method: Method, instance: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Attributes:
     """Return the attributes that span and histogram share."""
-    labels = call.method.labels
-    if call.method.name == "add" and mem0.creates_records(call.args, call.kwargs):
-        labels = {**labels, _semconv.GEN_AI_OPERATION_NAME: _semconv.CREATE_MEMORY}
-    if call.method.hosted:
-        host = mem0.own_attribute(instance, "host")
-        labels = {**labels, **_server_attributes(_content.text_of(host))}
+    labels = dict(method.labels)
+    if method.name == "add" and mem0.creates_records(args, kwargs):
+        labels[_semconv.GEN_AI_OPERATION_NAME] = _semconv.CREATE_MEMORY
+    if method.hosted:
+        labels.update(_server_attributes(_content.text_of(mem0.own_attribute(instance, "host"))))
     return labels
 
 
@@ -158,26 +158,32 @@ def _server_attributes(url: str) -> dict[str, AttributeValue]:
     return {_semconv.SERVER_ADDRESS: parts.hostname, **({_semconv.SERVER_PORT: port} if port else {})}
 
 
-def _read_request(call: Call, instance: object, attributes: dict[str, AttributeValue]) -> None:
+def _read_request(
+    method: Method,
+    instance: object,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    attributes: dict[str, AttributeValue],
+) -> None:
     """Add what a call says, without its content."""
     store = mem0.store_of(instance)
     if store is not None:
         attributes[_semconv.GEN_AI_MEMORY_STORE_ID] = _content.encodable(store)
-    parameter = call.method.parameter
-    if parameter == "memory_id":
-        subject = mem0.argument(parameter, 1, call.args, call.kwargs)
+    if method.parameter == "memory_id":
+        subject = mem0.argument("memory_id", 1, args, kwargs)
         if subject is not None:
             attributes[_semconv.GEN_AI_MEMORY_RECORD_ID] = _content.text_of(subject)
-            if call.method.name in _ONE_RECORD:
+            if method.name in _ONE_RECORD:
                 attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = 1
-    elif parameter == "memories":
-        subject = mem0.argument(parameter, 1, call.args, call.kwargs)
+    elif method.parameter == "memories":
+        subject = mem0.argument("memories", 1, args, kwargs)
         if isinstance(subject, list):
             attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = len(subject)
 
 
-def _request_content(call: Call) -> dict[str, AttributeValue]:
-    method, args, kwargs = call
+def _request_content(
+    method: Method, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, AttributeValue]:
     subject = mem0.argument(method.parameter, 1, args, kwargs) if method.parameter else None
     if method.name == "search" and isinstance(subject, str):
         return {_semconv.GEN_AI_MEMORY_QUERY_TEXT: _content.encodable(subject)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mem0_telemetry._guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._span import CurrentSpan
+from mem0_telemetry.operations._span import CurrentSpan, error_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,26 +36,27 @@ class Phase(CurrentSpan):
         """Start the span."""
         method = self._method
         attributes: dict[str, AttributeValue] = {}
-        with guard("reading the call of a phase"):
+        try:
             attributes.update(_class_attributes(method, type(self.component)))
             _read_request(method, args, kwargs, attributes)
-        self._start(self.operation.tracer, _semconv.PHASE_NAMES[method.interface][method.name], attributes)
+        finally:
+            self._start(self.operation.tracer, method.span_name, attributes)
 
     def succeed(self, result: Any) -> None:
         """End the phase with what the component returned."""
-        try:
-            with guard("reading the result of a phase"):
+        with guard("ending a phase"):
+            try:
                 self._set(_result_attributes(self._method, result))
-        finally:
-            self._end()
+            finally:
+                self._end()
 
     def fail(self, error: BaseException) -> None:
         """End the phase with the exception that the component raised, whatever Mem0 makes of it."""
-        try:
-            with guard("reading the failure of a phase"):
-                self._fail(error)
-        finally:
-            self._end()
+        with guard("ending a phase that failed"):
+            try:
+                self._fail(error, error_type(error))
+            finally:
+                self._end()
 
 
 def _class_attributes(method: PhaseMethod, cls: type) -> Mapping[str, AttributeValue]:

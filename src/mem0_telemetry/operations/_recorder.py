@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mem0_telemetry._guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.operations import _semconv, _signals
-from mem0_telemetry.operations._calls import Call, Method
+from mem0_telemetry.operations._calls import Method
 from mem0_telemetry.operations._components import Components
 from mem0_telemetry.operations._scope import CURRENT_SCOPE
 from mem0_telemetry.operations._wrappers import Begin, recorded
@@ -41,8 +41,8 @@ class Recorder:
         labels = {_semconv.GEN_AI_OPERATION_NAME: _semconv.OPERATION_NAMES[name]}
         if hosted:
             labels[_semconv.GEN_AI_PROVIDER_NAME] = _semconv.HOSTED_PROVIDER
-        function = f"{module}.{class_name}.{name}"
-        method = Method(name, mem0.METHODS[name], function, hosted, labels)
+        attributes = {**labels, _semconv.CODE_FUNCTION_NAME: f"{module}.{class_name}.{name}"}
+        method = Method(name, mem0.METHODS[name], hosted, labels, attributes)
         return recorded(original, Begin(self.begin, method))
 
     def signals(self) -> str:
@@ -64,16 +64,16 @@ class Recorder:
         scope = CURRENT_SCOPE.get()
         if scope is not None and scope.operation.instance is instance:
             return None
-        with guard("beginning an operation"):
-            if self._opentelemetry is None:
-                # Both import OpenTelemetry, which the application has imported already.
-                from mem0_telemetry.operations._operation import Operation  # noqa: PLC0415
-                from mem0_telemetry.operations._span import is_suppressed  # noqa: PLC0415
+        if self._opentelemetry is None:
+            # Both import OpenTelemetry, which the application has imported already.
+            from mem0_telemetry.operations._operation import Operation  # noqa: PLC0415
+            from mem0_telemetry.operations._span import is_suppressed  # noqa: PLC0415
 
-                self._opentelemetry = Operation, is_suppressed
-            new, is_suppressed = self._opentelemetry
-            if not is_suppressed():
-                operation = new(instance, method, histogram, self._settings)
-                operation.begin(Call(method, args, kwargs), tracer, self._components)
-                return operation
-        return None
+            self._opentelemetry = Operation, is_suppressed
+        new, is_suppressed = self._opentelemetry
+        if is_suppressed():
+            return None
+        operation = new(instance, method, histogram, self._settings)
+        with guard("beginning an operation"):
+            operation.begin(args, kwargs, tracer, self._components)
+        return operation

@@ -22,10 +22,8 @@ class UnderWay(Protocol):
     tracer: Tracer | None
     """Where the spans of its phases go; None where its own span does not record, and when it is over."""
 
-    def begin_phase(
-        self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Recording | None:
-        """Begin a phase of it; None where that fails."""
+    def begin_phase(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
+        """Begin a phase of it."""
 
 
 class Scope(Protocol):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
-from mem0_telemetry._guard import guard
 from mem0_telemetry.operations import _content, _semconv
 from mem0_telemetry.operations._scope import CURRENT_SCOPE
 from opentelemetry import context
@@ -31,36 +30,40 @@ class CurrentSpan:
 
     __slots__ = ("_context_token", "_scope_token", "span")
 
+    span: Span | None
+    """None where it does not record."""
+    _context_token: Token[context.Context] | None
+
     def _start(
         self,
         tracer: Tracer | None,
         name: str,
         attributes: Mapping[str, AttributeValue],
         kind: SpanKind = SpanKind.INTERNAL,
-    ) -> bool:
-        """Start the span and make it current. Return whether it records."""
-        self.span: Span | None = None
-        self._context_token: Token[context.Context] | None = None
-        if tracer is not None:
-            self.span = tracer.start_span(name, kind=kind, attributes=attributes)
-            self._context_token = context.attach(set_span_in_context(self.span))
+    ) -> None:
+        """Start a span and make it current, also where it does not record: what is below it must not either."""
         scope: Any = self
-        self._scope_token = CURRENT_SCOPE.set(scope)
-        return self.span is not None and self.span.is_recording()
+        self.span = self._context_token = None
+        self._scope_token = CURRENT_SCOPE.set(scope)  # first, so that `_end` is right where the tracer raises
+        if tracer is not None:
+            span = tracer.start_span(name, kind=kind, attributes=attributes)
+            self._context_token = context.attach(set_span_in_context(span))
+            if span.is_recording():
+                self.span = span
 
     def _set(self, attributes: Mapping[str, AttributeValue]) -> None:
         if self.span is not None:
             for key, value in attributes.items():
                 self.span.set_attribute(key, value)
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException, kind: str) -> None:
         """Mark the span as failed: `error.type` and status; the conventions advise against an event."""
-        if self.span is not None and self.span.is_recording():
-            self.span.set_attribute(_semconv.ERROR_TYPE, error_type(error))
+        if self.span is not None:
+            self.span.set_attribute(_semconv.ERROR_TYPE, kind)
             self.span.set_status(Status(StatusCode.ERROR, _content.description_of(error)))
 
     def _end(self) -> None:
-        """Make current what was current before, and end the span. Never raises."""
+        """Make current what was current before, and end the span."""
         try:
             CURRENT_SCOPE.reset(self._scope_token)
         except ValueError:
@@ -69,8 +72,7 @@ class CurrentSpan:
             if self._context_token is not None:
                 context.detach(self._context_token)
         if self.span is not None:
-            with guard("ending a span"):
-                self.span.end()
+            self.span.end()
 
 
 def error_type(error: BaseException) -> str:
