@@ -27,5 +27,5 @@ class PhaseMethod(NamedTuple):
     interface: str
     name: str
     span_name: str
-    known: weakref.WeakKeyDictionary[type, Mapping[str, Any]]
+    known: dict[weakref.ref[type], Mapping[str, Any]]
     """Attributes that are the same for all components of a class; a class may inherit the method."""

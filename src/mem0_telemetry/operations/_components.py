@@ -32,14 +32,14 @@ class Components:
 
     def meet(self, instance: object) -> None:
         """Instrument the classes of an object's components, as far as they are new."""
+        attributes = getattr(instance, "__dict__", {})
         for attribute, interface in mem0.COMPONENTS.items():
-            component = mem0.own_attribute(instance, attribute)
-            met = self._met[interface]
-            if component is not None and weakref.ref(type(component)) not in met:
-                met.add(weakref.ref(type(component), met.discard))
+            cls = type(attributes.get(attribute))
+            if weakref.ref(cls) not in self._met[interface]:
+                self._met[interface].add(weakref.ref(cls, self._met[interface].discard))
                 for name in _semconv.PHASE_NAMES[interface]:
                     with guard("instrumenting a component"):
-                        self._instrument(type(component), interface, name)
+                        self._instrument(cls, interface, name)
 
     def _instrument(self, cls: type, interface: str, name: str) -> None:
         owner = next((base for base in cls.__mro__ if name in vars(base)), None)
@@ -49,17 +49,16 @@ class Components:
         is_stub = f"{owner.__module__}.{owner.__qualname__}.{name}" in mem0.INHERITED_STUBS
         if _wrappers.is_method(original) and not is_stub:
             span_name = _semconv.PHASE_NAMES[interface][name]
-            begin = _wrappers.Begin(
-                _begin, PhaseMethod(interface, name, span_name, weakref.WeakKeyDictionary())
-            )
+            begin = _wrappers.Begin(_begin, PhaseMethod(interface, name, span_name, {}))
             self._patches.replace(owner, name, _wrappers.recorded(original, begin))
 
 
 def _begin(method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording | None:
     """Begin a phase; None outside an operation that records, and where a component calls itself."""
     scope = CURRENT_SCOPE.get()
-    if scope is None or not args or scope.component is args[0]:
+    if scope is None or not args:
         return None
-    if scope.operation.tracer is None:
+    operation, component = scope
+    if operation.tracer is None or component is args[0]:
         return None
-    return scope.operation.begin_phase(method, args, kwargs)
+    return operation.begin_phase(method, args, kwargs)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from opentelemetry.metrics import Histogram
-    from opentelemetry.trace import Tracer
+    from opentelemetry.trace import Span, Tracer
     from opentelemetry.util.types import AttributeValue
 
     from mem0_telemetry.operations._calls import Method, PhaseMethod
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Attributes: TypeAlias = Mapping[str, AttributeValue]
 
+_BEGINNING_PHASE = guard("beginning a phase")
+_ENDING = guard("ending an operation")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ONE_RECORD = frozenset({"update", "delete"})
 _COUNTED_IN_RESULT = frozenset({"add", "search", "get", "get_all"})
@@ -37,9 +39,16 @@ _COUNTED_IN_RESULT = frozenset({"add", "search", "get", "get_all"})
 class Operation(CurrentSpan):
     """An operation under way. It never raises an exception of ours."""
 
-    __slots__ = ("_histogram", "_labels", "_method", "_settings", "_started", "instance", "tracer")
-
-    component = None
+    __slots__ = (
+        "_captured",
+        "_histogram",
+        "_labels",
+        "_method",
+        "_settings",
+        "_started",
+        "instance",
+        "tracer",
+    )
 
     def __init__(
         self, instance: object, method: Method, histogram: Histogram | None, settings: Settings
@@ -50,11 +59,6 @@ class Operation(CurrentSpan):
         self._labels = method.labels
         self._histogram = histogram
         self._settings = settings
-
-    @property
-    def operation(self) -> Operation:
-        """Return itself: an operation is a scope, as its phases are."""
-        return self
 
     def begin(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], tracer: Tracer | None, components: Components
@@ -70,16 +74,23 @@ class Operation(CurrentSpan):
         finally:
             kind = SpanKind.CLIENT if method.hosted else SpanKind.INTERNAL
             self._started = monotonic()
-            self._start(tracer, str(attributes[_semconv.GEN_AI_OPERATION_NAME]), attributes, kind)
+            self._start(
+                tracer,
+                str(attributes[_semconv.GEN_AI_OPERATION_NAME]),
+                attributes,
+                scope=(self, None),
+                kind=kind,
+            )
         if self.span is None:
             return
         self.tracer = tracer
         try:
             if not method.hosted:
                 components.meet(self.instance)
-            if _content.is_captured():
+            self._captured = _content.is_captured()
+            if self._captured:
                 with guard("reading the content of a call"):
-                    self._set(_request_content(method, args, kwargs))
+                    self.span.set_attributes(_request_content(method, args, kwargs))
             self._call_hook(self._settings.request_hook, args[1:], kwargs)
         except BaseException as error:  # Ctrl-C, say: it passes, and the span must not stay the current one
             self.fail(error)
@@ -87,9 +98,9 @@ class Operation(CurrentSpan):
 
     def begin_phase(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Phase:
         """Begin a phase of this operation."""
-        phase = Phase(self, method, args[0])
-        with guard("beginning a phase"):
-            phase.begin(args, kwargs)
+        phase = Phase(method)
+        with _BEGINNING_PHASE:
+            phase.begin(self, args, kwargs)
         return phase
 
     def succeed(self, result: Any) -> None:
@@ -98,7 +109,7 @@ class Operation(CurrentSpan):
             if self.span is not None:
                 if self._method.name in _COUNTED_IN_RESULT:
                     with guard("reading the result of an operation"):
-                        self._read_result(result)
+                        _read_result(self.span, result, captured=self._captured)
                 self._call_hook(self._settings.response_hook, result)
         finally:
             self._finish()
@@ -115,7 +126,7 @@ class Operation(CurrentSpan):
 
     def _finish(self) -> None:
         self.instance = self.tracer = None  # a task that outlives the operation would keep the object alive
-        with guard("ending an operation"):
+        with _ENDING:
             try:
                 if self._histogram is not None:
                     self._histogram.record(monotonic() - self._started, self._labels)
@@ -126,14 +137,6 @@ class Operation(CurrentSpan):
         if hook is not None:
             with guard("calling a hook of the application"):
                 hook(self.span, self.instance, *arguments)
-
-    def _read_result(self, result: Any) -> None:
-        records = [] if result is None else mem0.records_of(result)
-        if records is None:
-            return
-        self._set({_semconv.GEN_AI_MEMORY_RECORD_COUNT: len(records)})
-        if records and _content.is_captured():
-            self._set({_semconv.GEN_AI_MEMORY_RECORDS: _content.records_json(records)})
 
 
 def _labels(method: Method, instance: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Attributes:
@@ -195,3 +198,11 @@ def _request_content(
     elif method.name == "batch_update" and isinstance(subject, list):
         records = [{**entry, "id": entry.get("memory_id")} for entry in subject if isinstance(entry, dict)]
     return {_semconv.GEN_AI_MEMORY_RECORDS: _content.records_json(records)} if records else {}
+
+
+def _read_result(span: Span, result: Any, *, captured: bool) -> None:
+    records = [] if result is None else mem0.records_of(result)
+    if records is not None:
+        span.set_attribute(_semconv.GEN_AI_MEMORY_RECORD_COUNT, len(records))
+        if records and captured:
+            span.set_attribute(_semconv.GEN_AI_MEMORY_RECORDS, _content.records_json(records))

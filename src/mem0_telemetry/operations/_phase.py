@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from mem0_telemetry._guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
@@ -12,11 +13,13 @@ from mem0_telemetry.operations._span import CurrentSpan, error_type
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
 
     from mem0_telemetry.operations._calls import PhaseMethod
     from mem0_telemetry.operations._scope import UnderWay
 
+_ENDING = guard("ending a phase")
 _DATABASES = frozenset({"vector_store", "history"})
 _ROWS_IN_RESULT = frozenset({"search", "keyword_search", "list", "get_history", "get_last_messages"})
 _BATCHES = {"insert": "vectors", "search_batch": "queries", "batch_add_history": "records"}
@@ -25,49 +28,42 @@ _BATCHES = {"insert": "vectors", "search_batch": "queries", "batch_add_history":
 class Phase(CurrentSpan):
     """A phase under way. It never raises an exception of ours."""
 
-    __slots__ = ("_method", "component", "operation")
+    __slots__ = ("_method",)
 
-    def __init__(self, operation: UnderWay, method: PhaseMethod, component: object) -> None:
-        self.operation = operation
-        self.component = component
+    def __init__(self, method: PhaseMethod) -> None:
         self._method = method
 
-    def begin(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def begin(self, operation: UnderWay, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Start the span."""
-        method = self._method
+        method, component = self._method, args[0]
         attributes: dict[str, AttributeValue] = {}
         try:
-            attributes.update(_class_attributes(method, type(self.component)))
+            known = method.known.get(ref(type(component)))
+            attributes.update(_look_up_class(method, type(component)) if known is None else known)
             _read_request(method, args, kwargs, attributes)
         finally:
-            self._start(self.operation.tracer, method.span_name, attributes)
+            self._start(operation.tracer, method.span_name, attributes, scope=(operation, component))
 
     def succeed(self, result: Any) -> None:
         """End the phase with what the component returned."""
-        with guard("ending a phase"):
+        with _ENDING:
             try:
-                self._set(_result_attributes(self._method, result))
+                if self.span is not None:
+                    _read_result(self._method, self.span, result)
             finally:
                 self._end()
 
     def fail(self, error: BaseException) -> None:
         """End the phase with the exception that the component raised, whatever Mem0 makes of it."""
-        with guard("ending a phase that failed"):
+        with _ENDING:
             try:
                 self._fail(error, error_type(error))
             finally:
                 self._end()
 
 
-def _class_attributes(method: PhaseMethod, cls: type) -> Mapping[str, AttributeValue]:
-    """Return what is the same for every call on components of one class."""
-    known = method.known.get(cls)
-    if known is None:
-        known = method.known[cls] = _look_up_class(method, cls)
-    return known
-
-
-def _look_up_class(method: PhaseMethod, cls: type) -> dict[str, AttributeValue]:
+def _look_up_class(method: PhaseMethod, cls: type) -> Mapping[str, AttributeValue]:
+    """Return what is the same for every call on components of one class, and keep it while the class lives."""
     provider = mem0.provider_of(method.interface, cls)
     attributes: dict[str, AttributeValue] = {}
     if method.interface in _DATABASES:
@@ -76,6 +72,7 @@ def _look_up_class(method: PhaseMethod, cls: type) -> dict[str, AttributeValue]:
     else:
         named = _semconv.PROVIDER_NAMES.get(str(provider), provider)
         _set_text(attributes, _semconv.GEN_AI_PROVIDER_NAME, named)
+    method.known[ref(cls, lambda gone: method.known.pop(gone, None))] = attributes
     return attributes
 
 
@@ -101,14 +98,16 @@ def _read_request(
         _set_number(attributes, _semconv.MEM0_RERANK_DOCUMENT_COUNT, _length(documents))
 
 
-def _result_attributes(method: PhaseMethod, result: Any) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {}
+def _read_result(method: PhaseMethod, span: Span, result: Any) -> None:
+    number = None
     if method.interface == "embedder":
-        vector = result[0] if method.name == "embed_batch" and _length(result) else result
-        _set_number(attributes, _semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT, _length(vector))
+        key = _semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT
+        number = _length(result[0] if method.name == "embed_batch" and _length(result) else result)
     elif method.interface in _DATABASES and method.name in _ROWS_IN_RESULT:
-        _set_number(attributes, _semconv.DB_RESPONSE_RETURNED_ROWS, mem0.rows_of(result))
-    return attributes
+        key = _semconv.DB_RESPONSE_RETURNED_ROWS
+        number = mem0.rows_of(result)
+    if number is not None:
+        span.set_attribute(key, number)
 
 
 def _set_text(attributes: dict[str, AttributeValue], key: str, value: Any) -> None:

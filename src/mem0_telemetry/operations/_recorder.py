@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mem0_telemetry.operations._patches import Patches
     from mem0_telemetry.operations._settings import Settings
 
+_BEGINNING = guard("beginning an operation")
+
 
 class Recorder:
     """What every wrapper asks before it calls Mem0. Thread-safe: it holds nothing of a call."""
@@ -62,7 +64,7 @@ class Recorder:
             return None
         instance = args[0] if args else kwargs.get("self")
         scope = CURRENT_SCOPE.get()
-        if scope is not None and scope.operation.instance is instance:
+        if scope is not None and scope[0].instance is instance:
             return None
         if self._opentelemetry is None:
             # Both import OpenTelemetry, which the application has imported already.
@@ -74,6 +76,6 @@ class Recorder:
         if is_suppressed():
             return None
         operation = new(instance, method, histogram, self._settings)
-        with guard("beginning an operation"):
+        with _BEGINNING:
             operation.begin(args, kwargs, tracer, self._components)
         return operation

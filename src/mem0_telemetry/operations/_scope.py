@@ -26,21 +26,11 @@ class UnderWay(Protocol):
         """Begin a phase of it."""
 
 
-class Scope(Protocol):
-    """An operation, or a phase of it."""
-
-    @property
-    def operation(self) -> UnderWay:
-        """The operation."""
-
-    @property
-    def component(self) -> Any:
-        """The component whose phase is being recorded, None between phases."""
-
-
-CURRENT_SCOPE: Final[contextvars.ContextVar[Scope | None]] = contextvars.ContextVar(
+CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[UnderWay, object] | None]] = contextvars.ContextVar(
     "mem0_operation", default=None
 )
-"""Carried by context, so asyncio tasks and `asyncio.to_thread` inherit it and concurrent calls never see each
+"""An operation, and the component whose phase is being recorded, None between phases.
+
+Carried by context, so asyncio tasks and `asyncio.to_thread` inherit it and concurrent calls never see each
 other's. A task that outlives its operation keeps the scope, so what ends clears `instance` and `tracer`.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Span, Tracer
     from opentelemetry.util.types import AttributeValue
+
+    from mem0_telemetry.operations._scope import UnderWay
 
 _SUPPRESSED = "suppress_instrumentation"  # the key that `opentelemetry.instrumentation.utils` sets
 
@@ -39,22 +41,19 @@ class CurrentSpan:
         tracer: Tracer | None,
         name: str,
         attributes: Mapping[str, AttributeValue],
+        *,
+        scope: tuple[UnderWay, object],
         kind: SpanKind = SpanKind.INTERNAL,
     ) -> None:
         """Start a span and make it current, also where it does not record: what is below it must not either."""
-        scope: Any = self
         self.span = self._context_token = None
         self._scope_token = CURRENT_SCOPE.set(scope)  # first, so that `_end` is right where the tracer raises
         if tracer is not None:
-            span = tracer.start_span(name, kind=kind, attributes=attributes)
-            self._context_token = context.attach(set_span_in_context(span))
+            around = context.get_current()
+            span = tracer.start_span(name, around, kind, attributes)
+            self._context_token = context.attach(set_span_in_context(span, around))
             if span.is_recording():
                 self.span = span
-
-    def _set(self, attributes: Mapping[str, AttributeValue]) -> None:
-        if self.span is not None:
-            for key, value in attributes.items():
-                self.span.set_attribute(key, value)
 
     def _fail(self, error: BaseException, kind: str) -> None:
         """Mark the span as failed: `error.type` and status; the conventions advise against an event."""
