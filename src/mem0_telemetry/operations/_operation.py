@@ -59,6 +59,7 @@ class Operation(CurrentSpan):
         self._labels = method.labels
         self._histogram = histogram
         self._settings = settings
+        self._captured = False
 
     def begin(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], tracer: Tracer | None, components: Components
