@@ -19,11 +19,15 @@ if TYPE_CHECKING:
             """Seconds since some point of this boot. Never goes back."""
 
 
-# By the system call where there is one: tools that freeze time for an application's tests replace `time.monotonic`,
-# and a deadline would never come.
-_monotonic = (
-    partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
+# Tools that freeze time for an application's tests replace `time.monotonic` and `time.perf_counter`, also where
+# a module has imported them by name, and a deadline would never come. They do not see the system call, nor
+# what is inside a partial.
+monotonic = (
+    partial(time.clock_gettime, time.CLOCK_MONOTONIC)
+    if hasattr(time, "clock_gettime")
+    else partial(time.perf_counter)
 )
+"""Return seconds since some point of this boot; never goes back."""
 
 
 class SystemClock:
@@ -31,4 +35,4 @@ class SystemClock:
 
     __slots__ = ()
     time_ns = staticmethod(time.time_ns)
-    monotonic = staticmethod(_monotonic)
+    monotonic = staticmethod(monotonic)

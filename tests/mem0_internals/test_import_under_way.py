@@ -72,7 +72,7 @@ def test_instrumented_during_the_import(at: str, tmp_path: Path, server: Capture
 def test_taken_back_during_the_import(tmp_path: Path, server: CaptureServer) -> None:
     """What is imported at that moment is left as it is."""
     code = f"""{PRELUDE}
-        installation = sys.modules["mem0_telemetry.operations._installation"]
+        installation = sys.modules["mem0_telemetry.operations._instrumentation"]
         version = installation._mem0_version
         def version_late():
             if "mem0.memory.main" in sys.modules:

@@ -149,18 +149,6 @@ def test_the_message_of_a_failure_is_content(
     assert description == "Memory with id 00000000-0000-0000-0000-000000000000 not found"
 
 
-def test_what_cannot_be_written_as_json(
-    instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Metadata of any kind is shown as text where JSON has no form for it, and never breaks the call."""
-    monkeypatch.setenv(VARIABLE, "true")
-    monkeypatch.setattr(
-        memory, "_get_all_from_vector_store", lambda *_, **__: [{"id": "m", "metadata": {"k": {1}}}]
-    )
-    memory.get_all(filters=PEOPLE)
-    assert "{1}" in str((instrumented.operation_span().attributes or {})[RECORDS])
-
-
 def test_hooks_see_the_span_the_object_the_call_and_the_result(
     application: Application, memory: mem0.Memory, async_memory: mem0.AsyncMemory
 ) -> None:

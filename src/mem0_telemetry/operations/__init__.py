@@ -7,7 +7,7 @@ has not imported it: such a call passes straight through.
 
 from __future__ import annotations
 
-from mem0_telemetry.operations._installation import Installation
+from mem0_telemetry.operations._instrumentation import Instrumentation
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["install", "remove", "state"]
 
-_installation = Installation()
+_instrumentation = Instrumentation()
 
 
 def install(
@@ -40,7 +40,7 @@ def install(
         response_hook: called as `response_hook(span, instance, result)` before the span of a successful
             operation ends, likewise.
     """
-    _installation.install(
+    _instrumentation.install(
         tracer_provider=tracer_provider,
         meter_provider=meter_provider,
         request_hook=request_hook,
@@ -50,9 +50,9 @@ def install(
 
 def remove() -> None:
     """Put everything back as it was before `install`. Idempotent; operations under way end as they began."""
-    _installation.remove()
+    _instrumentation.remove()
 
 
 def state() -> tuple[bool, str]:
     """Return whether operations are being recorded in this process, and the reason in words."""
-    return _installation.state()
+    return _instrumentation.state()

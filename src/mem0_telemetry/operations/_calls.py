@@ -1,32 +1,24 @@
-"""The calls that are recorded, as facts: of Mem0's public methods, and of its components' interfaces."""
+"""The methods that are recorded: those of Mem0's classes, and those of its components' interfaces."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence  # noqa: TC003  # the types of a NamedTuple's fields
+import weakref  # noqa: TC003  # these are the types of a NamedTuple's fields
+from collections.abc import Mapping  # noqa: TC003
 from typing import Any, NamedTuple
 
 
 class Method(NamedTuple):
-    """A method that is an operation."""
+    """A method that is an operation, with what is the same for all of its calls."""
 
     name: str
-    function: str
-    """Its fully qualified name, `code.function.name`."""
+    parameter: str
+    """Its first parameter, where that says something about the call."""
     hosted: bool
     """Whether it calls Mem0's hosted API."""
-
-
-class Call(NamedTuple):
-    """A call of such a method, as the application made it."""
-
-    method: Method
-    args: Sequence[Any]
-    kwargs: Mapping[str, Any]
-
-    @property
-    def instance(self) -> object:
-        """The object that the method was called on."""
-        return self.args[0] if self.args else self.kwargs.get("self")
+    labels: Mapping[str, Any]
+    """Attributes of its spans and of its measurements."""
+    attributes: Mapping[str, Any]
+    """Attributes of its spans, the labels among them."""
 
 
 class PhaseMethod(NamedTuple):
@@ -34,3 +26,6 @@ class PhaseMethod(NamedTuple):
 
     interface: str
     name: str
+    span_name: str
+    known: dict[weakref.ref[type], Mapping[str, Any]]
+    """Attributes that are the same for all components of a class; a class may inherit the method."""

@@ -8,7 +8,6 @@ outside an operation.
 from __future__ import annotations
 
 import weakref
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry._guard import guard
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mem0_telemetry.operations._patches import Patches
-    from mem0_telemetry.operations._phase import Phase
+    from mem0_telemetry.operations._wrappers import Recording
 
 
 class Components:
@@ -29,41 +28,37 @@ class Components:
 
     def __init__(self, patches: Patches) -> None:
         self._patches = patches
-        self._met: dict[str, weakref.WeakSet[type]] = {
-            name: weakref.WeakSet() for name in _semconv.PHASE_NAMES
-        }
+        self._met: dict[str, set[weakref.ref[type]]] = {name: set() for name in _semconv.PHASE_NAMES}
 
     def meet(self, instance: object) -> None:
         """Instrument the classes of an object's components, as far as they are new."""
+        attributes = getattr(instance, "__dict__", {})
         for attribute, interface in mem0.COMPONENTS.items():
-            component = mem0.own_attribute(instance, attribute)
-            if component is not None and type(component) not in self._met[interface]:
-                self._met[interface].add(type(component))
-                with guard("instrumenting a component"):
-                    self._instrument(type(component), interface)
+            cls = type(attributes.get(attribute))
+            if weakref.ref(cls) not in self._met[interface]:
+                self._met[interface].add(weakref.ref(cls, self._met[interface].discard))
+                for name in _semconv.PHASE_NAMES[interface]:
+                    with guard("instrumenting a component"):
+                        self._instrument(cls, interface, name)
 
-    def _instrument(self, cls: type, interface: str) -> None:
-        for name in _semconv.PHASE_NAMES[interface]:
-            owner = next((base for base in cls.__mro__ if name in vars(base)), None)
-            if owner is None or self._patches.covers(owner, name):
-                continue
-            original = vars(owner)[name]
-            is_method = callable(original) and not isinstance(original, (type, staticmethod, classmethod))
-            if is_method and f"{owner.__module__}.{owner.__qualname__}.{name}" not in mem0.INHERITED_STUBS:
-                begin = partial(_begin, PhaseMethod(interface, name))
-                self._patches.replace(owner, name, _wrappers.recorded(original, begin))
+    def _instrument(self, cls: type, interface: str, name: str) -> None:
+        owner = next((base for base in cls.__mro__ if name in vars(base)), None)
+        if owner is None or self._patches.covers(owner, name):
+            return
+        original = vars(owner)[name]
+        is_stub = f"{owner.__module__}.{owner.__qualname__}.{name}" in mem0.INHERITED_STUBS
+        if _wrappers.is_method(original) and not is_stub:
+            span_name = _semconv.PHASE_NAMES[interface][name]
+            begin = _wrappers.Begin(_begin, PhaseMethod(interface, name, span_name, {}))
+            self._patches.replace(owner, name, _wrappers.recorded(original, begin))
 
 
-def _begin(method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Phase | None:
-    """Begin a phase; None outside an operation, and where a component calls itself."""
+def _begin(method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording | None:
+    """Begin a phase; None outside an operation that records, and where a component calls itself."""
     scope = CURRENT_SCOPE.get()
-    if scope is None or not args or scope.component is args[0]:
+    if scope is None or not args:
         return None
-    operation = scope.operation
-    if operation.over or operation.tracer is None:
+    operation, component = scope
+    if operation.tracer is None or component is args[0]:
         return None
-    with guard("beginning a phase"):
-        from mem0_telemetry.operations._phase import Phase  # noqa: PLC0415  # imports OpenTelemetry
-
-        return Phase(operation, method, args, kwargs)
-    return None
+    return operation.begin_phase(method, args, kwargs)

@@ -1,15 +1,24 @@
-"""What may hold the application's content, and goes into a span only where the operator has asked for it."""
+"""What the application passes, as values that a span can carry and OTLP can encode.
+
+Content goes into a span only where the operator has asked for it.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from mem0_telemetry._guard import guard
 from mem0_telemetry.operations import _semconv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+LONGEST: Final = 65_536
+"""Characters of a text, or of all texts in one attribute: a request with a larger span may be refused whole."""
+_DEEPEST = 16
+_HUGE = 1e18
 
 
 def is_captured() -> bool:
@@ -18,15 +27,64 @@ def is_captured() -> bool:
     return value.strip().lower() in _semconv.CAPTURE_CONTENT_VALUES
 
 
+def encodable(value: str, longest: int = LONGEST) -> str:
+    """Return a text that protobuf can encode: cut, and with "?" for each lone surrogate."""
+    if type(value) is str and len(value) <= longest and value.isascii():
+        return value
+    return str.encode(value, "utf-8", "replace").decode()[:longest]
+
+
+def text_of(value: object) -> str:
+    """Return a value as text, or the name of its class where it cannot be made text."""
+    if isinstance(value, str):
+        return encodable(value)
+    with guard("making text of a value"):
+        return encodable(str(value))
+    return encodable(f"<{type(value).__name__}>")
+
+
 def records_json(records: Iterable[Mapping[str, Any]]) -> str:
     """Return `gen_ai.memory.records`: what the conventions define, and no ids of users, agents or runs."""
-    return json.dumps([_record(record) for record in records], ensure_ascii=False, default=str)
+    return json.dumps(_Plain().of([_record(record) for record in records]), ensure_ascii=False)
 
 
 def _record(record: Mapping[str, Any]) -> dict[str, Any]:
     shown = {"content": record.get("memory", record.get("text"))}
     shown.update({key: record[key] for key in ("id", "score", "metadata") if record.get(key) is not None})
     return shown
+
+
+class _Plain:
+    """Makes a copy that is valid JSON of any value: bounded in size and depth, so cycles end as well."""
+
+    def __init__(self) -> None:
+        self._left = LONGEST
+
+    def of(self, value: Any, depth: int = 0) -> Any:
+        self._left -= 1
+        if value is None or value is True or value is False:
+            return value
+        if isinstance(value, (int, float)) and -_HUGE < value < _HUGE:  # neither NaN nor too long
+            return value
+        if not isinstance(value, (dict, list, tuple)):
+            return self._text(value)
+        if depth == _DEEPEST or self._left <= 0:
+            return "..."
+        if isinstance(value, dict):
+            items = ((self._text(key), self.of(each, depth + 1)) for key, each in value.items())
+            return dict(self._bounded(items))
+        return [*self._bounded(self.of(each, depth + 1) for each in value)]
+
+    def _bounded(self, values: Iterable[Any]) -> Iterable[Any]:
+        for value in values:
+            yield value
+            if self._left <= 0:
+                return
+
+    def _text(self, value: object) -> str:
+        text = text_of(value)[: max(self._left, 0)]
+        self._left -= len(text)
+        return text
 
 
 def description_of(error: BaseException) -> str:
@@ -36,9 +94,11 @@ def description_of(error: BaseException) -> str:
     otherwise only where the exception was raised, which `error.type` does not say.
     """
     if is_captured():
-        return str(error)
+        return text_of(error)
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     frame = traceback.tb_frame if traceback is not None else None
-    return f"raised in {frame.f_globals.get('__name__')}.{frame.f_code.co_name}" if frame is not None else ""
+    if frame is None:
+        return ""
+    return encodable(f"raised in {frame.f_globals.get('__name__')}.{frame.f_code.co_name}")

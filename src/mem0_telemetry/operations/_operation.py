@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from opentelemetry.trace import SpanKind
+
+from mem0_telemetry._clock import monotonic
 from mem0_telemetry._guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._scope import Scope
-from mem0_telemetry.operations._span import CurrentSpan, error_type, is_suppressed
+from mem0_telemetry.operations._phase import Phase
+from mem0_telemetry.operations._span import CurrentSpan, error_type
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TypeAlias
+
     from opentelemetry.metrics import Histogram
-    from opentelemetry.trace import Tracer
+    from opentelemetry.trace import Span, Tracer
     from opentelemetry.util.types import AttributeValue
 
-    from mem0_telemetry.operations._calls import Call, Method
+    from mem0_telemetry.operations._calls import Method, PhaseMethod
+    from mem0_telemetry.operations._components import Components
     from mem0_telemetry.operations._settings import Settings
 
+    Attributes: TypeAlias = Mapping[str, AttributeValue]
+
+_BEGINNING_PHASE = guard("beginning a phase")
+_ENDING = guard("ending an operation")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _ONE_RECORD = frozenset({"update", "delete"})
 _COUNTED_IN_RESULT = frozenset({"add", "search", "get", "get_all"})
 
 
-def begin(
-    call: Call, tracer: Tracer | None, histogram: Histogram | None, settings: Settings
-) -> Operation | None:
-    """Begin an operation; None where instrumentation is suppressed in this context."""
-    if is_suppressed():
-        return None
-    return Operation(call, tracer=tracer, histogram=histogram, settings=settings)
-
-
-class Operation:
-    """An operation under way. Begins when it is made, ends with `succeed` or `fail`; neither ever raises."""
+class Operation(CurrentSpan):
+    """An operation under way. It never raises an exception of ours."""
 
     __slots__ = (
         "_captured",
@@ -44,134 +45,165 @@ class Operation:
         "_labels",
         "_method",
         "_settings",
-        "_span",
         "_started",
         "instance",
-        "over",
         "tracer",
     )
 
     def __init__(
-        self, call: Call, *, tracer: Tracer | None, histogram: Histogram | None, settings: Settings
+        self, instance: object, method: Method, histogram: Histogram | None, settings: Settings
     ) -> None:
-        self.instance: object = call.instance
-        self.tracer = tracer
-        self.over = False
-        self._method = call.method
+        self.instance = instance
+        self.tracer: Tracer | None = None
+        self._method = method
+        self._labels = method.labels
         self._histogram = histogram
         self._settings = settings
-        self._captured = _content.is_captured()
-        name, self._labels = _labels(call)
-        self._span = CurrentSpan(
-            tracer,
-            Scope(self),
-            name=name,
-            attributes={**self._labels, **_request_attributes(call, captured=self._captured)},
-            client=call.method.hosted,
-        )
-        self._started = time.perf_counter()
+        self._captured = False
+
+    def begin(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], tracer: Tracer | None, components: Components
+    ) -> None:
+        """Start the span and the clock; make the components' calls phases where the span records."""
+        method = self._method
+        attributes = dict(method.attributes)
         try:
-            self._call_hook(settings.request_hook, call.args[1:], call.kwargs)
+            if method.hosted or method.name == "add":
+                self._labels = _labels(method, self.instance, args, kwargs)
+                attributes.update(self._labels)
+            _read_request(method, self.instance, args, kwargs, attributes)
+        finally:
+            kind = SpanKind.CLIENT if method.hosted else SpanKind.INTERNAL
+            self._started = monotonic()
+            self._start(
+                tracer,
+                str(attributes[_semconv.GEN_AI_OPERATION_NAME]),
+                attributes,
+                scope=(self, None),
+                kind=kind,
+            )
+        if self.span is None:
+            return
+        self.tracer = tracer
+        try:
+            if not method.hosted:
+                components.meet(self.instance)
+            self._captured = _content.is_captured()
+            if self._captured:
+                with guard("reading the content of a call"):
+                    self.span.set_attributes(_request_content(method, args, kwargs))
+            self._call_hook(self._settings.request_hook, args[1:], kwargs)
         except BaseException as error:  # Ctrl-C, say: it passes, and the span must not stay the current one
             self.fail(error)
             raise
 
+    def begin_phase(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Phase:
+        """Begin a phase of this operation."""
+        phase = Phase(method)
+        with _BEGINNING_PHASE:
+            phase.begin(self, args, kwargs)
+        return phase
+
     def succeed(self, result: Any) -> None:
         """End the operation with what it returned."""
-        with guard("reading the result of an operation"):
-            if self._is_recording():
-                self._span.set_attributes(_result_attributes(self._method, result, captured=self._captured))
         try:
-            self._call_hook(self._settings.response_hook, result)
+            if self.span is not None:
+                if self._method.name in _COUNTED_IN_RESULT:
+                    with guard("reading the result of an operation"):
+                        _read_result(self.span, result, captured=self._captured)
+                self._call_hook(self._settings.response_hook, result)
         finally:
-            self._end()
+            self._finish()
 
     def fail(self, error: BaseException) -> None:
         """End the operation with the exception that it raised."""
-        with guard("reading the failure of an operation"):
-            self._labels[_semconv.ERROR_TYPE] = error_type(error)
-            self._span.fail(error)
-        self._end()
+        try:
+            with guard("reading the failure of an operation"):
+                kind = error_type(error)
+                self._labels = {**self._labels, _semconv.ERROR_TYPE: kind}
+                self._fail(error, kind)
+        finally:
+            self._finish()
 
-    def _end(self) -> None:
-        self.over = True
-        self.instance = None  # a task that outlives the operation would keep the object alive
-        duration = time.perf_counter() - self._started
-        with guard("recording the duration of an operation"):
-            if self._histogram is not None:
-                self._histogram.record(duration, self._labels)
-        with guard("ending the span of an operation"):
-            self._span.end()
-
-    def _is_recording(self) -> bool:
-        return self._span.span is not None and self._span.span.is_recording()
+    def _finish(self) -> None:
+        self.instance = self.tracer = None  # a task that outlives the operation would keep the object alive
+        with _ENDING:
+            try:
+                if self._histogram is not None:
+                    self._histogram.record(monotonic() - self._started, self._labels)
+            finally:
+                self._end()
 
     def _call_hook(self, hook: Any, *arguments: Any) -> None:
-        if hook is not None and self._is_recording():
+        if hook is not None:
             with guard("calling a hook of the application"):
-                hook(self._span.span, self.instance, *arguments)
+                hook(self.span, self.instance, *arguments)
 
 
-def _labels(call: Call) -> tuple[str, dict[str, AttributeValue]]:
-    """Return the operation's name and the attributes that span and histogram share."""
-    name = _semconv.OPERATION_NAMES[call.method.name]
-    if call.method.name == "add" and mem0.creates_records(call.args, call.kwargs):
-        name = _semconv.CREATE_MEMORY
-    labels: dict[str, AttributeValue] = {_semconv.GEN_AI_OPERATION_NAME: name}
-    if call.method.hosted:
-        labels[_semconv.GEN_AI_PROVIDER_NAME] = _semconv.HOSTED_PROVIDER
-        labels.update(_server_attributes(str(mem0.own_attribute(call.instance, "host"))))
-    return name, labels
+def _labels(method: Method, instance: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Attributes:
+    """Return the attributes that span and histogram share."""
+    labels = dict(method.labels)
+    if method.name == "add" and mem0.creates_records(args, kwargs):
+        labels[_semconv.GEN_AI_OPERATION_NAME] = _semconv.CREATE_MEMORY
+    if method.hosted:
+        labels.update(_server_attributes(_content.text_of(mem0.own_attribute(instance, "host"))))
+    return labels
 
 
 @lru_cache(maxsize=16)
 def _server_attributes(url: str) -> dict[str, AttributeValue]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    except ValueError:  # a bracket that is not closed, a port that is no number
+        return {}
     if not parts.hostname:
         return {}
-    port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
     return {_semconv.SERVER_ADDRESS: parts.hostname, **({_semconv.SERVER_PORT: port} if port else {})}
 
 
-def _request_attributes(call: Call, *, captured: bool) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {_semconv.CODE_FUNCTION_NAME: call.method.function}
-    store = mem0.store_of(call.instance)
+def _read_request(
+    method: Method,
+    instance: object,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    attributes: dict[str, AttributeValue],
+) -> None:
+    """Add what a call says, without its content."""
+    store = mem0.store_of(instance)
     if store is not None:
-        attributes[_semconv.GEN_AI_MEMORY_STORE_ID] = store
-    parameter = mem0.METHODS[call.method.name]
-    subject = mem0.argument(parameter, 1, call.args, call.kwargs) if parameter else None
-    if parameter == "memory_id" and subject is not None:
-        attributes[_semconv.GEN_AI_MEMORY_RECORD_ID] = str(subject)
-        if call.method.name in _ONE_RECORD:
-            attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = 1
-    elif parameter == "memories" and isinstance(subject, list):
-        attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = len(subject)
-    if captured:
-        attributes.update(_request_content(call, subject))
-    return attributes
+        attributes[_semconv.GEN_AI_MEMORY_STORE_ID] = _content.encodable(store)
+    if method.parameter == "memory_id":
+        subject = mem0.argument("memory_id", 1, args, kwargs)
+        if subject is not None:
+            attributes[_semconv.GEN_AI_MEMORY_RECORD_ID] = _content.text_of(subject)
+            if method.name in _ONE_RECORD:
+                attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = 1
+    elif method.parameter == "memories":
+        subject = mem0.argument("memories", 1, args, kwargs)
+        if isinstance(subject, list):
+            attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = len(subject)
 
 
-def _request_content(call: Call, subject: Any) -> dict[str, AttributeValue]:
-    method = call.method
+def _request_content(
+    method: Method, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, AttributeValue]:
+    subject = mem0.argument(method.parameter, 1, args, kwargs) if method.parameter else None
     if method.name == "search" and isinstance(subject, str):
-        return {_semconv.GEN_AI_MEMORY_QUERY_TEXT: subject}
+        return {_semconv.GEN_AI_MEMORY_QUERY_TEXT: _content.encodable(subject)}
     records: list[dict[str, Any]] = []
     if method.name == "update":
         position = 0 if method.hosted else 2  # keyword or option of the hosted clients
-        text = mem0.argument("text", position, call.args, call.kwargs) or call.kwargs.get("data")
+        text = mem0.argument("text", position, args, kwargs) or kwargs.get("data")
         records = [{"text": text, "id": subject}] if text is not None else []
     elif method.name == "batch_update" and isinstance(subject, list):
         records = [{**entry, "id": entry.get("memory_id")} for entry in subject if isinstance(entry, dict)]
     return {_semconv.GEN_AI_MEMORY_RECORDS: _content.records_json(records)} if records else {}
 
 
-def _result_attributes(method: Method, result: Any, *, captured: bool) -> dict[str, AttributeValue]:
-    if method.name not in _COUNTED_IN_RESULT:
-        return {}
+def _read_result(span: Span, result: Any, *, captured: bool) -> None:
     records = [] if result is None else mem0.records_of(result)
-    if records is None:
-        return {}
-    attributes: dict[str, AttributeValue] = {_semconv.GEN_AI_MEMORY_RECORD_COUNT: len(records)}
-    if records and captured:
-        attributes[_semconv.GEN_AI_MEMORY_RECORDS] = _content.records_json(records)
-    return attributes
+    if records is not None:
+        span.set_attribute(_semconv.GEN_AI_MEMORY_RECORD_COUNT, len(records))
+        if records and captured:
+            span.set_attribute(_semconv.GEN_AI_MEMORY_RECORDS, _content.records_json(records))

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry._guard import guard
-from mem0_telemetry.operations import _signals
-from mem0_telemetry.operations._calls import Call
+from mem0_telemetry.mem0_internals import operations as mem0
+from mem0_telemetry.operations import _semconv, _signals
+from mem0_telemetry.operations._calls import Method
 from mem0_telemetry.operations._components import Components
 from mem0_telemetry.operations._scope import CURRENT_SCOPE
-from mem0_telemetry.operations._wrappers import recorded
+from mem0_telemetry.operations._wrappers import Begin, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from mem0_telemetry.operations._calls import Method
     from mem0_telemetry.operations._operation import Operation
     from mem0_telemetry.operations._patches import Patches
     from mem0_telemetry.operations._settings import Settings
+
+_BEGINNING = guard("beginning an operation")
 
 
 class Recorder:
@@ -29,16 +30,22 @@ class Recorder:
         self._components = Components(patches)
         self._traces = _signals.traces()
         self._metrics = _signals.metrics()
-        self._begin: Callable[..., Operation | None] | None = None
+        self._opentelemetry: tuple[type[Operation], Callable[[], bool]] | None = None
         self._stopped = False
 
     def stop(self) -> None:
         """Let every call pass from now on; a wrapper may outlive us inside somebody else's."""
         self._stopped = True
 
-    def wrapper(self, original: Callable[..., Any], method: Method) -> Callable[..., Any]:
+    def wrapper(self, original: Any, module: str, class_name: str, name: str) -> Callable[..., Any]:
         """Return the function that calls a method of Mem0's classes and records it."""
-        return recorded(original, partial(self.begin, method))
+        hosted = module == mem0.HOSTED
+        labels = {_semconv.GEN_AI_OPERATION_NAME: _semconv.OPERATION_NAMES[name]}
+        if hosted:
+            labels[_semconv.GEN_AI_PROVIDER_NAME] = _semconv.HOSTED_PROVIDER
+        attributes = {**labels, _semconv.CODE_FUNCTION_NAME: f"{module}.{class_name}.{name}"}
+        method = Method(name, mem0.METHODS[name], hosted, labels, attributes)
+        return recorded(original, Begin(self.begin, method))
 
     def signals(self) -> str:
         """Return in words what would be recorded now."""
@@ -55,17 +62,20 @@ class Recorder:
         histogram = self._metrics.find(self._settings.meter_provider)
         if (tracer is None and histogram is None) or self._stopped:
             return None
+        instance = args[0] if args else kwargs.get("self")
         scope = CURRENT_SCOPE.get()
-        call = Call(method, args, kwargs)
-        if scope is not None and scope.operation.instance is call.instance and not scope.operation.over:
+        if scope is not None and scope[0].instance is instance:
             return None
-        with guard("beginning an operation"):
-            if self._begin is None:
-                # OpenTelemetry is imported with this, and the application has imported it already.
-                from mem0_telemetry.operations._operation import begin  # noqa: PLC0415
+        if self._opentelemetry is None:
+            # Both import OpenTelemetry, which the application has imported already.
+            from mem0_telemetry.operations._operation import Operation  # noqa: PLC0415
+            from mem0_telemetry.operations._span import is_suppressed  # noqa: PLC0415
 
-                self._begin = begin
-            if tracer is not None and not method.hosted:
-                self._components.meet(call.instance)
-            return self._begin(call, tracer, histogram, self._settings)
-        return None
+            self._opentelemetry = Operation, is_suppressed
+        new, is_suppressed = self._opentelemetry
+        if is_suppressed():
+            return None
+        operation = new(instance, method, histogram, self._settings)
+        with _BEGINNING:
+            operation.begin(args, kwargs, tracer, self._components)
+        return operation

@@ -1,12 +1,17 @@
-"""What is being recorded in the current context: an operation, and the component at work inside it."""
+"""What is being recorded in the current context: an operation, or a phase of it."""
 
 from __future__ import annotations
 
 import contextvars
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from opentelemetry.trace import Tracer
+
+    from mem0_telemetry.operations._calls import PhaseMethod
+    from mem0_telemetry.operations._wrappers import Recording
 
 
 class UnderWay(Protocol):
@@ -15,26 +20,17 @@ class UnderWay(Protocol):
     instance: object
     """The object that it was called on, None when it is over."""
     tracer: Tracer | None
-    """Where the spans of its phases go."""
-    over: bool
-    """Whether it has ended."""
+    """Where the spans of its phases go; None where its own span does not record, and when it is over."""
+
+    def begin_phase(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
+        """Begin a phase of it."""
 
 
-class Scope:
-    """An operation under way, and the component whose phase is being recorded, None between phases."""
-
-    __slots__ = ("component", "operation")
-
-    def __init__(self, operation: UnderWay, component: object = None) -> None:
-        self.operation = operation
-        self.component = component
-
-
-CURRENT_SCOPE: Final[contextvars.ContextVar[Scope | None]] = contextvars.ContextVar(
+CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[UnderWay, object] | None]] = contextvars.ContextVar(
     "mem0_operation", default=None
 )
-"""Carried by context, so asyncio tasks and `asyncio.to_thread` inherit it and concurrent calls never see each
-other's.
+"""An operation, and the component whose phase is being recorded, None between phases.
 
-A task that outlives its operation keeps its scope: ask `operation.over` before believing it.
+Carried by context, so asyncio tasks and `asyncio.to_thread` inherit it and concurrent calls never see each
+other's. A task that outlives its operation keeps the scope, so what ends clears `instance` and `tracer`.
 """

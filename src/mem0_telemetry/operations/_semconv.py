@@ -101,9 +101,6 @@ PHASE_NAMES: Final = {
 }
 """The name of the span for each method of a component's interface that is a phase of an operation."""
 
-PHASE_OPERATIONS: Final = {"embedder": "embeddings", "llm": "chat"}
-"""`gen_ai.operation.name` of the phases that have one in the conventions."""
-
 PROVIDER_NAMES: Final = {
     "aws_bedrock": "aws.bedrock",
     "azure_openai": "azure.ai.openai",

@@ -8,7 +8,7 @@ they are.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mem0_telemetry._guard import guard
 from mem0_telemetry.operations import _semconv
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer, TracerProvider
 
 _T = TypeVar("_T")
-_UNKNOWN: Final = object()
 
 
 class Signal(Generic[_T]):
@@ -37,38 +36,36 @@ class Signal(Generic[_T]):
         self._variable = variable
         self._build = build
         self._asked = False
-        self._built: tuple[object, _T | None] | None = None
+        self._built: tuple[object, _T | None] = (None, None)
 
     def find(self, provider: object | None) -> _T | None:
         """Return what records this signal, of `provider` or else the global one; None where there is none."""
         if provider is None:
-            module = sys.modules.get(self._module)
-            if module is None:
-                return None
-            provider = self._global_provider(module)
+            provider = getattr(sys.modules.get(self._holder), self._variable, None)
             if provider is None:
-                return None
+                provider = self._ask()
+                if provider is None:
+                    return None
         built = self._built
-        if built is None or built[0] is not provider:
+        if built[0] is not provider:
             built = (provider, None)
             with guard("using an OpenTelemetry provider"):
                 built = (provider, self._build(provider))
             self._built = built
         return built[1]
 
-    def _global_provider(self, module: object) -> object | None:
+    def _ask(self) -> object | None:
         # Where no provider has been set, the public getter reads the environment at every call (0.8 µs). It
         # is asked once, which is all that OTEL_PYTHON_*_PROVIDER needs; from then on the variable that it
         # returns is watched.
-        provider = getattr(sys.modules.get(self._holder), self._variable, _UNKNOWN)
-        if provider is None and self._asked:
+        module = sys.modules.get(self._module)
+        if module is None or (self._asked and hasattr(sys.modules.get(self._holder), self._variable)):
             return None
-        if provider is None or provider is _UNKNOWN:
-            self._asked = True
-            provider = None
-            with guard("asking for the OpenTelemetry provider"):
-                provider = getattr(module, self._getter)()
-        return provider
+        self._asked = True
+        with guard("asking for the OpenTelemetry provider"):
+            provider: object = getattr(module, self._getter)()
+            return provider
+        return None
 
 
 def traces() -> Signal[Tracer]:

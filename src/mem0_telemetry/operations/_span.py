@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._scope import CURRENT_SCOPE, Scope
+from mem0_telemetry.operations._scope import CURRENT_SCOPE
 from opentelemetry import context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextvars import Token
 
     from opentelemetry.trace import Span, Tracer
     from opentelemetry.util.types import AttributeValue
+
+    from mem0_telemetry.operations._scope import UnderWay
 
 _SUPPRESSED = "suppress_instrumentation"  # the key that `opentelemetry.instrumentation.utils` sets
 
@@ -25,39 +28,41 @@ def is_suppressed() -> bool:
 
 
 class CurrentSpan:
-    """A scope of ours, and the span that stands for it where there is a tracer. Begins when it is made."""
+    """Base of what is recorded: the current scope, and the current span where there is a tracer."""
 
     __slots__ = ("_context_token", "_scope_token", "span")
 
-    def __init__(
+    span: Span | None
+    """None where it does not record."""
+    _context_token: Token[context.Context] | None
+
+    def _start(
         self,
         tracer: Tracer | None,
-        scope: Scope,
-        *,
         name: str,
         attributes: Mapping[str, AttributeValue],
-        client: bool = False,
+        *,
+        scope: tuple[UnderWay, object],
+        kind: SpanKind = SpanKind.INTERNAL,
     ) -> None:
-        self.span: Span | None = None
-        self._context_token = None
+        """Start a span and make it current, also where it does not record: what is below it must not either."""
+        self.span = self._context_token = None
+        self._scope_token = CURRENT_SCOPE.set(scope)  # first, so that `_end` is right where the tracer raises
         if tracer is not None:
-            kind = SpanKind.CLIENT if client else SpanKind.INTERNAL
-            self.span = tracer.start_span(name, kind=kind, attributes=attributes)
-            self._context_token = context.attach(set_span_in_context(self.span))
-        self._scope_token = CURRENT_SCOPE.set(scope)
+            around = context.get_current()
+            span = tracer.start_span(name, around, kind, attributes)
+            self._context_token = context.attach(set_span_in_context(span, around))
+            if span.is_recording():
+                self.span = span
 
-    def set_attributes(self, attributes: Mapping[str, AttributeValue]) -> None:
-        if self.span is not None and attributes:
-            self.span.set_attributes(attributes)
-
-    def fail(self, error: BaseException) -> None:
+    def _fail(self, error: BaseException, kind: str) -> None:
         """Mark the span as failed: `error.type` and status; the conventions advise against an event."""
-        if self.span is not None and self.span.is_recording():
-            self.span.set_attribute(_semconv.ERROR_TYPE, error_type(error))
+        if self.span is not None:
+            self.span.set_attribute(_semconv.ERROR_TYPE, kind)
             self.span.set_status(Status(StatusCode.ERROR, _content.description_of(error)))
 
-    def end(self) -> None:
-        """End the span, and make current what was current before."""
+    def _end(self) -> None:
+        """Make current what was current before, and end the span."""
         try:
             CURRENT_SCOPE.reset(self._scope_token)
         except ValueError:
@@ -72,4 +77,5 @@ class CurrentSpan:
 def error_type(error: BaseException) -> str:
     """Return the fully qualified name of an exception's class, a builtin's without its module."""
     cls = type(error)
-    return cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    return _content.encodable(name)

@@ -1,19 +1,22 @@
-"""The functions that stand in for Mem0's methods, and its components', while they are instrumented.
+"""The functions that replace Mem0's methods, and its components', while they are instrumented.
 
-Each is a plain function like the one it stands for: same name, documentation, signature and kind, so that
-`inspect`, `help`, pickling by name, subclassing and `super()` find what they would have found. A call that is
+Each is a plain function like the one it replaces: same name, documentation, signature and kind, so that
+`inspect`, `help`, pickling by name, copying, subclassing and `super()` find what they would have found. (The
+objects of `wrapt` can be neither pickled nor copied, and are another object at each access.) A call that is
 not recorded goes straight to the original; what the original returns or raises goes to the caller as it is.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Protocol
+    from collections.abc import Callable
+    from typing import Protocol, TypeAlias
 
     class Recording(Protocol):
         """A call that is being recorded; neither method raises."""
@@ -21,14 +24,42 @@ if TYPE_CHECKING:
         def succeed(self, result: Any) -> None: ...
         def fail(self, error: BaseException) -> None: ...
 
-    Begin = Callable[[Sequence[Any], Mapping[str, Any]], Recording | None]
+    Asked: TypeAlias = Callable[..., Recording | None] | None
 
 
-def recorded(original: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
+_METHOD_DESCRIPTOR: Final = 1 << 17
+"""Python's flag on types whose objects, called through an instance, get it as their first argument."""
+
+
+class Begin(functools.partial):  # type: ignore[type-arg]
+    """What a wrapper asks at each call: it answers a `Recording`, or None.
+
+    Pickled it is None. So a class that is pickled by value, as cloudpickle does with those of `__main__`, can
+    be loaded where this package is missing: its wrappers are there, and only call their originals.
+    """
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
+
+
+def is_method(original: object) -> bool:
+    """Tell whether a class's attribute, called through an instance, gets it as its first argument.
+
+    A `functools.partial`, a builtin, a mock or another callable object does not, nor does a static or class
+    method: a function in its place would get an argument more.
+    """
+    kind = type(original)
+    # A proxy, as `wrapt` makes them, claims the class of the function inside. So does a mock, which is not bound.
+    is_proxy = isinstance(original, FunctionType) and hasattr(kind, "__get__")
+    return bool(kind.__flags__ & _METHOD_DESCRIPTOR) or is_proxy
+
+
+def recorded(original: Any, begin: Asked) -> Callable[..., Any]:
     """Return the function that calls `original`, and records the call where `begin` does not answer None."""
+    target = original if type(original).__flags__ & _METHOD_DESCRIPTOR else _binding(original)
     if not inspect.iscoroutinefunction(inspect.unwrap(original)):
-        return _disguised(_sync(original, begin), original)
-    wrapper = _disguised(_async(original, begin), original)
+        return _disguised(_sync(target, begin), original)
+    wrapper = _disguised(_async(target, begin), original)
     if inspect.iscoroutinefunction(original):
         return wrapper
     # A plain function around a coroutine function, which a decorator of the first 2.x releases makes of the
@@ -40,9 +71,18 @@ def recorded(original: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
     return _disguised(call, original)
 
 
-def _sync(original: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
+def _binding(proxy: Any) -> Callable[..., Any]:
+    def call(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return proxy.__get__(instance, type(instance))(
+            *args, **kwargs
+        )  # it may use the instance it is bound to
+
+    return call
+
+
+def _sync(original: Callable[..., Any], begin: Asked) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        recording = begin(args, kwargs)
+        recording = begin and begin(args, kwargs)
         if recording is None:
             return original(*args, **kwargs)
         try:
@@ -56,9 +96,9 @@ def _sync(original: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
     return call
 
 
-def _async(original: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
+def _async(original: Callable[..., Any], begin: Asked) -> Callable[..., Any]:
     async def call(*args: Any, **kwargs: Any) -> Any:
-        recording = begin(args, kwargs)
+        recording = begin and begin(args, kwargs)
         if recording is None:
             return await original(*args, **kwargs)
         try:
@@ -74,7 +114,12 @@ def _async(original: Callable[..., Any], begin: Begin) -> Callable[..., Any]:
 
 def _disguised(wrapper: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
     functools.update_wrapper(wrapper, original)
+    if type(original) is not FunctionType:
+        for name in dir(original):  # such as `cache_clear` of a cached method
+            if not hasattr(wrapper, name):
+                setattr(wrapper, name, getattr(original, name))
     if not hasattr(original, "__wrapped__"):
-        # `inspect.getfullargspec` does not follow `__wrapped__`.
-        wrapper.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
+        # `inspect.getfullargspec` does not follow `__wrapped__`. A builtin may have no signature.
+        with contextlib.suppress(ValueError, TypeError):
+            wrapper.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     return wrapper

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mem0_telemetry.operations._settings import RequestHook, ResponseHook
 
 
-class Installation:
-    """The instrumentation of one process: off, waiting for `mem0` to be imported, or active."""
+class Instrumentation:
+    """The wrappers on Mem0's classes in one process: off, waiting for `mem0` to be imported, or active."""
 
     def __init__(self) -> None:
         self._settings = Settings()
@@ -94,16 +94,14 @@ class Installation:
 
 
 def _replace(module: ModuleType, patches: Patches, recorder: Recorder) -> None:
-    from mem0_telemetry.operations import _calls, _threads  # noqa: PLC0415  # as above
+    from mem0_telemetry.operations import _threads, _wrappers  # noqa: PLC0415  # as above
 
     for class_name in mem0.CLASSES[module.__name__]:
         cls = getattr(module, class_name, None)
         for name in mem0.METHODS:
             original = getattr(cls, "__dict__", {}).get(name)
-            if original is not None:
-                function = f"{module.__name__}.{class_name}.{name}"
-                method = _calls.Method(name, function, module.__name__ == mem0.HOSTED)
-                patches.replace(cls, name, recorder.wrapper(original, method))
+            if _wrappers.is_method(original):
+                patches.replace(cls, name, recorder.wrapper(original, module.__name__, class_name, name))
     pools = mem0.POOLS.get(module.__name__)
     if pools in vars(module):
         patches.replace(module, pools, _threads.carrying_context(vars(module)[pools]))
