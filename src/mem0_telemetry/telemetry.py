@@ -158,3 +158,4 @@ def __getattr__(name: str) -> Any:
 _usage.flag = lambda: MEM0_TELEMETRY
 _usage.consult()
 _usage.warn()
+_usage.prepare()
