@@ -1,6 +1,6 @@
 """Run a function right after a module has been imported: now where it is loaded already, else when it is.
 
-One `sys.meta_path` finder of our own, standard library only; docs/decisions/import-hook.md has the reasons. For a
+One `sys.meta_path` finder, standard library only; docs/decisions/import-hook.md has the reasons. For a
 module that somebody waits for, it asks the other finders and wraps the loader that they name. Where another thread is
 already importing that module, Python's last step tells us: it sets the module on its parent package.
 """
