@@ -52,7 +52,10 @@ MEM0_TELEMETRY_SAMPLE_RATE: float = globals().get("MEM0_TELEMETRY_SAMPLE_RATE", 
 def capture_event(
     event_name: str, memory_instance: object, additional_data: dict[str, Any] | None = None
 ) -> None:
-    """Record an event of a `Memory` or `AsyncMemory`. Never raises, waits or does I/O; docs/benchmarks.md has costs."""
+    """Record an event of a `Memory` or `AsyncMemory`. Never raises or does I/O; docs/benchmarks.md has costs.
+
+    Never waits, but in a forked child: its first ten events wait until they are on disk, 0.5 s at most.
+    """
     if not MEM0_TELEMETRY or _usage.off:
         return
     _usage.observe(event_name, memory_instance, additional_data, _memory_facts, MEM0_TELEMETRY_SAMPLE_RATE)

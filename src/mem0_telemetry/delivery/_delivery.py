@@ -35,8 +35,8 @@ _ENDING = 0.1
 """Seconds that an idle thread has to end."""
 _FIRST_OF_A_CHILD = 10
 """Events that a forked child sees written before it goes on: it may be a short job that ends by `os._exit`."""
-_AWAITED = 0.1
-"""Seconds that a forked child waits for that at most; normally it is 1 to 3 ms."""
+_AWAITED = 0.5
+"""Seconds that a forked child waits for that at most, as long as an exit may wait; normally it is some ms."""
 _SETTLING = 1.0
 """Seconds that whoever discards waits for the batch that is being written; normally it is a few ms."""
 
@@ -135,7 +135,7 @@ class Delivery:
 
         Costs some µs; no I/O, no waiting; the first one starts the threads. `attributes` must not be changed
         afterwards. An event that is put at interpreter exit is written at once, on the calling thread. The first ones
-        of a forked child wait until they are written, 0.1 s at most.
+        of a forked child wait until they are written, 0.5 s at most.
         """
         if self._shut_down:
             self._drops.count("shut_down")
