@@ -50,17 +50,23 @@ def roots(modules: set[str]) -> set[str]:
 
 
 def test_importing_the_package_loads_nothing(tmp_path: Path) -> None:
-    """`import mem0_telemetry` executes its own `__init__` and two small modules, and nothing of anybody else's."""
-    own = {"mem0_telemetry", "mem0_telemetry._guard", "mem0_telemetry._process"}
+    """`import mem0_telemetry` executes its own `__init__` and three small modules, and nothing of anybody else's."""
+    own = {"mem0_telemetry", *(f"mem0_telemetry.{name}" for name in ("_guard", "_process", "version"))}
     assert loaded_by("import mem0_telemetry", tmp_path) == {"__future__", *own}
 
 
-@pytest.mark.parametrize("settings", [{}, {"MEM0_TELEMETRY": "False"}], ids=["on", "off"])
-def test_drop_in_loads_nothing_costly(settings: dict[str, str], tmp_path: Path) -> None:
-    """`import mem0_telemetry.telemetry`, which stands in Mem0's own imports, loads no costly module and no library."""
-    loaded = loaded_by("import mem0_telemetry.telemetry", tmp_path, **settings)
+def test_opted_out_drop_in_loads_nothing_costly(tmp_path: Path) -> None:
+    """`import mem0_telemetry.telemetry`, which replaces Mem0's own module, loads no costly module and no library."""
+    loaded = loaded_by("import mem0_telemetry.telemetry", tmp_path, MEM0_TELEMETRY="False")
     assert "mem0_telemetry.policy.registry" in loaded
     assert roots(loaded) & {*COSTLY, *OF_DELIVERY} == set()
+
+
+def test_drop_in_loads_what_the_first_event_needs(tmp_path: Path) -> None:
+    """With consent, the SDK comes with the drop-in, and so inside `import mem0`; what only sends comes later."""
+    loaded = loaded_by("import mem0_telemetry.telemetry", tmp_path)
+    assert {"opentelemetry.sdk._logs", "mem0_telemetry.pipeline.pipeline", "random"} <= loaded
+    assert roots(loaded) & {"posthog", "requests", "urllib3", "grpc", "httpx"} == set()
 
 
 @pytest.mark.parametrize("rate", ["0.5", "10%"])
@@ -72,11 +78,13 @@ def test_opted_out_call_loads_nothing_costly(rate: str, tmp_path: Path) -> None:
 
 
 def test_drop_in_loads_fewer_modules_than_native_telemetry(tmp_path: Path) -> None:
-    """What the drop-in loads is a small part of what `posthog` alone, which Mem0's own module imports, would."""
-    drop_in = loaded_by("import mem0_telemetry.telemetry", tmp_path)
+    """What the drop-in loads is a part of what `posthog` alone, which Mem0's own module imports, would."""
+    on = loaded_by("import mem0_telemetry.telemetry", tmp_path)
+    off = loaded_by("import mem0_telemetry.telemetry", tmp_path, MEM0_TELEMETRY="False")
     native = loaded_by("import posthog", tmp_path)
-    assert len(drop_in) < 80
-    assert len(native) > 4 * len(drop_in)
+    assert len(off) < 80
+    assert len(native) > 4 * len(off)
+    assert len(native) > len(on)
 
 
 def test_importing_the_exporter_loads_no_library(tmp_path: Path) -> None:

@@ -19,9 +19,17 @@ if TYPE_CHECKING:
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
 
+@pytest.fixture
+def mem0_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Mem0 is loaded, the drop-in answers with every name of Mem0's own module."""
+    monkeypatch.setenv("MEM0_TELEMETRY", "False")  # for Mem0's own module, which is loaded too
+    importlib.import_module("mem0.memory")
+
+
 class TestDisabled:
     """Mem0's own opt-out tests, against the drop-in."""
 
+    @pytest.mark.usefixtures("mem0_loaded")
     def test_posthog_is_not_created(self) -> None:
         """`AnonymousTelemetry()` builds no client and has neither handle nor id."""
         with (
@@ -90,6 +98,7 @@ class TestDisabled:
 class TestNames:
     """Whoever imports a name from Mem0's module finds it here."""
 
+    @pytest.mark.usefixtures("mem0_loaded")
     def test_every_public_name_of_the_installed_release(self) -> None:
         """Each function, class and constant of the installed module exists here, and the functions take the same."""
         spec = importlib.util.find_spec("mem0")

@@ -12,12 +12,14 @@ from __future__ import annotations
 # Not by `__getattr__`: a signal handler that calls one of these may interrupt the very import that it would start.
 from mem0_telemetry._process import flush, get_logger_provider, set_enabled, shutdown
 
+# Nor this: tools ask every module in `sys.modules` for its version, and must not import by that.
+from mem0_telemetry.version import __version__
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mem0_telemetry._instrumentation import instrument, uninstrument
     from mem0_telemetry._status import Status, status
     from mem0_telemetry.instrumentor import Mem0Instrumentor
-    from mem0_telemetry.version import __version__
 
 __all__ = [
     "Mem0Instrumentor",
@@ -35,7 +37,6 @@ __all__ = [
 _HOMES = {
     "Mem0Instrumentor": "instrumentor",
     "Status": "_status",
-    "__version__": "version",
     "instrument": "_instrumentation",
     "status": "_status",
     "uninstrument": "_instrumentation",

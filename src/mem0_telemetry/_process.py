@@ -5,11 +5,15 @@ What they import is inside their guard: a signal handler that calls one may inte
 
 from __future__ import annotations
 
+import sys
+
 from mem0_telemetry._guard import guard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
+
+    from mem0_telemetry.pipeline.pipeline import Pipeline
 
 
 def set_enabled(enabled: bool) -> None:  # noqa: FBT001  # DESIGN 3 names it so
@@ -56,9 +60,8 @@ def flush(timeout: float = 5) -> bool:
         True when done (delivered, or dropped and counted), False when time ran out. Never raises.
     """
     with guard("flushing"):
-        from mem0_telemetry._usage import usage  # noqa: PLC0415
-
-        return usage.pipeline is None or usage.pipeline.flush(_bounded(timeout))
+        pipeline = _pipeline()
+        return pipeline is None or pipeline.flush(_bounded(timeout))
     return False
 
 
@@ -72,12 +75,15 @@ def shutdown(timeout: float | None = None) -> bool:
         True when every destination is done with all events accepted before this call. What is not waits on disk.
     """
     with guard("shutting down"):
-        from mem0_telemetry._usage import usage  # noqa: PLC0415
-
-        return usage.pipeline is None or usage.pipeline.shutdown(
-            None if timeout is None else _bounded(timeout)
-        )
+        pipeline = _pipeline()
+        return pipeline is None or pipeline.shutdown(None if timeout is None else _bounded(timeout))
     return False
+
+
+def _pipeline() -> Pipeline | None:
+    """Return where events go, or None where there has been no event. Imports nothing."""
+    usage = sys.modules.get("mem0_telemetry._usage")
+    return usage.usage.pipeline if usage is not None else None
 
 
 def _bounded(timeout: float) -> float:

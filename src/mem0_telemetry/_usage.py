@@ -10,8 +10,7 @@ from mem0_telemetry import environment_variables as env
 from mem0_telemetry._guard import guard, note
 from mem0_telemetry._lock import ForkSafeLock
 from mem0_telemetry.pipeline import destinations
-from mem0_telemetry.policy import consent, identity, notice, registry
-from mem0_telemetry.policy.sampling import keep
+from mem0_telemetry.policy import consent, identity, notice, registry, sampling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -126,6 +125,31 @@ class Usage:
         now = consent.decide({}, flag=self.allowed(), choice=choice)
         return decided if now.enabled else now
 
+    def prepare(self) -> None:
+        """Import what the first event needs, unless telemetry is off; from here on, a fork waits while we import.
+
+        Called where imports are expected: when the drop-in is executed, or telemetry is switched on again. So the
+        caller of Mem0 pays for none, and a child that is forked during the first event finds none under way. Where
+        the OpenTelemetry SDK cannot be imported, telemetry is off.
+        """
+        if self.off or self._consent is None:
+            return
+        with guard("preparing usage telemetry"):
+            loaded = False
+            try:
+                from mem0_telemetry.delivery import fork_gate  # noqa: PLC0415  # not where telemetry is off
+
+                with fork_gate.hold():
+                    sampling.prepare()
+                    if self._dry_run:
+                        from mem0_telemetry import _dry_run  # noqa: F401, PLC0415
+                    else:
+                        from mem0_telemetry.pipeline import pipeline  # noqa: F401, PLC0415
+                loaded = True
+            finally:
+                if not loaded:
+                    self._give_up()
+
     def leaves_off(self) -> bool:
         """Whether Mem0's own telemetry is to be off once we have gone: where ours is."""
         return not self.consent().enabled
@@ -135,7 +159,9 @@ class Usage:
         self._switched_off = not enabled
         self.consult()
         self.warn()
-        if not enabled and self.pipeline is not None:
+        if enabled:
+            self.prepare()
+        elif self.pipeline is not None:
             self.pipeline.discard()
 
     def allowed(self) -> bool:
@@ -170,7 +196,7 @@ class Usage:
             event = registry.event_by_mem0_name(name)
             if event is None:
                 self.take_unregistered(name)
-            elif not event.hot or keep(rate):
+            elif not event.hot or sampling.keep(rate):
                 self._keep(event, instance, additional, facts_of, rate if event.hot else 1.0)
 
     def _see_first_event(self) -> bool:
@@ -234,8 +260,7 @@ class Usage:
     def ensure_pipeline(self) -> Pipeline | None:
         """The pipeline, built now where this is the first time; None in a dry run and in the run that shows the notice.
 
-        Imports the OpenTelemetry SDK on the calling thread. It cannot be imported later: once the main thread has
-        ended, no thread can be started any more. Where it cannot be imported at all, telemetry is off from here on.
+        Where it cannot be built, telemetry is off from here on.
         """
         if self.pipeline is None and not self._dry_run and not self.off:
             tried = False
@@ -245,6 +270,7 @@ class Usage:
             finally:
                 if not tried:
                     self._give_up()
+                    self.drop("not_ready")
         return self.pipeline
 
     def _build_once(self) -> None:
@@ -264,7 +290,6 @@ class Usage:
     def _give_up(self) -> None:
         reason = "the OpenTelemetry SDK cannot be loaded in this process, or not any more (logged at DEBUG)"
         self._switch_off(_UNAVAILABLE, reason)
-        self.drop("not_ready")
 
     def _switch_off(self, source: str, reason: str) -> None:
         """Be off from here on, for a reason that no source of consent has."""

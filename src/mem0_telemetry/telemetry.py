@@ -56,7 +56,10 @@ MEM0_TELEMETRY_SAMPLE_RATE: float = globals().get("MEM0_TELEMETRY_SAMPLE_RATE", 
 def capture_event(
     event_name: str, memory_instance: object, additional_data: dict[str, Any] | None = None
 ) -> None:
-    """Record an event of a `Memory` or `AsyncMemory`. Never raises, waits or does I/O; docs/benchmarks.md has costs."""
+    """Record an event of a `Memory` or `AsyncMemory`. Never raises or does I/O; docs/benchmarks.md has costs.
+
+    Never waits, but in a forked child: its first ten events wait until they are on disk, 0.5 s at most.
+    """
     if _usage.off or not _says_on(MEM0_TELEMETRY):
         return
     if AnonymousTelemetry is not _own_class or _get_oss_telemetry is not _own_getter:
@@ -176,3 +179,4 @@ def __getattr__(name: str) -> Any:
 _usage.flag = lambda: _says_on(MEM0_TELEMETRY)
 _usage.consult()
 _usage.warn()
+_usage.prepare()

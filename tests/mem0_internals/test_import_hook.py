@@ -193,22 +193,63 @@ def test_an_import_that_fails_is_met_when_it_succeeds(package: str, moment: Mome
     assert seen == [module]
 
 
-def test_a_module_that_was_found_before_us_is_met(package: str, moment: Moment) -> None:
-    """Another thread had found it, and not begun to load it, when the hook came: it is noticed at the next import."""
+def test_a_module_that_was_found_before_us_is_met(package: str, moment: Moment, tmp_path: Path) -> None:
+    """Another thread is importing its package, and has asked all finders, when the hook comes: the hook runs."""
     name = f"{package}.part"
+    (tmp_path / package / "__init__.py").write_text("import sys\nsys.moment()\nfrom hooked import part\n")
+    (tmp_path / package / "part.py").write_text("value = 1\n")
     seen: list[ModuleType] = []
+    importing = import_elsewhere(package)
+    assert moment.reached.wait(60)
     import_hook.when_imported(name, seen.append)
     sys.meta_path.remove(import_hook._finder)  # as it was for that thread  # type: ignore[arg-type]
-    importing = import_elsewhere(name)
-    assert moment.reached.wait(60)
-    import_hook._finder.enter()
-    with pytest.raises(ModuleNotFoundError):
-        importlib.import_module(f"{package}.no_such_part")
-    assert seen == []
     moment.go_on.set()
     importing.join()
     import_hook.forget(name, seen.append)
     assert seen == [sys.modules[name]]
+    assert type(sys.modules[package]) is type(sys)
+
+
+class AsksAllOthers:
+    """A finder as some tools have it: it looks for a module by asking every other finder."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
+        """Return what the first of the others finds."""
+        found = (
+            finder.find_spec(name, path, target) for finder in tuple(sys.meta_path) if finder is not self
+        )
+        return next(filter(None, found), None)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_beside_a_finder_that_asks_all_others(
+    place: int, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever such a finder stands, the module is imported and its hook runs once."""
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    seen: list[ModuleType] = []
+    import_hook.when_imported(f"{package}.part", seen.append)
+    sys.meta_path.insert(place, AsksAllOthers())  # type: ignore[arg-type]
+    module = importlib.import_module(f"{package}.part")
+    import_hook.forget(f"{package}.part", seen.append)
+    assert seen == [module]
+
+
+def test_a_copy_that_was_dropped_from_the_modules_is_replaced(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `sys.modules` was purged and we were imported again, the old hooks run no more, and the new ones once."""
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    old: list[ModuleType] = []
+    new: list[ModuleType] = []
+    import_hook.when_imported(f"{package}.part", old.append)
+    monkeypatch.delitem(sys.modules, import_hook.__name__)
+    copy = importlib.import_module(import_hook.__name__)
+    copy.when_imported(f"{package}.part", new.append)
+    module = importlib.import_module(f"{package}.part")
+    copy.forget(f"{package}.part", new.append)
+    import_hook.forget(f"{package}.part", old.append)
+    assert (old, new) == ([], [module])
 
 
 def test_leaving_disturbs_no_import_under_way(package: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,27 +47,83 @@ def run(code: str, **environment: str) -> str:
 
 
 def test_importing_the_package_loads_nothing() -> None:
-    """The package itself brings neither the SDK nor any library, and is one module."""
+    """The package itself brings neither the SDK nor any library, and is two small modules."""
     loaded = run(
         "import sys; before = set(sys.modules); import opentelemetry.exporter.posthog;"
         "print(sorted(name for name in set(sys.modules) - before if 'opentelemetry' in name))"
     )
-    assert loaded == str(["opentelemetry", "opentelemetry.exporter", "opentelemetry.exporter.posthog"])
+    posthog = "opentelemetry.exporter.posthog"
+    assert loaded == str(["opentelemetry", "opentelemetry.exporter", posthog, f"{posthog}._version"])
 
 
-def test_building_exporters_loads_no_http_library() -> None:
-    """Constructors do not load `posthog` or `requests`; `warm_up` does, without touching the network."""
+def test_the_constructor_loads_what_an_export_needs() -> None:
+    """Without a key nothing is loaded; with one, the first export imports nothing on its thread any more."""
     built = run(
-        "import sys\n"
+        "import sys, threading\n"
         "from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter\n"
-        "exporter = PostHogLogExporter(api_key='phc_a', host='http://127.0.0.1:9')\n"
-        "PostHogSpanExporter(api_key='phc_a')\n"
+        "from opentelemetry.sdk._logs import LoggerProvider\n"
+        "from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor\n"
+        "import logging; logging.disable()\n"  # it says that it has no key
+        "PostHogLogExporter(); PostHogSpanExporter()\n"
         f"print(len({_HEAVY}))\n"
-        "exporter.warm_up()\n"
-        f"print(len({_HEAVY}) > 50)\n"
-        "print(exporter.stats.failed)\n"
+        "exporter = PostHogLogExporter(api_key='phc_a', host='http://127.0.0.1:9', retry=False)\n"
+        "provider = LoggerProvider(shutdown_on_exit=False)\n"
+        "provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda event, arguments: event == 'import' and seen.append(arguments[0]))\n"
+        "logger = provider.get_logger('shop')\n"
+        "logger.emit(event_name='order.placed')\n"
+        "print(seen, exporter.stats.failed)\n"
     )
-    assert built.split() == ["0", "True", "0"]
+    assert built.splitlines() == ["0", "[] 1"]
+
+
+_FORK_AT_THE_FIRST_EXPORT = """
+import os, sys, threading, time
+from opentelemetry.exporter.posthog import PostHogLogExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+provider = LoggerProvider(shutdown_on_exit=False)
+exporter = PostHogLogExporter(api_key="phc_a", host=sys.argv[1])
+provider.add_log_record_processor(BatchLogRecordProcessor(exporter, schedule_delay_millis=1))
+logger = provider.get_logger("shop")
+threading.Thread(target=lambda: logger.emit(event_name="first")).start()
+children = set()
+for _ in range(20):  # a server that starts its workers
+    child = os.fork()
+    if child == 0:
+        logger.emit(event_name="of a child")
+        provider.force_flush()
+        os._exit(0)
+    children.add(child)
+    time.sleep(0.005)
+deadline = time.monotonic() + 90
+while children and time.monotonic() < deadline:
+    children -= {child for child in children if os.waitpid(child, os.WNOHANG)[0]}
+    time.sleep(0.01)
+for child in children:
+    os.kill(child, 9)
+provider.shutdown()
+sys.exit(f"{len(children)} children hang" if children else 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
+@pytest.mark.parametrize("processes", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_forks_at_the_first_export(processes: int, server: CaptureServer) -> None:
+    """None of 20 children in each process hangs that are forked while another thread exports for the first time."""
+    for _ in range(processes):
+        result = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _FORK_AT_THE_FIRST_EXPORT, server.url],
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert (result.returncode, result.stderr) == (0, "")
+    names = [event["event"] for event in server.events]
+    assert (names.count("first"), names.count("of a child")) == (processes, 20 * processes)
 
 
 def test_the_mapping_loads_no_sdk() -> None:
@@ -216,7 +272,7 @@ def test_an_application_without_a_key_runs_on(tmp_path: Path) -> None:
 
 
 def test_a_signal_handler_that_emits_in_the_midst_of_an_export(server: CaptureServer) -> None:
-    """It may interrupt the loading of the libraries, and the counting: it waits for nothing that it interrupted."""
+    """It may interrupt the building of a session, and the counting: it waits for nothing that it interrupted."""
     code = """
 import builtins, collections, faulthandler, os, signal
 faulthandler.dump_traceback_later(60, exit=True)
@@ -241,6 +297,7 @@ class InterruptedCounter(collections.Counter):
             os.kill(os.getpid(), signal.SIGTERM)
         super().__setitem__(name, number)
 builtins.__import__ = interrupted_load
+exporter._begin_in_child()  # where the first export builds a session
 emit(event_name="started", attributes={"user.id": "u1"})
 exporter._tally._counts = InterruptedCounter(exporter._tally._counts)
 emit(event_name="working", attributes={"user.id": "u1"})

@@ -11,10 +11,10 @@ asked for.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, Final
-
+TYPE_CHECKING = False  # no `typing`: this is imported before the fork gate, so it is short
 if TYPE_CHECKING:
+    from typing import Any
+
     from mem0_telemetry.delivery._delivery import Delivery
     from mem0_telemetry.delivery._facts import (
         DROP_REASONS,
@@ -53,7 +53,7 @@ __all__ = [
     "unreadable",
 ]
 
-_HOMES: Final = {
+_HOMES = {
     "Delivery": "_delivery",
     **dict.fromkeys(
         (
@@ -77,4 +77,6 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib  # noqa: PLC0415  # as above
+
     return getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -33,6 +33,10 @@ _RESTART_INTERVAL = 1.0
 """Seconds after which it is tried again to start threads where the system refused."""
 _ENDING = 0.1
 """Seconds that an idle thread has to end."""
+_FIRST_OF_A_CHILD = 10
+"""Events that a forked child sees written before it goes on: it may be a short job that ends by `os._exit`."""
+_AWAITED = 0.5
+"""Seconds that a forked child waits for that at most, as long as an exit may wait; normally it is some ms."""
 _SETTLING = 1.0
 """Seconds that whoever discards waits for the batch that is being written; normally it is a few ms."""
 
@@ -118,6 +122,8 @@ class Delivery:
         self._running = False
         """The threads run, and the process is not ending: `put` has nothing to do but to queue."""
         self._exit_deadline: float | None = None
+        self._awaited = _FIRST_OF_A_CHILD if fork_gate.in_forked_child() else 0
+        """Events that `put` still waits for."""
 
     @property
     def processor(self) -> LogRecordProcessor:
@@ -128,7 +134,8 @@ class Delivery:
         """Queue an event; False, and counted, where the queue is full or the delivery shut down.
 
         Costs some µs; no I/O, no waiting; the first one starts the threads. `attributes` must not be changed
-        afterwards. An event that is put at interpreter exit is written at once, on the calling thread.
+        afterwards. An event that is put at interpreter exit is written at once, on the calling thread. The first ones
+        of a forked child wait until they are written, 0.5 s at most.
         """
         if self._shut_down:
             self._drops.count("shut_down")
@@ -136,6 +143,9 @@ class Delivery:
         accepted = self._writer.put((self._clock.time_ns(), event, attributes))
         if not self._running:
             self._get_going()
+        if self._awaited:
+            self._awaited -= 1
+            self._await_written()
         return accepted
 
     def count_dropped(self, reason: str, n: int = 1) -> None:
@@ -231,7 +241,14 @@ class Delivery:
             self._running = True
         # Not before: their first work is long, and would keep the interpreter from the caller.
         self._writer.wake()
+        if self._awaited:
+            self._await_written()
         self._senders.wake()
+
+    def _await_written(self) -> None:
+        """In a forked child: wait until what is queued is written, as long as that goes well."""
+        if self._running and not self._writer.is_writing_here and not self._writer.flush(_AWAITED):
+            self._awaited = 0  # the disk hangs: the caller has waited enough
 
     def _forget_inherited(self) -> None:
         """In a forked child: empty, without threads, until its own first event."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextvars
 import importlib
 import threading
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
-from mem0_telemetry.delivery import fork_gate
 from mem0_telemetry.delivery._wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
 
 class Worker:
@@ -70,12 +71,15 @@ def park() -> None:
 _parked: list[Wakeup] = []
 
 
-def _in_subinterpreter() -> bool:
+def _find_interpreters() -> ModuleType | None:
     for module in ("_interpreters", "_xxsubinterpreters"):  # from 3.13 on, and before
-        try:
-            with fork_gate.hold():  # searched for anew at each call where it is missing
-                interpreters = importlib.import_module(module)
-        except ImportError:
-            continue
-        return bool(interpreters.get_current() != interpreters.get_main())
-    return False
+        with suppress(ImportError):
+            return importlib.import_module(module)
+    return None
+
+
+_interpreters: Final = _find_interpreters()  # here, as the first event imports nothing
+
+
+def _in_subinterpreter() -> bool:
+    return _interpreters is not None and bool(_interpreters.get_current() != _interpreters.get_main())

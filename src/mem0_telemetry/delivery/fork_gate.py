@@ -14,20 +14,19 @@ import os
 import threading
 import time
 import weakref
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
 
 from mem0_telemetry._guard import guard
 
+TYPE_CHECKING = False  # nothing stands around the import of this module, so it is short
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Any
 
-__all__ = ["after_fork_in_child", "hold"]
+__all__ = ["after_fork_in_child", "hold", "in_forked_child"]
 
-_BOUND: Final = 10.0
+_BOUND = 10.0
 """Seconds that a fork waits for holders, and a holder for a fork."""
 
 
@@ -41,6 +40,7 @@ class _ForkGate:
         self._forking: list[int] = []
         """Threads that are about to fork."""
         self._registered = False
+        self.in_child = False
         self._callbacks: list[weakref.WeakMethod[Callable[[], None]]] = []
 
     def enter(self) -> None:
@@ -72,23 +72,22 @@ class _ForkGate:
     def _register(self) -> None:
         """Register the hooks, once a process.
 
-        Hooks run before a fork in the reverse order of their registration. These two modules take a lock of
-        theirs in such a hook, and imports inside the gate need it; so theirs must be registered before ours,
-        to be run after it.
+        Hooks run before a fork in the reverse order of their registration. `logging` and `concurrent.futures.thread`
+        take a lock of theirs in such a hook, and imports inside the gate need it: their hooks must run after ours.
+        But a fork must wait for the imports of these two as well. So ours is registered before them and after them.
         """
-        import concurrent.futures.thread  # noqa: F401, PLC0415  # the SDK imports both anyway
-        import logging  # noqa: F401, PLC0415
-
-        with self._condition:
-            if self._registered:
-                return
-            self._registered = True
+        self._registered = True  # no lock: before the hooks are there, a child would inherit it
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._before,
                 after_in_parent=self._after_in_parent,
                 after_in_child=self._after_in_child,
             )
+            with _hold:
+                import concurrent.futures.thread  # noqa: F401, PLC0415  # the SDK imports both anyway
+                import logging  # noqa: F401, PLC0415
+
+                os.register_at_fork(before=self._before)
 
     def _before(self) -> None:
         me = threading.get_ident()
@@ -99,9 +98,9 @@ class _ForkGate:
                 self._condition.wait(left)
 
     def _after_in_parent(self) -> None:
+        me = threading.get_ident()
         with self._condition:
-            with suppress(ValueError):  # the hooks were registered in the midst of this fork
-                self._forking.remove(threading.get_ident())
+            self._forking = [thread for thread in self._forking if thread != me]  # it came by twice
             self._condition.notify_all()
 
     def _after_in_child(self) -> None:
@@ -111,6 +110,7 @@ class _ForkGate:
         self._condition = threading.Condition(threading.RLock())
         self._holders = {me: self._holders[me]} if me in self._holders else {}
         self._forking = []
+        self.in_child = True
         for reference in self._callbacks:
             with guard("starting afresh in a forked child"):
                 if (callback := reference()) is not None:
@@ -129,8 +129,13 @@ class _Hold:
         _gate.leave()
 
 
-_gate: Final = _ForkGate()
-_hold: Final = _Hold()
+_gate = _ForkGate()
+_hold = _Hold()
+
+
+def in_forked_child() -> bool:
+    """Return whether this process was forked after the gate's first use. It may end by `os._exit`."""
+    return _gate.in_child
 
 
 def hold() -> AbstractContextManager[Any]:

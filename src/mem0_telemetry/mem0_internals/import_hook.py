@@ -1,13 +1,14 @@
 """Run a function right after a module has been imported: now where it is loaded already, else when it is.
 
-One `sys.meta_path` finder of our own, standard library only (`wrapt` costs 77 ms to import). It finds nothing itself:
-for a module that somebody waits for it asks the other finders and wraps the loader that they name. A module that
-another thread is importing already, found before our finder was there, is waited for through its spec.
+One `sys.meta_path` finder, standard library only; docs/decisions/import-hook.md has the reasons. For a
+module that somebody waits for, it asks the other finders and wraps the loader that they name. Where another thread is
+already importing that module, Python's last step tells us: it sets the module on its parent package.
 """
 
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 
 from mem0_telemetry._guard import guard
 
@@ -20,25 +21,20 @@ if TYPE_CHECKING:
 
     Hook = Callable[[ModuleType], None]
 else:
-    ModuleSpec = type(sys.__spec__)  # `importlib.machinery` is not always loaded
+    ModuleSpec, ModuleType = type(sys.__spec__), type(sys)  # `importlib.machinery` is not always loaded
 
 
 def when_imported(name: str, hook: Hook) -> None:
     """Call `hook(module)` once `name` is imported; at once where it already is. Idempotent for the same pair.
 
-    Thread-safe, whatever is being imported meanwhile: the hook runs exactly once each time the module is loaded. It
-    runs on the importing thread, under its import lock, after the module's own code and before anybody else sees the
-    module. An exception of the hook never reaches the import.
+    Thread-safe: whatever is being imported meanwhile, the hook runs exactly once each time the module is loaded, on
+    the importing thread and under its import lock. An exception of the hook never reaches the import.
     """
     hooks = _finder.hooks.setdefault(name, [])
     if hook not in hooks:
         hooks.append(hook)
     _finder.enter()
-    module = sys.modules.get(name)
-    if module is None:
-        _finder.unseen.add(name)
-    else:
-        _finder.meet_when_ready(module)
+    _finder.meet_or_watch(name)
 
 
 def forget(name: str, hook: Hook) -> None:
@@ -50,7 +46,6 @@ def forget(name: str, hook: Hook) -> None:
     if not hooks:
         _finder.hooks.pop(name, None)
         _finder.met.pop(name, None)
-        _finder.unseen.discard(name)
     _finder.leave_if_idle()
 
 
@@ -69,8 +64,8 @@ def withdraw(name: str) -> None:
     _finder.leave_if_idle()
 
 
-def _is_being_imported(module: ModuleType) -> bool:
-    """Whether its own code has not run to its end yet."""
+def _is_being_imported(module: ModuleType | None) -> bool:
+    """Return whether its own code has not run to its end yet."""
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 
@@ -82,12 +77,15 @@ class _Finder:
         self.served: dict[str, ModuleType] = {}
         self.met: dict[str, dict[Hook, object]] = {}
         """The hooks that each module, as it is loaded now, has met."""
-        self.unseen: set[str] = set()
-        """Modules that were not there when somebody began to wait; another thread may have been about to load them."""
+        self._asking: set[tuple[int, str]] = set()
+        """What each thread is asking the other finders for."""
 
     def enter(self) -> None:
         if self not in sys.meta_path:
-            sys.meta_path.insert(0, self)
+            # A copy of this module that was dropped from `sys.modules` has left its finder, which would instrument
+            # Mem0 for that copy too.
+            others = [finder for finder in sys.meta_path if not _is_of_a_copy(finder)]
+            sys.meta_path[:] = [self, *others]
 
     def leave_if_idle(self) -> None:
         if not self.hooks and not self.served and self in sys.meta_path:
@@ -103,66 +101,69 @@ class _Finder:
                 with guard(f"preparing {name}"):
                     hook(module)
 
-    def meet_when_ready(self, module: ModuleType) -> None:
-        """Run the hooks now, or on the thread that is importing the module once that is done."""
-        if not issubclass(type(module), type(sys)):  # a test's mock: nothing of it is to be touched
-            return
-        spec = getattr(module, "__spec__", None)
-        if _is_being_imported(module) and type(spec) is ModuleSpec:
-            spec.__class__ = _WatchedSpec
-        if not _is_being_imported(module):  # not any more
-            self.meet(module.__name__, module)
-
-    def _look_for_unseen(self) -> None:
-        for name in tuple(self.unseen):
-            module = sys.modules.get(name)
-            if module is not None:
-                self.unseen.discard(name)
-                self.meet_when_ready(module)
+    def meet_or_watch(self, name: str) -> None:
+        """Run the hooks where the module is loaded. Where another thread is importing it, watch for the end of that."""
+        package, _, child = name.rpartition(".")
+        parent = sys.modules.get(package)
+        # Before its module is in `sys.modules`, an import shows by the package that is waiting for it.
+        under_way = _is_being_imported(sys.modules.get(name, sys.modules.get(name.partition(".")[0])))
+        if under_way and parent is not None and child not in vars(parent) and type(parent) is ModuleType:
+            parent.__class__ = _WatchedPackage
+        module = sys.modules.get(name)
+        # A test's mock in the place of a module is left alone.
+        if (
+            module is not None and issubclass(type(module), ModuleType) and not _is_being_imported(module)
+        ):  # not any more
+            self.meet(name, module)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if name in self.served:
-            return _spec_serving(name, self.served[name])
-        self.unseen.discard(name)
-        self._look_for_unseen()
-        if name not in self.hooks:
+            return ModuleSpec(name, _ServingLoader(self.served[name]))  # type: ignore[arg-type]
+        asking = (get_ident(), name)
+        if (
+            name not in self.hooks or asking in self._asking
+        ):  # a finder that we ask may ask all others, us too
             return None
-        for finder in sys.meta_path:
+        self._asking.add(asking)
+        try:
+            spec = self._ask_the_others(name, path, target)
+        finally:
+            self._asking.discard(asking)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            self.met.pop(name, None)
+            spec.loader = _WatchedLoader(spec.loader)  # type: ignore[assignment]
+        return spec
+
+    def _ask_the_others(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        for finder in tuple(sys.meta_path):
             find_spec = getattr(finder, "find_spec", None)
-            if finder is self or find_spec is None:
-                continue
-            spec: ModuleSpec | None = find_spec(name, path, target)
-            if spec is not None:
-                if hasattr(spec.loader, "exec_module"):
-                    self.met.pop(name, None)
-                    spec.loader = _WatchedLoader(spec.loader)  # type: ignore[assignment]
-                return spec
+            if finder is not self and find_spec is not None:
+                spec: ModuleSpec | None = find_spec(name, path, target)
+                if spec is not None:
+                    return spec
         return None
 
 
-class _WatchedSpec(ModuleSpec):
-    """The spec of a module that is being imported, until the import system says on it that this is done."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name != "_initializing" or value:
-            super().__setattr__(name, value)
-            return
-        _meet_by(self)  # before anybody else sees the module
-        super().__setattr__(name, value)
-        self.__class__ = ModuleSpec  # type: ignore[assignment]
-        _meet_by(self)  # hooks that came meanwhile
+def _is_of_a_copy(finder: object) -> bool:
+    cls = type(finder)
+    return cls is not _Finder and (cls.__module__, cls.__qualname__) == (__name__, _Finder.__qualname__)
 
 
-def _meet_by(spec: ModuleSpec) -> None:
-    module = sys.modules.get(spec.name)
-    if module is not None and module.__spec__ is spec:  # else its import has failed
-        _finder.meet(spec.name, module)
+class _WatchedPackage(ModuleType):
+    """A package of which another thread is importing a module that somebody waits for."""
 
-
-def _spec_serving(name: str, module: ModuleType) -> ModuleSpec:
-    return ModuleSpec(name, _ServingLoader(module))  # type: ignore[arg-type]
+    def __setattr__(self, child: str, value: Any) -> None:
+        super().__setattr__(child, value)
+        name = f"{self.__name__}.{child}"
+        if name in _finder.hooks and isinstance(value, ModuleType):
+            _finder.meet(name, value)
+        waited_for = [name for name in tuple(_finder.hooks) if name.rpartition(".")[0] == self.__name__]
+        if not any(_is_being_imported(sys.modules.get(name)) for name in waited_for):
+            self.__class__ = ModuleType  # type: ignore[assignment]
 
 
 class _ServingLoader:

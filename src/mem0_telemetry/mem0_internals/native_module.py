@@ -6,7 +6,7 @@ import sys
 
 from mem0_telemetry._guard import guard
 from mem0_telemetry.mem0_internals.instance import fields_of
-from mem0_telemetry.mem0_internals.names import NATIVE_EXIT_HOOKS, TELEMETRY_MODULE
+from mem0_telemetry.mem0_internals.names import NATIVE_EXIT_HOOKS, PARENT_PACKAGE, TELEMETRY_MODULE
 from mem0_telemetry.mem0_internals.ownership import is_mem0s, is_posthog_class
 
 TYPE_CHECKING = False
@@ -182,17 +182,22 @@ _private_copy: list[ModuleType] = []
 
 
 def native_attribute(name: str) -> Any:
-    """An attribute of Mem0's own telemetry module that the drop-in does not have.
+    """Return an attribute of Mem0's own telemetry module that the drop-in does not have.
 
-    The module's code runs once a process, privately; what it holds is opted out.
+    Only where Mem0 is loaded, or its import is under way: tools ask every module in `sys.modules` for a name of their
+    own, and must not import Mem0 by that. The module's code runs once a process, privately, and only for a name that
+    occurs in it; what it holds is opted out.
 
     Raises:
-        AttributeError: Mem0's module has no such name, is not installed, or cannot be run.
+        AttributeError: Mem0 is not loaded, or its module has no such name or cannot be run.
     """
-    if not _private_copy:
+    package = sys.modules.get(PARENT_PACKAGE)
+    if package is not None and not _private_copy:
         with guard("reading Mem0's own telemetry module"):
-            _private_copy.append(run_native(private=True))
-    if not _private_copy or name not in vars(_private_copy[0]):
+            spec = _find_file_spec(package.__path__)
+            if name in spec.loader.get_code(TELEMETRY_MODULE).co_names:
+                _private_copy.append(run_native(private=True))
+    if package is None or not _private_copy or name not in vars(_private_copy[0]):
         raise AttributeError(f"module {TELEMETRY_MODULE!r} has no attribute {name!r}", name=name)
     return vars(_private_copy[0])[name]
 

@@ -13,6 +13,7 @@ from mem0_telemetry.pipeline.addresses import UnusableError, one_spelling
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from importlib.metadata import EntryPoint
 
 VENDOR_API_KEY = "phc_hgJkUVJFYtmaJqrvf6CYN67TIQ8yhXAkWzUn9AMU4yX"
 """Mem0's PostHog *project* key: public, write-only, in every release of mem0ai."""
@@ -220,10 +221,17 @@ def _standard_otlp(environ: Mapping[str, str]) -> DestinationConfig:
     )
 
 
-def _read_entry_point(name: str, _: Mapping[str, str]) -> DestinationConfig:
-    from importlib.metadata import entry_points  # noqa: PLC0415  # 53 ms, and only for names that are not ours
+def entry_points_of(name: str) -> tuple[EntryPoint, ...]:
+    """Return the installed log exporters of that name. Looked for once: the first event reads no file."""
+    if name not in _entry_points:
+        from importlib.metadata import entry_points  # noqa: PLC0415  # 53 ms, and only for names that are not ours
 
-    if name and entry_points(group="opentelemetry_logs_exporter", name=name):
+        _entry_points[name] = tuple(entry_points(group="opentelemetry_logs_exporter", name=name))
+    return _entry_points[name]
+
+
+def _read_entry_point(name: str, _: Mapping[str, str]) -> DestinationConfig:
+    if name and entry_points_of(name):
         return DestinationConfig(name)
     raise UnusableError(
         f"{env.MEM0_TELEMETRY_EXPORTER} has {'a' if name else 'an empty'} name that is no installed exporter; "
@@ -281,6 +289,7 @@ def _is_token(name: str) -> bool:
     return bool(name) and name.isascii() and all(c.isalnum() or c in "!#$%&'*+-.^_`|~" for c in name)
 
 
+_entry_points: dict[str, tuple[EntryPoint, ...]] = {}
 _LONGEST_KEY = 64  # PostHog refuses longer ones
 _KEY_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _OWN_OTLP = (

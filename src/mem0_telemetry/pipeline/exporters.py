@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib  # noqa: F401  # for `DestinationConfig.fingerprint`: the first event imports nothing
 from logging import WARNING
 from typing import TYPE_CHECKING, Any, Final
 
 from mem0_telemetry._guard import note
 from mem0_telemetry.delivery import Destination
-from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY
+from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY, entry_points_of
 from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.registry import added_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from importlib.metadata import EntryPoint
 
     from opentelemetry.sdk._logs.export import LogRecordExporter
 
@@ -105,19 +105,13 @@ def _build_console(_: DestinationConfig) -> LogRecordExporter:
 
 
 def _build_entry_point(config: DestinationConfig) -> LogRecordExporter:
-    (entry_point, *_) = _entry_points(config.name)
+    (entry_point, *_) = entry_points_of(config.name)
     exporter: LogRecordExporter = entry_point.load()()
     return exporter
 
 
-def _entry_points(name: str) -> tuple[EntryPoint, ...]:
-    from importlib.metadata import entry_points  # noqa: PLC0415  # only for exporters that are not ours
-
-    return tuple(entry_points(group="opentelemetry_logs_exporter", name=name))
-
-
 def _loggers_of_entry_point(name: str) -> tuple[str, ...]:
     """An unknown exporter speaks through its own module's logger, or one of the packages above it."""
-    parts = _entry_points(name)[0].module.split(".")
+    parts = entry_points_of(name)[0].module.split(".")
     own = tuple(".".join(parts[: n + 1]) for n in range(len(parts)))
     return (*own, "opentelemetry.exporter.otlp.proto.grpc.exporter", *_FOREIGN_LOGGERS["otlp"])

@@ -20,23 +20,26 @@ def rate_from(environ: Mapping[str, str]) -> float:
 
 
 def keep(rate: float) -> bool:
-    """Decide whether one event is kept; costs 0.1 µs after the first time. Safe to call from any thread.
+    """Decide whether one event is kept; costs 0.1 µs after `prepare`. Safe to call from any thread.
 
     Draws from a source of its own: the application's `random.seed` decides nothing here, and its sequence is
     not disturbed.
     """
     if rate >= 1.0:
         return True
-    return (_draw or _prepare())() < rate
+    return (_draw or prepare())() < rate
 
 
-def _prepare() -> Callable[[], float]:
+def prepare() -> Callable[[], float]:
+    """Make the source that `keep` draws from: it needs an import, which a call must not. Idempotent."""
     global _draw  # noqa: PLW0603  # one source for the process
+    if _draw is not None:
+        return _draw
     import os  # noqa: PLC0415
-    from random import Random  # noqa: PLC0415  # 5 ms, and not needed where nothing is sampled
+    from random import Random  # noqa: PLC0415  # 5 ms, and not needed where telemetry is off
 
     source = Random()  # noqa: S311  # a sample, not a secret
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=source.seed)  # else all workers of a server keep the same events
     _draw = source.random
-    return source.random
+    return _draw

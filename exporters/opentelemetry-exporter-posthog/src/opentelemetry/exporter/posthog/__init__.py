@@ -12,19 +12,21 @@ Without code: `OTEL_LOGS_EXPORTER=posthog`, `OTEL_TRACES_EXPORTER=posthog`, and 
 `opentelemetry.exporter.posthog.environment_variables`.
 
 Importing this package loads nothing: the OpenTelemetry SDK comes with the first name taken from it, PostHog's
-client library and `requests` with the first export (or `warm_up()`).
+client library and `requests` with the first exporter that has a key.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+# Not by `__getattr__`: tools ask every module in `sys.modules` for its version, and must not import by that.
+from opentelemetry.exporter.posthog._version import __version__
+
 if TYPE_CHECKING:
     from opentelemetry.exporter.posthog._filters import local_roots
     from opentelemetry.exporter.posthog._log_exporter import PostHogLogExporter
     from opentelemetry.exporter.posthog._span_exporter import PostHogSpanExporter
     from opentelemetry.exporter.posthog._stats import ExporterStats
-    from opentelemetry.exporter.posthog._version import __version__
 
 __all__ = ["ExporterStats", "PostHogLogExporter", "PostHogSpanExporter", "__version__", "local_roots"]
 
@@ -32,7 +34,6 @@ _HOMES = {
     "ExporterStats": "_stats",
     "PostHogLogExporter": "_log_exporter",
     "PostHogSpanExporter": "_span_exporter",
-    "__version__": "_version",
     "local_roots": "_filters",
 }
 

@@ -109,6 +109,8 @@ class PostHogExporter(Generic[Record]):
         self._begin()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=partial(_begin_in_child, weakref.ref(self)))
+        # Not on the thread that exports first: a child that is forked meanwhile would hang in its own imports.
+        self.warm_up()
 
     def shutdown(self) -> None:
         """End waits and send nothing more; a request under way ends within its timeout. Idempotent."""
@@ -122,10 +124,10 @@ class PostHogExporter(Generic[Record]):
         return True
 
     def warm_up(self) -> None:
-        """Load what the first export needs (`posthog`, `requests`: about 0.2 s); the network is not touched.
+        """Load what an export needs (`posthog`, `requests`: about 0.2 s); the network is not touched.
 
-        For pipelines that want this on a thread or at a moment of their own: ahead of a fork, say. Never
-        raises; does nothing where the exporter is inert or shut down.
+        The constructor has done it. In a forked child, it prepares the child's own session ahead of the first export.
+        Never raises; does nothing where the exporter is inert or shut down.
         """
         if self._config.api_key and not self._stopped.is_set():
             try:

@@ -1,0 +1,92 @@
+"""The first event imports and opens nothing on the caller's thread: what it needs came with the drop-in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from processes import posthog_environ, report_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOOPBACK = "http://127.0.0.1:9"
+FIRST = """
+import json, sys, threading
+import mem0_telemetry
+mem0_telemetry.instrument()
+{before}
+from mem0_telemetry import telemetry
+seen, me = [], threading.get_ident()
+def hear(event, arguments):
+    if event in ("import", "open") and seen and threading.get_ident() == me:
+        seen.append([event, str(arguments[0])])
+sys.addaudithook(hear)
+seen.append("begin")
+telemetry.capture_event("mem0.add", object(), {{"sync_type": "sync"}})
+telemetry.capture_event("mem0.init", object(), {{"sync_type": "sync"}})
+telemetry.capture_event("mem0.no such event", object())
+heard = seen.copy()
+seen.clear()
+print(json.dumps([heard, mem0_telemetry.status().enabled]))
+"""
+DESTINATIONS = {
+    "posthog": {},
+    "otlp": {
+        "MEM0_TELEMETRY_EXPORTER": "otlp",
+        "MEM0_TELEMETRY_OTLP_ENDPOINT": LOOPBACK,
+        "MEM0_TELEMETRY_POSTHOG_HOST": "",
+        "MEM0_TELEMETRY_POSTHOG_API_KEY": "",
+    },
+    "an entry point": {"MEM0_TELEMETRY_EXPORTER": "otlp_proto_http"},
+}
+
+
+def first_event(home: Path, **settings: str) -> object:
+    """What the first events import and open, and whether telemetry is on."""
+    sampled = {"MEM0_TELEMETRY_SAMPLE_RATE": "0.9999"}  # so that a number is drawn
+    return report_of(FIRST.format(before=""), {**posthog_environ(home, LOOPBACK), **sampled, **settings})
+
+
+@pytest.mark.parametrize("destination", DESTINATIONS)
+def test_it_imports_and_opens_nothing(destination: str, tmp_path: Path) -> None:
+    """Whatever the destination."""
+    assert first_event(tmp_path, **DESTINATIONS[destination]) == [["begin"], True]
+
+
+def test_switched_on_again(tmp_path: Path) -> None:
+    """Telemetry that was off when the drop-in came, and is on again, is prepared by whoever switches it on."""
+    code = "mem0_telemetry.set_enabled(True)"
+    off = "\nmem0_telemetry.set_enabled(False)\n"
+    environ = posthog_environ(tmp_path, LOOPBACK)
+    program = FIRST.format(before=code).replace(
+        "\nmem0_telemetry.instrument()", f"{off}mem0_telemetry.instrument()"
+    )
+    assert report_of(program, environ) == [["begin"], True]
+
+
+def test_flush_and_shutdown_import_nothing(tmp_path: Path) -> None:
+    """In a process that has recorded nothing, there is nothing to be loaded for them."""
+    code = """
+    import json, sys
+    import mem0_telemetry
+    before = set(sys.modules)
+    done = [mem0_telemetry.flush(), mem0_telemetry.shutdown()]
+    print(json.dumps([done, sorted(set(sys.modules) - before)]))
+    """
+    assert report_of(code, posthog_environ(tmp_path, LOOPBACK)) == [[True, True], []]
+
+
+def test_where_the_sdk_cannot_be_imported(tmp_path: Path) -> None:
+    """`import mem0` works, telemetry is off, and `status()` says why."""
+    code = """
+    import json, sys
+    sys.modules["opentelemetry.sdk"] = None
+    import mem0_telemetry
+    mem0_telemetry.instrument()
+    from mem0_telemetry import telemetry
+    telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
+    found = mem0_telemetry.status()
+    print(json.dumps([found.enabled, "OpenTelemetry SDK" in found.reason]))
+    """
+    assert report_of(code, posthog_environ(tmp_path, LOOPBACK), listening=False) == [False, True]
