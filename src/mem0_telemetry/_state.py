@@ -66,7 +66,7 @@ class State(Frozen):
 def mem0_dir(environ: Mapping[str, str]) -> str:
     """Answer Mem0's directory as Mem0 finds it, as an absolute path; nothing is created.
 
-    Where there is no home directory, it is a path under which nothing can exist or be made.
+    Where there is no home directory, or a relative one has gone, it is a path under which nothing can exist or be made.
     """
     directory = environ.get(MEM0_DIR)
     if not directory:
@@ -76,8 +76,8 @@ def mem0_dir(environ: Mapping[str, str]) -> str:
         directory = f"{home}/.mem0"
     try:
         return os.path.abspath(directory)  # noqa: PTH100
-    except FileNotFoundError:  # the working directory is gone
-        return directory
+    except OSError:  # the working directory is gone
+        return f"{os.devnull}/.mem0"
 
 
 def telemetry_dir(directory: str) -> str:
