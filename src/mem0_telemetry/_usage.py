@@ -91,8 +91,9 @@ class Usage:
         if read_state or self._state is None:
             self._state = _state.read(self.directory)
         choice = consent.choice_of(self._state)
-        if choice != consent.ENABLED:
-            return consent.decide(os.environ, choice=choice)
+        stored = consent.decide(os.environ, choice=choice)
+        if not stored.enabled:
+            return stored
         self.chosen = destinations.resolve(os.environ)
         return consent.decide(os.environ, destination_problem=self.chosen.reason_for_none)
 
@@ -262,13 +263,14 @@ class Usage:
 
         directory = self.directory
 
-        def allowed() -> bool:
+        def allowed() -> bool | None:
             if not self.allowed():
                 return False
             state = _state.read(directory)
-            if self.pipeline is not None:
+            if self.pipeline is not None and state.readable:
                 self.pipeline.follow(state.installation_id)
-            return consent.choice_of(state) == consent.ENABLED
+            choice = consent.choice_of(state)
+            return None if choice == consent.UNKNOWN else choice == consent.ENABLED
 
         return Pipeline(
             self.chosen.configs,
