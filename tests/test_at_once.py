@@ -187,4 +187,6 @@ def test_a_signal_handler_that_asks_for_the_id(tmp_path: Path, server: CaptureSe
     """
     [asked], known = report_of(code, posthog_environ(tmp_path, server.url))
     assert asked == known
-    assert json.loads((tmp_path / ".mem0" / "config.json").read_text())["user_id"] == asked
+    assert (
+        json.loads((tmp_path / ".mem0" / "telemetry" / "state.json").read_text())["installation_id"] == asked
+    )

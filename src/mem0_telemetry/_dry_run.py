@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 
-from mem0_telemetry import _state
 from mem0_telemetry.environment_variables import MEM0_TELEMETRY_DEBUG
 from mem0_telemetry.mem0_internals.native_module import mem0_version
 from mem0_telemetry.pipeline.resource import runtime_metadata
@@ -23,14 +21,14 @@ if TYPE_CHECKING:
 _said: set[str] = set()
 
 
-def show(event: Event, attributes: Mapping[str, object]) -> None:
+def show(event: Event, attributes: Mapping[str, object], *, directory: str) -> None:
     """Print one event to stderr as a line of JSON: what its record and its resource would carry.
 
     An installation id that does not exist yet is not made: it is then missing.
     """
     if sys.stderr is None:
         return
-    who = identity.current(_state.mem0_dir(os.environ))
+    who = identity.current(directory)
     resource = runtime_metadata(service_version=mem0_version(), sdk_version="")
     line = {
         "event_name": event.name,

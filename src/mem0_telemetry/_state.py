@@ -5,6 +5,7 @@ It is our own, and not in Mem0's `config.json`, as Mem0's own tools rewrite that
 
 from __future__ import annotations
 
+import errno
 import os
 
 from mem0_telemetry._files import Directory
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 
 _LARGEST = 65_536
 """Bytes of a state that is read: ours has some hundred."""
+
+_PASSING = (
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EIO,
+    errno.EINTR,
+    getattr(errno, "ESTALE", errno.EIO),
+)
+"""Errors of the system and not of the file: too many open files, no memory, a disk or a server that is away."""
 
 _LOCK_POLL = 0.01
 """Seconds between two attempts to get the lock: whoever holds it needs a few milliseconds."""
@@ -37,8 +48,11 @@ class State(Frozen):
     """The next id must be a new one, whatever `config.json` holds."""
     notice: Mapping[str, Any]
     """The notice that was shown: its `version`, `date` and process `group`; empty where none was."""
-    readable: bool
-    """False where there is a file that cannot be read or understood: then nothing in it may be ignored."""
+    readable: bool | None
+    """False where there is a file that may not be read or understood: then nothing in it may be ignored.
+
+    None where it cannot be read at the moment, for a reason that passes and says nothing of the choice.
+    """
 
     def __init__(  # noqa: PLR0913  # one for each field
         self,
@@ -48,7 +62,7 @@ class State(Frozen):
         seeded_id: bool = False,
         fresh_id: bool = False,
         notice: Mapping[str, Any] | None = None,
-        readable: bool = True,
+        readable: bool | None = True,
     ) -> None:
         self._freeze(
             disabled=disabled,
@@ -67,7 +81,7 @@ class State(Frozen):
 def mem0_dir(environ: Mapping[str, str]) -> str:
     """Answer Mem0's directory as Mem0 finds it, as an absolute path; nothing is created.
 
-    Where there is no home directory, it is a path under which nothing can exist or be made.
+    Where there is no home directory, or a relative one has gone, it is a path under which nothing can exist or be made.
     """
     directory = environ.get(MEM0_DIR)
     if not directory:
@@ -77,8 +91,8 @@ def mem0_dir(environ: Mapping[str, str]) -> str:
         directory = f"{home}/.mem0"
     try:
         return os.path.abspath(directory)  # noqa: PTH100
-    except FileNotFoundError:  # the working directory is gone
-        return directory
+    except OSError:  # the working directory is gone
+        return f"{os.devnull}/.mem0"
 
 
 def telemetry_dir(directory: str) -> str:
@@ -93,8 +107,8 @@ def read(directory: str) -> State:
             content = ours.read("state.json", _LARGEST)
     except (FileNotFoundError, NotADirectoryError):
         return State()
-    except OSError:
-        return State(readable=False)
+    except OSError as error:
+        return State(readable=None if error.errno in _PASSING else False)
     return _parse(content)
 
 

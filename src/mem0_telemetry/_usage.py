@@ -34,6 +34,7 @@ class Usage:
         flag: the drop-in's `MEM0_TELEMETRY`, once it is loaded.
         native: Mem0's own module object where it was loaded before us; its flag counts too.
         pipeline: where events go, from the first kept one on.
+        directory: Mem0's directory as Mem0 finds it too, once: when the drop-in is executed.
         chosen: the destinations, as they were read when nothing else said off.
         warns: whether `warn` says anything; what it does not say now, whoever has switched this off says later.
     """
@@ -43,6 +44,7 @@ class Usage:
         self.flag: Callable[[], bool] = lambda: True
         self.native: ModuleType | None = None
         self.pipeline: Pipeline | None = None
+        self.directory = ""
         self.chosen = destinations.NOTHING
         self.warns = True
         self._consent: Consent | None = None
@@ -108,11 +110,14 @@ class Usage:
 
     def _ask_the_rest(self, *, read_state: bool) -> Consent:
         """Ask the stored choice, and whether there is anywhere to send to; the environment says nothing."""
+        # Once: a program may change its working directory, or `HOME`, at any time after.
+        self.directory = self.directory or _state.mem0_dir(os.environ)
         if read_state or self._state is None:
-            self._state = _state.read(_state.mem0_dir(os.environ))
+            self._state = _state.read(self.directory)
         choice = consent.choice_of(self._state)
-        if choice != consent.ENABLED:
-            return consent.decide(os.environ, choice=choice)
+        stored = consent.decide(os.environ, choice=choice)
+        if not stored.enabled:
+            return stored
         self.chosen = destinations.resolve(os.environ)
         return consent.decide(os.environ, destination_problem=self.chosen.reason_for_none)
 
@@ -229,7 +234,7 @@ class Usage:
         if self._dry_run:
             from mem0_telemetry._dry_run import show  # noqa: PLC0415  # only in a dry run
 
-            show(event, attributes)
+            show(event, attributes, directory=self.directory)
             return
         pipeline = self.pipeline or self.ensure_pipeline()
         if pipeline is None:
@@ -301,10 +306,9 @@ class Usage:
         """Whether nobody has to be told first; the run in which somebody is told records nothing."""
         if self.off or self._dry_run:
             return False
-        directory = _state.mem0_dir(os.environ)
         vendor = any(config.is_vendor for config in self.chosen.configs)
         state = self._state or _state.State()
-        if notice.admits(directory, os.environ, stderr=sys.stderr, vendor=vendor, state=state):
+        if notice.admits(self.directory, os.environ, stderr=sys.stderr, vendor=vendor, state=state):
             return True
         self._switch_off(notice.SOURCE, notice.REASON)
         return False
@@ -313,15 +317,16 @@ class Usage:
         from mem0_telemetry.mem0_internals.native_module import mem0_version  # noqa: PLC0415
         from mem0_telemetry.pipeline.pipeline import Pipeline  # noqa: PLC0415
 
-        directory = _state.mem0_dir(os.environ)
+        directory = self.directory
 
-        def allowed() -> bool:
+        def allowed() -> bool | None:
             if not self.allowed():
                 return False
             state = _state.read(directory)
-            if self.pipeline is not None:
+            if self.pipeline is not None and state.readable:
                 self.pipeline.follow(state.installation_id)
-            return consent.choice_of(state) == consent.ENABLED
+            choice = consent.choice_of(state)
+            return None if choice == consent.UNKNOWN else choice == consent.ENABLED
 
         return Pipeline(
             self.chosen.configs,
@@ -335,7 +340,7 @@ class Usage:
         """The id that this process sends under, else the stored one, else None. Creates nothing."""
         if self.pipeline is not None and self.pipeline.installation_id is not None:
             return self.pipeline.installation_id
-        found = identity.current(_state.mem0_dir(os.environ))
+        found = identity.current(self.directory)
         return found.id if found else None
 
     def make_installation_id(self) -> str | None:

@@ -1,7 +1,5 @@
 """Identity: one random id for each installation, and Mem0's `config.json` is never changed."""
 
-import json
-import stat
 import uuid
 from pathlib import Path
 from typing import Any
@@ -22,14 +20,23 @@ def test_mem0s_id_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "config.json").read_bytes() == before
 
 
-def test_a_missing_config_is_made_as_mem0_makes_it(tmp_path: Path) -> None:
-    """Without a `config.json` one is made with the id alone, for the owner alone."""
-    made = establish(str(tmp_path))
+@pytest.mark.parametrize("account_linked", [False, True], ids=["memory", "hosted client"])
+def test_a_missing_config_is_not_made(tmp_path: Path, *, account_linked: bool) -> None:
+    """Without a `config.json` the id is in our own state alone, so that `disable` and `clean` forget all of it."""
+    made = establish(str(tmp_path), account_linked=account_linked)
     assert is_random(made.id)
     assert not made.ephemeral
-    assert (tmp_path / "config.json").read_text() == json.dumps({"user_id": made.id}, indent=4)
-    assert stat.S_IMODE((tmp_path / "config.json").stat().st_mode) == 0o600
-    assert establish(str(tmp_path)) == made
+    assert [path.name for path in tmp_path.iterdir()] == ["telemetry"]
+    assert establish(str(tmp_path)) == made == current(str(tmp_path))
+    _state.update(str(tmp_path), forget)
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and made.id in path.read_text()] == []
+
+
+def test_a_config_that_comes_later_does_not_change_the_id(tmp_path: Path) -> None:
+    """Where Mem0 writes its id after ours was made, ours stays: the installation is counted once."""
+    made = establish(str(tmp_path))
+    write_config(tmp_path, {"user_id": MEM0S})
+    assert establish(str(tmp_path)) == made == current(str(tmp_path))
 
 
 def test_nothing_exists_before_the_first_event(tmp_path: Path) -> None:
@@ -118,13 +125,6 @@ def test_a_hosted_client_replaces_a_shared_id_once(tmp_path: Path) -> None:
     made = establish(str(tmp_path), account_linked=True)
     assert made.id != MEM0S
     assert establish(str(tmp_path), account_linked=True) == made == establish(str(tmp_path))
-
-
-def test_a_hosted_client_alone_gets_an_id_that_mem0_does_not_know(tmp_path: Path) -> None:
-    """With a hosted client from the start, no `config.json` is made: the client would send the id on."""
-    made = establish(str(tmp_path), account_linked=True)
-    assert is_random(made.id)
-    assert not (tmp_path / "config.json").exists()
 
 
 def test_an_id_that_is_about_to_be_replaced_is_not_current(tmp_path: Path) -> None:

@@ -27,13 +27,15 @@ if further:
 """
 
 
-def start(directory: Path, *, terminal: bool = True, chosen: dict[str, str] | None = None) -> tuple[str, str]:
+def start(
+    directory: Path, *, terminal: bool = True, chosen: dict[str, str] | None = None, program: str = PROGRAM
+) -> tuple[str, str]:
     """Run a program that asks twice, itself and in a child; answer what it and its user got to see."""
     script = directory.parent / "program.py"
     script.write_text(PROGRAM)
     reader, end = pty.openpty() if terminal else os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(directory), str(script)],
+        [sys.executable, "-c", program, str(directory), str(script)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(chosen or {})},
         stdout=subprocess.PIPE,
         stderr=end,
@@ -58,6 +60,49 @@ def test_it_is_shown_once_and_that_run_records_nothing(home: Path) -> None:
     stored = _state.read(str(home)).notice
     assert (stored["version"], stored["date"]) == (VERSION, time.strftime("%Y-%m-%d", time.gmtime()))
     assert start(home) == ("True\nTrue\n", "")
+
+
+IN_A_CONTAINER = """
+import os, sys
+from mem0_telemetry import _state
+# Each container has a process 1: those that share a directory have the same number for their runs.
+_state.update(sys.argv[1], lambda state: state.but(notice={**state.notice, "group": os.getpgrp()}))
+"""
+LEFT_BEHIND = """
+import os, sys
+from mem0_telemetry import _state
+from mem0_telemetry.policy.notice import admits
+directory = sys.argv[1]
+def ask():
+    state = _state.read(directory)
+    os.write(1, f"{admits(directory, os.environ, stderr=sys.stderr, vendor=True, state=state)}\\n".encode())
+waiting, gone = os.pipe()
+done, at_end = os.pipe()
+first = os.fork()
+if not first:
+    os.close(gone), os.close(done)
+    os.setpgid(0, 0)
+    ask()
+    if not os.fork():
+        os.read(waiting, 1)
+        ask()
+    os._exit(0)
+os.close(at_end)
+os.waitpid(first, 0)
+os.close(gone)
+os.read(done, 1)
+"""
+
+
+def test_another_container_is_another_run(home: Path) -> None:
+    """Of two containers that share a directory and number their processes alike, the second one is recorded."""
+    assert start(home) == ("False\nFalse\n", TEXT)
+    assert start(home, program=IN_A_CONTAINER + PROGRAM) == ("True\nTrue\n", "")
+
+
+def test_a_process_that_outlives_the_first_one_is_of_its_run(home: Path) -> None:
+    """A child that goes on after the process that showed the notice has ended still records nothing."""
+    assert start(home, program=LEFT_BEHIND) == ("False\nFalse\n", TEXT)
 
 
 def test_without_a_terminal_there_is_no_notice(home: Path) -> None:

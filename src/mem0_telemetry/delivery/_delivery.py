@@ -57,7 +57,8 @@ class Delivery:
         accept: called with each record before it is written, and when it is read back from disk; its answer
             is what is written or sent. None drops the record, counted as `rejected`. It may be called twice
             for one record.
-        allowed: asked by the writer and by each sender before each batch; False does what `discard` does.
+        allowed: asked by the writer and by each sender before each batch; False does what `discard` does. None is
+            "not now": what is queued is still written, and nothing is sent or deleted until the answer is another one.
         dropped_attributes: makes attributes of the drop counts by reason; they ride on the first record of
             the next batch, through `accept`. None: they are not reported that way.
         exit_timeout: seconds that the network may hold the process at exit.
@@ -72,7 +73,7 @@ class Delivery:
         destinations: Sequence[Destination],
         emit: Callable[[int, str, Mapping[str, Any]], None],
         accept: Callable[[ReadableLogRecord], ReadableLogRecord | None],
-        allowed: Callable[[], bool],
+        allowed: Callable[[], bool | None],
         dropped_attributes: Callable[[Mapping[str, int]], Mapping[str, Any]] | None = None,
         exit_timeout: float = 0.5,
         limits: Limits | None = None,

@@ -36,7 +36,7 @@ class History:
     """Appends to the history in `root`, or leaves it where it cannot (None, disk full, no locks)."""
 
     def __init__(
-        self, *, root: Path | None, clock: Clock, allowed: Callable[[], bool] = lambda: True
+        self, *, root: Path | None, clock: Clock, allowed: Callable[[], bool | None] = lambda: True
     ) -> None:
         self._root = root
         self._allowed = allowed
@@ -46,7 +46,7 @@ class History:
 
     def add(self, *, destination: str, result: str, reason: str = "", count: int, line: bytes) -> None:
         """Note one send, unless telemetry is off by now."""
-        if self._root is None or not self._allowed():
+        if self._root is None or self._allowed() is False:
             return
         facts = {
             "time": datetime.fromtimestamp(self._clock.time_ns() / 1e9, tz=timezone.utc).isoformat(),
@@ -66,7 +66,7 @@ class History:
             try:
                 lines = self._lines(descriptor)
                 # Under the lock, for which whoever switches off and then deletes the file waits too.
-                if self._allowed():
+                if self._allowed() is not False:
                     self._rewrite(parent, newest([*lines, entry]))
                 elif not lines:  # it was made for this
                     parent.remove(FILE)

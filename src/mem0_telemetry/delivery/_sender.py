@@ -45,7 +45,7 @@ class Sender:
         destination: Destination,
         mailbox: Mailbox,
         accept: Callable[[ReadableLogRecord], ReadableLogRecord | None],
-        allowed: Callable[[], bool],
+        allowed: Callable[[], bool | None],
         discard: Callable[[], None],
         progressed: Callable[[], None],
         history: History,
@@ -230,9 +230,10 @@ class Sender:
         self._next_attempt = self._retry.next_attempt(names, now)
         if self._next_attempt is None or self._next_attempt > now:
             return False
-        if not self._allowed():
-            self._discard()
-            self._next_attempt = None
+        if not (allowed := self._allowed()):
+            if allowed is False:
+                self._discard()
+            self._next_attempt = None if allowed is False else now + self._limits.busy_interval
             return False
         parcel = self._packer.pack(self._retry.choose(names, now), self._retry.may_join)
         if parcel is None:

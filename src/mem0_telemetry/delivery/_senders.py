@@ -36,7 +36,7 @@ class Senders:
         directory: Path | None,
         destinations: Sequence[Destination],
         accept: Callable[[ReadableLogRecord], ReadableLogRecord | None],
-        allowed: Callable[[], bool],
+        allowed: Callable[[], bool | None],
         discard: Callable[[], None],
         history: History,
         drops: Drops,

@@ -42,7 +42,7 @@ class Writer:
         processor: SpoolProcessor,
         batcher: Batcher,
         senders: Senders,
-        allowed: Callable[[], bool],
+        allowed: Callable[[], bool | None],
         discard: Callable[[], None],
         drops: Drops,
         limits: Limits,
@@ -191,7 +191,7 @@ class Writer:
         try:
             while self._queue or len(self._processor):
                 generation = self._generation
-                if not self._allowed():
+                if self._allowed() is False:
                     self._discard_all()
                     continue
                 # The gate, as the SDK and the caller's code have locks of their own; not for the disk.
@@ -237,5 +237,5 @@ class Writer:
         if generation != self._generation:  # by now
             for sender in self._senders:
                 sender.mailbox.discard()
-        elif not self._allowed():  # another process may have switched off, and deleted what was there
+        elif self._allowed() is False:  # another process may have switched off, and deleted what was there
             self._discard_all()

@@ -43,7 +43,7 @@ class Pipeline:
     Args:
         configs: the destinations.
         directory: Mem0's directory (`MEM0_DIR`); ours in it is made by whoever first writes there.
-        allowed: whether telemetry is still on; asked before anything is written or sent.
+        allowed: whether telemetry is still on, None where that cannot be told now; asked before each write and send.
         service_version: reads mem0ai's version; called on the writer's thread.
         exit_timeout: seconds the network may hold the process at exit.
     """
@@ -53,7 +53,7 @@ class Pipeline:
         configs: Sequence[DestinationConfig],
         *,
         directory: str,
-        allowed: Callable[[], bool],
+        allowed: Callable[[], bool | None],
         service_version: Callable[[], str],
         exit_timeout: float,
     ) -> None:
@@ -123,7 +123,7 @@ class Pipeline:
     def _leave(self) -> None:
         """Switched off in the last moment: what this process wrote is deleted, the network budget being 0 or not."""
         with guard("leaving"):
-            if not self._allowed():
+            if self._allowed() is False:
                 self._delivery.discard()
 
     def _emit(self, time_ns: int, event: str, attributes: Mapping[str, AttributeValue]) -> None:

@@ -20,6 +20,9 @@ DISABLED = "disabled"
 UNREADABLE = "unreadable"
 """A choice may be stored and cannot be read: as good as `disable`."""
 
+UNKNOWN = "unknown"
+"""The choice cannot be read at the moment: nothing says off, and nothing is sent before it can be read."""
+
 RUN_TIME = "set_enabled"
 """The source that stands for the run-time switch, in either spelling."""
 
@@ -53,9 +56,9 @@ class Consent(Frozen):
 
 
 def choice_of(state: State) -> str:
-    """Answer the choice that a state holds: `ENABLED`, `DISABLED` or `UNREADABLE`."""
+    """Answer the choice that a state holds: `ENABLED`, `DISABLED`, `UNREADABLE` or `UNKNOWN`."""
     if not state.readable:
-        return UNREADABLE
+        return UNKNOWN if state.readable is None else UNREADABLE
     return DISABLED if state.disabled else ENABLED
 
 
@@ -71,7 +74,7 @@ def decide(
     Args:
         environ: the environment.
         flag: False where the running program switched telemetry off.
-        choice: the stored choice, as read: `ENABLED`, `DISABLED` or `UNREADABLE`.
+        choice: the stored choice, as read: what `choice_of` answers.
         destination_problem: in words, why there is nowhere to send to; None where there is.
     """
     off = tuple(_what_says_off(environ, flag=flag, choice=choice, destination_problem=destination_problem))
@@ -98,7 +101,7 @@ def _what_says_off(
         yield names.DO_NOT_TRACK, _setting(environ, names.DO_NOT_TRACK)
     if choice == DISABLED:
         yield STORED, "switched off by `mem0-telemetry disable`"
-    elif choice != ENABLED:
+    elif choice not in (ENABLED, UNKNOWN):
         yield STORED, "it cannot be read, and may say off; `mem0-telemetry enable` writes it anew"
     for name in (names.PYTEST_VERSION, names.PYTEST_CURRENT_TEST):
         if environ.get(name) and not explicitly_on:

@@ -124,9 +124,6 @@ def _settled(state: State, directory: str, *, account_linked: bool) -> State:
     if state.fresh_id or state.installation_id is not None or account_linked:
         return _with_own_id(state, _random_uuid())
     config = _Mem0Config.read(directory)
-    if not config.exists:
-        _create_config(directory, _random_uuid())
-        config = _Mem0Config.read(directory)
     if config.has_account or config.user_id is None:
         return _with_own_id(state, _random_uuid())
     return state.but(installation_id=config.user_id, seeded_id=True)
@@ -139,10 +136,9 @@ def _with_own_id(state: State, identifier: str) -> State:
 class _Mem0Config:
     """What Mem0's `config.json` says of the id. It is Mem0's: it is read, and never changed."""
 
-    __slots__ = ("exists", "has_account", "user_id")
+    __slots__ = ("has_account", "user_id")
 
-    def __init__(self, *, exists: bool, user_id: str | None = None, has_account: bool = False) -> None:
-        self.exists = exists
+    def __init__(self, *, user_id: str | None, has_account: bool) -> None:
         self.user_id = user_id
         self.has_account = has_account
 
@@ -154,10 +150,8 @@ class _Mem0Config:
         pause = Event()
         for _ in range(_CONFIG_READS):
             found = _read_config(directory)
-            if isinstance(found, dict):
+            if found is not None:
                 return cls._of(found)
-            if found is None:
-                return cls(exists=False)
             pause.wait(_CONFIG_PAUSE)
         raise OSError("config.json cannot be understood")
 
@@ -167,37 +161,24 @@ class _Mem0Config:
         aliased = type(telemetry) is dict and bool(telemetry.get("aliased_pairs"))
         account = type(platform) is dict and bool(platform.get("user_email") or platform.get("api_key"))
         kept = user_id if type(user_id) is str and _is_random_uuid(user_id) else None
-        return cls(exists=True, user_id=kept, has_account=aliased or account)
+        return cls(user_id=kept, has_account=aliased or account)
 
 
-def _read_config(directory: str) -> dict[str, object] | bool | None:
-    """Answer what `config.json` holds; None where there is none, False where it is not what Mem0 writes."""
+def _read_config(directory: str) -> dict[str, object] | None:
+    """Answer what `config.json` holds, nothing where there is none; None where it is not what Mem0 writes."""
     import json  # noqa: PLC0415
 
     try:
         descriptor = os.open(f"{directory}/config.json", os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
-        return None
+        return {}
     try:
         found = json.loads(os.read(descriptor, _LARGEST_CONFIG))
     except (ValueError, RecursionError):
-        return False
+        return None
     finally:
         os.close(descriptor)
-    return found if type(found) is dict else False
-
-
-def _create_config(directory: str, identifier: str) -> None:
-    """Make Mem0's `config.json` as Mem0 makes it, in one step, where there is none and nobody else is first."""
-    import json  # noqa: PLC0415
-
-    content = json.dumps({"user_id": identifier}, indent=4).encode()
-    aside = _state.write_aside(f"{_state.telemetry_dir(directory)}/config.json", content)
-    try:  # noqa: SIM105  # `contextlib` costs 3 ms
-        os.link(aside, f"{directory}/config.json")
-    except OSError:  # no hard links here: the id is in our own state only
-        pass
-    os.unlink(aside)  # noqa: PTH108
+    return found if type(found) is dict else None
 
 
 def _is_random_uuid(text: str) -> bool:

@@ -93,8 +93,8 @@ def admits(
         return True
     run = _this_run()
     if is_shown(state):
-        return dict(state.notice) != run  # else a process of the very run that showed it
-    if _remember(directory, run) and stderr is not None:
+        return not _is_of(run, state.notice)
+    if _remember(directory, {**run, _STARTED: _start_of_group()}) and stderr is not None:
         with guard("showing the notice"):
             stderr.write(TEXT)
             stderr.flush()
@@ -121,5 +121,31 @@ def _this_run() -> dict[str, object]:
     """Say which run this is: the processes that a shell started together, on one day."""
     from time import gmtime, strftime  # noqa: PLC0415
 
-    group = os.getpgrp() if hasattr(os, "getpgrp") else os.getppid()
-    return {"version": VERSION, "date": strftime("%Y-%m-%d", gmtime()), "group": group}
+    return {"version": VERSION, "date": strftime("%Y-%m-%d", gmtime()), "group": _group()}
+
+
+def _group() -> int:
+    return os.getpgrp() if hasattr(os, "getpgrp") else os.getppid()
+
+
+def _is_of(run: dict[str, object], stored: Mapping[str, object]) -> bool:
+    """Whether `run` is the one that showed the notice, where containers that share a directory number theirs alike."""
+    if {name: value for name, value in stored.items() if name != _STARTED} != run:
+        return False
+    started, stored_start = _start_of_group(), stored.get(_STARTED)
+    # The first process of a run may have ended before the last one asks: then it is taken for the same run.
+    return None in (started, stored_start) or started == stored_start
+
+
+def _start_of_group() -> int | None:
+    """Return when the group's first process was started, in ticks since the system was; None where nothing tells."""
+    try:
+        with open(f"/proc/{_group()}/stat", "rb") as stat:  # noqa: PTH123  # `pathlib` costs 10 ms
+            return int(stat.read().rpartition(b")")[2].split()[_START_TIME])
+    except (OSError, ValueError, IndexError):  # no Linux, or the process has ended
+        return None
+
+
+_STARTED = "started"
+_START_TIME = 19
+"""Among the fields of `/proc/<process>/stat` that follow the program's name, which is in parentheses."""

@@ -1,0 +1,61 @@
+"""What keeps `state.json` from being read: an error that passes is no choice; what the file is may be one."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mem0_telemetry import _state
+from mem0_telemetry.policy import consent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def choice_where(monkeypatch: pytest.MonkeyPatch, directory: Path, function: str, error: int) -> str:
+    """Return the choice that is read where `os.<function>` fails with `error`."""
+    _state.update(str(directory), lambda state: state.but(disabled=False, fresh_id=True))
+    real = getattr(os, function)
+
+    def fail(what: Any, *arguments: Any, **options: Any) -> Any:
+        if function == "read" or str(what).endswith("state.json"):
+            raise OSError(error, os.strerror(error))
+        return real(what, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, function, fail)
+        return consent.choice_of(_state.read(str(directory)))
+
+
+@pytest.mark.parametrize("function", ["open", "read"])
+@pytest.mark.parametrize("name", ["EMFILE", "ENFILE", "ENOMEM", "EIO", "EINTR", "ESTALE"])
+def test_an_error_that_passes_is_no_choice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, function: str, name: str
+) -> None:
+    """Where the system cannot read the file at the moment, nothing says off, and nothing is known either."""
+    choice = choice_where(monkeypatch, tmp_path, function, getattr(errno, name))
+    assert choice == consent.UNKNOWN
+    assert consent.decide({}, choice=choice).enabled is True
+
+
+@pytest.mark.parametrize("name", ["EACCES", "EPERM", "ELOOP", "EISDIR", "ENXIO"])
+def test_a_file_that_may_not_be_read_is_a_no(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """Where permission is missing, or something else stands in the file's place, it may say off."""
+    choice = choice_where(monkeypatch, tmp_path, "open", getattr(errno, name))
+    assert choice == consent.UNREADABLE
+    assert consent.decide({}, choice=choice).enabled is False
+
+
+def test_what_cannot_be_read_now_is_not_written_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A change is refused while the file cannot be read: it would forget what is there."""
+    _state.update(str(tmp_path), lambda state: state.but(disabled=True))
+    monkeypatch.setattr(_state, "read", lambda _: _state.State(readable=None))
+    with pytest.raises(OSError, match="cannot be read"):
+        _state.update(str(tmp_path), lambda state: state.but(disabled=False))
+    monkeypatch.undo()
+    assert _state.read(str(tmp_path)).disabled is True
