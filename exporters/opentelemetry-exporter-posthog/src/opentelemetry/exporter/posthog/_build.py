@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry.exporter.posthog._identity import (
+    Ordinals,
     derived_uuid,
     distinct_id_of,
     is_uuid,
@@ -81,6 +82,7 @@ class EventBuilder:
             {name: f"{encode(name)}:{to_json(value)}," for name, value in _constants_of(options).items()}
         )
         self._encode_short_name = lru_cache(_CACHED)(self._encode_name)
+        self._ordinals = Ordinals()
 
     def inherited(
         self, resource: Resource | None, scope: InstrumentationScope | None, *, most: int = UNLIMITED
@@ -98,13 +100,12 @@ class EventBuilder:
             constants = constants.without(name)
         return Inherited(resource, scope, values, Block(members), constants)
 
-    def build(self, source: Source, inherited: Inherited, derived: dict[str, int]) -> bytes:
+    def build(self, source: Source, inherited: Inherited) -> bytes:
         """Return the event of `source` as JSON.
 
         Args:
             source: the record; its attributes may be changed.
             inherited: of the record's resource and scope.
-            derived: how often each uuid was made from content in this batch; updated.
 
         Raises:
             NotAnEvent: there is no event in it.
@@ -124,11 +125,11 @@ class EventBuilder:
         if uid is not None and uid != "":
             uuid = uuid_of(uid if isinstance(uid, str) else to_json(uid))
         elif source.is_unique:
-            uuid = _numbered(derived_uuid(source.origin), derived)
+            uuid = derived_uuid(source.origin)
         else:
             who = distinct_id if identified_by else ""
             content = f"{name}{who}{when}{source.origin}{properties}"
-            uuid = _numbered(derived_uuid(content), derived)
+            uuid = self._ordinals.uuid_of(source.record, derived_uuid(content))
         event = (
             f'{{"event":{name},"distinct_id":{distinct_id},"uuid":"{uuid}"{when},'
             f'"properties":{{{constants}{properties}'
@@ -156,12 +157,11 @@ class EventBuilder:
 
     def _distinct_id(self, attributes: dict[Any, Any], inherited: dict[Any, Any]) -> tuple[str, str]:
         """Return whose event it is, as JSON, and the attribute that says so (empty: none does)."""
-        for key in self._distinct_id_attributes:
-            value = attributes.get(key)
-            if value is None:
-                value = inherited.get(key)
-            if value is not None and (distinct_id := _encode_distinct_id(value)):
-                return distinct_id, key
+        for values in (attributes, inherited):
+            for key in self._distinct_id_attributes:
+                value = values.get(key)
+                if value is not None and (distinct_id := _encode_distinct_id(value)):
+                    return distinct_id, key
         return self._fallback_distinct_id, ""
 
     def _properties(self, source: Source, inherited: Inherited, hidden: str) -> tuple[str, str]:
@@ -197,12 +197,6 @@ def _encode_distinct_id(value: object) -> str:
 def _encode_short_id(value: str) -> str:
     distinct_id = distinct_id_of(value)
     return encode(distinct_id) if distinct_id else ""
-
-
-def _numbered(uuid: str, derived: dict[str, int]) -> str:
-    """Tell equal records of one batch apart by their order."""
-    ordinal = derived[uuid] = derived.get(uuid, 0) + 1
-    return uuid if ordinal == 1 else derived_uuid(f"{uuid}/{ordinal}")
 
 
 def _fits(properties: str) -> bool:

@@ -52,14 +52,13 @@ class Mapper(Generic[_Record]):
         """Map `records`. Never raises for one of them: what cannot become an event is counted."""
         events: list[bytes] = []
         dropped: Counter[str] = Counter()
-        derived: dict[str, int] = {}
         shared = _Shared(self._builder)
         for record in records:
             try:
                 if self._keep is not None:
                     _ask(self._keep, record)
                 source = self._source_of(record, trace_context=self._trace_context)
-                events.append(self._builder.build(source, shared.of(source), derived))
+                events.append(self._builder.build(source, shared.of(source)))
             except NotAnEvent as no:  # noqa: PERF203  # one bad record must not cost its neighbours
                 dropped[no.reason] += 1
             except Exception:  # noqa: BLE001  # a record that lies about its types

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from opentelemetry.exporter.posthog._identity import nanoseconds
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -32,6 +34,8 @@ class Source(NamedTuple):
     """Whether `origin` alone identifies the event."""
     resource: Resource | None
     scope: InstrumentationScope | None
+    record: object
+    """What it was read from."""
 
 
 def log_source(record: ReadableLogRecord, *, trace_context: bool) -> Source:
@@ -39,7 +43,7 @@ def log_source(record: ReadableLogRecord, *, trace_context: bool) -> Source:
     log = record.log_record
     name, body, attributes = log.event_name, log.body, log.attributes
     extras: dict[str, Any] = {}
-    if body is not None and body != "" and body != name:  # noqa: PLR1714  # may be unhashable
+    if body is not None and not (isinstance(body, str) and body in ("", name)):  # arrays compare as arrays
         extras["body"] = body
     if dropped := getattr(attributes, "dropped", 0):
         extras["otel.dropped_attributes_count"] = dropped
@@ -56,6 +60,7 @@ def log_source(record: ReadableLogRecord, *, trace_context: bool) -> Source:
         False,  # equal records of one span are still several
         record.resource,
         record.instrumentation_scope,
+        record,
     )
 
 
@@ -63,8 +68,9 @@ def span_source(span: ReadableSpan, *, trace_context: bool) -> Source:
     """Read a span. Its events and links make no property, but for the type of a recorded exception."""
     attributes = _copied(span.attributes)
     extras: dict[str, Any] = {"span.kind": span.kind.name.lower()}
-    if span.start_time and span.end_time:
-        extras["duration_ms"] = (span.end_time - span.start_time) / 1e6
+    start, end = nanoseconds(span.start_time), nanoseconds(span.end_time)
+    if start and end:
+        extras["duration_ms"] = (end - start) / 1e6
     status = span.status.status_code.name
     if status != _STATUS_UNSET:
         extras["otel.status_code"] = status
@@ -90,6 +96,7 @@ def span_source(span: ReadableSpan, *, trace_context: bool) -> Source:
         is_unique=is_unique,
         resource=span.resource,
         scope=span.instrumentation_scope,
+        record=span,
     )
 
 
