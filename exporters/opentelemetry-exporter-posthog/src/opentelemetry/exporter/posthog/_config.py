@@ -12,7 +12,6 @@ from opentelemetry.exporter.posthog._notice import debug_once, warn_once
 from opentelemetry.exporter.posthog.environment_variables import (
     OTEL_EXPORTER_POSTHOG_API_KEY,
     OTEL_EXPORTER_POSTHOG_HOST,
-    OTEL_EXPORTER_POSTHOG_SPANS,
     OTEL_EXPORTER_POSTHOG_TIMEOUT,
     POSTHOG_API_KEY,
     POSTHOG_HOST,
@@ -44,18 +43,6 @@ def resolve(*, api_key: str | None, host: str | None, timeout: float | None) -> 
         host=address or "",
         timeout=_resolve_timeout(timeout),
     )
-
-
-def resolve_local_roots_only() -> bool:
-    """Whether the environment asks for the local roots among the spans only."""
-    value = _environment(OTEL_EXPORTER_POSTHOG_SPANS).lower()
-    if value not in {"", "all", "local_roots"}:
-        warn_once(
-            f"{OTEL_EXPORTER_POSTHOG_SPANS} is neither 'all' nor 'local_roots', so only local roots are "
-            "exported (every span becomes a billed event)."
-        )
-        return True
-    return value == "local_roots"
 
 
 def _resolve_api_key(given: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 import uuid
@@ -53,15 +54,44 @@ _ORDINAL: Final = "_posthog_ordinal"
 _REMEMBERED_CONTENTS: Final = 20_000
 
 
+_of_this_process = str(uuid.uuid4())
+
+
+def process_distinct_id() -> str:
+    """Return the distinct id for what nobody is known to have done: a random one for this process."""
+    return _of_this_process
+
+
+def _begin_in_child() -> None:
+    global _of_this_process  # noqa: PLW0603  # one for both exporters of a process
+    _of_this_process = str(uuid.uuid4())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
+
+
 def distinct_id_of(value: object) -> str | None:
     """Return `value` as a distinct id that PostHog accepts, or None where it is none."""
+    text = text_of(value)
+    return None if text is None or is_illegal_distinct_id(text) else text
+
+
+def text_of(value: object) -> str | None:
+    """Return `value` as the text of an id, or None where it is none.
+
+    A sequence of one text counts as that text, and a whole float as its integer.
+    """
+    if isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], str):
+        value = value[0]
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     try:
-        text = clean_name(str.__str__(value) if isinstance(value, str) else int.__repr__(value))
+        return clean_name(str.__str__(value) if isinstance(value, str) else int.__repr__(value))
     except ValueError:  # an integer with more digits than Python writes in decimal
         return None
-    return None if is_illegal_distinct_id(text) else text
 
 
 def is_illegal_distinct_id(text: str) -> bool:
