@@ -17,8 +17,11 @@ _LINKS: Final = {
 _FRAME: Final = re.compile(r'  File "(?P<file>[^"]*)", line (?P<line>\d+)(?:, in (?P<function>.*))?')
 _REPEATED: Final = re.compile(r"  \[Previous line repeated (\d+) more times?\]")
 _MARKS: Final = re.compile(r"[\s~^]*")
-_EXCEPTION: Final = re.compile(r"(?P<type>[^\W\d][\w.<>]*)(?::(?: (?P<value>.*))?)?", re.DOTALL)
-_MEMBER: Final = re.compile(r"\s*\+-(?:\+-)?-+(?: (?:\d+|\.\.\.) -+)?")
+_EXCEPTION: Final = re.compile(r"(?P<type>[^\s:]+)(?::(?: (?P<value>.*))?)?", re.DOTALL)
+_MARGIN: Final = re.compile(r"^  [+|] ?")
+"""Of a group's own lines; its members are two columns further to the right."""
+_FIRST_MEMBER: Final = re.compile(r"  \+-\+-")
+_NEXT_MEMBER: Final = re.compile(r"    \+--")
 _MAX_FRAMES: Final = 200
 _MAX_EXCEPTIONS: Final = 50
 _STANDARD_LIBRARY: Final = os.__file__.rpartition(os.sep)[0]
@@ -46,7 +49,7 @@ def parse(text: str) -> list[Raised]:
         text: as `traceback.format_exception` writes it; anything else gives what can be read in it.
     """
     found: list[Raised] = []
-    _add(text.splitlines(), found, link="", parent=0)
+    _add(text.split("\n"), found, link="", parent=0)
     return found
 
 
@@ -54,7 +57,7 @@ def _add(lines: list[str], found: list[Raised], *, link: str, parent: int) -> No
     """Add the exceptions of `lines` to `found`: the last one written is the first one meant."""
     blocks: list[tuple[list[str], str]] = [([], "")]
     for line in lines:
-        how = _LINKS.get(line.strip().removeprefix("| "))
+        how = _LINKS.get(line.removeprefix("  | ").strip())
         if how:
             blocks.append(([], how))
         else:
@@ -70,57 +73,32 @@ def _add(lines: list[str], found: list[Raised], *, link: str, parent: int) -> No
 
 def _add_one(lines: list[str], found: list[Raised], *, link: str, parent: int) -> bool:
     """Add the exception of one block, and the members of a group."""
-    while lines and not lines[0].strip():
-        lines = lines[1:]
-    is_group = bool(lines) and lines[0].lstrip(" +|").startswith(_GROUP_HEADER)
-    members: list[list[str]] = []
-    if is_group:
-        lines, members = _group_of(lines)
-    frames, rest = _frames_of(lines)
-    match = _EXCEPTION.fullmatch("\n".join(rest).rstrip("\n"))
+    start = next((index for index, line in enumerate(lines) if _FIRST_MEMBER.match(line)), len(lines))
+    frames, rest = _frames_of([_MARGIN.sub("", line, count=1) for line in lines[:start]])
+    match = _EXCEPTION.fullmatch("\n".join(rest).strip("\n"))
     if match is None:
         return False
     place = len(found)
+    is_group = start < len(lines)
     found.append(Raised(match["type"], match["value"] or "", frames, link, parent, is_group))
+    members: list[list[str]] = []
+    for line in lines[start:]:
+        if _FIRST_MEMBER.match(line) or _NEXT_MEMBER.match(line):
+            members.append([])
+        else:
+            members[-1].append(line[2:])
     for member in members:
         if len(found) < _MAX_EXCEPTIONS:
             _add(member, found, link="member", parent=place)
     return True
 
 
-def _group_of(lines: list[str]) -> tuple[list[str], list[list[str]]]:
-    """Return the lines of a group itself without its margin, and those of each of its members."""
-    own: list[str] = []
-    members: list[list[str]] = []
-    for line in lines:
-        bare = re.sub(r"^\s*[+|] ?", "", line, count=1)
-        if _MEMBER.fullmatch(line) and _depth(line) <= 1:
-            members.append([])
-        elif members:
-            members[-1].append(re.sub(r"^ {2}", "", line, count=1))
-        else:
-            own.append(bare)
-    return own, [_without_margin(member) for member in members if member]
-
-
-def _depth(line: str) -> int:
-    return (len(line) - len(line.lstrip(" ")) - 2) // 2 if line.startswith("  ") else 0
-
-
-def _without_margin(member: list[str]) -> list[str]:
-    """Take the margin from the lines of a member, unless it is a group that has one of its own."""
-    first = next((line for line in member if line.strip(" |")), "")
-    if _GROUP_HEADER in first:
-        return member
-    return [re.sub(r"^\s*\| ?", "", line, count=1) for line in member]
-
-
 def _frames_of(lines: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the calls of a block, and the lines after them: type and value."""
     frames: list[dict[str, Any]] = []
     start = 0
-    if lines and lines[0].strip() in {_HEADER, _GROUP_HEADER}:
-        start = 1
+    while start < len(lines) and lines[start].strip() in {"", _HEADER, _GROUP_HEADER}:
+        start += 1
     for index in range(start, len(lines)):
         line = lines[index]
         match = _FRAME.fullmatch(line)
