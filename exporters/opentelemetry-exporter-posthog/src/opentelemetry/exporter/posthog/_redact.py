@@ -48,7 +48,7 @@ _RELATIVE: Final = frozenset(
 )
 """What holds a URL also where it does not begin with a scheme."""
 _ROUTED: Final = ("http.target", "http.url", "url.full", "url.original", "url.path")
-_ROUTE: Final = "http.route"
+ROUTE: Final = "http.route"
 _PARAMETERS: Final = re.compile(r"[{<*(]|/:")
 _URL: Final = re.compile(r"\s*((?:[a-z][a-z0-9+.-]*:)*)(//)?(?:[^/?#\s]*@)?([^?#\s]*)\S*\s*", re.IGNORECASE)
 _MAX_DEPTH: Final = 32
@@ -89,7 +89,7 @@ def clean_urls(value: object, depth: int = 0) -> object:
 
 def hide_parameters(attributes: dict[Any, Any]) -> None:
     """Put the route in the place of the path in URLs, where the route names parameters of the path."""
-    route = attributes.get(_ROUTE)
+    route = attributes.get(ROUTE)
     if not isinstance(route, str) or not _PARAMETERS.search(route):
         return
     for key in _ROUTED:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry.exporter.posthog._context import from_context
 from opentelemetry.exporter.posthog._identity import nanoseconds
+from opentelemetry.exporter.posthog._redact import ROUTE, hide_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +54,8 @@ def log_source(record: ReadableLogRecord, options: MappingOptions) -> Source:
     context = getattr(log, "context", None)
     if context:
         attributes.update(from_context(attributes, context, options))
+    if options.redact and ROUTE in attributes:
+        hide_parameters(attributes)
     extras: dict[str, Any] = {}
     if body is not None and not (isinstance(body, str) and body in ("", name)):  # arrays compare as arrays
         extras["body"] = body
@@ -80,6 +83,8 @@ def log_source(record: ReadableLogRecord, options: MappingOptions) -> Source:
 def span_source(span: ReadableSpan, options: MappingOptions) -> Source:
     """Read a span. Its events and links make no property, but for the type of a recorded exception."""
     attributes = _copied(span.attributes)
+    if options.redact and ROUTE in attributes:
+        hide_parameters(attributes)
     extras: dict[str, Any] = {"span.kind": span.kind.name.lower()}
     start, end = nanoseconds(span.start_time), nanoseconds(span.end_time)
     if start and end:
