@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from opentelemetry.exporter.posthog._host import as_meant
 from opentelemetry.exporter.posthog._notice import debug_once, warn_once
 from opentelemetry.exporter.posthog.environment_variables import (
     OTEL_EXPORTER_POSTHOG_API_KEY,
@@ -72,7 +73,7 @@ def _resolve_host(given: str | None) -> str | None:
     """Return the host, empty for the default, None where it is unusable."""
     source, host = _first(given, "host", OTEL_EXPORTER_POSTHOG_HOST, POSTHOG_HOST)
     if not host or _is_url(host):
-        return host
+        return host and as_meant(host, source)
     warn_once(
         f"{source} is no usable URL, so nothing is exported to PostHog: "
         "use one such as 'https://eu.i.posthog.com'."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +25,7 @@ from opentelemetry.exporter.posthog._config import resolve
 from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._notice import logger
+from opentelemetry.exporter.posthog._refusals import warn_of_silence
 from opentelemetry.exporter.posthog._settings import flag, mapping_options, number, text, warn_of_unknown
 from opentelemetry.exporter.posthog._stats import ExporterStats, Tally
 
@@ -175,8 +177,14 @@ class PostHogExporter(Generic[Record]):
             return False
         suppressed = set_value(_SUPPRESS_INSTRUMENTATION_KEY, True, get_current())
         token = attach(set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, suppressed))
+        began = time.monotonic()
         try:
-            return self._send(records)
+            done = self._send(records)
+            outcome = f"failed: {self.failure}" if self.failure else "done"
+            logger.debug(
+                "export of %d records in %.3f s: %s", len(records), time.monotonic() - began, outcome
+            )
+            return done  # noqa: TRY300  # the line above must not raise either
         except Exception as error:  # noqa: BLE001  # at the border to the application
             logger.debug("the export to PostHog failed", exc_info=error)
             self.failure = type(error).__name__
@@ -194,6 +202,8 @@ class PostHogExporter(Generic[Record]):
                 uncounted = 0  # it counts for itself
                 result = sender.send(mapped.events)
                 done, self.retry_after, self.failure = result.done, result.retry_after, result.failure
+                if not done and self._retry and not self._stopped.is_set():
+                    warn_of_silence(self.failure, sender.url)
         finally:
             if done:
                 self._tally.dropped(mapped.dropped)
