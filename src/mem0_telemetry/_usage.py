@@ -126,7 +126,7 @@ class Usage:
         decided = self._consent or self.consult()
         if not decided.enabled:
             return decided  # it stays so in this process, whatever is stored by now
-        choice = consent.choice_of(_state.read(_state.mem0_dir(os.environ)))
+        choice = consent.choice_of(_state.read(self.directory))
         now = consent.decide({}, flag=self.allowed(), choice=choice)
         return decided if now.enabled else now
 

@@ -70,8 +70,14 @@ def test_arguments_win_and_the_environment_is_not_read(
     """Where everything is given in code, no variable changes anything, not even by being unusable."""
     for name in environment_variables.__all__:
         monkeypatch.setenv(name, "phx_unusable")
-    log_exporter = PostHogLogExporter(api_key="phc_a", host=server.url, timeout=5)
-    PostHogSpanExporter(api_key="phc_a", host=server.url, timeout=5, filter=lambda _: True)
+    everything: dict[str, Any] = {
+        **{name: {} for name in ("event_names", "property_names", "group_attributes")},
+        **dict.fromkeys(("distinct_id_attributes", "baggage_keys", "events"), ()),
+        **dict.fromkeys(("person_profiles", "geoip", "ip", "trace_context"), False),
+        **dict.fromkeys(("conventions", "exceptions", "redact", "retry"), False),
+    }
+    log_exporter = PostHogLogExporter(api_key="phc_a", host=server.url, timeout=5, **everything)
+    PostHogSpanExporter(api_key="phc_a", host=server.url, timeout=5, filter=lambda _: True, **everything)
     assert log_exporter.export([make_log()]) is SUCCESS
     assert server.requests[0].json()["api_key"] == "phc_a"
     assert warnings_in(caplog) == []

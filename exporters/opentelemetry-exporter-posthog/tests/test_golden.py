@@ -120,6 +120,6 @@ def test_spans(server: CaptureServer, make_span: Callable[..., ReadableSpan]) ->
             instrumentation_scope=_SCOPE,
         ),
     ]
-    exporter = PostHogSpanExporter(api_key="phc_golden", host=server.url, trace_context=True)
+    exporter = PostHogSpanExporter(api_key="phc_golden", host=server.url, trace_context=True, filter="all")
     exporter.export(spans)
     _compare(server.requests[0].body, "spans.json")

@@ -220,7 +220,7 @@ _ILLEGAL: list[Any] = [
         "null",
     ),
     *("system", "true", "undefined", "user", "", "  ", " null ", "'guest'", '"anonymous"', "''"),
-    *(0, True, False, 1.5, None, [], ["u1"], {}, b"u1", 10**5000),
+    *(0, True, False, 1.5, None, [], ["u1", "u2"], [7], {}, b"u1", 10**5000),
 ]
 
 
@@ -253,7 +253,10 @@ class _Number(enum.IntEnum):
     SEVEN = 7
 
 
-@pytest.mark.parametrize(("value", "expected"), [(_Account.FIRST, "first"), (_Number.SEVEN, "7"), (7, "7")])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(_Account.FIRST, "first"), (_Number.SEVEN, "7"), (7, "7"), (7.0, "7"), (["u1"], "u1")],
+)
 def test_ids_of_other_types(make_log: MakeLog, value: object, expected: str) -> None:
     """A number is an id as text, and an enumeration by its value, on every Python."""
     assert events_of(make_log({"user.id": value}))[0]["distinct_id"] == expected
@@ -268,7 +271,7 @@ def test_without_an_id_it_is_random_per_process(make_log: MakeLog) -> None:
     assert len({event["distinct_id"] for event in events}) == 1
     assert uuid.UUID(events[0]["distinct_id"]).version == 4
     assert uuids_of(make_log({"n": 1})) == [events[0]["uuid"]]
-    assert MappingOptions().fallback_distinct_id != options.fallback_distinct_id
+    assert MappingOptions().fallback_distinct_id == options.fallback_distinct_id
 
 
 def test_a_span_is_one_event_whatever_it_says(make_span: MakeSpan) -> None:

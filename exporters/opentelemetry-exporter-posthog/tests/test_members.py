@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.exporter.posthog._members import MemberEncoder, joined
+from opentelemetry.exporter.posthog.mapping import MappingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,13 +32,13 @@ def test_what_most_records_hold_takes_the_quick_way(monkeypatch: pytest.MonkeyPa
         "list": ["a"],
         "$left": "out",
     }
-    expected = joined(MemberEncoder({}).encode_each(attributes))
+    expected = joined(MemberEncoder(MappingOptions()).encode_each(attributes))
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("one by one")
 
     monkeypatch.setattr(MemberEncoder, "encode_each", refuse)
-    encoder = MemberEncoder({})
+    encoder = MemberEncoder(MappingOptions())
     assert [encoder.encode(attributes) for _ in range(3)] == [expected] * 3
     assert remembered(encoder, "texts", tuple) == 1
     assert remembered(encoder, "numbers", tuple) == 0
@@ -45,7 +46,7 @@ def test_what_most_records_hold_takes_the_quick_way(monkeypatch: pytest.MonkeyPa
 
 def test_few_and_short_values_are_remembered() -> None:
     """Of each key 64 values, none whose member has more than 256 characters."""
-    encoder = MemberEncoder({})
+    encoder = MemberEncoder(MappingOptions())
     for number in range(100):
         encoder.encode({"id": f"id-{number}"})
         encoder.encode({"long": "x" * (200 + number)})
@@ -54,14 +55,15 @@ def test_few_and_short_values_are_remembered() -> None:
 
 
 def test_few_shapes_are_remembered() -> None:
-    """Of sets of keys there are 256 at most, and none with more than 128 keys."""
-    encoder = MemberEncoder({})
-    for number in range(256):
+    """Of sets of keys there are twice 1024 at most, the latest, and none with more than 128 keys."""
+    encoder = MemberEncoder(MappingOptions())
+    for number in range(5000):
         encoder.encode({f"key-{number}": 1})
-    assert len(encoder._shapes) == 256
-    encoder.encode({"one more": 1})
-    assert len(encoder._shapes) == 1
+        assert len(encoder._shapes) <= 1024
+        assert len(encoder._earlier_shapes) in {0, 1024}
+    assert ((f"key-{number}",), (int,)) in encoder._shapes
+    before = len(encoder._shapes)
     encoder.encode({f"key-{number}": 1 for number in range(128)})
-    assert len(encoder._shapes) == 2
+    assert len(encoder._shapes) == before + 1
     encoder.encode({f"key-{number}": 1 for number in range(129)})
-    assert len(encoder._shapes) == 2
+    assert len(encoder._shapes) == before + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -50,6 +51,8 @@ _telling_keys = st.sampled_from(
             "body",
         ),
         *("capture_internal", "error.type", "span.kind", "distinct_id", "uuid", "", " "),
+        *("session.id", "posthog.group.company", "posthog.set.plan", "posthog.set_once.", "http.route"),
+        *("exception.type", "exception.message", "exception.stacktrace", "url.full", "http.target"),
     ]
 )
 _keys = _any_text | _telling_keys | st.text(min_size=190, max_size=300)
@@ -57,6 +60,41 @@ _odd_keys = _keys | st.none() | st.booleans() | st.integers() | st.floats() | st
 _attributes = st.none() | st.dictionaries(_odd_keys, _values, max_size=6)
 _plain_attributes = st.dictionaries(_keys, _values, max_size=4)
 _times = st.none() | st.integers(-(10**20), 10**31) | st.just(0)
+_EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
+_tracebacks = st.lists(
+    st.sampled_from(
+        [
+            *(
+                "Traceback (most recent call last):",
+                '  File "a.py", line 1, in f',
+                "    f()",
+                "    ^^^",
+                "",
+                "|",
+            ),
+            *("  [Previous line repeated 9999 more times]", "ValueError: a", "    raise", "a.B", "KeyError"),
+            *(
+                "  + Exception Group Traceback (most recent call last):",
+                "  +-+---------------- 1 ----------------",
+            ),
+            *(
+                "    | ValueError: b",
+                "    +------------------------------------",
+                "The above exception was the",
+            ),
+            "The above exception was the direct cause of the following exception:",
+            "During handling of the above exception, another exception occurred:",
+        ]
+    ),
+    max_size=12,
+).map("\n".join)
+
+
+def _spoil(event: dict[str, Any]) -> dict[str, Any]:
+    event["properties"] |= {"$set": {"a": 1}, "nan": math.nan, "\ud800": b"", "": 1}
+    return event
+
+
 _names = st.none() | _any_text | st.text(max_size=300) | st.sampled_from(["$identify", "a.b", " ", "\0"])
 _ids = st.integers(0, 2**64 - 1)
 _scopes = st.none() | st.builds(
@@ -66,14 +104,23 @@ _options = st.builds(
     MappingOptions,
     event_names=st.dictionaries(st.text(max_size=3), st.text(max_size=250), max_size=2),
     property_names=st.dictionaries(
-        st.sampled_from(["user.id", "a", "$ip", "log.record.uid", "body"]),
-        st.sampled_from(["", "renamed", "user.id", "$ip", "$current_url", "x" * 300]),
+        st.sampled_from(["user.id", "a", "$ip", "log.record.uid", "body", "session.id", "posthog.set.plan"]),
+        st.sampled_from(
+            [
+                *("", "renamed", "user.id", "$ip", "$current_url", "x" * 300, "$set", "$set_once", "$groups"),
+                *("$process_person_profile", "$geoip_disable", "$session_id", "$exception_list"),
+            ]
+        ),
         max_size=3,
     ),
-    person_profiles=st.booleans(),
-    geoip=st.booleans(),
-    ip=st.booleans(),
-    trace_context=st.booleans(),
+    baggage_keys=st.lists(_any_text, max_size=1),
+    group_attributes=st.dictionaries(_any_text, st.sampled_from(["user.id", "a"]), max_size=2),
+    events=st.lists(st.sampled_from(["*", "a*", "[", "order.*"]), max_size=2),
+    before_send=st.none() | st.sampled_from([lambda event: event, lambda _: None, lambda _: {}, _spoil]),
+    **dict.fromkeys(
+        ("person_profiles", "geoip", "ip", "trace_context", "conventions", "exceptions", "redact"),
+        st.booleans(),
+    ),
 )
 
 
@@ -101,6 +148,7 @@ _logs = st.builds(
     _plain_attributes,
     _scopes,
 )
+_exception_attributes = st.dictionaries(st.sampled_from(_EXCEPTION), _values | _tracebacks, max_size=3)
 _spans = st.builds(
     ReadableSpan,
     name=_names.filter(lambda name: name is not None),
@@ -108,9 +156,7 @@ _spans = st.builds(
     parent=st.none() | st.builds(SpanContext, _ids, _ids, st.booleans(), st.just(TraceFlags(1))),
     resource=st.builds(Resource, _plain_attributes),
     attributes=_attributes,
-    events=st.lists(
-        st.builds(Event, _any_text, st.dictionaries(st.just("exception.type"), _values)), max_size=2
-    ),
+    events=st.lists(st.builds(Event, _any_text | st.just("exception"), _exception_attributes), max_size=2),
     kind=st.sampled_from(SpanKind),
     status=st.builds(Status, st.sampled_from(StatusCode)),
     start_time=_times,
@@ -121,7 +167,8 @@ _given_time = settings(deadline=None, suppress_health_check=[HealthCheck.too_slo
 
 
 def _check(mapped: Mapped, records: list[Any]) -> None:
-    assert len(mapped.events) + sum(mapped.dropped.values()) == len(records)
+    assert len(mapped.events) + sum(mapped.dropped.values()) >= len(records)  # exceptions are events too
+    assert sum(mapped.dropped.values()) <= len(records)
     if mapped.events:
         assert check_batch(body(mapped.events, api_key="phc_test", sent_at="2026-01-01T00:00:00Z")) == []
 
@@ -164,9 +211,11 @@ def test_any_attributes_through_the_sdk(attributes: dict[str, Any]) -> None:
 )
 def test_remembering_changes_nothing(records: list[dict[Any, Any]], names: dict[str, str]) -> None:
     """What is encoded with the memory of other records is what is encoded without any."""
-    encoder = MemberEncoder(names)
+    encoder_options = MappingOptions(property_names=names)
+    encoder = MemberEncoder(encoder_options)
     for attributes in [*records, *records]:
-        assert encoder.encode(attributes) == joined(MemberEncoder(names).encode_each(attributes))
+        each = MemberEncoder(encoder_options).encode_each(attributes)
+        assert encoder.encode(attributes) == joined(each, encoder.meant(attributes))
 
 
 _plain_keys = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1, max_size=9)

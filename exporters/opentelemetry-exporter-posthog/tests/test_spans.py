@@ -123,7 +123,9 @@ def _nested(exporter: PostHogSpanExporter) -> None:
 @pytest.mark.parametrize(
     ("variable", "expected"),
     [
-        (None, ["inner", "outer"]),
+        (None, ["outer"]),
+        ("not_ai_spans", ["inner", "outer"]),
+        ("ai_spans", []),
         ("all", ["inner", "outer"]),
         ("local_roots", ["outer"]),
         ("LOCAL_ROOTS", ["outer"]),

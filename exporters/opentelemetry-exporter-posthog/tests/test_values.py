@@ -246,8 +246,10 @@ def test_privacy_defaults_and_their_switches(make_log: MakeLog) -> None:
     assert default["$process_person_profile"] is False
     assert default["$geoip_disable"] is True
     assert default["$ip"] == "0.0.0.0"  # noqa: S104  # the placeholder
-    asked = event_of(make_log(), person_profiles=True, geoip=True, ip=True)["properties"]
+    asked = event_of(make_log({"user.id": "u1"}), person_profiles=True, geoip=True, ip=True)["properties"]
     assert not {"$process_person_profile", "$geoip_disable", "$ip"} & set(asked)
+    nobody = event_of(make_log(), person_profiles=True, geoip=True, ip=True)["properties"]
+    assert nobody["$process_person_profile"] is False
     mapped = event_of(make_log({"client.address": "192.0.2.1"}), property_names={"client.address": "$ip"})
     assert mapped["properties"]["$ip"] == "192.0.2.1"
     assert mapped["properties"]["$geoip_disable"] is True

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from mem0_telemetry.delivery._decode import decode
+from mem0_telemetry.pipeline.exporters import posthog_mapping
 from mem0_telemetry.pipeline.selection import Selection
-from mem0_telemetry.policy import registry
-from mem0_telemetry.policy.registry.added_attributes import INSTALLATION_ID
 from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events
 
 
@@ -22,9 +21,5 @@ def posthog_request(line: bytes, *, api_key: str) -> bytes:
     select = Selection()
     whole = line.rstrip(b"\n") + b"\n"
     records = [selected for record in decode(whole) if (selected := select(record)) is not None]
-    options = MappingOptions(
-        event_names=registry.posthog_event_names(),
-        property_names=registry.posthog_property_names(),
-        distinct_id_attributes=(INSTALLATION_ID.key,),
-    )
-    return body(log_events(records, options).events, api_key=api_key, sent_at="(when it is sent)")
+    events = log_events(records, MappingOptions(**posthog_mapping())).events
+    return body(events, api_key=api_key, sent_at="(when it is sent)")

@@ -85,11 +85,34 @@ def _build_posthog(config: DestinationConfig) -> LogRecordExporter:
         api_key=config.api_key,
         host=config.endpoint,
         timeout=_TIMEOUT,
-        event_names=registry.posthog_event_names(),
-        property_names=registry.posthog_property_names(),
-        distinct_id_attributes=(added_attributes.INSTALLATION_ID.key,),
+        filter="all",
         retry=False,  # one export is one attempt: the sender retries, as it holds the batch on disk
+        **posthog_mapping(),
     )
+
+
+def posthog_mapping() -> dict[str, Any]:
+    """Answer how records become PostHog events: nothing is left to a variable or to a default of the exporter's."""
+    return {
+        "event_names": registry.posthog_event_names(),
+        "property_names": registry.posthog_property_names(),
+        "distinct_id_attributes": (added_attributes.INSTALLATION_ID.key,),
+        "baggage_keys": (),
+        "group_attributes": {},
+        "events": (),
+        **dict.fromkeys(
+            (
+                "person_profiles",
+                "geoip",
+                "ip",
+                "trace_context",
+                "conventions",
+                "exceptions",
+                "redact",  # what may be sent is selected, not scrubbed
+            ),
+            False,
+        ),
+    }
 
 
 def _build_otlp(config: DestinationConfig) -> LogRecordExporter:

@@ -25,13 +25,22 @@ from opentelemetry.exporter.posthog._version import __version__
 if TYPE_CHECKING:
     from opentelemetry.exporter.posthog._filters import local_roots
     from opentelemetry.exporter.posthog._log_exporter import PostHogLogExporter
+    from opentelemetry.exporter.posthog._processor import PostHogContextProcessor
     from opentelemetry.exporter.posthog._span_exporter import PostHogSpanExporter
     from opentelemetry.exporter.posthog._stats import ExporterStats
 
-__all__ = ["ExporterStats", "PostHogLogExporter", "PostHogSpanExporter", "__version__", "local_roots"]
+__all__ = [
+    "ExporterStats",
+    "PostHogContextProcessor",
+    "PostHogLogExporter",
+    "PostHogSpanExporter",
+    "__version__",
+    "local_roots",
+]
 
 _HOMES = {
     "ExporterStats": "_stats",
+    "PostHogContextProcessor": "_processor",
     "PostHogLogExporter": "_log_exporter",
     "PostHogSpanExporter": "_span_exporter",
     "local_roots": "_filters",

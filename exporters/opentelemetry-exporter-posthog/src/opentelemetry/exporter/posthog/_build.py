@@ -5,18 +5,26 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from opentelemetry.exporter.posthog._context import DISTINCT_ID, SESSION_ID
+from opentelemetry.exporter.posthog._conventions import properties_of
 from opentelemetry.exporter.posthog._identity import (
+    Ordinals,
     derived_uuid,
     distinct_id_of,
     is_uuid,
+    text_of,
     timestamp_of,
     uuid_of,
 )
 from opentelemetry.exporter.posthog._json import MAX_NAME_BYTES, UNLIMITED, clean_name, encode, to_json
-from opentelemetry.exporter.posthog._members import Block, MemberEncoder, joined
+from opentelemetry.exporter.posthog._members import OF_PERSONS, Block, MemberEncoder, joined
+from opentelemetry.exporter.posthog._notice import warn_once
 from opentelemetry.exporter.posthog._version import __version__
 
 if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Collection
+
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
@@ -33,6 +41,8 @@ _CUTS: Final = (UNLIMITED, 65_536, 8_192, 1_024, 128)
 """The limits tried, one after the other, on the values of an event that is too big."""
 _CACHED: Final = 1024
 _UID: Final = "log.record.uid"
+_EXCEPTION: Final = '"$exception"'
+_CUT: Final = "posthog.cut"
 
 
 class NotAnEvent(Exception):  # noqa: N818  # nothing failed: the record is no event
@@ -54,10 +64,23 @@ class Inherited(NamedTuple):
     scope: InstrumentationScope | None
     values: dict[Any, Any]
     """The attributes."""
+    meant: dict[str, Any]
+    """Those that have a meaning of their own."""
     block: Block
-    """The properties that they make."""
+    """The properties that the others make."""
     constants: Block
     """What every event says beside them."""
+    personless: Block
+    """The same, of events that make no person."""
+
+
+class Whose(NamedTuple):
+    """Whose event it is."""
+
+    distinct_id: str
+    """As JSON."""
+    key: str
+    """The attribute that says so; empty where the id is made up."""
 
 
 class EventBuilder:
@@ -68,19 +91,22 @@ class EventBuilder:
     """
 
     def __init__(self, options: MappingOptions) -> None:
+        self._options = options
         self._event_names = dict(options.event_names)
-        self._encoder = MemberEncoder(options.property_names)
-        self._distinct_id_attributes = tuple(options.distinct_id_attributes)
+        self._encoder = MemberEncoder(options)
+        self._distinct_id_attributes = tuple(dict.fromkeys((*options.distinct_id_attributes, DISTINCT_ID)))
         self._fallback_distinct_id = encode(options.fallback_distinct_id)
         self._fields = {
             key: self._encoder.name_of(key)
             for key in {*self._distinct_id_attributes, _UID} - set(options.property_names)
         }
         """Attributes that are no properties once they are fields of the event, by their would-be names."""
-        self._constants = Block(
-            {name: f"{encode(name)}:{to_json(value)}," for name, value in _constants_of(options).items()}
+        self._constants, self._personless = (
+            Block({name: f"{encode(name)}:{to_json(value)}," for name, value in constants.items()})
+            for constants in _constants_of(options)
         )
         self._encode_short_name = lru_cache(_CACHED)(self._encode_name)
+        self._ordinals = Ordinals()
 
     def inherited(
         self, resource: Resource | None, scope: InstrumentationScope | None, *, most: int = UNLIMITED
@@ -93,44 +119,52 @@ class EventBuilder:
                 values["otel.scope.version"] = scope.version
             values.update(scope.attributes or {})
         members = self._encoder.encode_each(values, most=most)
-        constants = self._constants
+        constants, personless = self._constants, self._personless
         for name in members:
-            constants = constants.without(name)
-        return Inherited(resource, scope, values, Block(members), constants)
+            constants, personless = constants.without(name), personless.without(name)
+        meant = {key: values[key] for key in self._encoder.meant(values)}
+        return Inherited(resource, scope, values, meant, Block(members), constants, personless)
 
-    def build(self, source: Source, inherited: Inherited, derived: dict[str, int]) -> bytes:
+    def build(
+        self,
+        source: Source,
+        inherited: Inherited,
+        changes: Counter[str],
+        exception: dict[str, Any] | None = None,
+    ) -> bytes:
         """Return the event of `source` as JSON.
 
         Args:
             source: the record; its attributes may be changed.
             inherited: of the record's resource and scope.
-            derived: how often each uuid was made from content in this batch; updated.
+            changes: counts what the event lacks of its record.
+            exception: properties that make it one of error tracking.
 
         Raises:
             NotAnEvent: there is no event in it.
         """
         attributes = source.attributes
-        name = self._name_of(source.name)
-        distinct_id, identified_by = self._distinct_id(attributes, inherited.values)
-        hidden = self._fields.get(identified_by, "")
+        name = _EXCEPTION if exception else self._name_of(source.name)
+        whose = self._whose(source, inherited.values)
+        hidden = self._fields.get(whose.key, "")
         if hidden:
-            attributes.pop(identified_by, None)
+            attributes.pop(whose.key, None)
         uid = attributes.get(_UID)
         if isinstance(uid, str) and is_uuid(uid) and _UID in self._fields:
             del attributes[_UID]
         timestamp = timestamp_of(source.times)
         when = f',"timestamp":"{timestamp}"' if timestamp else ""
-        constants, properties = self._properties(source, inherited, hidden)
+        constants, properties = self._properties(source, inherited, whose, changes, exception)
         if uid is not None and uid != "":
             uuid = uuid_of(uid if isinstance(uid, str) else to_json(uid))
         elif source.is_unique:
-            uuid = _numbered(derived_uuid(source.origin), derived)
+            uuid = derived_uuid(source.origin)
         else:
-            who = distinct_id if identified_by else ""
+            who = whose.distinct_id if whose.key else ""
             content = f"{name}{who}{when}{source.origin}{properties}"
-            uuid = _numbered(derived_uuid(content), derived)
+            uuid = self._ordinals.uuid_of(source.record, derived_uuid(content))
         event = (
-            f'{{"event":{name},"distinct_id":{distinct_id},"uuid":"{uuid}"{when},'
+            f'{{"event":{name},"distinct_id":{whose.distinct_id},"uuid":"{uuid}"{when},'
             f'"properties":{{{constants}{properties}'
         )
         return f"{event[:-1]}}}}}".encode()
@@ -152,37 +186,84 @@ class EventBuilder:
         cleaned = clean_name(name if mapped is None else mapped)
         if not cleaned.strip():
             raise NotAnEvent("no_name")
-        return encode(cleaned)
+        encoded = encode(cleaned)
+        if encoded == _EXCEPTION:
+            warn_once(
+                f"event_names maps {name!r} to '$exception', which PostHog's error tracking cannot read without "
+                "a list of exceptions, so it is not sent: set exceptions=True (or OTEL_EXPORTER_POSTHOG_EXCEPTIONS)."
+            )
+            raise NotAnEvent("bare_exception")
+        return encoded
 
-    def _distinct_id(self, attributes: dict[Any, Any], inherited: dict[Any, Any]) -> tuple[str, str]:
-        """Return whose event it is, as JSON, and the attribute that says so (empty: none does)."""
-        for key in self._distinct_id_attributes:
-            value = attributes.get(key)
-            if value is None:
-                value = inherited.get(key)
-            if value is not None and (distinct_id := _encode_distinct_id(value)):
-                return distinct_id, key
-        return self._fallback_distinct_id, ""
+    def _whose(self, source: Source, inherited: dict[Any, Any]) -> Whose:
+        """Return whose event it is: as the record says, its resource, else made up."""
+        for values in (source.attributes, inherited):
+            for key in self._distinct_id_attributes:
+                value = values.get(key)
+                if value is not None and (distinct_id := _encode_distinct_id(value)):
+                    return Whose(distinct_id, key)
+        session = source.attributes.get(SESSION_ID) if self._options.conventions else None
+        if session is not None and (text := text_of(session)):
+            return Whose(encode(derived_uuid(f"session/{text}")), "")
+        if source.trace_id:
+            return Whose(f'"{derived_uuid(f"trace/{source.trace_id:032x}")}"', "")
+        return Whose(self._fallback_distinct_id, "")
 
-    def _properties(self, source: Source, inherited: Inherited, hidden: str) -> tuple[str, str]:
+    def _properties(
+        self,
+        source: Source,
+        inherited: Inherited,
+        whose: Whose,
+        changes: Counter[str],
+        exception: dict[str, Any] | None,
+    ) -> tuple[str, str]:
         """Encode the members of `properties`: the exporter's own, and the record's, cut until they fit.
-
-        What is inherited as `hidden` is not among them.
 
         Raises:
             NotAnEvent: they fit in no way.
         """
         attributes = {**source.extras, **source.attributes} if source.extras else source.attributes
+        personless = not whose.key or not self._options.person_profiles
+        own, names, meant = self._encoder.encode(attributes)
+        added = self._added(source, inherited, {key: attributes[key] for key in meant})
+        if personless and (not names.isdisjoint(OF_PERSONS) or not added.keys().isdisjoint(OF_PERSONS)):
+            changes["person_properties"] += 1
+            added = {name: value for name, value in added.items() if name not in OF_PERSONS}
+            own, names, _ = joined(self._encode_each(attributes, OF_PERSONS))
+        if exception:
+            added |= exception
         for most in _CUTS:
-            if most == UNLIMITED:
-                own, names = self._encoder.encode(attributes)
-            else:
-                own, names = joined(self._encoder.encode_each(attributes, most=most))
+            if most != UNLIMITED:
+                added[_CUT] = True
+                own, names, _ = joined(self._encode_each(attributes, OF_PERSONS if personless else (), most))
                 inherited = self.inherited(source.resource, source.scope, most=most)
-            properties = inherited.block.without(hidden).beside(names) + own
+            if added:
+                more = {name: value for name, value in added.items() if name not in names}
+                own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())
+                names = names.union(more)
+            properties = inherited.block.without(self._fields.get(whose.key, "")).beside(names) + own
             if len(properties) <= _SURELY_FITS or _fits(properties):
-                return inherited.constants.beside(names), properties
+                if most != UNLIMITED:
+                    changes["cut"] += 1
+                return (inherited.personless if personless else inherited.constants).beside(names), properties
         raise NotAnEvent("too_large")
+
+    def _added(self, source: Source, inherited: Inherited, meant: dict[str, Any]) -> dict[str, Any]:
+        """Return the properties that attributes with a meaning make."""
+        options = self._options
+        if not (meant or inherited.meant or options.group_attributes or options.trace_context):
+            return {}
+        return (
+            properties_of({**inherited.meant, **meant}, source, inherited.values, options)
+            if options.conventions
+            else {}
+        )
+
+    def _encode_each(
+        self, attributes: dict[Any, Any], without: Collection[str], most: int = UNLIMITED
+    ) -> dict[str, str]:
+        members = self._encoder.encode_each(attributes, most=most)
+        return {name: text for name, text in members.items() if name not in without}
 
 
 def _encode_distinct_id(value: object) -> str:
@@ -199,24 +280,19 @@ def _encode_short_id(value: str) -> str:
     return encode(distinct_id) if distinct_id else ""
 
 
-def _numbered(uuid: str, derived: dict[str, int]) -> str:
-    """Tell equal records of one batch apart by their order."""
-    ordinal = derived[uuid] = derived.get(uuid, 0) + 1
-    return uuid if ordinal == 1 else derived_uuid(f"{uuid}/{ordinal}")
-
-
 def _fits(properties: str) -> bool:
     size = len(properties.encode()) + _HEAD_BYTES
     escapes = properties.count('"') + properties.count("\\")
     return size <= MAX_EVENT_BYTES and size + escapes <= _MAX_ENVELOPE_BYTES
 
 
-def _constants_of(options: MappingOptions) -> dict[str, object]:
-    constants: dict[str, object] = {"$lib": "opentelemetry-exporter-posthog", "$lib_version": __version__}
-    if not options.person_profiles:
-        constants["$process_person_profile"] = False
+def _constants_of(options: MappingOptions) -> tuple[dict[str, object], dict[str, object]]:
+    """Return what every event says, and what every event says that makes no person."""
+    lib: dict[str, object] = {"$lib": "opentelemetry-exporter-posthog", "$lib_version": __version__}
+    network: dict[str, object] = {}
     if not options.geoip:
-        constants["$geoip_disable"] = True
+        network["$geoip_disable"] = True
     if not options.ip:
-        constants["$ip"] = "0.0.0.0"  # noqa: S104  # PostHog stores the sender's where this is empty
-    return constants
+        network["$ip"] = "0.0.0.0"  # noqa: S104  # PostHog stores the sender's where this is empty
+    personless = {**lib, "$process_person_profile": False, **network}
+    return {**lib, **network} if options.person_profiles else personless, personless

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from opentelemetry.exporter.posthog._host import as_meant
 from opentelemetry.exporter.posthog._notice import debug_once, warn_once
 from opentelemetry.exporter.posthog.environment_variables import (
     OTEL_EXPORTER_POSTHOG_API_KEY,
     OTEL_EXPORTER_POSTHOG_HOST,
-    OTEL_EXPORTER_POSTHOG_SPANS,
     OTEL_EXPORTER_POSTHOG_TIMEOUT,
     POSTHOG_API_KEY,
     POSTHOG_HOST,
@@ -50,18 +50,6 @@ def resolve(*, api_key: str | None, host: str | None, timeout: float | None) -> 
     )
 
 
-def resolve_local_roots_only() -> bool:
-    """Whether the environment asks for the local roots among the spans only."""
-    value = _environment(OTEL_EXPORTER_POSTHOG_SPANS).lower()
-    if value not in {"", "all", "local_roots"}:
-        warn_once(
-            f"{OTEL_EXPORTER_POSTHOG_SPANS} is neither 'all' nor 'local_roots', so only local roots are "
-            "exported (every span becomes a billed event)."
-        )
-        return True
-    return value == "local_roots"
-
-
 def _resolve_api_key(given: str | None) -> str | None:
     source, key = _first(given, "api_key", OTEL_EXPORTER_POSTHOG_API_KEY, POSTHOG_API_KEY)
     if not key:
@@ -84,7 +72,7 @@ def _resolve_host(given: str | None) -> str | None:
     """Return the host, empty for the default, None where it is unusable."""
     source, host = _first(given, "host", OTEL_EXPORTER_POSTHOG_HOST, POSTHOG_HOST)
     if not host or _is_url(host):
-        return host
+        return host and as_meant(host, source)
     warn_once(
         f"{source} is no usable URL, so nothing is exported to PostHog: use one such as "
         "'https://eu.i.posthog.com', without a user name, a password or a query."

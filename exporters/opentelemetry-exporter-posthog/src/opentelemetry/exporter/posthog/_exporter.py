@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from uuid import uuid4
 
 from opentelemetry.context import (
     _SUPPRESS_HTTP_INSTRUMENTATION_KEY,
@@ -20,10 +20,13 @@ from opentelemetry.context import (
     set_value,
 )
 
+from opentelemetry.exporter.posthog import _exceptions
 from opentelemetry.exporter.posthog._config import resolve
+from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._notice import logger
-from opentelemetry.exporter.posthog._options import DEFAULT_DISTINCT_ID_ATTRIBUTES, MappingOptions
+from opentelemetry.exporter.posthog._refusals import warn_of_silence
+from opentelemetry.exporter.posthog._settings import flag, mapping_options, number, text, warn_of_unknown
 from opentelemetry.exporter.posthog._stats import ExporterStats, Tally
 
 if TYPE_CHECKING:
@@ -40,8 +43,10 @@ Record = TypeVar("Record")
 class PostHogExporter(Generic[Record]):
     """The arguments and the behaviour of both exporters.
 
-    Nothing raises, also where something is misconfigured: then the exporter says so once and stays inert.
-    Thread-safe, and usable on both sides of a fork. No thread, and no network outside `export`.
+    Nothing raises, also where something is misconfigured or has a wrong type: that is said once, and what it would
+    have decided is decided by the safe choice. Thread-safe, and usable on both sides of a fork. No thread, and no
+    network outside `export`. An argument that is None comes from its variable (`OTEL_EXPORTER_POSTHOG_...`, see
+    `environment_variables`), else it is the default.
 
     Args:
         api_key: the project's (`phc_...`); else `OTEL_EXPORTER_POSTHOG_API_KEY`, else `POSTHOG_API_KEY`.
@@ -54,14 +59,26 @@ class PostHogExporter(Generic[Record]):
         property_names: attribute key to property name, where they differ; empty leaves the attribute out.
             Keys that begin with `$` are properties only where they are named here.
         distinct_id_attributes: where the `distinct_id` comes from: the first of these attributes that holds
-            an id that PostHog accepts. Where none does, it is a random one for this process.
+            an id that PostHog accepts, of the record, of the span that was current, of the resource. Where none
+            does, it is made from session, trace or process, and never makes a person.
+        baggage_keys: baggage that may give the `distinct_id`, before the resource. None by default: a caller can
+            forge it.
+        group_attributes: PostHog group type to the attribute that holds the group.
         person_profiles: let PostHog keep a person for each `distinct_id`.
         geoip: let PostHog look up the place of the sender's address.
         ip: let PostHog keep the sender's address.
         trace_context: send trace and span ids.
-        filter: which records become events; one that it raises for does not.
+        conventions: let `session.id` and `posthog.*` attributes mean what their names say. True by default.
+        exceptions: send exceptions to error tracking, with messages and stack traces.
+        redact: leave out or clean what often holds secrets or says who called. True by default.
+        events: globs on names; a record that matches none becomes no event.
+        filter: which records become events: a callable, or `all`, `local_roots`, `ai_spans`, `not_ai_spans` (for
+            log records `all` only). A record that it raises for becomes none. By default all log records that have
+            a name, and the local roots among spans.
+        before_send: sees each finished event as a dictionary, and returns it, maybe changed, or None to drop it.
         retry: repeat within the timeout what could succeed. False for pipelines that do so themselves: one
             export is one attempt, and FAILURE means later.
+        **unknown: settings of a configuration file that this release does not know; they are warned of.
     """
 
     retry_after: float | None
@@ -85,27 +102,31 @@ class PostHogExporter(Generic[Record]):
         session: requests.Session | None = None,
         event_names: Mapping[str, str] | None = None,
         property_names: Mapping[str, str] | None = None,
-        distinct_id_attributes: Sequence[str] = DEFAULT_DISTINCT_ID_ATTRIBUTES,
-        person_profiles: bool = False,
-        geoip: bool = False,
-        ip: bool = False,
-        trace_context: bool = False,
-        filter: Callable[[Record], bool] | None = None,  # noqa: A002  # what it is
-        retry: bool = True,
+        distinct_id_attributes: Sequence[str] | None = None,
+        baggage_keys: Sequence[str] | None = None,
+        group_attributes: Mapping[str, str] | None = None,
+        person_profiles: bool | None = None,
+        geoip: bool | None = None,
+        ip: bool | None = None,
+        trace_context: bool | None = None,
+        conventions: bool | None = None,
+        exceptions: bool | None = None,
+        redact: bool | None = None,
+        events: Sequence[str] | None = None,
+        filter: Callable[[Record], object] | str | None = None,  # noqa: A002  # what it is
+        before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
+        retry: bool | None = None,
+        **unknown: object,
     ) -> None:
-        self._config = resolve(api_key=api_key, host=host, timeout=timeout)
-        self._session = session
-        self._retry = retry
-        self._keep = self._default_filter() if filter is None else filter
-        self._options = MappingOptions(
-            event_names=event_names or {},
-            property_names=property_names or {},
-            distinct_id_attributes=distinct_id_attributes,
-            person_profiles=person_profiles,
-            geoip=geoip,
-            ip=ip,
-            trace_context=trace_context,
+        given = dict(locals())
+        self._config = resolve(
+            api_key=text("api_key", api_key), host=text("host", host), timeout=number("timeout", timeout)
         )
+        self._session = session
+        self._retry = flag("retry", retry)
+        self._keep = self._filter_of(filter)
+        self._options = mapping_options(given)
+        warn_of_unknown(unknown)
         self._begin()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=partial(_begin_in_child, weakref.ref(self)))
@@ -140,9 +161,9 @@ class PostHogExporter(Generic[Record]):
         """What became of the records so far, in this process."""
         return self._tally.snapshot()
 
-    def _default_filter(self) -> Callable[[Record], bool] | None:
-        """Return the filter that the environment asks for."""
-        return None
+    def _filter_of(self, given: object) -> Callable[[Record], object] | None:
+        """Return the filter that the argument or the environment asks for."""
+        raise NotImplementedError
 
     def _source_of(self) -> Callable[..., Source]:
         """Return what reads one record."""
@@ -160,8 +181,14 @@ class PostHogExporter(Generic[Record]):
             return False
         suppressed = set_value(_SUPPRESS_INSTRUMENTATION_KEY, True, get_current())
         token = attach(set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, suppressed))
+        began = time.monotonic()
         try:
-            return self._send(records)
+            done = self._send(records)
+            outcome = f"failed: {self.failure}" if self.failure else "done"
+            logger.debug(
+                "export of %d records in %.3f s: %s", len(records), time.monotonic() - began, outcome
+            )
+            return done  # noqa: TRY300  # the line above must not raise either
         except Exception as error:  # noqa: BLE001  # at the border to the application
             logger.debug("the export to PostHog failed", exc_info=error)
             self.failure = type(error).__name__
@@ -179,9 +206,12 @@ class PostHogExporter(Generic[Record]):
                 uncounted = 0  # it counts for itself
                 result = sender.send(mapped.events)
                 done, self.retry_after, self.failure, self.refusal = result
+                if not done and self._retry and not self._stopped.is_set():
+                    warn_of_silence(self.failure, sender.url)
         finally:
             if done:
                 self._tally.dropped(mapped.dropped)
+                self._tally.changed(mapped.changed)
             else:  # the caller has all of them back
                 self._tally.failed(uncounted + sum(mapped.dropped.values()))
         return done
@@ -210,12 +240,14 @@ class PostHogExporter(Generic[Record]):
         self._stopped = threading.Event()
         self._building = threading.RLock()  # re-entrant: a signal handler may emit too
         self._sender = None
-        self._mapper = Mapper(self._options, self._source_of(), keep=self._keep)
+        self._mapper = Mapper(
+            self._options, self._source_of(), keep=self._keep, seen=_exceptions.of_this_process
+        )
 
     def _begin_in_child(self) -> None:
         """Share nothing with the parent process: no connection, lock, count or made-up id."""
         was_stopped = self._stopped.is_set()
-        self._options = replace(self._options, fallback_distinct_id=str(uuid4()))
+        self._options = replace(self._options, fallback_distinct_id=process_distinct_id())
         self._begin()
         if was_stopped:
             self._stopped.set()

@@ -37,8 +37,8 @@ class HTTPClient:
     """
 
     def __init__(self, *, host: str, session: requests.Session | None) -> None:
-        self._url = determine_server_host(host).rstrip("/") + _PATH
-        self._session = build_session(self._url) if session is None else session
+        self.url = determine_server_host(host).rstrip("/") + _PATH
+        self._session = build_session(self.url) if session is None else session
         self._is_ours = session is None
 
     def post(self, body: bytes, *, deadline: float) -> None:
@@ -54,7 +54,7 @@ class HTTPClient:
         """
         with within(deadline):
             response = self._session.post(
-                self._url,
+                self.url,
                 data=_gzip(body),
                 headers={
                     "Content-Type": "application/json",
@@ -71,7 +71,9 @@ class HTTPClient:
                 status = response.status_code
                 text = _text_of(response)
         if status not in _OK:
-            raise APIError(status, text, retry_after=_retry_after(response.headers))
+            error = APIError(status, text, retry_after=_retry_after(response.headers))
+            error.location = response.headers.get("Location")  # type: ignore[attr-defined]  # for a redirect
+            raise error
 
     def close(self) -> None:
         """Close idle connections; those of the caller's session stay."""

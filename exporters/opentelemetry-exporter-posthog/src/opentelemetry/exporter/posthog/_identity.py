@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import threading
 import uuid
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -47,17 +50,48 @@ _CROCKFORD: Final = {digit: value for value, digit in enumerate("0123456789ABCDE
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _NANOS: Final = 10**9
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_ORDINAL: Final = "_posthog_ordinal"
+_REMEMBERED_CONTENTS: Final = 20_000
+
+
+_of_this_process = str(uuid.uuid4())
+
+
+def process_distinct_id() -> str:
+    """Return the distinct id for what nobody is known to have done: a random one for this process."""
+    return _of_this_process
+
+
+def _begin_in_child() -> None:
+    global _of_this_process  # noqa: PLW0603  # one for both exporters of a process
+    _of_this_process = str(uuid.uuid4())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 def distinct_id_of(value: object) -> str | None:
     """Return `value` as a distinct id that PostHog accepts, or None where it is none."""
+    text = text_of(value)
+    return None if text is None or is_illegal_distinct_id(text) else text
+
+
+def text_of(value: object) -> str | None:
+    """Return `value` as the text of an id, or None where it is none.
+
+    A sequence of one text counts as that text, and a whole float as its integer.
+    """
+    if isinstance(value, (list, tuple)) and len(value) == 1 and isinstance(value[0], str):
+        value = value[0]
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     try:
-        text = clean_name(str.__str__(value) if isinstance(value, str) else int.__repr__(value))
+        return clean_name(str.__str__(value) if isinstance(value, str) else int.__repr__(value))
     except ValueError:  # an integer with more digits than Python writes in decimal
         return None
-    return None if is_illegal_distinct_id(text) else text
 
 
 def is_illegal_distinct_id(text: str) -> bool:
@@ -92,15 +126,69 @@ def derived_uuid(content: str) -> str:
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
+class Ordinals:
+    """Tells records of equal content apart: the first keeps the uuid of the content, others are numbered.
+
+    A record object keeps its number, so a repetition is the same event; any other record of that content gets
+    the next number, in whatever export it comes. Thread-safe. Remembers the latest contents only.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # re-entrant: a signal handler may export too
+        self._counts: dict[str, int] = {}
+        self._earlier: dict[str, int] = {}
+
+    def uuid_of(self, record: object, content: str) -> str:
+        """Return the uuid of `record`, whose content makes the uuid `content`."""
+        ordinal = getattr(record, "__dict__", {}).get(_ORDINAL)
+        if ordinal is None:
+            ordinal = self._next(content)
+            with suppress(AttributeError, TypeError):  # a record that takes no attribute is new each time
+                object.__setattr__(record, _ORDINAL, ordinal)
+        return content if ordinal == 1 else derived_uuid(f"{content}/{ordinal}")
+
+    def _next(self, content: str) -> int:
+        with self._lock:
+            if len(self._counts) >= _REMEMBERED_CONTENTS:
+                self._earlier, self._counts = self._counts, {}
+            ordinal = (self._counts.get(content) or self._earlier.get(content, 0)) + 1
+            self._counts[content] = ordinal
+            return ordinal
+
+
 def timestamp_of(candidates: Iterable[object]) -> str | None:
-    """Return the first usable of `candidates` (nanoseconds since 1970) as RFC 3339 text in UTC."""
-    for nanos in candidates:
-        if not isinstance(nanos, int) or nanos <= 0:
+    """Return the first usable of `candidates` (moments as `nanoseconds` takes them) as RFC 3339 text in UTC."""
+    for candidate in candidates:
+        nanos = candidate if type(candidate) is int else nanoseconds(candidate)
+        if nanos is None or nanos <= 0:
             continue
         second = _second(nanos // _NANOS)
         if second:
             return f"{second}.{nanos % _NANOS // 1000:06d}Z"
     return None
+
+
+def nanoseconds(moment: object) -> int | None:
+    """Return `moment` in nanoseconds since 1970, or None where it is none.
+
+    Args:
+        moment: nanoseconds as a number of any type; a `datetime` (without a zone: UTC), also one of `numpy` or
+            `pandas`; or the ISO 8601 text of one.
+    """
+    try:
+        if isinstance(moment, bool) or moment is None:
+            return None
+        if isinstance(moment, str):
+            moment = datetime.fromisoformat(moment.strip().replace("Z", "+00:00"))
+        if isinstance(moment, datetime):
+            aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+            nanos = getattr(moment, "nanosecond", 0)  # of `pandas`
+            return (aware - _EPOCH) // timedelta(microseconds=1) * 1000 + int(nanos)
+        if type(moment).__name__ == "datetime64":
+            moment = moment.astype("datetime64[ns]").astype("int64")  # type: ignore[attr-defined]  # of `numpy`
+        return int(moment)  # type: ignore[call-overload,no-any-return]  # what is no number raises
+    except Exception:  # noqa: BLE001  # code of the application's own objects
+        return None
 
 
 @lru_cache(256)

@@ -8,6 +8,8 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 
 from opentelemetry.exporter.posthog._exporter import PostHogExporter
+from opentelemetry.exporter.posthog._filters import FOR_LOGS
+from opentelemetry.exporter.posthog._settings import filter_of
 from opentelemetry.exporter.posthog._sources import log_source
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ class PostHogLogExporter(PostHogExporter[ReadableLogRecord], LogRecordExporter):
             succeed later; what arrived already is recognised by PostHog when it is sent again.
         """
         return LogRecordExportResult.SUCCESS if self._export(batch) else LogRecordExportResult.FAILURE
+
+    def _filter_of(self, given: object) -> Callable[[ReadableLogRecord], object] | None:
+        return None if given is None else filter_of(given, FOR_LOGS)
 
     def _source_of(self) -> Callable[..., Source]:
         return log_source

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from opentelemetry.exporter.posthog import _exceptions
+from opentelemetry.exporter.posthog._before_send import through
 from opentelemetry.exporter.posthog._build import EventBuilder, Inherited, NotAnEvent
+from opentelemetry.exporter.posthog._notice import warn_once
+from opentelemetry.exporter.posthog._sources import log_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from opentelemetry.exporter.posthog._options import MappingOptions
     from opentelemetry.exporter.posthog._sources import Source
@@ -25,6 +32,8 @@ class Mapped:
     """One JSON object each, in UTF-8, in the records' order."""
     dropped: Mapping[str, int]
     """Records that became no event, by reason."""
+    changed: Mapping[str, int] = field(default_factory=dict)
+    """Events that lack something of their record, by what was done: `cut`, `person_properties`."""
 
 
 class Mapper(Generic[_Record]):
@@ -34,6 +43,7 @@ class Mapper(Generic[_Record]):
         options: how.
         source_of: reads one record.
         keep: which records become events; what raises is kept out.
+        seen: the exceptions that were sent; None sends each.
     """
 
     def __init__(
@@ -41,30 +51,91 @@ class Mapper(Generic[_Record]):
         options: MappingOptions,
         source_of: Callable[..., Source],
         *,
-        keep: Callable[[_Record], bool] | None = None,
+        keep: Callable[[_Record], object] | None = None,
+        seen: _exceptions.Seen | None = None,
     ) -> None:
         self._builder = EventBuilder(options)
         self._source_of = source_of
-        self._trace_context = options.trace_context
+        self._options = options
         self._keep = keep
+        self._seen = seen
+        self._signal = "log" if source_of is log_source else "span"
+        self._is_wanted = lru_cache(1024)(self._matches)
 
     def map(self, records: Iterable[_Record]) -> Mapped:
         """Map `records`. Never raises for one of them: what cannot become an event is counted."""
         events: list[bytes] = []
         dropped: Counter[str] = Counter()
-        derived: dict[str, int] = {}
+        changed: Counter[str] = Counter()
         shared = _Shared(self._builder)
+        count = 0
         for record in records:
+            count += 1
             try:
                 if self._keep is not None:
                     _ask(self._keep, record)
-                source = self._source_of(record, trace_context=self._trace_context)
-                events.append(self._builder.build(source, shared.of(source), derived))
-            except NotAnEvent as no:  # noqa: PERF203  # one bad record must not cost its neighbours
+                source = self._source_of(record, self._options)
+                if self._options.exceptions:
+                    self._with_exceptions(source, shared.of(source), events, changed)
+                else:
+                    self._add(source, shared.of(source), events, changed)
+            except NotAnEvent as no:  # one bad record must not cost its neighbours
                 dropped[no.reason] += 1
             except Exception:  # noqa: BLE001  # a record that lies about its types
                 dropped["unmappable"] += 1
-        return Mapped(events=events, dropped=dropped)
+        for reason, argument in (("filter_failed", "filter"), ("before_send_failed", "before_send")):
+            if count and dropped[reason] == count:
+                warn_once(
+                    f"The PostHog exporter's {argument!r} raised for each record of a batch, so none of them was sent: "
+                    f"correct the callable (the argument {argument!r}). Such records are counted as {reason!r}."
+                )
+        return Mapped(events=events, dropped=+dropped, changed=changed)
+
+    def _add(
+        self,
+        source: Source,
+        inherited: Inherited,
+        events: list[bytes],
+        changed: Counter[str],
+        exception: dict[str, Any] | None = None,
+    ) -> None:
+        if not exception and self._options.events and not self._is_wanted(source.name):
+            raise NotAnEvent("filtered")
+        event = self._builder.build(source, inherited, changed, exception)
+        if self._options.before_send is not None:
+            event = through(self._options.before_send, event)
+        events.append(event)
+
+    def _with_exceptions(
+        self, source: Source, inherited: Inherited, events: list[bytes], changed: Counter[str]
+    ) -> None:
+        """Add the event of a record, if it makes one, and one for each of its exceptions."""
+        exceptions = list(self._exceptions_of(source))
+        is_event = not (exceptions and self._signal == "log" and _exceptions.is_nothing_else(source))
+        no: NotAnEvent | None = None
+        before = len(events)
+        try:
+            if is_event:
+                self._add(source, inherited, events, changed)
+        except NotAnEvent as error:
+            no = error
+        for one, properties in exceptions:
+            key = _exceptions.identity(one, properties)
+            if self._seen is not None and key is not None and self._seen.is_of_other(key, self._signal):
+                no = no or (None if is_event else NotAnEvent("duplicate_exception"))
+                continue
+            self._add(one, inherited, events, changed, properties)
+        if no is not None and len(events) == before:
+            raise no
+
+    def _exceptions_of(self, source: Source) -> Iterator[tuple[Source, dict[str, Any]]]:
+        if self._signal == "span":
+            yield from _exceptions.of_span(source)
+        elif _exceptions.is_exception(source):
+            yield _exceptions.of_record(source, getattr(source.record, "log_record").severity_number)  # noqa: B009
+
+    def _matches(self, name: object) -> bool:
+        return isinstance(name, str) and any(fnmatchcase(name, glob) for glob in self._options.events)
 
 
 class _Shared:
@@ -90,7 +161,7 @@ class _Shared:
         return found
 
 
-def _ask(keep: Callable[[_Record], bool], record: _Record) -> None:
+def _ask(keep: Callable[[_Record], object], record: _Record) -> None:
     """Ask the caller's filter.
 
     Raises:

@@ -9,15 +9,40 @@ from __future__ import annotations
 from operator import getitem
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from opentelemetry.exporter.posthog._conventions import is_meant
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean, clean_name, encode, encoder_of, to_json
+from opentelemetry.exporter.posthog._redact import (
+    clean_relative_url,
+    clean_url,
+    clean_urls,
+    is_private,
+    is_url,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-_LEFT_OUT: Final = frozenset({"", "service.instance.id", "otel.status_description", "capture_internal"})
-"""Sent only where mapped: an id that the SDK makes up for each process, a text that quotes exceptions, and a
+    from opentelemetry.exporter.posthog._options import MappingOptions
+
+_LEFT_OUT: Final = frozenset(
+    {
+        "",
+        "service.instance.id",
+        "otel.status_description",
+        "capture_internal",
+        "code.stacktrace",
+        "exception.message",
+        "exception.stacktrace",
+    }
+)
+"""Sent only where mapped: an id that the SDK makes up for each process, texts that quote exceptions, and a
 switch of PostHog's own."""
-_MAX_SHAPES: Final = 256
+_BOOLEANS: Final = frozenset({"$process_person_profile", "$geoip_disable"})
+"""PostHog refuses a batch in which these are something else."""
+_OF_EXCEPTIONS: Final = frozenset({"$exception_list", "$exception_level"})
+OF_PERSONS: Final = frozenset({"$set", "$set_once"})
+_MAX_SHAPES: Final = 1024
+_MAX_COLUMNS: Final = 8192
 _MAX_KEYS: Final = 128
 _MAX_VALUES: Final = 64
 _MAX_LENGTH: Final = 256
@@ -25,20 +50,30 @@ _REMEMBERED_TYPES: Final = frozenset({str, bool, int, float, tuple, type(None)})
 """One column a type, because 1 == True == 1.0; all other types can change, or are rare."""
 
 
-Members = tuple[str, frozenset[str]]
-"""`"name":value,` one after the other (who closes the object cuts the last comma), and the names in it."""
+class Members(NamedTuple):
+    """Members of an object."""
+
+    text: str
+    """`"name":value,` one after the other; who closes the object cuts the last comma."""
+    names: frozenset[str]
+    meant: tuple[str, ...] = ()
+    """Keys of attributes that are none of the members, because they have a meaning of their own."""
 
 
 class MemberEncoder:
     """Encodes attributes. Thread-safe: what threads share is memory of what is always encoded the same.
 
     Args:
-        property_names: attribute key to property name; an empty name leaves the attribute out.
+        options: how attributes are named, and which of them are left out, cleaned or have a meaning.
     """
 
-    def __init__(self, property_names: Mapping[str, str]) -> None:
-        self._names = dict(property_names)
+    def __init__(self, options: MappingOptions) -> None:
+        self._names = dict(options.property_names)
+        self._redact = options.redact
+        self._conventions = options.conventions
+        self._person_profiles = options.person_profiles
         self._shapes: dict[tuple[tuple[Any, ...], tuple[type, ...]], _Shape | None] = {}
+        self._earlier_shapes: dict[tuple[tuple[Any, ...], tuple[type, ...]], _Shape | None] = {}
         self._columns: dict[tuple[str, type], _Column | _Unremembered] = {}
 
     def encode(self, attributes: Mapping[Any, Any]) -> Members:
@@ -50,47 +85,109 @@ class MemberEncoder:
             shape = self._learn(key)
         if shape is not None:
             try:
-                return "".join(map(getitem, shape.columns, attributes.values())), shape.names
+                return Members(
+                    "".join(map(getitem, shape.columns, attributes.values())), shape.names, shape.meant
+                )
             except TypeError:  # a tuple that holds something mutable cannot be looked up
                 pass
-        return joined(self.encode_each(attributes))
+        return joined(self.encode_each(attributes), self.meant(attributes))
 
     def encode_each(self, attributes: Mapping[Any, Any], *, most: int = UNLIMITED) -> dict[str, str]:
         """Encode `attributes` one by one, values cut as `most` says; return each member by its name."""
-        members = {self.name_of(key): to_json(value, most=most) for key, value in attributes.items()}
-        members.pop("", None)
-        return {name: f"{encode(name)}:{text}," for name, text in members.items()}
+        members = {}
+        for key, value in attributes.items():
+            name = self.name_of(key)
+            if not name:
+                continue
+            if most == UNLIMITED or name in _BOOLEANS:
+                text = self._encoder(key, name, type(value))(value)
+            else:
+                text = to_json(self._cleaned(key, name, value), most=most)
+            if text:
+                members[name] = f"{encode(name)}:{text},"
+        return members
+
+    def meant(self, attributes: Mapping[Any, Any]) -> tuple[str, ...]:
+        """Return the keys of attributes that have a meaning of their own."""
+        return tuple(key for key in attributes if isinstance(key, str) and self._is_meant(key))
 
     def name_of(self, key: object) -> str:
         """Return the name of the property for an attribute key, empty where it is not sent."""
         text = key if isinstance(key, str) else str(clean(key))
         mapped = self._names.get(text)
-        if mapped is None and (text.startswith("$") or text in _LEFT_OUT):
+        if mapped is not None:
+            is_refused = mapped in _OF_EXCEPTIONS or (mapped in OF_PERSONS and not self._person_profiles)
+            return "" if is_refused else clean_name(mapped)
+        if (
+            text.startswith("$")
+            or text in _LEFT_OUT
+            or (self._redact and is_private(text))
+            or self._is_meant(text)
+        ):
             return ""
-        return clean_name(text if mapped is None else mapped)
+        return clean_name(text)
+
+    def _is_meant(self, key: str) -> bool:
+        return self._conventions and key not in self._names and is_meant(key)
+
+    def _encoder(self, key: object, name: str, kind: type) -> Callable[[Any], str]:
+        """Return what encodes the values of one type of one attribute; an empty text leaves one out."""
+        if name in _BOOLEANS:
+            return encoder_of(bool) if kind is bool else _nothing
+        plain = encoder_of(kind)
+        if not self._redact or kind in _WITHOUT_URLS:
+            return plain
+        if is_url(name) or is_url(str(key)):
+            return lambda value: to_json(self._cleaned(key, name, value))
+        if kind is str:
+            return lambda value: plain(clean_url(value) if "://" in value else value)
+        return lambda value: text if "://" not in (text := plain(value)) else to_json(clean_urls(value))
+
+    def _cleaned(self, key: object, name: str, value: object) -> object:
+        if not self._redact:
+            return value
+        if isinstance(value, str) and (is_url(name) or is_url(str(key))):
+            return clean_relative_url(value)
+        return clean_urls(value)
 
     def _learn(self, key: tuple[tuple[Any, ...], tuple[type, ...]]) -> _Shape | None:
         """Work out and remember a shape; None where its attributes have to be looked at one by one."""
         keys, types = key
         if len(keys) > _MAX_KEYS or any(type(one) is not str for one in keys):
             return None
+        shape = self._earlier_shapes.get(key)
+        if shape is None:
+            names = [name for name in map(self.name_of, keys) if name]
+            is_simple = len(set(names)) == len(names) and _BOOLEANS.isdisjoint(names)
+            shape = (
+                _Shape(
+                    tuple(map(self._column, keys, types)), frozenset(names), self.meant(dict.fromkeys(keys))
+                )
+                if is_simple
+                else None
+            )
         if len(self._shapes) >= _MAX_SHAPES:
-            self._shapes.clear()
-            self._columns.clear()
-        names = [name for name in map(self.name_of, keys) if name]
-        is_simple = len(set(names)) == len(names)
-        shape = _Shape(tuple(map(self._column, keys, types)), frozenset(names)) if is_simple else None
+            self._earlier_shapes, self._shapes = self._shapes, {}
         self._shapes[key] = shape
         return shape
 
     def _column(self, key: str, kind: type) -> _Column | _Unremembered:
         column = self._columns.get((key, kind))
         if column is None:
+            if len(self._columns) >= _MAX_COLUMNS:
+                self._columns.clear()
             name = self.name_of(key)
             known = name and kind in _REMEMBERED_TYPES
-            column = (_Column if known else _Unremembered)(name, kind)
+            column = (_Column if known else _Unremembered)(name, self._encoder(key, name, kind))
             self._columns[key, kind] = column
         return column
+
+
+_WITHOUT_URLS: Final = frozenset({bool, int, float, type(None), bytes})
+
+
+def _nothing(_: object) -> str:
+    return ""
 
 
 class _Unremembered:
@@ -98,9 +195,9 @@ class _Unremembered:
 
     __slots__ = ("_encode", "_start")
 
-    def __init__(self, name: str, kind: type) -> None:
+    def __init__(self, name: str, encode_value: Callable[[Any], str]) -> None:
         self._start = f"{encode(name)}:" if name else ""
-        self._encode = encoder_of(kind)
+        self._encode = encode_value
 
     def __getitem__(self, value: object) -> str:
         return f"{self._start}{self._encode(value)}," if self._start else ""
@@ -111,9 +208,9 @@ class _Column(dict[Any, str]):
 
     __slots__ = ("_encode", "_start")
 
-    def __init__(self, name: str, kind: type) -> None:
+    def __init__(self, name: str, encode_value: Callable[[Any], str]) -> None:
         self._start = f"{encode(name)}:"
-        self._encode = encoder_of(kind)
+        self._encode = encode_value
 
     def __missing__(self, value: object) -> str:
         text = f"{self._start}{self._encode(value)},"
@@ -127,11 +224,12 @@ class _Shape(NamedTuple):
 
     columns: tuple[_Column | _Unremembered, ...]
     names: frozenset[str]
+    meant: tuple[str, ...]
 
 
-def joined(members: Mapping[str, str]) -> Members:
+def joined(members: Mapping[str, str], meant: tuple[str, ...] = ()) -> Members:
     """Put members together."""
-    return "".join(members.values()), frozenset(members)
+    return Members("".join(members.values()), frozenset(members), meant)
 
 
 def _is_itself(value: object) -> bool:

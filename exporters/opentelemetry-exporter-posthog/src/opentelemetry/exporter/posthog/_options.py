@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.exporter.posthog._identity import process_distinct_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 DEFAULT_DISTINCT_ID_ATTRIBUTES: Final = ("posthog.distinct_id", "user.id", "app.installation.id")
 """The attributes that say whose event it is; the first usable one counts."""
@@ -25,8 +26,12 @@ class MappingOptions:
     properties only through this mapping. An empty name leaves the attribute out."""
     distinct_id_attributes: Sequence[str] = DEFAULT_DISTINCT_ID_ATTRIBUTES
     """Where an event's `distinct_id` comes from: the first of them that holds an id PostHog accepts."""
-    fallback_distinct_id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    """The `distinct_id` of events that none of them gives one."""
+    baggage_keys: Sequence[str] = ()
+    """Baggage keys that may give the `distinct_id` where no attribute does."""
+    fallback_distinct_id: str = field(default_factory=process_distinct_id)
+    """The `distinct_id` of events that nothing gives one, neither a session nor a trace."""
+    group_attributes: Mapping[str, str] = field(default_factory=dict)
+    """PostHog group type to the attribute that holds the group."""
     person_profiles: bool = False
     """Let PostHog keep a person for each `distinct_id`."""
     geoip: bool = False
@@ -35,8 +40,20 @@ class MappingOptions:
     """Let PostHog keep the address that an event came from."""
     trace_context: bool = False
     """Send trace and span ids."""
+    conventions: bool = True
+    """Let `session.id`, `posthog.group.*`, `posthog.set.*` and `posthog.set_once.*` mean what their names say."""
+    exceptions: bool = False
+    """Send exceptions to error tracking, with messages and stack traces."""
+    redact: bool = True
+    """Leave out or clean what often holds secrets or says who called: see the README."""
+    events: Sequence[str] = ()
+    """Globs on names; a record that matches none becomes no event. Empty: all match."""
+    before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
+    """Sees each finished event, and may change or drop it."""
 
     def __post_init__(self) -> None:
         """Take a text for the one attribute that it names, and not for its letters."""
-        if isinstance(self.distinct_id_attributes, str):
-            object.__setattr__(self, "distinct_id_attributes", (self.distinct_id_attributes,))
+        for name in ("distinct_id_attributes", "baggage_keys", "events"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                object.__setattr__(self, name, (value,))

@@ -13,7 +13,8 @@ import requests
 
 from opentelemetry.exporter.posthog._body import body
 from opentelemetry.exporter.posthog._http import APIError, HTTPClient
-from opentelemetry.exporter.posthog._notice import logger, warn_once
+from opentelemetry.exporter.posthog._notice import logger
+from opentelemetry.exporter.posthog._refusals import warn_of_refusal
 
 if TYPE_CHECKING:
     import threading
@@ -71,6 +72,7 @@ class Sender:
         tally: Tally,
     ) -> None:
         self._client = HTTPClient(host=config.host, session=session)
+        self.url = self._client.url
         self._api_key = config.api_key or ""
         self._timeout = config.timeout
         self._retry = retry
@@ -140,15 +142,7 @@ class Sender:
             return _Verdict.LATER
         if status == 413:  # noqa: PLR2004  # content too large
             return _Verdict.TOO_LARGE
-        if status == 401:  # noqa: PLR2004  # unauthorized
-            warn_once(
-                "PostHog refuses the API key (401), so events are dropped: check "
-                "OTEL_EXPORTER_POSTHOG_API_KEY (or the argument 'api_key') against the project's settings, "
-                "and the host against its region."
-            )
-            reason = "unauthorized"
-        else:
-            reason = "redirected" if status < 400 else "rejected"  # noqa: PLR2004  # 3xx
+        reason = warn_of_refusal(status, self._client.url, getattr(error, "location", None))
         self._tally.dropped({reason: events})
         return _Verdict.DONE
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from opentelemetry.exporter.posthog._context import from_context
+from opentelemetry.exporter.posthog._identity import nanoseconds
+from opentelemetry.exporter.posthog._redact import ROUTE, hide_parameters
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -12,6 +16,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+    from opentelemetry.exporter.posthog._options import MappingOptions
+
+_NAMES: Final = ("otel.event.name", "event.name")
 _STATUS_UNSET: Final = "UNSET"
 _STATUS_ERROR: Final = "ERROR"
 
@@ -32,39 +39,56 @@ class Source(NamedTuple):
     """Whether `origin` alone identifies the event."""
     resource: Resource | None
     scope: InstrumentationScope | None
+    record: object
+    """What it was read from."""
+    trace_id: int
+    span_id: int
 
 
-def log_source(record: ReadableLogRecord, *, trace_context: bool) -> Source:
+def log_source(record: ReadableLogRecord, options: MappingOptions) -> Source:
     """Read a log record. Its severity, observed timestamp and flags make no property."""
     log = record.log_record
-    name, body, attributes = log.event_name, log.body, log.attributes
+    name, body, attributes = log.event_name, log.body, _copied(log.attributes)
+    if not name:  # a record of `logging`, whose `extra` may name an event
+        name = next(filter(None, [attributes.pop(key, None) for key in _NAMES]), name)
+    context = getattr(log, "context", None)
+    if context:
+        attributes.update(from_context(attributes, context, options))
+    if options.redact and ROUTE in attributes:
+        hide_parameters(attributes)
     extras: dict[str, Any] = {}
-    if body is not None and body != "" and body != name:  # noqa: PLR1714  # may be unhashable
+    if body is not None and not (isinstance(body, str) and body in ("", name)):  # arrays compare as arrays
         extras["body"] = body
-    if dropped := getattr(attributes, "dropped", 0):
+    if dropped := getattr(log.attributes, "dropped", 0):
         extras["otel.dropped_attributes_count"] = dropped
     trace_id, span_id = log.trace_id or 0, log.span_id or 0
-    if trace_context and trace_id:
+    if options.trace_context and trace_id:
         extras["trace_id"] = f"{trace_id:032x}"
         extras["span_id"] = f"{span_id:016x}"
     return Source(
         name,
         (log.timestamp, log.observed_timestamp),
-        _copied(attributes),
+        attributes,
         extras,
         f"{trace_id:x}/{span_id:x}" if trace_id else "",
         False,  # equal records of one span are still several
         record.resource,
         record.instrumentation_scope,
+        record,
+        trace_id,
+        span_id,
     )
 
 
-def span_source(span: ReadableSpan, *, trace_context: bool) -> Source:
+def span_source(span: ReadableSpan, options: MappingOptions) -> Source:
     """Read a span. Its events and links make no property, but for the type of a recorded exception."""
     attributes = _copied(span.attributes)
+    if options.redact and ROUTE in attributes:
+        hide_parameters(attributes)
     extras: dict[str, Any] = {"span.kind": span.kind.name.lower()}
-    if span.start_time and span.end_time:
-        extras["duration_ms"] = (span.end_time - span.start_time) / 1e6
+    start, end = nanoseconds(span.start_time), nanoseconds(span.end_time)
+    if start and end:
+        extras["duration_ms"] = (end - start) / 1e6
     status = span.status.status_code.name
     if status != _STATUS_UNSET:
         extras["otel.status_code"] = status
@@ -75,7 +99,7 @@ def span_source(span: ReadableSpan, *, trace_context: bool) -> Source:
     if dropped := span.dropped_attributes:
         extras["otel.dropped_attributes_count"] = dropped
     context = span.context
-    if trace_context and context:
+    if options.trace_context and context:
         extras["trace_id"] = f"{context.trace_id:032x}"
         extras["span_id"] = f"{context.span_id:016x}"
         if span.parent:
@@ -90,6 +114,9 @@ def span_source(span: ReadableSpan, *, trace_context: bool) -> Source:
         is_unique=is_unique,
         resource=span.resource,
         scope=span.instrumentation_scope,
+        record=span,
+        trace_id=context.trace_id if context else 0,
+        span_id=context.span_id if context else 0,
     )
 
 

@@ -28,6 +28,9 @@ class ExporterStats:
     """Events handed back by a FAILURE: they could succeed later, and are the caller's to keep or to lose."""
     dropped: Mapping[str, int]
     """Records that never will be events in PostHog, by reason."""
+    changed: Mapping[str, int]
+    """Events that lack something of their record, by what was done: `cut` (values, to fit; the event says
+    `posthog.cut`), `person_properties` (left out, as the event makes no person)."""
 
 
 class Tally:
@@ -37,6 +40,7 @@ class Tally:
         self._lock = threading.RLock()  # re-entrant: a signal handler may export too
         self._counts: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
+        self._changed: Counter[str] = Counter()
 
     def exported(self, events: int) -> None:
         """Count events that arrived."""
@@ -58,6 +62,11 @@ class Tally:
         with self._lock:
             self._dropped.update(reasons)
 
+    def changed(self, by: Mapping[str, int]) -> None:
+        """Count events that lack something of their record."""
+        with self._lock:
+            self._changed.update(by)
+
     def snapshot(self) -> ExporterStats:
         """Return the counts as they are now."""
         with self._lock:
@@ -66,4 +75,5 @@ class Tally:
                 retried=self._counts["retried"],
                 failed=self._counts["failed"],
                 dropped=MappingProxyType(dict(self._dropped)),
+                changed=MappingProxyType(dict(self._changed)),
             )

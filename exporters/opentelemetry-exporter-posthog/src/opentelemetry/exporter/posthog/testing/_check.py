@@ -32,7 +32,7 @@ _ILLEGAL_IDS: Final = {
     *("not_authenticated", "null", "system", "true", "undefined", "user"),
 }
 _BOOLEANS: Final = ("$process_person_profile", "$geoip_disable")
-_OF_PERSONS: Final = ("$set", "$set_once", "$groups")
+_OF_PERSONS: Final = ("$set", "$set_once")
 
 
 def check_batch(body: bytes) -> list[str]:
@@ -106,6 +106,8 @@ def _of_event(event: dict[str, Any]) -> Iterator[str]:
     properties = event.get("properties", {})
     if isinstance(properties, dict):
         yield from _of_properties(properties)
+        if name == "$exception" and not _is_exception_list(properties.get("$exception_list")):
+            yield "it is an exception without an $exception_list of objects that have a type"
     else:
         yield "its properties are no object"
     yield from _of_value(event)
@@ -137,6 +139,14 @@ def _of_properties(properties: dict[str, Any]) -> Iterator[str]:
         for name in _OF_PERSONS:
             if name in properties:
                 yield f"{name} in an event without a person"
+
+
+def _is_exception_list(value: object) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, dict) and isinstance(one.get("type"), str) for one in value)
+    )
 
 
 def _of_value(value: object, depth: int = 1) -> Iterator[str]:

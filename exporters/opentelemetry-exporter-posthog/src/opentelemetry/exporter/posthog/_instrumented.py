@@ -1,0 +1,15 @@
+"""The entry point that `opentelemetry-instrument` calls when everything is instrumented."""
+
+from __future__ import annotations
+
+import sys
+
+
+def add_context_processor() -> None:
+    """Install `PostHogContextProcessor` where a log exporter of this package was built; else import nothing."""
+    if f"{__package__}._log_exporter" in sys.modules:
+        from opentelemetry.exporter.posthog._processor import (  # noqa: PLC0415  # loads the SDK
+            PostHogContextProcessor,
+        )
+
+        PostHogContextProcessor.install()

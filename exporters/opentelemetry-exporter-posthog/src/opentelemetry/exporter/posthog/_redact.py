@@ -1,0 +1,100 @@
+"""What is left out or cleaned unless it is asked for: secrets in URLs and headers, and who called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+_PRIVATE: Final = frozenset(
+    {
+        "client.address",
+        "client.port",
+        "client.socket.address",
+        "client.socket.port",
+        "db.query.text",
+        "db.statement",
+        "http.client_ip",
+        "net.peer.ip",
+        "net.peer.name",
+        "net.peer.port",
+        "net.sock.peer.addr",
+        "net.sock.peer.name",
+        "net.sock.peer.port",
+        "network.peer.address",
+        "network.peer.port",
+        "source.address",
+        "source.port",
+        "url.fragment",
+        "url.query",
+    }
+)
+_PRIVATE_PREFIXES: Final = (
+    "db.operation.parameter.",
+    "db.query.parameter.",
+    "enduser.",
+    "http.request.header.",
+    "http.response.header.",
+    "messaging.header.",
+    "rpc.connect_rpc.request.metadata.",
+    "rpc.connect_rpc.response.metadata.",
+    "rpc.grpc.request.metadata.",
+    "rpc.grpc.response.metadata.",
+    "rpc.request.metadata.",
+    "rpc.response.metadata.",
+)
+_RELATIVE: Final = frozenset(
+    {"$current_url", "http.target", "http.url", "url.full", "url.original", "url.path"}
+)
+"""What holds a URL also where it does not begin with a scheme."""
+_ROUTED: Final = ("http.target", "http.url", "url.full", "url.original", "url.path")
+ROUTE: Final = "http.route"
+_PARAMETERS: Final = re.compile(r"[{<*(]|/:")
+_URL: Final = re.compile(r"\s*((?:[a-z][a-z0-9+.-]*:)*)(//)?(?:[^/?#\s]*@)?([^?#\s]*)\S*\s*", re.IGNORECASE)
+_MAX_DEPTH: Final = 32
+
+
+def is_private(key: str) -> bool:
+    """Whether the attribute `key` is left out."""
+    return key in _PRIVATE or key.startswith(_PRIVATE_PREFIXES)
+
+
+def is_url(name: str) -> bool:
+    """Whether the attribute or property `name` holds a URL, also a relative one."""
+    return name in _RELATIVE
+
+
+def clean_url(text: str) -> str:
+    """Return `text` without user, password, query and fragment where it is a URL, else as it is."""
+    found = _URL.fullmatch(text) if "://" in text else None
+    return "".join(part or "" for part in found.groups()) if found else text
+
+
+def clean_relative_url(text: str) -> str:
+    """Return a URL, maybe a relative one, without user, password, query and fragment."""
+    return clean_url(text) if "://" in text else re.split(r"[?#]", text, maxsplit=1)[0]
+
+
+def clean_urls(value: object, depth: int = 0) -> object:
+    """Return `value` with the URLs among its texts cleaned; what is nested too deeply for JSON is left alone."""
+    if isinstance(value, str):
+        return clean_url(value)
+    if depth < _MAX_DEPTH:
+        if isinstance(value, (list, tuple)):
+            return [clean_urls(item, depth + 1) for item in value]
+        if isinstance(value, Mapping):
+            return {key: clean_urls(item, depth + 1) for key, item in value.items()}
+    return value
+
+
+def hide_parameters(attributes: dict[Any, Any]) -> None:
+    """Put the route in the place of the path in URLs, where the route names parameters of the path."""
+    route = attributes.get(ROUTE)
+    if not isinstance(route, str) or not _PARAMETERS.search(route):
+        return
+    for key in _ROUTED:
+        url = attributes.get(key)
+        if isinstance(url, str):
+            scheme, separator, rest = url.partition("://")
+            host = rest.partition("/")[0].partition("?")[0] if separator else ""
+            attributes[key] = f"{scheme}://{host}{route}" if separator else route

@@ -1,0 +1,267 @@
+"""Exceptions in PostHog's error tracking: opted in, as PostHog's own client would send them, and each once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import posthog
+import pytest
+from opentelemetry.instrumentation.logging.handler import LoggingHandler
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter
+from opentelemetry.exporter.posthog._stacktrace import parse
+from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events, span_events
+from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class OrderError(Exception):
+    """Of this module: a traceback writes its module before its name."""
+
+    class Inner(Exception):  # noqa: N818  # a name within a name
+        """A type within a type."""
+
+
+def _fail_deeply(depth: int) -> None:
+    if depth:
+        _fail_deeply(depth - 1)
+    else:
+        json.loads("{")  # a frame that is not the application's
+
+
+def _fail(kind: str) -> None:
+    try:
+        try:
+            _fail_deeply(6)
+        except ValueError as error:
+            raise KeyError("k") from error
+    except KeyError:
+        if kind == "context":
+            raise OrderError.Inner("two\nlines")  # noqa: B904  # during handling
+        if kind == "empty":
+            raise OrderError from None
+        raise
+
+
+def _theirs(server: CaptureServer, error: BaseException) -> Any:
+    """Return the exception list that posthog-python makes of `error`."""
+    client = posthog.Posthog("phc_theirs", host=server.url, sync_mode=True)
+    client.capture_exception(error, distinct_id="u1")
+    return server.events[-1]["properties"]["$exception_list"]
+
+
+def _compared(exceptions: list[dict[str, Any]]) -> list[Any]:
+    """Return what has to be equal: types, values, links, and the calls with function, line and file."""
+    return [
+        (
+            *(one[key] for key in ("type", "value", "module")),
+            {
+                key: one["mechanism"].get(key)
+                for key in ("type", "source", "exception_id", "parent_id", "handled")
+            },
+            [
+                tuple(
+                    frame[key] for key in ("function", "lineno", "filename", "abs_path", "module", "platform")
+                )
+                for frame in one.get("stacktrace", {}).get("frames", [])
+            ],
+        )
+        for one in exceptions
+    ]
+
+
+@pytest.fixture
+def logger(server: CaptureServer) -> Iterator[logging.Logger]:
+    """Give a logger of `logging` whose records go to the server."""
+    provider = LoggerProvider(shutdown_on_exit=False)
+    exporter = PostHogLogExporter(api_key="phc_test", host=server.url, exceptions=True)
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    handler = LoggingHandler(logger_provider=provider)
+    found = logging.getLogger("shop.exceptions")
+    found.addHandler(handler)
+    yield found
+    found.removeHandler(handler)
+    provider.shutdown()
+
+
+@pytest.mark.parametrize("kind", ["cause", "context", "empty"])
+def test_a_logged_exception_equals_that_of_posthogs_client(
+    server: CaptureServer, logger: logging.Logger, kind: str
+) -> None:
+    """`logger.exception()` is an `$exception` whose chain, calls, lines and files are posthog-python's."""
+    try:
+        _fail(kind)
+    except Exception as error:  # what the test is about
+        logger.exception("it failed", extra={"user.id": "u-17"})
+        expected = _theirs(server, error)
+    event = server.events[0]
+    assert event["event"] == "$exception"
+    assert event["distinct_id"] == "u-17"
+    assert event["properties"]["$exception_level"] == "error"
+    assert _compared(event["properties"]["$exception_list"]) == _compared(expected)
+    frames = event["properties"]["$exception_list"][-1]["stacktrace"]["frames"]
+    assert [frame["in_app"] for frame in frames[:2]] == [True, True]
+    assert check_batch(server.requests[0].body) == []
+
+
+def test_an_exception_of_a_failed_span(server: CaptureServer) -> None:
+    """A span that ends in an error sends its event, and one for each exception that it recorded."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    exporter = PostHogSpanExporter(api_key="phc_test", host=server.url, exceptions=True)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracer = provider.get_tracer("shop")
+    with pytest.raises(OrderError.Inner) as raised, tracer.start_as_current_span("POST /orders") as span:  # noqa: PT012
+        span.set_attribute("user.id", "u-17")
+        _fail("context")
+    with tracer.start_as_current_span("GET /") as fine:
+        fine.record_exception(ValueError("handled"))
+    provider.shutdown()
+    theirs = _compared(_theirs(server, raised.value))
+    names = [event["event"] for event in server.events]
+    assert names == ["POST /orders", "$exception", "GET /", "$exception"]  # the last is posthog-python's
+    ours = _compared(server.events[1]["properties"]["$exception_list"])
+    assert [one[:4] for one in ours] == [one[:4] for one in theirs]
+    assert [one[4][-1] for one in ours] == [
+        one[4][-1] for one in theirs
+    ]  # the span sees calls of OTel's own too
+    assert server.events[1]["distinct_id"] == "u-17"
+    assert exporter.stats.exported == 3
+
+
+def test_the_uuid_comes_from_span_and_index(make_span: Callable[..., Any]) -> None:
+    """The same span gives the same exceptions, and each of its exceptions is one of its own."""
+    from opentelemetry.sdk.trace import Event
+    from opentelemetry.trace.status import Status, StatusCode
+
+    same = Event("exception", {"exception.type": "ValueError", "exception.message": "x"}, timestamp=10**18)
+    span = make_span(status=Status(StatusCode.ERROR), events=[same, Event("retry", {}), same])
+    options = MappingOptions(exceptions=True)
+    first, second = (
+        [json.loads(event)["uuid"] for event in span_events([span], options).events] for _ in range(2)
+    )
+    assert first == second
+    assert len(set(first)) == 3
+
+
+def test_one_on_span_and_record_is_one_event(server: CaptureServer, logger: logging.Logger) -> None:
+    """What was logged within a span is not sent once more for the span; other exceptions of it are."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    exporter = PostHogSpanExporter(api_key="phc_test", host=server.url, exceptions=True)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with (  # noqa: PT012
+        pytest.raises(KeyError),
+        provider.get_tracer("shop").start_as_current_span("POST /orders") as span,
+    ):
+        span.record_exception(ValueError("another"))
+        try:
+            _fail("cause")
+        except KeyError:
+            logger.exception("it failed")
+            raise
+    provider.shutdown()
+    sent = [event["properties"].get("$exception_list", [{}])[0].get("type") for event in server.events]
+    assert sorted(sent, key=str) == ["KeyError", None, "ValueError"]
+
+
+def test_without_opt_in_nothing_is_quoted(
+    make_log: Callable[..., Any], make_span: Callable[..., Any]
+) -> None:
+    """Messages and stack traces stay out of events, and records without a name make none."""
+    from opentelemetry.sdk.trace import Event
+    from opentelemetry.trace.status import Status, StatusCode
+
+    attributes = {
+        "exception.type": "ValueError",
+        "exception.message": "card 4111",
+        "exception.stacktrace": "Traceback of card 4111",
+    }
+    logs = log_events([make_log(attributes), make_log(attributes, event_name=None)])
+    span = make_span(status=Status(StatusCode.ERROR, "card 4111"), events=[Event("exception", attributes)])
+    spans = span_events([span])
+    assert logs.dropped == {"no_name": 1}
+    assert len(spans.events) == 1
+    for event in [*logs.events, *spans.events]:
+        assert b"4111" not in event
+
+
+def test_a_named_record_stays_an_event(make_log: Callable[..., Any]) -> None:
+    """A record with a name of its own makes its event and the exception; one named `exception` the latter only."""
+    attributes = {"exception.type": "ValueError", "exception.message": "secret", "log.record.uid": "a-17"}
+    options = MappingOptions(exceptions=True, event_names={"alias": "$exception"})
+    for name, expected in (
+        ("order.failed", ["order.failed", "$exception"]),
+        ("exception", ["$exception"]),
+        (None, ["$exception"]),
+        ("alias", ["$exception"]),
+    ):
+        mapped = log_events([make_log(dict(attributes), event_name=name)], options)
+        events = [json.loads(event) for event in mapped.events]
+        assert [event["event"] for event in events] == expected
+        assert len({event["uuid"] for event in events}) == len(events)
+        assert mapped.dropped == {}
+        assert check_batch(body(mapped.events, api_key="phc_a", sent_at="2026-01-01T00:00:00Z")) == []
+
+
+def test_a_bare_exception_is_not_sent(make_log: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+    """`$exception` by `event_names` alone is told once with the remedy, and counted."""
+    mapped = log_events([make_log(), make_log()], MappingOptions(event_names={"order.placed": "$exception"}))
+    assert mapped.events == []
+    assert mapped.dropped == {"bare_exception": 2}
+    assert [(one.name, "exceptions=True" in one.message) for one in caplog.records] == [
+        ("opentelemetry.exporter.posthog", True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("severity", "level"),
+    [(1, "debug"), (9, "info"), (13, "warning"), (17, "error"), (24, "fatal"), (None, "error")],
+)
+def test_levels(make_log: Callable[..., Any], severity: int | None, level: str) -> None:
+    """The severity of the record is the level in PostHog."""
+    record = make_log({"exception.message": "x"}, event_name=None, severity_number=severity)
+    (event,) = log_events([record], MappingOptions(exceptions=True)).events
+    assert json.loads(event)["properties"]["$exception_level"] == level
+    assert json.loads(event)["properties"]["$exception_list"][0]["type"] == "Exception"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups are of Python 3.11")
+def test_exception_groups_equal_those_of_posthogs_client(server: CaptureServer) -> None:
+    """The members of a group, also of a nested one, are listed after it, each with its own calls."""
+    members: list[Exception] = []
+    for kind in ("cause", "context"):
+        try:
+            _fail(kind)
+        except Exception as error:  # noqa: BLE001, PERF203  # what the test is about
+            members.append(error)
+    nested = ExceptionGroup("inner", [TypeError("t"), members[1]])  # type: ignore[name-defined]  # noqa: F821  # 3.11
+    try:
+        raise ExceptionGroup("outer", [members[0], nested])  # type: ignore[name-defined]  # noqa: F821, TRY301  # 3.11
+    except Exception as error:  # noqa: BLE001  # what the test is about
+        text = "".join(traceback.format_exception(error))
+        expected = _theirs(server, error)
+    raised = parse(text)
+    assert [one.kind.rpartition(".")[2] for one in raised] == [
+        one["type"].rpartition(".")[2] for one in expected
+    ]
+    assert [one.parent for one in raised] == [one["mechanism"].get("parent_id", 0) for one in expected]
+    assert [[frame["lineno"] for frame in one.frames] for one in raised] == [
+        [frame["lineno"] for frame in one.get("stacktrace", {}).get("frames", [])] for one in expected
+    ]
+
+
+def test_recursion_is_bounded() -> None:
+    """A text that says how often a call repeats makes a bounded number of calls."""
+    frame = '  File "a.py", line 1, in f\n    f()\n  [Previous line repeated 987654321 more times]\n'
+    (raised,) = parse(f"Traceback (most recent call last):\n{frame * 3}RecursionError: too deep\n")
+    assert raised.value == "too deep"
+    assert len(raised.frames) == 200

@@ -1,0 +1,295 @@
+"""Sessions, groups and persons by attributes; which records become events; the last look; what is left out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+
+from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter
+from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events, span_events
+from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    MakeLog = Callable[..., Any]
+    MakeSpan = Callable[..., Any]
+
+_SESSION = "0198f3c1-7b52-7c3e-9c51-2f6f0f6f5d3b"
+
+
+def _event(record: Any, **options: Any) -> dict[str, Any]:
+    """Map one log record, check its batch, and return its event."""
+    mapped = log_events([record], MappingOptions(**options))
+    assert check_batch(body(mapped.events, api_key="phc_a", sent_at="2026-01-01T00:00:00Z")) == []
+    event: dict[str, Any] = json.loads(mapped.events[0])
+    return event
+
+
+def test_a_session_is_one_where_posthog_knows_it(make_log: MakeLog) -> None:
+    """`session.id` is `$session_id` where it is a UUIDv7, and a property of its own where it is not."""
+    known = _event(make_log({"session.id": _SESSION}))["properties"]
+    assert known["$session_id"] == _SESSION
+    assert "session.id" not in known
+    for other in ("cookie", "b0b7c6d2-5a3e-4b43-9b7a-0c8d6f5e1a11", 7, None, [_SESSION, _SESSION]):
+        properties = _event(make_log({"session.id": other}))["properties"]
+        assert "$session_id" not in properties
+        assert properties["session.id"] == other
+    assert "$session_id" not in _event(make_log({"session.id": _SESSION}), conventions=False)["properties"]
+
+
+def test_groups(make_log: MakeLog, make_span: MakeSpan) -> None:
+    """Groups come from named attributes and `posthog.group.<type>` of record, span or resource; the record wins."""
+    groups = {"company": "tenant.id", "region": "cloud.region"}
+    resource = {"posthog.group.team": "red", "posthog.group.plan": "free", "cloud.region": "eu"}
+    attributes = {
+        "tenant.id": 17.0,
+        "posthog.group.team": "blue",
+        "posthog.group.": "x",
+        "posthog.group.no": None,
+    }
+    properties = _event(make_log(attributes, resource=resource), group_attributes=groups)["properties"]
+    assert properties["$groups"] == {"company": "17", "region": "eu", "team": "blue", "plan": "free"}
+    assert properties["tenant.id"] == 17
+    assert not [name for name in properties if name.startswith("posthog.")]
+    (event,) = span_events([make_span(attributes)], MappingOptions(group_attributes=groups)).events
+    assert json.loads(event)["properties"]["$groups"] == {"company": "17", "team": "blue"}
+    off = _event(make_log(attributes), group_attributes=groups, conventions=False)["properties"]
+    assert "$groups" not in off
+    assert off["posthog.group.team"] == "blue"
+
+
+def test_persons_are_described_only_where_there_are_some(make_log: MakeLog) -> None:
+    """`posthog.set.*` and `posthog.set_once.*` need `person_profiles` and an id; else they are left out and counted."""
+    attributes = {"user.id": "u1", "posthog.set.plan": "pro", "posthog.set_once.first": [1, {"a": 2}]}
+    record = make_log(attributes)
+    kept = _event(record, person_profiles=True)["properties"]
+    assert (kept["$set"], kept["$set_once"]) == ({"plan": "pro"}, {"first": [1, {"a": 2}]})
+    for lone, options in ((record, {}), (make_log({"posthog.set.plan": "pro"}), {"person_profiles": True})):
+        mapped = log_events([lone], MappingOptions(**options))
+        assert mapped.changed == {"person_properties": 1}
+        assert b'"pro"' not in mapped.events[0]
+
+
+def test_trace_ids_have_posthogs_names_too(make_log: MakeLog) -> None:
+    """`trace_context` sends `$trace_id` and `$span_id` beside OTel's; `conventions=False` only these."""
+    record = make_log(trace_id=0xABC, span_id=1)
+    properties = _event(record, trace_context=True)["properties"]
+    assert properties["$trace_id"] == properties["trace_id"] == f"{0xABC:032x}"
+    assert properties["$span_id"] == properties["span_id"] == f"{1:016x}"
+    assert "$trace_id" not in _event(record, trace_context=True, conventions=False)["properties"]
+
+
+def test_variables_express_what_arguments_do(
+    server: CaptureServer, monkeypatch: pytest.MonkeyPatch, make_log: MakeLog
+) -> None:
+    """Each argument that a text can express has a variable; spaces around its parts are allowed."""
+    for name, value in {
+        "GROUPS": " company = tenant.id , ",
+        "EVENTS": "order.*, page.*",
+        "EVENT_NAMES": "page.viewed=$pageview",
+        "PROPERTY_NAMES": "path=$pathname,secret=",
+        "DISTINCT_ID_ATTRIBUTES": "account",
+        "PERSON_PROFILES": "True",
+        "TRACE_CONTEXT": "true",
+        "GEOIP": "true",
+        "IP": "true",
+        "REDACT": "false",
+        "EXCEPTIONS": "true",
+        "CONVENTIONS": "true",
+        "RETRY": "false",
+    }.items():
+        monkeypatch.setenv(f"OTEL_EXPORTER_POSTHOG_{name}", value)
+    exporter = PostHogLogExporter(api_key="phc_a", host=server.url)
+    attributes = {
+        "account": "a-1",
+        "tenant.id": "acme",
+        "path": "/",
+        "secret": 1,
+        "client.address": "192.0.2.1",
+    }
+    exporter.export(
+        [make_log(attributes, event_name="page.viewed", trace_id=1), make_log(event_name="other")]
+    )
+    (event,) = server.events
+    assert (event["event"], event["distinct_id"]) == ("$pageview", "a-1")
+    properties = {name: value for name, value in event["properties"].items() if not name.startswith("$lib")}
+    assert properties == {
+        "tenant.id": "acme",
+        "$pathname": "/",
+        "client.address": "192.0.2.1",
+        "trace_id": f"{1:032x}",
+        "span_id": f"{0:016x}",
+        "$groups": {"company": "acme"},
+        "$trace_id": f"{1:032x}",
+        "$span_id": f"{0:016x}",
+    }
+    assert exporter.stats.dropped == {"filtered": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("all", {"a", "chat", "b"}),
+        ("local_roots", {"a"}),
+        ("ai_spans", {"chat"}),
+        ("not_ai_spans", {"a", "b"}),
+    ],
+)
+def test_named_filters(server: CaptureServer, make_span: MakeSpan, name: str, expected: set[str]) -> None:
+    """A filter may be a name; the AI spans are those that PostHog's own processor takes."""
+    parent = make_span().context
+    spans = [
+        make_span(name="a"),
+        make_span({"gen_ai.request.model": "m"}, name="chat", parent=parent),
+        make_span(name="b", parent=parent),
+    ]
+    exporter = PostHogSpanExporter(api_key="phc_a", host=server.url, filter=name)
+    exporter.export(spans)
+    assert {event["event"] for event in server.events} == expected
+
+
+def test_the_ai_filter_is_that_of_posthogs_processor(make_span: MakeSpan) -> None:
+    """What one takes the other leaves: each span goes to one of the two."""
+    from posthog.ai.otel import is_ai_span
+
+    from opentelemetry.exporter.posthog._filters import ai_spans
+
+    for name, key in (
+        ("x", "a"),
+        ("ai.x", "a"),
+        ("x", "llm.a"),
+        ("x", "traceloop.x"),
+        ("gen_ai.", "b"),
+        ("aix", "llm"),
+    ):
+        span = make_span({key: 1}, name=name)
+        assert ai_spans(span) == is_ai_span(span)
+
+
+def test_globs_choose_events_by_name(make_log: MakeLog) -> None:
+    """`events` keeps records whose OTel name matches one of the globs."""
+    records = [make_log(event_name=name) for name in ("order.placed", "Order.paid", "cart.filled", "x")]
+    mapped = log_events(
+        records, MappingOptions(events=("order.*", "cart.*"), event_names={"order.placed": "o"})
+    )
+    assert [json.loads(event)["event"] for event in mapped.events] == ["o", "cart.filled"]
+    assert mapped.dropped == {"filtered": 2}
+
+
+@pytest.mark.parametrize("key", ["otel.event.name", "event.name"])
+def test_records_of_logging_may_name_their_event(make_log: MakeLog, key: str) -> None:
+    """A record without an event name is the event that its attribute names, which is no property then."""
+    event = _event(make_log({key: "order.placed", "items": 3}, event_name=None))
+    assert event["event"] == "order.placed"
+    assert {name for name in event["properties"] if not name.startswith("$")} == {"items"}
+
+
+def test_the_last_look(make_log: MakeLog) -> None:
+    """`before_send` may change or drop the finished event; what it spoils or fails at is dropped and counted."""
+
+    def look(event: dict[str, Any]) -> Any:
+        properties = event["properties"]
+        properties["seen"] = True
+        if properties["do"] == "raise":
+            raise RuntimeError
+        return {"drop": None, "spoil": {**event, "uuid": "none"}, "type": []}.get(properties["do"], event)
+
+    records = [make_log({"do": what}) for what in ("keep", "drop", "spoil", "raise", "type")]
+    mapped = log_events(records, MappingOptions(before_send=look))
+    (event,) = mapped.events
+    assert json.loads(event)["properties"]["seen"] is True
+    assert mapped.dropped == {"before_send": 1, "invalid": 2, "before_send_failed": 1}
+
+
+_PRIVATE = {
+    "url.query": "token=hunter2",
+    "client.address": "hunter2",
+    "net.peer.ip": "hunter2",
+    "http.client_ip": "hunter2",
+    "network.peer.address": "hunter2",
+    "http.request.header.authorization": ("hunter2",),
+    "http.response.header.set_cookie": ("hunter2",),
+    "rpc.grpc.request.metadata.token": ("hunter2",),
+    "db.query.text": "hunter2",
+    "db.statement": "hunter2",
+    "db.query.parameter.0": "hunter2",
+    "enduser.id": "hunter2",
+    "enduser.scope": "hunter2",
+}
+_URLS = {
+    "url.full": "https://hunter2:hunter2@example.com:8443/a/b?token=hunter2#hunter2",
+    "http.url": "https://hunter2@example.com/a",
+    "http.target": "/a?token=hunter2",
+    "$current_url": "example.com/a?hunter2",
+    "my.link": "ftp://hunter2@example.com/a",
+    "dsn": "jdbc:postgresql://hunter2:hunter2@db/a?password=hunter2",
+    "links": ("https://example.com/a?hunter2", "plain?text"),
+    "nested": {"deep": [{"url": "https://example.com/a?hunter2"}]},
+    "body": "https://example.com/a?hunter2",
+}
+
+
+@pytest.mark.parametrize("size", [1, 2_000_000], ids=["small", "cut to fit"])
+def test_what_is_private_is_left_out(make_log: MakeLog, size: int) -> None:
+    """Headers, addresses, database queries, and the secret parts of URLs are not sent, wherever they stand."""
+    attributes = {
+        **_PRIVATE,
+        **_URLS,
+        "text": "x" * size,
+        "question": "a?b",
+        "prose": "see https://example.com?a",
+    }
+    record = make_log(
+        attributes, resource={"enduser.id": "hunter2", "origin": "https://hunter2@example.com/"}
+    )
+    event = _event(record, property_names={"$current_url": "$current_url"})
+    assert "hunter2" not in json.dumps(event)
+    properties = event["properties"]
+    assert properties["url.full"] == "https://example.com:8443/a/b"
+    assert properties["http.target"] == "/a"
+    assert properties["$current_url"] == "example.com/a"
+    assert properties["dsn"] == "jdbc:postgresql://db/a"
+    assert properties["links"] == ["https://example.com/a", "plain?text"]
+    assert properties["nested"] == {"deep": [{"url": "https://example.com/a"}]}
+    assert (properties["question"], properties["prose"]) == ("a?b", "see https://example.com?a")
+    assert not set(_PRIVATE) & set(properties)
+
+
+def test_it_is_sent_where_that_is_asked_for(make_log: MakeLog) -> None:
+    """`redact=False` sends all of it; a mapping sends the one attribute that it names."""
+    properties = _event(make_log({**_PRIVATE, **_URLS}), redact=False)["properties"]
+    assert properties["url.full"] == _URLS["url.full"]
+    assert set(_PRIVATE) <= set(properties)
+    mapped = _event(make_log(dict(_PRIVATE)), property_names={"enduser.id": "who"})["properties"]
+    assert mapped["who"] == "hunter2"
+    assert "db.statement" not in mapped
+
+
+@pytest.mark.parametrize("key", ["url.path", "http.target", "url.full", "http.url"])
+def test_parameters_of_a_path_give_way_to_the_route(make_log: MakeLog, make_span: MakeSpan, key: str) -> None:
+    """Where a route names parameters, it stands for the path that holds their values."""
+    base = "https://example.com" if "." in key and key[-1] == "l" and "path" not in key else ""
+    attributes = {"http.route": "/reset/{token}", key: f"{base}/reset/hunter2?a=b"}
+    assert _event(make_log(attributes))["properties"][key] == f"{base}/reset/{{token}}"
+    (event,) = span_events([make_span(attributes)]).events
+    assert json.loads(event)["properties"][key] == f"{base}/reset/{{token}}"
+    plain = {"http.route": "/reset", key: f"{base}/reset"}
+    assert _event(make_log(plain))["properties"][key] == f"{base}/reset"
+
+
+def test_a_cut_value_is_marked_and_counted(server: CaptureServer) -> None:
+    """An event whose values were cut to fit says so, and `stats.changed` counts it."""
+    exporter = PostHogLogExporter(api_key="phc_a", host=server.url)
+    provider = LoggerProvider(shutdown_on_exit=False)
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    for size in (10, 2_000_000):
+        provider.get_logger("a").emit(event_name="a", attributes={"text": "x" * size})
+    provider.shutdown()
+    assert [event["properties"].get("posthog.cut") for event in server.events] == [None, True]
+    assert exporter.stats.changed == {"cut": 1}
+    assert exporter.stats.exported == 2

@@ -1,0 +1,143 @@
+"""Total loss is never silent: one WARNING for each cause, with the variable and the remedy, and no key."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter
+from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    MakeLog = Callable[..., Any]
+
+_LOGGER = "opentelemetry.exporter.posthog"
+_KEY = "phc_" + "k" * 40
+
+
+def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the warnings, all of which this package's logger gives."""
+    found = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert {record.name for record in found} <= {_LOGGER}
+    for record in found:
+        assert _KEY not in record.getMessage()
+    return [record.getMessage() for record in found]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "OTEL_EXPORTER_POSTHOG_HOST"),
+        (401, "OTEL_EXPORTER_POSTHOG_API_KEY"),
+        (403, "OTEL_EXPORTER_POSTHOG_HOST"),
+        (404, "OTEL_EXPORTER_POSTHOG_HOST"),
+        (405, "OTEL_EXPORTER_POSTHOG_HOST"),
+        (301, "redirects to login.example.com"),
+        (422, "OTEL_EXPORTER_POSTHOG_HOST"),
+    ],
+)
+def test_a_refusal_is_said_once(
+    server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, status: int, words: str
+) -> None:
+    """Each kind of permanent refusal names its cause and remedy once, and other kinds are said too."""
+    secret = f"https://user:{_KEY}@login.example.com/{_KEY}"
+    refusal = Answer(status=status, headers={"Location": secret}, body=_KEY.encode())
+    server.answer(refusal, refusal, Answer(status=410))
+    exporter = PostHogLogExporter(api_key=_KEY, host=server.url)
+    for _ in range(3):
+        exporter.export([make_log()])
+    first, second = _said(caplog)
+    assert words in first
+    assert f"HTTP {status}" in first
+    assert "HTTP 410" in second
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(drop=True), Answer(stall=True), Answer(status=503)], ids=["dropped", "silent", "503"]
+)
+def test_a_batch_that_is_given_up_is_said_once(
+    server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, answer: Answer
+) -> None:
+    """Where no attempt got through in time, that is said, unless the caller repeats by itself."""
+    server.answer_always(answer)
+    for retry, expected in ((False, 0), (True, 1)):
+        exporter = PostHogLogExporter(api_key=_KEY, host=server.url, timeout=0.3, retry=retry)
+        exporter.export([make_log()])
+        exporter.export([make_log()])
+        assert len(_said(caplog)) == expected
+    assert "OTEL_EXPORTER_POSTHOG_TIMEOUT" in _said(caplog)[0]
+
+
+@pytest.mark.parametrize("bad", ["odrers", 7, lambda _: 1 / 0], ids=["a typo", "a number", "raises"])
+@pytest.mark.parametrize("exporter", [PostHogLogExporter, PostHogSpanExporter])
+def test_a_filter_that_keeps_nothing_is_said_once(  # noqa: PLR0913, PLR0917  # fixtures
+    server: CaptureServer,
+    make_log: MakeLog,
+    make_span: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    exporter: Any,
+    bad: Any,
+) -> None:
+    """A filter that is none, or that raises for all, loses everything: nothing is sent, and that is said."""
+    built = exporter(api_key=_KEY, host=server.url, filter=bad)
+    for _ in range(2):
+        built.export([make_log() if exporter is PostHogLogExporter else make_span()])
+    assert server.events == []
+    assert built.stats.dropped == {"filter_failed": 2}
+    assert "'filter'" in _said(caplog)[0]
+    assert len(_said(caplog)) <= 2
+
+
+def test_before_send_that_always_fails_is_said(make_log: MakeLog, caplog: pytest.LogCaptureFixture) -> None:
+    """A `before_send` that raises for all, or is none, loses everything, and that is said."""
+    for bad in (lambda _: 1 / 0, 7):
+        exporter = PostHogLogExporter(api_key=_KEY, host="http://127.0.0.1:9", before_send=bad)  # type: ignore[arg-type]
+        exporter.export([make_log()])
+    assert len([text for text in _said(caplog) if "'before_send'" in text]) == 2
+
+
+def test_an_unknown_setting_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """A key that this release does not know is named, and the exporter is there."""
+    assert PostHogLogExporter(api_key=_KEY, redakt=True).stats.exported == 0
+    assert "'redakt'" in _said(caplog)[0]
+
+
+@pytest.mark.parametrize(
+    ("host", "meant", "warnings"),
+    [
+        ("https://EU.i.PostHog.com", "https://eu.i.posthog.com", 0),
+        ("https://eu.posthog.com/", "https://eu.posthog.com", 0),
+        ("https://us.i.posthog.com:443", "https://us.i.posthog.com", 0),
+        ("http://us.i.posthog.com", "https://us.i.posthog.com", 1),
+        ("http://us.i.posthog.com:80", "https://us.i.posthog.com", 1),
+        ("https://us.i.posthog.com:8000", "https://us.i.posthog.com", 1),
+        ("https://us.i.posthog.com/batch/", "https://us.i.posthog.com", 0),
+        ("https://ph.example.com/batch/", "https://ph.example.com", 1),
+        ("https://ph.example.com/e/batch", "https://ph.example.com/e", 1),
+        ("https://ph.example.com/i/v0/e", "https://ph.example.com", 1),
+        ("http://127.0.0.1:8000/ingest/", "http://127.0.0.1:8000/ingest", 0),
+    ],
+)
+def test_hosts_are_taken_as_meant(
+    caplog: pytest.LogCaptureFixture, host: str, meant: str, warnings: int
+) -> None:
+    """The path of an endpoint is removed, and PostHog Cloud is found by any spelling; what is odd is said."""
+    assert PostHogLogExporter(api_key=_KEY, host=host)._config.host == meant
+    assert len(_said(caplog)) == warnings
+
+
+def test_each_export_is_one_line_at_debug(
+    server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One DEBUG line says what became of an export."""
+    caplog.set_level(logging.DEBUG, logger=_LOGGER)
+    exporter = PostHogLogExporter(api_key=_KEY, host=server.url)
+    for _ in range(3):
+        exporter.export([make_log()])
+    lines = [record.getMessage() for record in caplog.records if record.name == _LOGGER]
+    assert len(lines) == 3
+    assert all(line.startswith("export of 1 records in ") and line.endswith("done") for line in lines)
