@@ -2,7 +2,7 @@
 # Run the ordinary test suite on each supported Python that this machine has, with the built wheels installed:
 #     scripts/test_pythons.sh [--slow] [VERSION ...]        called by `make test-pythons` and `make test-pythons-slow`
 # With --slow it is the ends of processes, short processes and forks instead, at their full counts.
-# An interpreter is looked for on PATH and among pyenv's. One that is not there is skipped and named.
+# An interpreter is looked for on PATH and among pyenv's. One that is not there fails.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -36,7 +36,8 @@ fi
 [ $# -gt 0 ] || set -- 3.10 3.11 3.12 3.13
 for version in "$@"; do
     if ! python=$(find_python "$version"); then
-        summary+=("$version  not found")
+        summary+=("$version  NOT FOUND")
+        failed=1
         continue
     fi
     echo "=== Python $version"
