@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import loopback_only  # noqa: F401  # for its effect
 import pytest
+import warm
 
 from mem0_telemetry import _guard
 from opentelemetry.exporter.posthog.testing import CaptureServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 _communicate = subprocess.Popen.communicate
@@ -26,15 +27,19 @@ def _children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Keep what each child process of the test returned and printed, for the report of a failure."""
     children = request.node.stash[_CHILDREN] = []
 
-    def communicate(process: subprocess.Popen[Any], *args: Any, **kwargs: Any) -> Any:
-        streams = _communicate(process, *args, **kwargs)
+    def ended(process: int, returncode: int, streams: Sequence[Any]) -> None:
         text = "\n".join(
             f"{name}: {stream}" for name, stream in zip(("stdout", "stderr"), streams, strict=True)
         )
-        children.append((f"child process {process.pid} returned {process.returncode}", text))
+        children.append((f"child process {process} returned {returncode}", text))
+
+    def communicate(process: subprocess.Popen[Any], *args: Any, **kwargs: Any) -> Any:
+        streams = _communicate(process, *args, **kwargs)
+        ended(process.pid, process.returncode, streams)
         return streams
 
     monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
+    monkeypatch.setattr(warm, "ended", ended)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -35,6 +35,7 @@ def run_pytest(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *arguments],
         clean_environ(project, **settings),
         timeout=120,
+        uses_mem0=True,
     )
 
 

@@ -10,6 +10,8 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.interpreter
+
 DETECTOR = """
 import asyncio
 from blocking import noted_calls

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 SESSION = """
 import asyncio, json, pathlib
 import mem0_telemetry

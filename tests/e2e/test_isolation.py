@@ -12,6 +12,8 @@ from isolation import LIBRARIES, MARKER, every_setting, own_spans, run
 import mem0_telemetry
 from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 PACKAGE = Path(mem0_telemetry.__file__).parent
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mem0_telemetry.cli.demo.platform_stub import PlatformStub
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 WAYS = {
     "variable": ({"MEM0_TELEMETRY": "False"}, ()),
     "os.environ": ({}, ("--off-by", "environ")),

@@ -12,7 +12,7 @@ from identities import MEM0S, write_config
 
 from mem0_telemetry.policy.identity import Identity, current, establish
 
-pytestmark = pytest.mark.usefixtures("new_process")
+pytestmark = [pytest.mark.interpreter, pytest.mark.usefixtures("new_process")]
 
 
 def test_an_id_that_mem0_writes_meanwhile_is_shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,7 @@ def run_session(
         {"MEM0_DIR": str(home / ".mem0"), **environ},
         cwd=home,
         timeout=120,
+        uses_mem0=True,
     )
     assert result.returncode == 0, result.stderr
     report: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
