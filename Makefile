@@ -7,10 +7,15 @@ INSTALLED := .venvs/installed/bin/python
 EXPORTER := exporters/opentelemetry-exporter-posthog
 ENVIRONMENT := scripts/environment.sh
 PINNED := -c requirements/constraints.txt
+DURATIONS ?= 10
 # Most tests wait for processes: more workers than cores.
 PYTEST := -m pytest -n 3 --durations=$(DURATIONS)
-DURATIONS ?= 10
-ORDINARY := -m "not slow and not backends" --ignore=tests/compat
+ORDINARY := --ignore=tests/compat
+# Releases of mem0ai beside the newest, which is in the environment of the suite.
+RELEASES := $(patsubst requirements/mem0ai-%.txt,%,$(wildcard requirements/mem0ai-*.txt))
+# Directories and files whose tests mostly start no process.
+QUICK := tests/policy tests/pipeline tests/delivery tests/operations tests/cli/test_document.py tests/docs/test_references.py \
+  tests/docs/test_documents.py tests/test_public_names.py $(EXPORTER)/tests
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -21,7 +26,7 @@ help:  ## List the targets
 
 .PHONY: test-quick
 test-quick: $(VENV)/.ready  ## 1 min: what needs no process of its own, on the source
-	$(BIN)/python $(PYTEST) $(ORDINARY) $(QUICK)
+	$(BIN)/python $(PYTEST) -m "not slow and not backends and not interpreter" $(QUICK)
 
 .PHONY: test
 test: .venvs/installed/.ready .venvs/ddapm/.ready  ## 4 min: the test suite on the built wheels, with branch coverage
@@ -51,7 +56,7 @@ clean:  ## seconds: remove what the other targets made
 
 .PHONY: test-without-locks
 test-without-locks: .venvs/installed/.ready  ## 1 min: delivery as on Windows, without file locks and fork hooks
-	DELIVERY_WITHOUT_LOCKS=1 $(INSTALLED) $(PYTEST) $(ORDINARY) tests/delivery
+	DELIVERY_WITHOUT_LOCKS=1 $(INSTALLED) $(PYTEST) tests/delivery
 
 .PHONY: test-backends
 test-backends: $(VENV)/.ready .venvs/ddapm/.ready .venvs/phoenix/.ready  ## 1 min: Mem0's operations, queried back from real OTLP receivers
@@ -59,11 +64,11 @@ test-backends: $(VENV)/.ready .venvs/ddapm/.ready .venvs/phoenix/.ready  ## 1 mi
 
 .PHONY: test-compat
 test-compat: $(RELEASES:%=test-compat-%) .venvs/installed/.ready  ## 3 min: each supported release of mem0ai
-	$(INSTALLED) $(PYTEST) -m "not slow" tests/compat
+	$(INSTALLED) $(PYTEST) tests/compat
 
 .PHONY: test-exporter-floor
 test-exporter-floor:  ## 1 min: the exporter with the oldest releases that it supports
-	bash $(EXPORTER)/tests/floor.sh $(PYTHON)
+	$(EXPORTER)/tests/floor.sh $(PYTHON)
 
 .PHONY: test-typing
 test-typing: $(VENV)/.ready .venvs/pyright/.ready  ## 1 min: what users' type checkers see, for each Python
@@ -101,6 +106,7 @@ test-pythons-slow: $(PYTHONS:%=.venvs/py%/.ready)  ## 40 min: exits, short proce
 SAMPLE ?= 300
 .PHONY: mutants
 mutants: $(VENV)/.ready .venvs/mutants/.ready  ## 1 hour: changes to the code that the tests do not notice (docs/mutation-testing.md)
+	$(BIN)/python $(PYTEST) scripts/mutants/wire.py
 	$(BIN)/python scripts/mutants/run.py --sample $(SAMPLE)
 
 .PHONY: bench
@@ -141,17 +147,26 @@ dist/.built: $(VENV)/.ready $(SOURCES)
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	@touch $@
 
-WHEELS = $(wildcard dist/*.whl)
+BUILT := --reinstall-package mem0-telemetry --reinstall-package opentelemetry-exporter-posthog dist/opentelemetry_exporter_posthog-*.whl
 .venvs/installed/.ready: requirements/constraints.txt requirements/dev.txt dist/.built
-	$(ENVIRONMENT) .venvs/installed $(PYTHON) $(PINNED) -r requirements/dev.txt $(REINSTALLED)
+	$(ENVIRONMENT) .venvs/installed $(PYTHON) $(PINNED) -r requirements/dev.txt $(BUILT) "$$(echo dist/mem0_telemetry-*.whl)[otlp,instruments]"
 	@touch $@
 
 .PRECIOUS: .venvs/py%/.ready
 .venvs/py%/.ready: requirements/constraints.txt requirements/dev.txt dist/.built
-	$(ENVIRONMENT) .venvs/py$* $* $(PINNED) -r requirements/dev.txt $(REINSTALLED)
+	$(ENVIRONMENT) .venvs/py$* $* $(PINNED) -r requirements/dev.txt $(BUILT) "$$(echo dist/mem0_telemetry-*.whl)[otlp,instruments]"
 	@touch $@
 
 test-python-%: .venvs/py%/.ready
-	.venvs/py$*/bin/python $(PYTEST) -m "interpreter and not slow"
+	.venvs/py$*/bin/python $(PYTEST) -m "interpreter and not slow and not backends" --ignore=tests/compat
 
 # What holds for every release: the drop-in, the instrumentor, what may be sent, planted texts; for 2.x, the operations.
+COMPAT := tests/compat tests/test_telemetry.py tests/cli/test_planted.py $(wildcard tests/policy/test_registry*.py tests/policy/test_selection*.py)
+COMPAT_2 := $(addprefix tests/operations/test_,operations.py transparency.py robustness.py differential.py concurrency.py processes.py)
+.PRECIOUS: .venvs/mem0ai-%/.ready
+.venvs/mem0ai-%/.ready: requirements/mem0ai-%.txt dist/.built
+	$(ENVIRONMENT) .venvs/mem0ai-$* $(PYTHON) -r $< $(BUILT) dist/mem0_telemetry-*.whl
+	@touch $@
+
+test-compat-%: .venvs/mem0ai-%/.ready
+	.venvs/mem0ai-$*/bin/python $(PYTEST) $(COMPAT) $(if $(filter 2.%,$*),$(COMPAT_2))

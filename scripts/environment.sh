@@ -27,7 +27,7 @@ if ! cmp -s requirements/uv.txt .venvs/uv/installed.txt; then
     .venvs/uv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/uv.txt
     cp requirements/uv.txt .venvs/uv/installed.txt
 fi
-export UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1 UV_LINK_MODE=hardlink
+export UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 [ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"
 [ -z "${PIP_INDEX_URL:-}" ] || export UV_DEFAULT_INDEX="$PIP_INDEX_URL"
 [ -x "$directory/bin/python" ] || "$uv" venv --quiet --no-config --python "$python" "$directory"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from processes import posthog_environ, report_of
-from sessions import run_session
+from sessions import each_once, run_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +28,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("order", ["before", "after"])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("way", "order"), each_once([*WAYS]))
 def test_nothing_exists(
     way: str, order: str, tmp_path: Path, server: CaptureServer, platform: PlatformStub
 ) -> None:
