@@ -1,29 +1,39 @@
-# Each target does its own set-up: `.venv` is made on first use, other environments under `.venvs`.
+# Each target makes the environments that it needs: `.venv` for development, all others under `.venvs`.
 PYTHON ?= python3
+PYTHONS ?= 3.10 3.12 3.13
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED := .venvs/installed/bin/python
 EXPORTER := exporters/opentelemetry-exporter-posthog
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
+ENVIRONMENT := scripts/environment.sh
+PINNED := -c requirements/constraints.txt
+DURATIONS ?= 10
 # Most tests wait for processes: more workers than cores.
-PYTEST_SUITE := -m pytest -n 3 -m "not slow and not backends"
+PYTEST := -m pytest -n 3 --durations=$(DURATIONS)
+ORDINARY := --ignore=tests/compat
+# Releases of mem0ai beside the newest, which is in the environment of the suite.
+RELEASES := $(patsubst requirements/mem0ai-%.txt,%,$(wildcard requirements/mem0ai-*.txt))
+# Directories and files whose tests mostly start no process.
+QUICK := tests/policy tests/pipeline tests/delivery tests/operations tests/cli/test_document.py tests/docs/test_references.py \
+  tests/docs/test_documents.py tests/test_public_names.py $(EXPORTER)/tests
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
+	@awk -F':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' Makefile
 
-$(VENV)/.ready: pyproject.toml $(EXPORTER)/pyproject.toml constraints.txt requirements-dev.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e $(EXPORTER) -e ".[otlp,instruments]" -r requirements-dev.txt
-	@touch $@
+##@ While you work (times are for two idle cores, after the first run, which makes the environments)
 
-.venvs/ddapm/.ready .venvs/phoenix/.ready .venvs/mutants/.ready: .venvs/%/.ready: requirements-%.txt
-	$(PYTHON) -m venv .venvs/$*
-	.venvs/$*/bin/python $(PIP_INSTALL) -r $<
-	@touch $@
+.PHONY: test-quick
+test-quick: $(VENV)/.ready  ## 1 min: what needs no process of its own, on the source
+	$(BIN)/python $(PYTEST) -m "not slow and not backends and not interpreter" $(QUICK)
+
+.PHONY: test
+test: .venvs/installed/.ready .venvs/ddapm/.ready  ## 4 min: the test suite on the built wheels, with branch coverage
+	$(INSTALLED) $(PYTEST) $(ORDINARY) --cov --cov-report=term:skip-covered
 
 .PHONY: check
-check: $(VENV)/.ready  ## Lint, format, types, layers, generated documents
+check: $(VENV)/.ready  ## 1 min: lint, format, types, layers, generated documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -31,118 +41,135 @@ check: $(VENV)/.ready  ## Lint, format, types, layers, generated documents
 	$(BIN)/mem0-telemetry events --markdown | diff TELEMETRY.md - || { echo "TELEMETRY.md is out of date: make docs"; exit 1; }
 
 .PHONY: docs
-docs: $(VENV)/.ready  ## Regenerate what is derived from the registry
+docs: $(VENV)/.ready  ## seconds: generate TELEMETRY.md from the registry
 	$(BIN)/mem0-telemetry events --markdown > TELEMETRY.md
 
-# As users get it: the built wheels, installed. The environment is kept; only the wheels are new each time.
-.venvs/installed/.made: constraints.txt requirements-dev.txt pyproject.toml $(EXPORTER)/pyproject.toml | dist/.built
-	$(PYTHON) -m venv .venvs/installed
-	.venvs/installed/bin/python $(PIP_INSTALL) -c constraints.txt -r requirements-dev.txt \
-	  dist/opentelemetry_exporter_posthog-*.whl "$$(echo dist/mem0_telemetry-*.whl)[otlp,instruments]"
-	@touch $@
+.PHONY: demo
+demo: $(VENV)/.ready  ## 1 min: real Mem0 against fake servers, on and off
+	$(BIN)/mem0-telemetry demo
 
-.venvs/installed/.ready: .venvs/installed/.made dist/.built
-	.venvs/installed/bin/python $(PIP_INSTALL) --no-deps --force-reinstall dist/*.whl
-	@touch $@
+.PHONY: clean
+clean:  ## seconds: remove what the other targets made
+	rm -rf $(VENV) .venvs .build build dist .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
 
-.PHONY: test
-# The delivery's once more as on Windows: without locks and fork hooks.
-test: .venvs/installed/.ready .venvs/ddapm/.ready  ## The whole test suite on the built wheels, with branch coverage
-	.venvs/installed/bin/python $(PYTEST_SUITE) --cov --cov-report=term:skip-covered
-	DELIVERY_WITHOUT_LOCKS=1 .venvs/installed/bin/python $(PYTEST_SUITE) tests/delivery
+##@ What CI runs beside these (.ci/run; 15 min in all)
 
-.PHONY: test-slow
-test-slow: $(VENV)/.ready .venvs/ddapm/.ready  ## The long fault tests
-	$(BIN)/python -m pytest -m slow
-
-.PHONY: dist
-dist: dist/.built  ## Wheels and sdists of both distributions, checked, and used in empty environments
-	$(BIN)/python -m twine check --strict dist/*.whl dist/*.tar.gz
-	PYTHON=$(PYTHON) scripts/smoke.sh
+.PHONY: test-without-locks
+test-without-locks: .venvs/installed/.ready  ## 1 min: delivery as on Windows, without file locks and fork hooks
+	DELIVERY_WITHOUT_LOCKS=1 $(INSTALLED) $(PYTEST) tests/delivery
 
 .PHONY: test-backends
-test-backends: $(VENV)/.ready .venvs/ddapm/.ready .venvs/phoenix/.ready  ## Mem0's operations, queried back from real receivers
+test-backends: $(VENV)/.ready .venvs/ddapm/.ready .venvs/phoenix/.ready  ## 1 min: Mem0's operations, queried back from real OTLP receivers
 	$(BIN)/python -m pytest -m backends tests/backends
 
-.PHONY: test-exporter-floor
-test-exporter-floor:  ## The exporter's tests with the oldest releases that it supports, in an environment of their own
-	bash $(EXPORTER)/tests/floor.sh
-
-# Wheels and sdists of both distributions; what uses them is tested as users get it.
-SOURCES := $(shell find src $(EXPORTER)/src -name '*.py') $(wildcard *.md $(EXPORTER)/*.md)
-dist/.built: $(VENV)/.ready $(SOURCES)
-	rm -rf dist
-	$(BIN)/python -m build --outdir dist $(EXPORTER)
-	$(BIN)/python -m build --outdir dist .
-	@touch $@
-
-# What holds for every release: the drop-in, the instrumentor, what may be sent, planted texts; for 2.x, the operations.
-COMPAT := tests/compat tests/test_telemetry.py tests/cli/test_planted.py $(wildcard tests/policy/test_registry*.py tests/policy/test_selection*.py)
-COMPAT_2 := $(addprefix tests/operations/test_,operations.py transparency.py robustness.py differential.py concurrency.py processes.py)
-.PRECIOUS: .venvs/mem0ai-%/.ready
-RELEASES := $(patsubst requirements-compat-%.txt,%,$(wildcard requirements-compat-*.txt))
-.venvs/mem0ai-%/.ready: requirements-compat-%.txt dist/.built
-	$(PYTHON) -m venv .venvs/mem0ai-$*
-	.venvs/mem0ai-$*/bin/python $(PIP_INSTALL) -r $<
-	.venvs/mem0ai-$*/bin/python $(PIP_INSTALL) --no-deps --force-reinstall dist/*.whl
-	.venvs/mem0ai-$*/bin/python -m pip check
-	@touch $@
-
 .PHONY: test-compat
-test-compat: $(RELEASES:%=test-compat-%)  ## The drop-in with each supported release of mem0ai, in environments of their own
+test-compat: $(RELEASES:%=test-compat-%) .venvs/installed/.ready  ## 3 min: each supported release of mem0ai
+	$(INSTALLED) $(PYTEST) tests/compat
 
-test-compat-%: .venvs/mem0ai-%/.ready
-	.venvs/mem0ai-$*/bin/python -m pytest -n 3 $(COMPAT) $(if $(filter 2.%,$*),$(COMPAT_2))
-
-.venvs/pyright/.ready: requirements-typing.txt
-	$(PYTHON) -m venv .venvs/pyright
-	.venvs/pyright/bin/python $(PIP_INSTALL) -r $<
-	@touch $@
-
-SAMPLE ?= 300
-.PHONY: mutants
-mutants: $(VENV)/.ready .venvs/mutants/.ready  ## Changes to the code that the tests do not notice (docs/mutation-testing.md)
-	$(BIN)/python scripts/mutants/run.py --sample $(SAMPLE)
+.PHONY: test-exporter-floor
+test-exporter-floor:  ## 1 min: the exporter with the oldest releases that it supports
+	$(EXPORTER)/tests/floor.sh $(PYTHON)
 
 .PHONY: test-typing
-test-typing: $(VENV)/.ready .venvs/pyright/.ready  ## What users' type checkers see, on each Python
-	for version in 3.10 3.11 3.12 3.13 3.14; do \
+test-typing: $(VENV)/.ready .venvs/pyright/.ready  ## 1 min: what users' type checkers see, for each Python
+	for version in 3.10 3.11 3.12 3.13; do \
 	  $(BIN)/mypy --python-version $$version src $(EXPORTER)/src tests/typing/api.py && \
 	  .venvs/pyright/bin/pyright --pythonpath $(BIN)/python --pythonversion $$version tests/typing/api.py || exit 1; \
 	done
 
 .PHONY: test-pythons
-test-pythons: dist/.built .venvs/ddapm/.ready  ## The ordinary suite on each Python that this machine has (PYTHONS=...)
-	scripts/test_pythons.sh $(PYTHONS)
+test-pythons: $(PYTHONS:%=test-python-%)  ## 3 min: exits, forks, threads, locks, imports and isolation on the other Pythons (PYTHONS=...)
+
+.PHONY: dist
+dist: dist/.built  ## 1 min: wheels and sdists of both distributions, checked, and used in empty environments
+	$(BIN)/python -m twine check --strict dist/*.whl dist/*.tar.gz
+	PYTHON=$(PYTHON) scripts/smoke.sh
+
+##@ What CI leaves out
+
+.PHONY: test-all
+test-all: test-slow test-pythons-slow test-pythons-whole mutants  ## hours: everything below, and the whole suite on each Python
+
+.PHONY: test-slow
+test-slow: .venvs/installed/.ready .venvs/ddapm/.ready $(RELEASES:%=.venvs/mem0ai-%/.ready)  ## 20 min: fault tests at their full counts, rare combinations
+	$(INSTALLED) $(PYTEST) -m slow
+	for release in $(RELEASES); do .venvs/mem0ai-$$release/bin/python $(PYTEST) -m slow tests/compat || exit 1; done
+
+.PHONY: test-pythons-whole
+test-pythons-whole: $(PYTHONS:%=.venvs/py%/.ready) .venvs/ddapm/.ready  ## 20 min: the whole suite on the other Pythons
+	for version in $(PYTHONS); do .venvs/py$$version/bin/python $(PYTEST) $(ORDINARY) || exit 1; done
 
 .PHONY: test-pythons-slow
-test-pythons-slow: dist/.built .venvs/ddapm/.ready  ## Exits, one-shot processes and forks at full count, on each Python
-	scripts/test_pythons.sh --slow $(PYTHONS)
+test-pythons-slow: $(PYTHONS:%=.venvs/py%/.ready)  ## 40 min: exits, short processes and forks at their full counts on the other Pythons
+	for version in $(PYTHONS); do .venvs/py$$version/bin/python $(PYTEST) -m "slow and interpreter" || exit 1; done
 
-.PHONY: demo
-demo: $(VENV)/.ready  ## Real Mem0, PostHog and OTLP stand-ins, and off means off
-	$(BIN)/mem0-telemetry demo
-
-.PHONY: clean
-clean:  ## Remove what the other targets made
-	rm -rf $(VENV) .venvs build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+SAMPLE ?= 300
+.PHONY: mutants
+mutants: $(VENV)/.ready .venvs/mutants/.ready  ## 1 hour: changes to the code that the tests do not notice (docs/mutation-testing.md)
+	$(BIN)/python $(PYTEST) scripts/mutants/wire.py
+	$(BIN)/python scripts/mutants/run.py --sample $(SAMPLE)
 
 .PHONY: bench
-bench: $(VENV)/.ready  ## Our telemetry beside Mem0's own: calls, imports, memory, exits (about 20 minutes)
+bench: $(VENV)/.ready  ## 20 min: our telemetry beside Mem0's own: calls, imports, memory, exits
 	$(BIN)/python benchmarks/usage
 
 .PHONY: bench-exporter
-bench-exporter: $(VENV)/.ready  ## The exporter beside PostHog's own client and OTLP/HTTP
+bench-exporter: $(VENV)/.ready  ## the exporter beside PostHog's own client and OTLP/HTTP
 	$(BIN)/python benchmarks/exporter
 
 .PHONY: bench-operations
-bench-operations: $(VENV)/.ready  ## What a span for each operation costs
+bench-operations: $(VENV)/.ready  ## what a span for each operation costs
 	$(BIN)/python benchmarks/operations.py
 
 .PHONY: bench-one-shot
-bench-one-shot: $(VENV)/.ready  ## Short processes at a distance: how many deliver in their own lifetime
+bench-one-shot: $(VENV)/.ready  ## short processes at a distance: how many deliver in their own lifetime
 	$(BIN)/python benchmarks/usage/one_shot.py
 
+# What the targets above need.
+
+$(VENV)/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constraints.txt requirements/dev.txt
+	$(ENVIRONMENT) $(VENV) $(PYTHON) $(PINNED) -e $(EXPORTER) -e ".[otlp,instruments]" -r requirements/dev.txt
+	@touch $@
+
+.venvs/ddapm/.ready .venvs/phoenix/.ready .venvs/mutants/.ready: .venvs/%/.ready: requirements/%.txt
+	$(ENVIRONMENT) .venvs/$* $(PYTHON) -r $<
+	@touch $@
+
+.venvs/pyright/.ready: requirements/typing.txt
+	$(ENVIRONMENT) .venvs/pyright $(PYTHON) -r $<
+	@touch $@
+
+# Wheels and sdists of both distributions; what uses them is tested as users get it.
+SOURCES := $(shell find src $(EXPORTER)/src -name '*.py') $(wildcard *.md $(EXPORTER)/*.md)
+dist/.built: $(VENV)/.ready $(SOURCES)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist $(EXPORTER)
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	@touch $@
+
+BUILT := --reinstall-package mem0-telemetry --reinstall-package opentelemetry-exporter-posthog dist/opentelemetry_exporter_posthog-*.whl
+.venvs/installed/.ready: requirements/constraints.txt requirements/dev.txt dist/.built
+	$(ENVIRONMENT) .venvs/installed $(PYTHON) $(PINNED) -r requirements/dev.txt $(BUILT) "$$(echo dist/mem0_telemetry-*.whl)[otlp,instruments]"
+	@touch $@
+
+.PRECIOUS: .venvs/py%/.ready
+.venvs/py%/.ready: requirements/constraints.txt requirements/dev.txt dist/.built
+	$(ENVIRONMENT) .venvs/py$* $* $(PINNED) -r requirements/dev.txt $(BUILT) "$$(echo dist/mem0_telemetry-*.whl)[otlp,instruments]"
+	@touch $@
+
+test-python-%: .venvs/py%/.ready
+	.venvs/py$*/bin/python $(PYTEST) -m "interpreter and not slow and not backends" --ignore=tests/compat
+
+# What holds for every release: the drop-in, the instrumentor, what may be sent, planted texts; for 2.x, the operations.
+COMPAT := tests/compat tests/test_telemetry.py tests/cli/test_planted.py $(wildcard tests/policy/test_registry*.py tests/policy/test_selection*.py)
+COMPAT_2 := $(addprefix tests/operations/test_,operations.py transparency.py robustness.py differential.py concurrency.py processes.py)
+.PRECIOUS: .venvs/mem0ai-%/.ready
+.venvs/mem0ai-%/.ready: requirements/mem0ai-%.txt dist/.built
+	$(ENVIRONMENT) .venvs/mem0ai-$* $(PYTHON) -r $< $(BUILT) dist/mem0_telemetry-*.whl
+	@touch $@
+
+test-compat-%: .venvs/mem0ai-%/.ready
+	.venvs/mem0ai-$*/bin/python $(PYTEST) $(COMPAT) $(if $(filter 2.%,$*),$(COMPAT_2))
 .PHONY: mutants-switches
 mutants-switches: $(VENV)/.ready .venvs/mutants/.ready  ## Each check between a call and the queue taken out, one at a time: a test notices
 	$(BIN)/python scripts/mutants/run.py --strict switches decisions

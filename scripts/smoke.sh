@@ -6,10 +6,7 @@ cd "$(dirname "$0")/.."
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
 for kind in whl tar.gz; do
-    "${PYTHON:-python3}" -m venv "$scratch/$kind"
-    cp dist/*."$kind" "$scratch/$kind/"
-    "$scratch/$kind/bin/python" -m pip install --quiet --disable-pip-version-check -c constraints.txt "$scratch/$kind"/*."$kind"
-    "$scratch/$kind/bin/python" -m pip check
+    scripts/environment.sh "$scratch/$kind" "${PYTHON:-python3}" -c requirements/constraints.txt dist/*."$kind"
     mkdir "$scratch/empty-$kind"
     (cd "$scratch/empty-$kind" && "$scratch/$kind/bin/python" -I - <"$OLDPWD/scripts/smoke.py")
 done

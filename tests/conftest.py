@@ -3,18 +3,52 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import loopback_only  # noqa: F401  # for its effect
 import pytest
+import warm
 
 from mem0_telemetry import _guard
 from opentelemetry.exporter.posthog.testing import CaptureServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+_communicate = subprocess.Popen.communicate
+_CHILDREN = pytest.StashKey[list[tuple[str, str]]]()
+
+
+@pytest.fixture(autouse=True)
+def _children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what each child process of the test returned and printed, for the report of a failure."""
+    children = request.node.stash[_CHILDREN] = []
+
+    def ended(process: int, returncode: int, streams: Sequence[Any]) -> None:
+        text = "\n".join(
+            f"{name}: {stream}" for name, stream in zip(("stdout", "stderr"), streams, strict=True)
+        )
+        children.append((f"child process {process} returned {returncode}", text))
+
+    def communicate(process: subprocess.Popen[Any], *args: Any, **kwargs: Any) -> Any:
+        streams = _communicate(process, *args, **kwargs)
+        ended(process.pid, process.returncode, streams)
+        return streams
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
+    monkeypatch.setattr(warm, "ended", ended)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Add the child processes to the report of a test that failed."""
+    report = yield
+    if report.failed:
+        report.sections.extend(item.stash.get(_CHILDREN, []))
+    return report
 
 
 @pytest.fixture(autouse=True)

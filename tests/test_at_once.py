@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 PRELUDE = """
         import json, os, pathlib, signal, subprocess, sys, threading, mem0_telemetry
         from mem0_telemetry import telemetry

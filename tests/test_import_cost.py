@@ -13,6 +13,8 @@ from processes import clean_environ
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.interpreter
+
 COSTLY = ("dataclasses", "json", "logging", "typing", "uuid")
 """Standard library that an application may not have imported yet: 9 to 19 ms each."""
 OF_DELIVERY = ("opentelemetry", "posthog", "requests", "urllib3", "grpc", "httpx")

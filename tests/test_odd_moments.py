@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 
 @pytest.mark.parametrize("handler", ["capture()", "mem0_telemetry.set_enabled(False)"])
 @pytest.mark.parametrize("after", [0.01, 0.03, 0.06])

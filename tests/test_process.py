@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 CAPTURE = """
 import json, mem0_telemetry
 from mem0_telemetry import telemetry

@@ -32,9 +32,22 @@ def run_pytest(
     (project / "conftest.py").write_text(CONFTEST)
     (project / "test_it.py").write_text(USE + tests)
     return run_program(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", *arguments],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:randomly",
+            "-p",
+            "no:anyio",
+            *arguments,
+        ],
         clean_environ(project, **settings),
         timeout=120,
+        uses_mem0=True,
     )
 
 

@@ -47,29 +47,6 @@ def test_a_sound_build_passes_in_time(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-OBSERVE = "    if not MEM0_TELEMETRY or _usage.off:\n        return\n    _usage.observe("
-DEFECTS = {
-    "thread": "__import__('threading').Thread(target=print, daemon=True).start()",
-    "network": "__import__('socket').socket().close()",
-    "network: socket.gethostname": "__import__('socket').gethostname()",
-    "file": "open(__import__('os').path.join(__import__('os').environ['HOME'], 'left'), 'w').close()",
-    "process": "__import__('subprocess').run(['true'])",
-    "import": "__import__('opentelemetry.sdk._logs')",
-    "hook": "__import__('atexit').register(print)",
-    "a log record": "__import__('logging').getLogger('mem0_telemetry').debug('hello')",
-}
-
-
-@pytest.mark.parametrize("kind", DEFECTS)
-def test_a_build_that_does_anything_when_off_is_found_out(
-    kind: str, stage: Stage, broken: Callable[[str, str, str], None]
-) -> None:
-    """One thread, socket, file, process, heavy import, exit hook or log line of ours is a breach, and named."""
-    broken("telemetry.py", OBSERVE, f"    {DEFECTS[kind]}\n{OBSERVE}")
-    (breaches,) = switched_off(stage, _off.WAYS[0])
-    assert any(breach.startswith(kind) for breach in breaches), breaches
-
-
 def test_a_build_that_ignores_a_switch_is_found_out(
     stage: Stage, broken: Callable[[str, str, str], None]
 ) -> None:
@@ -116,75 +93,6 @@ def switched_on(stage: Stage) -> list[str]:
         stage.run([program])
         checks = list(_on.checks(program, stage, receiver, refusing))
     return [breach for check in checks for breach in check.breaches]
-
-
-LEAKS = {
-    "a property that is not declared": (
-        "policy/registry/_selection.py",
-        "    selected: dict[str, AttributeValue] = {}\n    for key, value in given.items():",
-        "    selected: dict[str, AttributeValue] = {'x': 'y'}\n    for key, value in given.items():",
-        "not declared",
-    ),
-    "a value that is not declared": (
-        "policy/registry/types.py",
-        "return self._table.get(value, self.other) if len(value) <= _LONGEST_TEXT else self.other",
-        "return value",
-        "the planted message is in the body of a request",
-    ),
-    "a hash of a value": (
-        "policy/registry/types.py",
-        "return self._table.get(value, self.other) if len(value) <= _LONGEST_TEXT else self.other",
-        "return value if len(value) == 32 else __import__('hashlib').md5(value.encode()).hexdigest()",
-        "as MD5",
-    ),
-    "the name of the machine": (
-        "policy/registry/types.py",
-        "return self._table.get(value, self.other) if len(value) <= _LONGEST_TEXT else self.other",
-        "return __import__('platform').node() if value == 'mem0' else value",
-        "the planted host_name is in",
-    ),
-    "the name of the user": (
-        "policy/registry/types.py",
-        "return self._table.get(value, self.other) if len(value) <= _LONGEST_TEXT else self.other",
-        "return __import__('getpass').getuser() if value == 'mem0' else value",
-        "the planted user_name is in",
-    ),
-    "the application's resource": (
-        "pipeline/selection.py",
-        "Resource(registry.select_resource(facts), SCHEMA_URL)",
-        "Resource.create(dict(facts))",
-        "the planted otel_resource is in the file",
-    ),
-    "another address": (
-        "pipeline/provider.py",
-        "        record = LogRecord(\n",
-        "        __import__('socket').socket().connect_ex(('127.0.0.1', 9))\n        record = LogRecord(\n",
-        "socket.connect",
-    ),
-    "another process": (
-        "pipeline/provider.py",
-        "        record = LogRecord(\n",
-        "        __import__('subprocess').run(['true'])\n        record = LogRecord(\n",
-        "subprocess.Popen",
-    ),
-    "a file elsewhere": (
-        "pipeline/provider.py",
-        "        record = LogRecord(\n",
-        "        open(__import__('os').path.expanduser('~/left'), 'w').close()\n        record = LogRecord(\n",
-        "the file left was made",
-    ),
-}
-
-
-@pytest.mark.parametrize("leak", LEAKS)
-def test_a_build_that_lets_something_out_is_found_out(
-    leak: str, stage: Stage, broken: Callable[[str, str, str], None]
-) -> None:
-    """An undeclared field or value, a hash, a setting of the application's or another address is a breach."""
-    path, sound, defect, named = LEAKS[leak]
-    broken(path, sound, defect)
-    breaches = switched_on(stage)
-    assert any(named in breach for breach in breaches), breaches
 
 
 def test_a_build_that_cannot_run_is_no_success(stage: Stage, broken: Callable[[str, str, str], None]) -> None:

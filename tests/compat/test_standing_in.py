@@ -10,8 +10,6 @@ from processes import clean_environ, report_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
-
 HEADER = """
 import importlib, json, pkgutil, sys, types
 import mem0_telemetry

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from sessions import each_once
 
 from mem0_telemetry.cli.demo.run import OPT_OUTS
 
@@ -13,11 +14,8 @@ if TYPE_CHECKING:
 
     from mem0_telemetry.cli.demo.run import OptOut
 
-pytestmark = pytest.mark.slow
 
-
-@pytest.mark.parametrize("order", ["before", "after"])
-@pytest.mark.parametrize("opt_out", OPT_OUTS, ids=lambda opt_out: opt_out.shown)
+@pytest.mark.parametrize(("opt_out", "order"), each_once([*OPT_OUTS], lambda opt_out: opt_out.shown))
 def test_nothing_exists(opt_out: OptOut, order: str, run_session: RunSession) -> None:
     """No request, thread, file, heavy import or migrations store; `Memory`, `AsyncMemory` and the client all ran."""
     outcome = run_session("--instrument", order, *opt_out.arguments, **opt_out.environ)

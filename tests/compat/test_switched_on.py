@@ -6,15 +6,12 @@ from collections import Counter
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import pytest
-
 from mem0_telemetry.cli.demo.run import EXPECTED
 from opentelemetry.exporter.posthog.testing import check_batch
 
 if TYPE_CHECKING:
     from conftest import Outcome, RunSession
 
-pytestmark = pytest.mark.slow
 COMPONENTS = {
     "vector_store": "mem0.vector_stores.qdrant.Qdrant",
     "llm": "custom",

@@ -20,24 +20,9 @@ if TYPE_CHECKING:
     from mem0_telemetry.delivery._mailbox import Mailbox
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers."""
-    config.addinivalue_line(
-        "markers", "posix: needs locks on files, or fork; left out of the run in which both are hidden"
-    )
-    config.addinivalue_line(
-        "markers", "slow: the full counts of the fault tests, minutes each; `-m slow` runs them"
-    )
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long runs out of the ordinary suite, which has each of them with small counts."""
-    left_out = [
-        item
-        for item in items
-        if (item.get_closest_marker("slow") and not config.option.markexpr)
-        or (item.get_closest_marker("posix") and support.NO_LOCKS)
-    ]
+    """Leave out what needs locks where both locks and fork are hidden."""
+    left_out = [item for item in items if item.get_closest_marker("posix") and support.NO_LOCKS]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 

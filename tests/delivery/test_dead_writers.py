@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mem0_telemetry.delivery._drops import Drops
 
-pytestmark = pytest.mark.posix
+pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 
 def part(directory: Path, content: bytes, *, age: float = 0.0) -> Path:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+pytestmark = pytest.mark.interpreter
+
 PUT_10 = "d = to_sink(D, P); put_numbers(d, range(10))\n"
 
 ENDINGS = {

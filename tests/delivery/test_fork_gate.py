@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.posix
+pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 QUIET_FORK = {"PYTHONWARNINGS": "ignore:This process"}
 """From 3.12 on the interpreter itself warns where there are threads."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Make = Callable[..., Delivery]
 
+pytestmark = pytest.mark.interpreter
+
 
 def observed(port: int, look: Callable[[], None]) -> LogRecordExporter:
     """An exporter that looks around before it sends."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Make = Callable[..., Delivery]
 
+pytestmark = pytest.mark.interpreter
+
 
 def returns_at_once(delivery: Delivery) -> bool:
     """Whether every call that may not wait for I/O ends while I/O is under way."""

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.posix
+pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 HIDDEN = """
 sys.modules["fcntl"] = None

@@ -17,7 +17,7 @@ from mem0_telemetry.delivery._batch import BatchName
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.posix
+pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 
 def counts(small: int, full: int) -> pytest.MarkDecorator:

@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.posix
+pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 APPLICATION = """
 from delivery_support import *

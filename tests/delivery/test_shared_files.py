@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Make = Callable[..., Delivery]
 
-pytestmark = pytest.mark.posix
+pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 fcntl = pytest.importorskip("fcntl")
 
 

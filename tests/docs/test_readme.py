@@ -58,7 +58,7 @@ def write_unchanged_application(reader: Reader) -> None:
 
 def test_install(reader: Reader, tmp_path: Path) -> None:
     """The install line takes both distributions from the clone (into a directory, without their dependencies)."""
-    (install,) = blocks(README, section="Install")
+    (install,) = blocks(README, section="Install", language="bash")
     target = tmp_path / "installed"
     reader.environ.update(
         PIP_TARGET=str(target),

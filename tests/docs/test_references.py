@@ -21,22 +21,28 @@ DOCUMENTS = [
 ]
 
 SOURCES = ("src", "tests", "examples", "exporters", "benchmarks", "scripts")
-AWAITED: set[str] = set()
-"""Pages that are being written elsewhere; to be emptied as they come."""
+HOME = "https://github.com/mem0ai/mem0-telemetry"
+"""Where the repository is to be published: a page of a package index has no files beside it."""
 
 
 def test_links_lead_somewhere() -> None:
-    """Each relative link of the documents names a file that is there, and each anchor a heading."""
+    """Each link to this repository, relative or whole, names a file that is there, and each anchor a heading."""
     broken = []
     for document in DOCUMENTS:
-        for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", document.read_text()):
+        text = re.sub(rf"\({HOME}/(?:blob|tree)/main/", f"({ROOT}/", document.read_text())
+        for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
             path, _, anchor = target.partition("#")
             file = (document.parent / path).resolve() if path else document
-            if not file.exists() and file.name in AWAITED:
-                continue
             if not file.exists() or (anchor and anchor not in anchors(file)):
                 broken.append(f"{document.relative_to(ROOT)}: {target}")
     assert broken == []
+
+
+@pytest.mark.parametrize("page", [README, *(ROOT / "exporters").glob("*/README.md")], ids=str)
+def test_pages_of_the_package_index_have_whole_links(page: Path) -> None:
+    """A README, which a package index shows, links to no file beside it, and its metadata has the same home."""
+    assert re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", page.read_text()) == []
+    assert f'Homepage = "{HOME}' in page.with_name("pyproject.toml").read_text()
 
 
 def anchors(document: Path) -> set[str]:

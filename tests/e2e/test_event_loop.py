@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 SESSION = """
 import asyncio, json, pathlib
 import mem0_telemetry
@@ -22,28 +24,22 @@ mem0_telemetry.instrument(operations=False)  # its wrappers stand around all tha
 import mem0
 from mem0.memory import telemetry
 from mem0_telemetry.cli.demo.session import use_async_memory
-import blockbuster.blockbuster as detector
-
-caught = []
-class Noted(detector.BlockingError):
-    def __init__(self, func):
-        super().__init__(func)
-        caught.append(func)
-detector.BlockingError = Noted  # noted where it is raised: no guard can hide it
+from blocking import noted_calls
 
 def record(number):
     telemetry.capture_event("mem0.reset", object(), {"sync_type": "async", "limit": number})
     telemetry.capture_client_event("client.add", object(), {"sync_type": "async"})
 
 async def main():
-    with detector.blockbuster_ctx(scanned_modules="mem0_telemetry", excluded_modules=["mem0_telemetry.cli"]):
+    with noted_calls() as caught:
         await use_async_memory(mem0, pathlib.Path("data"))
         for number in range(500):
             record(number)
             if number % 50 == 0: await asyncio.sleep(0.01)
+    return caught
 
 telemetry.capture_event("mem0.reset", object(), {})  # the first event imports OpenTelemetry, and is measured by itself
-asyncio.run(main())
+caught = asyncio.run(main())
 """
 
 
@@ -73,7 +69,7 @@ print(json.dumps([caught, status.spooled, status.dropped]))
 
 
 def test_the_detector_works(tmp_path: Path, server: CaptureServer) -> None:
-    """It catches what `flush` does, which waits: the test above could fail."""
+    """The detector notes that `flush` waits, so the test above can fail."""
     code = (
         SESSION.replace("record(number)\n", "mem0_telemetry.flush(0.01)\n", 1)
         + "print(json.dumps(caught[:1]))"

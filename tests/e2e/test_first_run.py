@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 RECORD = """
 import loopback_only  # the vendor is the destination here, and it is not to be reached
 import mem0_telemetry

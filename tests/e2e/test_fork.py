@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 INTERPRETERS_OWN = "ignore:This process"
 """From 3.12 the interpreter itself warns at every fork of a process with threads, whosoever they are."""
 FORK = """
@@ -161,7 +163,7 @@ raise SystemExit(os.waitstatus_to_exitcode(status))
 def test_fork_while_another_thread_consults(tmp_path: Path, server: CaptureServer) -> None:
     """A child whose parent was just being asked for consent, or instrumented, in another thread, does not hang."""
     environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=INTERPRETERS_OWN)
-    result = run_python(WHILE_LOCKED, environ, timeout=180)
+    result = run_python(WHILE_LOCKED, environ, new_interpreter=True)
     assert (result.returncode, result.stderr) == (0, "")
     assert [event["event"] for event in server.events] == ["mem0.reset"]
 
@@ -176,7 +178,7 @@ def fork_again_and_again(runs: int, tmp_path: Path, server: CaptureServer) -> No
         PYTHONWARNINGS=INTERPRETERS_OWN,
     )
     for _ in range(runs):
-        result = run_python(FORK, environ, timeout=180)
+        result = run_python(FORK, environ, new_interpreter=True)
         assert (result.returncode, result.stderr) == (0, "")
     names = arrived(environ, server)
     assert len(server.events) == sum(names.values())  # each of them once

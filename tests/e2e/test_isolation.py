@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 from isolation import LIBRARIES, MARKER, every_setting, own_spans, run
 
-import mem0_telemetry
 from opentelemetry.exporter.posthog.testing import CaptureServer
 
-PACKAGE = Path(mem0_telemetry.__file__).parent
+pytestmark = pytest.mark.interpreter
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
@@ -57,149 +55,3 @@ def test_no_variable_of_the_installed_sdk_is_ours(protocol: str, tmp_path: Path)
         assert outcome.breaches() == set()
         assert elsewhere.requests == []
     assert outcome.report["environ"] == settings
-
-
-STOCK = """
-    from opentelemetry.exporter.otlp.proto.{package}._log_exporter import OTLPLogExporter
-    return OTLPLogExporter(endpoint=config.endpoint, headers=config.headers{insecure})
-"""
-NAIVE: dict[str, tuple[str, str, tuple[tuple[str, str, str], ...]]] = {
-    "Resource.create merges the application's resource": (
-        f"{MARKER} is on our wire",
-        "before",
-        (
-            (
-                "pipeline/provider.py",
-                "Resource(dict(resource), SCHEMA_URL)",
-                "Resource.create(dict(resource))",
-            ),
-            (
-                "pipeline/selection.py",
-                "Resource(registry.select_resource(facts), SCHEMA_URL)",
-                "found or Resource({})",
-            ),
-        ),
-    ),
-    "the SDK adds an id to every resource after a fork": (
-        "the resource has a service.instance.id",
-        "before",
-        (
-            (
-                "pipeline/provider.py",
-                "record, resource=self._resource",
-                "record, resource=self.provider.resource",
-            ),
-            (
-                "pipeline/selection.py",
-                "Resource(registry.select_resource(facts), SCHEMA_URL)",
-                "found or Resource({})",
-            ),
-        ),
-    ),
-    "stock OTLP exporters merge the application's headers": (
-        f"{MARKER} is on our wire",
-        "before",
-        (
-            (
-                "pipeline/otlp.py",
-                "    return _GRPCExporter(config) if config.protocol == GRPC else _HTTPExporter(config)\n",
-                STOCK.format(package="http", insecure=""),
-            ),
-        ),
-    ),
-    "an empty context takes the current span's ids": (
-        "an id of the application's trace is on our wire",
-        "before",
-        (
-            ("pipeline/provider.py", "context=_NO_SPAN", "context=Context()"),
-            (
-                "delivery/_threads.py",
-                "target=contextvars.Context().run, args=(self._target,)",
-                "target=self._target",
-            ),
-            (
-                "pipeline/selection.py",
-                "            INVALID_TRACE_ID,\n            INVALID_SPAN_ID,\n",
-                "            log.trace_id,\n            log.span_id,\n",
-            ),
-        ),
-    ),
-    "HTTP instrumentations see the exporters' calls": (
-        "the application sees port",
-        "before",
-        (
-            (
-                "delivery/_isolation.py",
-                "        context = otel_context.set_value(key, True, context)",
-                "        pass",
-            ),
-        ),
-    ),
-    "a global provider is everybody's": (
-        "the global provider is ours",
-        "after",
-        (
-            (
-                "pipeline/provider.py",
-                "        self.provider.add_log_record_processor(processor)\n",
-                (
-                    "        self.provider.add_log_record_processor(processor)\n"
-                    "        from opentelemetry import _logs\n        _logs.set_logger_provider(self.provider)\n"
-                ),
-            ),
-        ),
-    ),
-    "a provider reports itself to the global meter": (
-        "our SDK counts on the application's meter",
-        "before",
-        (("pipeline/provider.py", '{"meter_provider": NoOpMeterProvider(), ', "{"),),
-    ),
-    "the application's limits hold for every provider": (
-        "the application's limits cut our events",
-        "before",
-        (
-            (
-                "pipeline/provider.py",
-                "    return LogRecordLimits(**_known(LogRecordLimits, wide))",
-                "    return LogRecordLimits()",
-            ),
-        ),
-    ),
-    "requests takes a password for any host out of a .netrc": (
-        "a header of the application's is on our wire",
-        "before",
-        (
-            (
-                "pipeline/otlp.py",
-                "    session.auth = lambda request: request  # else a `.netrc` would add its own\n",
-                "",
-            ),
-        ),
-    ),
-    "libraries log what we do": (
-        "the application sees port",
-        "before",
-        (
-            (
-                "delivery/_isolation.py",
-                "        return threading.get_ident() not in self._threads",
-                "        return True",
-            ),
-        ),
-    ),
-}
-
-
-@pytest.mark.parametrize("fact", NAIVE)
-def test_naive_code_is_found_out(fact: str, tmp_path: Path) -> None:
-    """Each leak that was measured is seen here, where the code is as one would write it first."""
-    breach, order, changes = NAIVE[fact]
-    copy = tmp_path / "naive"
-    shutil.copytree(PACKAGE, copy / "mem0_telemetry", ignore=shutil.ignore_patterns("__pycache__"))
-    for path, sound, naive in changes:
-        source = copy / "mem0_telemetry" / path
-        text = source.read_text(encoding="utf-8")
-        assert sound in text, f"{path} has changed: break it elsewhere"
-        source.write_text(text.replace(sound, naive), encoding="utf-8")
-    outcome = run(tmp_path, order, "fork", package=copy)
-    assert any(found.startswith(breach) for found in outcome.breaches()), outcome.breaches()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 ROUND_TRIP = 0.1
 PROGRAM = """
 import time

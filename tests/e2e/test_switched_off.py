@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from processes import posthog_environ, report_of
-from sessions import run_session
+from sessions import each_once, run_session
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mem0_telemetry.cli.demo.platform_stub import PlatformStub
     from opentelemetry.exporter.posthog.testing import CaptureServer
+
+pytestmark = pytest.mark.interpreter
 
 WAYS = {
     "variable": ({"MEM0_TELEMETRY": "False"}, ()),
@@ -26,8 +28,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("order", ["before", "after"])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("way", "order"), each_once([*WAYS]))
 def test_nothing_exists(
     way: str, order: str, tmp_path: Path, server: CaptureServer, platform: PlatformStub
 ) -> None:

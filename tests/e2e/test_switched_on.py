@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from mem0_telemetry.cli.demo.platform_stub import PlatformStub
 
+pytestmark = pytest.mark.interpreter
+
 BY_EVENT_NAME = Counter(
     {registry.event_by_mem0_name(name).name: count for name, count in EXPECTED.items()}  # type: ignore[union-attr]
 )

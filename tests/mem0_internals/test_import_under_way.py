@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 PRELUDE = """
         import gc, json, sys, threading, mem0_telemetry
         # What these functions import, so that they wait for nothing of the import that is held up.

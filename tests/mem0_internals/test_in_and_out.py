@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 ORDERS = {
     "before": "mem0_telemetry.instrument()\nimport mem0.memory.main\n",
     "after": "import mem0.memory.main\nmem0_telemetry.instrument()\n",

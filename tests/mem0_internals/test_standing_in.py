@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
+pytestmark = pytest.mark.interpreter
+
 ORDERS = {
     "before": "mem0_telemetry.instrument()\nimport mem0.memory.main, mem0.client.main, mem0.client.project\n",
     "after": "import mem0.memory.main, mem0.client.main, mem0.client.project\nmem0_telemetry.instrument()\n",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from conftest import Application
 
+pytestmark = pytest.mark.interpreter
+
 AT_ONCE = 6
 ROUNDS = 5
 

@@ -15,6 +15,8 @@ from opentelemetry.trace import get_current_span
 if TYPE_CHECKING:
     from conftest import Application
 
+pytestmark = pytest.mark.interpreter
+
 ALICE = {"user_id": "alice"}
 
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import run_program
+
+pytestmark = pytest.mark.interpreter
 
 MEM0AI = version("mem0ai")
 NOTHING_TO_RECORD_INTO = (
@@ -34,18 +37,12 @@ SETUP = """
 
 
 def run(code: str, directory: Path, **environment: str) -> Any:
-    """Run code in a fresh interpreter and return what it printed last, as JSON."""
+    """Run code in a process of its own and return what it printed last, as JSON."""
     script = textwrap.dedent(SETUP.format(directory=str(directory))) + textwrap.dedent(code)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PYTEST_"))}
     path = os.pathsep.join([str(HERE), str(HERE.parents[1] / "src"), *sys.path[1:]])
-    result = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**clean, "PYTHONPATH": path, "MEM0_DIR": str(directory), **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    environ = {**clean, "PYTHONPATH": path, "MEM0_DIR": str(directory), **environment}
+    result = run_program([sys.executable, "-c", script], environ, cwd=directory, uses_mem0=True)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1])
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from mem0_telemetry.cli.demo.platform_stub import PlatformStub
 
+pytestmark = pytest.mark.interpreter
+
 ALICE = {"user_id": "alice"}
 
 

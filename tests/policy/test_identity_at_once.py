@@ -9,7 +9,7 @@ from identities import MEM0S, write_config
 
 from mem0_telemetry.policy.identity import Identity, current, establish
 
-pytestmark = pytest.mark.usefixtures("new_process")
+pytestmark = [pytest.mark.interpreter, pytest.mark.usefixtures("new_process")]
 
 
 ESTABLISH = """

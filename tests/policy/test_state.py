@@ -15,6 +15,8 @@ import pytest
 from mem0_telemetry import _files, _state
 from mem0_telemetry._state import State, mem0_dir, read, update
 
+pytestmark = pytest.mark.interpreter
+
 
 def state_file(directory: Path) -> Path:
     """Answer where the state is kept."""

@@ -6,11 +6,24 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from processes import run_program
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+
+def each_once(ways: list[Any], name: Callable[[Any], str] = str) -> list[Any]:
+    """Return the parameters (way, order of imports): each way once, the orders by turns; the others are slow tests."""
+    orders = ("before", "after")
+    return [
+        pytest.param(
+            way, order, id=f"{name(way)}-{order}", marks=[] if number % 2 == place else pytest.mark.slow
+        )
+        for number, way in enumerate(ways)
+        for place, order in enumerate(orders)
+    ]
 
 
 def run_session(
@@ -30,6 +43,7 @@ def run_session(
         {"MEM0_DIR": str(home / ".mem0"), **environ},
         cwd=home,
         timeout=120,
+        uses_mem0=True,
     )
     assert result.returncode == 0, result.stderr
     report: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])

@@ -3,11 +3,10 @@
 # Usage: tests/floor.sh [python]        (run from anywhere; the environment is .venvs/exporter-floor in the repository)
 set -euo pipefail
 distribution="$(cd "$(dirname "$0")/.." && pwd)"
-environment="$distribution/../../.venvs/exporter-floor"
-"${1:-python3}" -m venv --clear "$environment"
-"$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
-  -c <(grep --extended-regexp "^(pytest|pytest-rerunfailures|hypothesis)==" "$distribution/../../constraints.txt") \
-  "$distribution" "opentelemetry-sdk==1.39.*" "opentelemetry-distro==0.60b1" "posthog==7.14.0" pytest pytest-rerunfailures hypothesis
-"$environment/bin/python" -m pip list --format=freeze | grep --extended-regexp '^(opentelemetry|posthog|requests|urllib3)'
-cd "$distribution"
-"$environment/bin/python" -m pytest --quiet --import-mode=importlib -W error tests
+cd "$distribution/../.."
+scripts/environment.sh .venvs/exporter-floor "${1:-python3}" \
+  -c <(grep --extended-regexp "^(pytest|hypothesis)==" requirements/constraints.txt) \
+  --reinstall-package opentelemetry-exporter-posthog "$distribution" \
+  "opentelemetry-sdk==1.39.*" "opentelemetry-distro==0.60b1" "posthog==7.14.0" pytest hypothesis
+.venvs/exporter-floor/bin/python -m pytest --quiet -c /dev/null --rootdir "$distribution" --import-mode=importlib \
+  -W error -W "ignore::pytest.PytestUnknownMarkWarning" "$distribution/tests"

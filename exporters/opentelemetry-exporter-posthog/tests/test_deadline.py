@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     MakeLog = Callable[..., ReadableLogRecord]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="full queues behave so on Linux only")
+pytestmark = [
+    pytest.mark.interpreter,
+    pytest.mark.skipif(sys.platform != "linux", reason="full queues behave so on Linux only"),
+]
 SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
 
 

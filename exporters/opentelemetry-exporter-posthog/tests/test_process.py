@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     MakeLog = Callable[..., ReadableLogRecord]
     MakeExporter = Callable[..., PostHogLogExporter]
 
+pytestmark = pytest.mark.interpreter
+
 SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
 _HEAVY = "{name for name in sys.modules if name.split('.')[0] in ('posthog', 'requests', 'urllib3')}"
 

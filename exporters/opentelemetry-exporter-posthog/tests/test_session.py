@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     MakeLog = Callable[..., ReadableLogRecord]
 
+pytestmark = pytest.mark.interpreter
+
 SUCCESS = LogRecordExportResult.SUCCESS
 
 

@@ -1,0 +1,303 @@
+"""Builds that let something out, or do something while they are off: the checks of the wire and `verify` find each out.
+
+    .venv/bin/python -m pytest scripts/mutants/wire.py    (part of `make mutants`)
+
+A build is broken by symbol: right after a module has run, statements run in its namespace and replace what it defines.
+A symbol that is gone fails the case.
+"""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import pytest
+from isolation import MARKER, run
+from processes import clean_environ
+
+from mem0_telemetry.cli.demo.platform_stub import PlatformStub
+from mem0_telemetry.cli.verify import _off, _on
+from mem0_telemetry.cli.verify._children import Stage
+from mem0_telemetry.cli.verify._secrets import Planted
+from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+SITE = """
+import importlib.machinery, sys
+CHANGES = {changes!r}
+run = importlib.machinery.SourceFileLoader.exec_module
+def exec_module(self, module):
+    run(self, module)
+    exec(CHANGES.get(module.__name__, ""), vars(module))
+importlib.machinery.SourceFileLoader.exec_module = exec_module
+"""
+REGISTRY_ONLY = (
+    "mem0_telemetry.pipeline.selection",
+    "Selection._resource = lambda self, found: found or Resource({})",
+)
+PROVIDER = "mem0_telemetry.pipeline.provider"
+ISOLATION = "mem0_telemetry.delivery._isolation"
+OTLP = "mem0_telemetry.pipeline.otlp"
+SELECTED_AGAIN = """
+    sound = Selection.__call__
+    def call(self, record):
+        selected = sound(self, record)
+        selected.log_record.trace_id = record.log_record.trace_id
+        selected.log_record.span_id = record.log_record.span_id
+        return selected
+    Selection.__call__ = call
+"""
+NAIVE: dict[str, tuple[str, str, dict[str, str]]] = {
+    "Resource.create merges the application's resource": (
+        f"{MARKER} is on our wire",
+        "before",
+        {
+            PROVIDER: "made = Resource; Resource = lambda attributes, url: made.create(attributes)",
+            REGISTRY_ONLY[0]: REGISTRY_ONLY[1],
+        },
+    ),
+    "the SDK adds an id to every resource after a fork": (
+        "the resource has a service.instance.id",
+        "before",
+        {
+            PROVIDER: """
+                record_of = ReadWriteLogRecord
+                def ReadWriteLogRecord(record, *, resource, **others):
+                    import sys
+                    provider = sys._getframe(1).f_locals["self"].provider
+                    return record_of(record, resource=provider.resource, **others)
+            """,
+            REGISTRY_ONLY[0]: REGISTRY_ONLY[1],
+        },
+    ),
+    "stock OTLP exporters merge the application's headers": (
+        f"{MARKER} is on our wire",
+        "before",
+        {
+            OTLP: """
+                build
+                def build(config):
+                    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+                    return OTLPLogExporter(endpoint=config.endpoint, headers=config.headers)
+            """
+        },
+    ),
+    "an empty context takes the current span's ids": (
+        "an id of the application's trace is on our wire",
+        "before",
+        {
+            PROVIDER: "_NO_SPAN; _NO_SPAN = Context()",
+            "mem0_telemetry.delivery._threads": """
+                from types import SimpleNamespace
+                contextvars
+                contextvars = SimpleNamespace(Context=lambda: SimpleNamespace(run=lambda target: target()))
+            """,
+            REGISTRY_ONLY[0]: SELECTED_AGAIN,
+        },
+    ),
+    "HTTP instrumentations see the exporters' calls": (
+        "the application sees port",
+        "before",
+        {ISOLATION: "_SUPPRESSION_KEYS; _SUPPRESSION_KEYS = ()"},
+    ),
+    "a global provider is everybody's": (
+        "the global provider is ours",
+        "after",
+        {
+            PROVIDER: """
+                sound = PrivateProvider.__init__
+                def init(self, *arguments):
+                    sound(self, *arguments)
+                    from opentelemetry import _logs
+                    _logs.set_logger_provider(self.provider)
+                PrivateProvider.__init__ = init
+            """
+        },
+    ),
+    "a provider reports itself to the global meter": (
+        "our SDK counts on the application's meter",
+        "before",
+        {PROVIDER: "NoOpMeterProvider; NoOpMeterProvider = lambda: None"},
+    ),
+    "the application's limits hold for every provider": (
+        "the application's limits cut our events",
+        "before",
+        {PROVIDER: "explicit_limits; explicit_limits = LogRecordLimits"},
+    ),
+    "requests takes a password for any host out of a .netrc": (
+        "a header of the application's is on our wire",
+        "before",
+        {
+            OTLP: """
+                sound = _session
+                def _session(files):
+                    session = sound(files)
+                    session.auth = None
+                    return session
+            """
+        },
+    ),
+    "libraries log what we do": (
+        "the application sees port",
+        "before",
+        {ISOLATION: "SilentThreads.filter; SilentThreads.filter = lambda self, record: True"},
+    ),
+}
+DEFECTS = {
+    "thread": "__import__('threading').Thread(target=print, daemon=True).start()",
+    "network": "__import__('socket').socket().close()",
+    "network: socket.gethostname": "__import__('socket').gethostname()",
+    "file": "open(__import__('os').path.join(__import__('os').environ['HOME'], 'left'), 'w').close()",
+    "process": "__import__('subprocess').run(['true'])",
+    "import": "__import__('opentelemetry.sdk._logs')",
+    "hook": "__import__('atexit').register(print)",
+    "a log record": "__import__('logging').getLogger('mem0_telemetry').debug('hello')",
+}
+BEFORE_EACH_EVENT = """
+    sound = capture_event
+    def capture_event(*arguments):
+        {defect}
+        return sound(*arguments)
+"""
+TYPES = "mem0_telemetry.policy.registry.types"
+EACH_RECORD = "record_of = LogRecord\ndef LogRecord(**given):\n    {defect}\n    return record_of(**given)\n"
+EACH_TEXT = "Enum.take; Enum.take = lambda self, value: {value}"
+LEAKS = {
+    "a property that is not declared": (
+        "mem0_telemetry.policy.registry._selection",
+        """
+            sound, sound_record = select, select_record
+            def select(event, facts): return {**sound(event, facts), "x": "y"}
+            def select_record(given, name): return {**sound_record(given, name), "x": "y"}
+        """,
+        "not declared",
+    ),
+    "a value that is not declared": (
+        TYPES,
+        EACH_TEXT.format(value="value"),
+        "the planted message is in the body of a request",
+    ),
+    "a hash of a value": (
+        TYPES,
+        EACH_TEXT.format(
+            value="value if len(value) == 32 else __import__('hashlib').md5(value.encode()).hexdigest()"
+        ),
+        "as MD5",
+    ),
+    "the name of the machine": (
+        TYPES,
+        EACH_TEXT.format(value="__import__('platform').node() if value == 'mem0' else value"),
+        "the planted host_name is in",
+    ),
+    "the name of the user": (
+        TYPES,
+        EACH_TEXT.format(value="__import__('getpass').getuser() if value == 'mem0' else value"),
+        "the planted user_name is in",
+    ),
+    "the application's resource": (
+        REGISTRY_ONLY[0],
+        "Selection._resource; Selection._resource = lambda self, found: Resource.create(dict(found.attributes))",
+        "the planted otel_resource is in the file",
+    ),
+    "another address": (
+        PROVIDER,
+        EACH_RECORD.format(defect="__import__('socket').socket().connect_ex(('127.0.0.1', 9))"),
+        "socket.connect",
+    ),
+    "another process": (
+        PROVIDER,
+        EACH_RECORD.format(defect="__import__('subprocess').run(['true'])"),
+        "subprocess.Popen",
+    ),
+    "a file elsewhere": (
+        PROVIDER,
+        EACH_RECORD.format(defect="open(__import__('os').path.expanduser('~/left'), 'w').close()"),
+        "the file left was made",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the environment of a user, with a home of its own and without coverage."""
+    kept = clean_environ(tmp_path)
+    for name in [*os.environ]:
+        if name not in kept or name.startswith("COV"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def broken(directory: Path, changes: Mapping[str, str]) -> Path:
+    """Return a directory that breaks the package where it is on PYTHONPATH: module by module, with statements."""
+    site = directory / "site"
+    site.mkdir()
+    program = SITE.format(changes={name: textwrap.dedent(code) for name, code in changes.items()})
+    (site / "sitecustomize.py").write_text(program)
+    return site
+
+
+@pytest.mark.parametrize("fact", NAIVE)
+def test_naive_code_is_found_out(fact: str, tmp_path: Path) -> None:
+    """Each leak that was measured is seen where the code is as one would write it first."""
+    breach, order, changes = NAIVE[fact]
+    outcome = run(tmp_path, order, "fork", package=broken(tmp_path, changes))
+    assert any(found.startswith(breach) for found in outcome.breaches()), outcome.breaches()
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """Yield a stage with fake servers."""
+    planted = Planted()
+    root = tmp_path / planted["directory"]
+    root.mkdir()
+    with CaptureServer() as receiver, PlatformStub() as platform:
+        urls = {"platform_url": platform.url, "receiver_url": receiver.url}
+        yield Stage(root=root, planted=planted, deadline=monotonic() + 300, **urls)
+
+
+def break_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, code: str) -> None:
+    """Break the package in the programs that `verify` watches, which then use it without Mem0."""
+    site = broken(tmp_path, {module: code})
+    with (site / "sitecustomize.py").open("a") as program:
+        program.write("sys.modules['mem0'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+
+
+def breaches_off(stage: Stage, way: _off.Way) -> tuple[str, ...]:
+    """Return the breaches of a session that is switched off in this way."""
+    program = _off.program(way, 0, stage)
+    stage.run([program])
+    return _off.check(way, program).breaches
+
+
+@pytest.mark.parametrize("kind", DEFECTS)
+def test_a_build_that_does_anything_when_off_is_found_out(
+    kind: str, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread, socket, file, process, heavy import, exit hook or log line of ours is a breach, and named."""
+    code = textwrap.dedent(BEFORE_EACH_EVENT).format(defect=DEFECTS[kind])
+    break_it(tmp_path, monkeypatch, "mem0_telemetry.telemetry", code)
+    breaches = breaches_off(stage, _off.WAYS[0])
+    assert any(breach.startswith(kind) for breach in breaches), breaches
+
+
+@pytest.mark.parametrize("leak", LEAKS)
+def test_a_build_that_lets_something_out_is_found_out(
+    leak: str, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An undeclared field or value, a hash, a setting of the application's or another address is a breach."""
+    module, code, named = LEAKS[leak]
+    break_it(tmp_path, monkeypatch, module, code)
+    with CaptureServer() as receiver, CaptureServer() as refusing:
+        refusing.answer_always(Answer(status=503))
+        program = _on.program(stage, receiver, refusing)
+        stage.run([program])
+        breaches = [
+            breach for check in _on.checks(program, stage, receiver, refusing) for breach in check.breaches
+        ]
+    assert any(named in breach for breach in breaches), breaches
