@@ -46,7 +46,7 @@ def run_pytest(
             *arguments,
         ],
         clean_environ(project, **settings),
-        timeout=120,
+        timeout=180,
         uses_mem0=True,
     )
 
