@@ -144,7 +144,7 @@ MEETING = """
             threads.append(threading.Thread(target=warn, daemon=True))
             threads[1].start()
             for thread in threads:
-                thread.join(20)
+                thread.join(60)
             print(json.dumps([[thread.is_alive() for thread in threads], len(warned)]), flush=True)
             os._exit(0)
 """

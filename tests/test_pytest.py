@@ -31,22 +31,12 @@ def run_pytest(
     """Run pytest on `tests`, with the plugin loaded unless `arguments` say otherwise."""
     (project / "conftest.py").write_text(CONFTEST)
     (project / "test_it.py").write_text(USE + tests)
+    # The libraries are there already, one of which has a plugin that pytest would rewrite.
+    quiet = ("-q", "-W", "ignore::pytest.PytestAssertRewriteWarning")
     return run_program(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:randomly",
-            "-p",
-            "no:anyio",
-            *arguments,
-        ],
+        [sys.executable, "-m", "pytest", *quiet, "-p", "no:cacheprovider", "-p", "no:randomly", *arguments],
         clean_environ(project, **settings),
-        timeout=120,
+        timeout=180,
         uses_mem0=True,
     )
 

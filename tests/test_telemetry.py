@@ -238,7 +238,7 @@ class TestBadInput:
 
     def run(self, body: str, tmp_path: Path, server: CaptureServer) -> Any:
         """Run `body` after the prelude, switched on."""
-        return report_of(_PRELUDE + body, posthog_environ(tmp_path, server.url), timeout=120)
+        return report_of(_PRELUDE + body, posthog_environ(tmp_path, server.url), timeout=180)
 
     def test_hostile_instances(self, tmp_path: Path, server: CaptureServer) -> None:
         """Each hostile instance gives one event of each kind; nothing of it is run or sent."""

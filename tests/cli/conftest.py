@@ -34,7 +34,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             platform_url=platform.url,
             receiver_url=receiver.url,
             planted=planted,
-            deadline=monotonic() + 120,
+            deadline=monotonic() + 600,
         )
 
 

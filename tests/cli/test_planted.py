@@ -163,6 +163,6 @@ def test_every_public_method_is_called(tmp_path: Path) -> None:
     """What plants the texts calls every public method that the installed Mem0 has, in all of its six classes."""
     with PlatformStub() as platform:
         code = EVERY_METHOD.replace("{url!r}", repr(platform.url))
-        methods, never_called = report_of(code, clean_environ(tmp_path, MEM0_TELEMETRY="False"), timeout=120)
+        methods, never_called = report_of(code, clean_environ(tmp_path, MEM0_TELEMETRY="False"), timeout=180)
     assert methods > 80
     assert never_called == []

@@ -39,7 +39,7 @@ def test_the_demonstration_uses_no_proxy(tmp_path: Path) -> None:
             env=clean_environ(tmp_path, **settings, no_proxy="intranet.example"),
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=180,
             check=False,
         )
         assert result.returncode == 0, result.stdout + result.stderr

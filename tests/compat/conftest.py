@@ -69,7 +69,7 @@ def run_session(platform: PlatformStub, tmp_path_factory: pytest.TempPathFactory
             result = run_program(
                 [*_launcher(arguments), sys.executable, _SESSION, home / "data", platform.url, *arguments],
                 posthog_environ(home, server.url, MEM0_DIR=str(home / ".mem0"), **{**both, **environ}),
-                timeout=120,
+                timeout=180,
                 uses_mem0=True,
             )
             assert result.returncode == 0, result.stderr

@@ -99,7 +99,7 @@ async def _result(value: Any) -> Any:
 
 def _report(found: list[dict[str, Any]]) -> dict[str, Any]:
     """What telemetry has left in this process and on disk, and what must be nowhere on the wire."""
-    left = report(mem0_telemetry.flush(timeout=60))
+    left = report(mem0_telemetry.flush(timeout=180))
     status = mem0_telemetry.status()
     # The empty directory is Mem0's: 1.0.0 makes it before it asks for the store.
     migrations = Path(os.environ["MEM0_DIR"], "migrations_qdrant")

@@ -121,7 +121,7 @@ import mem0_telemetry
 mem0_telemetry.instrument()
 lanes = [lane for c in clients for lane in (getattr(c, "_lanes", None) or [c])]
 alive = lambda: [t.name for lane in lanes for t in (lane.consumers or ()) if t.is_alive()]
-deadline = time.monotonic() + 30
+deadline = time.monotonic() + 60
 while alive() and time.monotonic() < deadline:
     time.sleep(0.05)
 built = len(clients)

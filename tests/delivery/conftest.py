@@ -68,7 +68,7 @@ def make(directory: Path) -> Iterator[Callable[..., Delivery]]:
     for delivery in made:
         delivery.shutdown(0)
     # None of their threads is to meet what the next test puts in the place of something.
-    support.wait_until(lambda: not any(delivery.snapshot().threads for delivery in made), 5)
+    support.wait_until(lambda: not any(delivery.snapshot().threads for delivery in made))
 
 
 @pytest.fixture

@@ -228,7 +228,7 @@ class Finished:
     seconds: float
 
 
-def run(code: str | Path, directory: Path, port: int, *, timeout: float = 60.0, **kwargs: Any) -> Finished:
+def run(code: str | Path, directory: Path, port: int, *, timeout: float = 180.0, **kwargs: Any) -> Finished:
     """Run a program to its end."""
     started = time.monotonic()
     process = start(code, directory, port, **kwargs)
@@ -250,5 +250,5 @@ def deliver_the_rest(directory: Path, sink: Sink) -> None:
 from mem0_telemetry.delivery import Limits
 d = to_sink(D, P, limits=Limits(spool_bytes=2**30)); put_numbers(d, [-1]); assert d.flush(100), d.snapshot()
 """
-    finished = run(code, directory, sink.port, timeout=120)
+    finished = run(code, directory, sink.port)
     assert (finished.code, finished.err) == (0, "")

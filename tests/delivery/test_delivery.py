@@ -121,7 +121,7 @@ def test_a_full_queue_drops_the_newest_and_counts(make: Make, sink: support.Sink
     delivery = make(
         support.destination_to(sink.port),
         limits=support.quick_limits(queue_events=10),
-        allowed=lambda: release.wait(10),
+        allowed=lambda: release.wait(60),
         dropped_attributes=lambda counts: {f"dropped.{reason}": n for reason, n in counts.items()},
     )
     accepted = support.put_numbers(delivery, range(25))

@@ -98,7 +98,7 @@ def delivered(directory: Path, sink: support.Sink) -> list[int]:
 
 def patient(code: str) -> str:
     """The program with time at its exit: on a busy machine a request in flight would be cut off, and come again."""
-    return code.replace("to_sink(D, P)", "to_sink(D, P, exit_timeout=20)")
+    return code.replace("to_sink(D, P)", "to_sink(D, P, exit_timeout=150)")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_nothing_is_lost_at_the_end(ending: str, directory: Path, sink: support.
     assert (finished.code, finished.out) == (CODES.get(ending, 0), "")
     assert finished.err.splitlines()[-1:] == ([LAST_WORDS[ending]] if ending in LAST_WORDS else [])
     assert finished.err.count("Traceback") == (ending in {"exception", "interrupted"})
-    assert finished.seconds < 20
+    assert finished.seconds < 120
     arrived = delivered(directory, sink)
     if ending == "no waiting":  # for the answer to a request that was on its way: at least once
         arrived = sorted(set(arrived))
@@ -224,10 +224,10 @@ def test_a_second_interrupt_ends_the_waiting(directory: Path, sink: support.Sink
     sink.answer_all(delay=600)
     code = """
 import signal
-d = to_sink(D, P, exit_timeout=30)
+d = to_sink(D, P, exit_timeout=150)
 put_numbers(d, range(10)); d._writer.flush(60)
 timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)); timer.daemon = True; timer.start()
 """
     finished = support.run(code, directory, sink.port)
     assert finished.err == ""
-    assert finished.seconds < 10
+    assert finished.seconds < 120

@@ -85,7 +85,7 @@ import unittest.mock
 held, release = threading.Event(), threading.Event()
 def holder():
     with fork_gate.hold():
-        held.set(); release.wait(30)
+        held.set(); release.wait(60)
 with unittest.mock.patch.object(fork_gate, "_BOUND", 0.2):
     threading.Thread(target=holder, daemon=True).start(); held.wait()
     pid = os.fork()

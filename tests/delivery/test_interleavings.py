@@ -115,7 +115,7 @@ def test_a_flush_while_the_writer_ends(
     done: list[bool] = []
     flushing = threading.Thread(target=lambda: done.append(delivery.flush(60)), name="flushing")
     flushing.start()
-    flushing.join(30)
+    flushing.join(60)
     assert done == [True]
     assert sink.numbers() == [1, 2]
 

@@ -130,7 +130,7 @@ put_numbers(d, range(first, first + 50)); d.flush(30)
     processes = [
         support.start(code, directory, sink.port, env={"FIRST": str(run * 100)}) for run in range(runs)
     ]
-    outputs = [process.communicate(timeout=120) for process in processes]
+    outputs = [process.communicate(timeout=180) for process in processes]
     assert set(outputs) == {("", "")}
     support.deliver_the_rest(directory, sink)
     expected = {run * 100 + number for run in range(runs) for number in range(50)} | {-1}
@@ -154,7 +154,7 @@ d = to_sink(D, P); put_numbers(d, [-1])
 assert wait_until(lambda: not mailboxes(Path(D))[0].events, 60)
 """
     processes = [support.start(drain, directory, sink.port) for _ in range(4)]
-    assert {process.communicate(timeout=120) for process in processes} == {("", "")}
+    assert {process.communicate(timeout=180) for process in processes} == {("", "")}
     assert sorted(set(sink.numbers())) == list(range(-1, runs))
     assert set(sink.doubled()) <= {-1}
 

@@ -105,7 +105,7 @@ def test_a_purged_history_is_not_brought_back(directory: Path, monkeypatch: pyte
 
     monkeypatch.setattr(_files, "write_all", write_while_purging)
     log.add(destination="d", result="sent", count=1, line=b"{}\n")
-    purging.join(10)
+    purging.join(60)
     assert list(directory.iterdir()) == []
 
 

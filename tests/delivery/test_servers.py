@@ -81,7 +81,7 @@ def test_workers_deliver_their_own(server: str, tmp_path: Path, sink: support.Si
     )
     try:
         for number in range(1, 31):
-            assert support.wait_until(lambda n=number: answers(port, n), 30), number
+            assert support.wait_until(lambda n=number: answers(port, n)), number
     finally:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=180)

@@ -95,7 +95,7 @@ class Reader:
             ["bash", "-euo", "pipefail", "-c", command],
             self.environ,
             cwd=directory or self.directory,
-            timeout=120,
+            timeout=180,
         )
         assert result.returncode == 0, result.stdout + result.stderr
         return result

@@ -29,7 +29,7 @@ def test_example(name: str, tmp_path: Path) -> None:
     result = run_program(
         [sys.executable, ROOT / "examples" / name / "run.py"],
         clean_environ(tmp_path, PYTHONDONTWRITEBYTECODE="1"),
-        timeout=120,
+        timeout=180,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     for line in SHOWN[name]:

@@ -45,7 +45,7 @@ def run_at_a_distance(home: Path, server: CaptureServer) -> tuple[bool, float]:
 def test_a_few(tmp_path: Path, server: CaptureServer) -> None:
     """At a distance of 100 ms what does not arrive in the run itself waits on disk; the end is soon and quiet."""
     runs = [run_at_a_distance(tmp_path / str(run), server) for run in range(3)]
-    assert max(seconds for _, seconds in runs) < 10
+    assert max(seconds for _, seconds in runs) < 60
 
 
 @pytest.mark.slow

@@ -149,7 +149,7 @@ def run_instrumented(code: str, environ: dict[str, str]) -> str:
     result = run_program(
         [Path(sys.executable).with_name("opentelemetry-instrument"), sys.executable, program],
         {**environ, "PATH": str(Path(sys.executable).parent)},
-        timeout=120,
+        timeout=180,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout.splitlines()[-1] if result.stdout else ""

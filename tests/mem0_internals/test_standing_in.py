@@ -67,7 +67,7 @@ def test_after_native_clients_are_closed(tmp_path: Path) -> None:
             client.capture("x", distinct_id="y")
         import mem0_telemetry
         mem0_telemetry.instrument()
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         alive = lambda: [t for c in clients for t in (c.consumers or []) if t.is_alive()]
         while alive() and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -36,7 +36,7 @@ class Meeting(standins.HashEmbedder):
         """Wait, then embed."""
         if not self._waited:
             self._waited = True
-            self._barrier.wait(30)
+            self._barrier.wait(60)
         return super().embed(text, memory_action)
 
 

@@ -44,7 +44,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[st
         with CaptureServer() as server, PlatformStub() as platform:
             code = SESSION.format(native=name == "native", url=server.url, platform=platform.url, texts=texts)
             environ = posthog_environ(home, server.url, MEM0_DIR=str(home / ".mem0"))
-            result = run_python(code, environ, timeout=120, listening=name == "ours")
+            result = run_python(code, environ, timeout=180, listening=name == "ours")
             assert result.returncode == 0, result.stderr
             received[name] = [
                 event for event in server.events if isinstance(event, dict) and "event" in event

@@ -73,7 +73,7 @@ def test_every_sequence_holds(tmp_path: Path, server: CaptureServer) -> None:
         home.mkdir()
         environ = posthog_environ(home, server.url, MEM0_DIR=str(home / ".mem0"))
         program = PROGRAM.format(steps=json.dumps(steps), switch=switch)
-        result = run_python(program, environ, timeout=120, listening=False)  # a mistaken destination is told
+        result = run_python(program, environ, timeout=180, listening=False)  # a mistaken destination is told
         return result.stderr if result.returncode else ""
 
     runs = [(sequence["steps"], "flag") for sequence in SEQUENCES]

@@ -278,16 +278,16 @@ def test_waiting_for_the_lock_has_an_end(tmp_path: Path) -> None:
 
     def hold(state: State) -> State:
         held.set()
-        leave.wait(30)
+        leave.wait(60)
         return state
 
     holder = threading.Thread(target=update, args=(str(tmp_path), hold))
     holder.start()
-    assert held.wait(30)
+    assert held.wait(60)
     with pytest.raises(TimeoutError):
         update(str(tmp_path), disable, timeout=0.05)
     leave.set()
-    holder.join(30)
+    holder.join(60)
     assert update(str(tmp_path), disable).disabled
 
 

@@ -149,7 +149,7 @@ def run(  # noqa: PLR0913  # what a run is about
             cwd=home,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=180,
             check=False,
         )
         assert result.returncode == 0, result.stderr

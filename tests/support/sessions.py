@@ -42,7 +42,7 @@ def run_session(
         ],
         {"MEM0_DIR": str(home / ".mem0"), **environ},
         cwd=home,
-        timeout=120,
+        timeout=180,
         uses_mem0=True,
     )
     assert result.returncode == 0, result.stderr

@@ -40,7 +40,7 @@ def run(code: str, **environment: str) -> str:
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert result.returncode == 0, result.stderr
@@ -240,7 +240,7 @@ def _instrument(tmp_path: Path, *options: str, **environment: str) -> subprocess
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

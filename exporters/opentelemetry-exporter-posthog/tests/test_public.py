@@ -65,7 +65,7 @@ def test_the_quick_start_runs_as_written() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", _README, re.DOTALL)
     (printed,) = re.findall(r"It prints\n\n```text\n(.*?)```", _README, re.DOTALL)
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=180, check=True
     )
     assert result.stdout == printed
     assert result.stderr == ""
