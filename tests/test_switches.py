@@ -18,6 +18,7 @@ import pytest
 
 import mem0_telemetry
 from mem0_telemetry import _guard, _state, environment_variables
+from mem0_telemetry.mem0_internals import native_module
 from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.pipeline import pipeline as pipeline_module
 from mem0_telemetry.policy import identity, notice
@@ -106,6 +107,7 @@ def test_on(start: Start) -> None:
     """Switched on, each call is queued, with what was passed, and the decision says who decided."""
     telemetry, usage = start()
     assert telemetry.MEM0_TELEMETRY is True
+    assert type(telemetry.client_telemetry) is telemetry.AnonymousTelemetry
     assert call(telemetry, usage) == ALL
     assert (usage.consent().enabled, usage.consent().source) == (True, "MEM0_TELEMETRY")
     assert not usage.leaves_off()
@@ -149,11 +151,13 @@ def test_off_from_the_start(
     assert telemetry.MEM0_TELEMETRY is (environ.get("MEM0_TELEMETRY", "") != "False")
 
 
-def check_off(telemetry: Any, usage: Any) -> None:
+def check_off(telemetry: Any, usage: Any, made_before: Any = None) -> None:
     """Nothing is queued or looked at, and there is neither handle nor id."""
     seen: list[object] = []
     telemetry._usage.observe, observe = (lambda *call: seen.append(call)), telemetry._usage.observe
     assert call(telemetry, usage) == []
+    if made_before is not None:
+        made_before.capture_event("mem0.reset")
     telemetry._usage.observe = observe
     assert seen == []
     assert telemetry.AnonymousTelemetry().posthog is None
@@ -170,8 +174,7 @@ def test_the_flag(value: object, start: Start) -> None:
     telemetry, usage = start()
     anonymous = telemetry.AnonymousTelemetry()
     telemetry.MEM0_TELEMETRY = value
-    check_off(telemetry, usage)
-    anonymous.capture_event("mem0.reset")
+    check_off(telemetry, usage, anonymous)
     assert usage.consent().source == "set_enabled"
     importlib.reload(telemetry)
     assert telemetry.MEM0_TELEMETRY is value
@@ -192,9 +195,7 @@ def test_set_enabled(start: Start) -> None:
     assert (usage.consult().enabled, usage.off, usage.pipeline.discarded) == (True, True, 1)
     telemetry.MEM0_TELEMETRY = True
     anonymous.posthog = object()
-    anonymous.capture_event("mem0.reset")
-    assert telemetry.get_or_create_user_id() is None
-    check_off(telemetry, usage)
+    check_off(telemetry, usage, anonymous)
     mem0_telemetry.set_enabled(enabled=True)
     assert usage.pipeline.discarded == 1
     assert call(telemetry, usage) == ALL
@@ -211,6 +212,9 @@ def test_the_environment_counts_until_the_first_event(start: Start, monkeypatch:
     assert call(telemetry, usage) == ALL
     monkeypatch.setenv("DO_NOT_TRACK", "1")
     assert call(telemetry, usage) == ALL
+    _, usage = start()
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    assert usage.make_installation_id() is None
 
 
 def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,6 +259,7 @@ def test_the_flag_of_mem0s_own_module(start: Start) -> None:
     native = ModuleType("native")
     native.MEM0_TELEMETRY = True
     usage.meet_native(native)
+    assert native.MEM0_TELEMETRY is True
     assert call(telemetry, usage) == ALL
     native.MEM0_TELEMETRY = False
     assert call(telemetry, usage) == []
@@ -264,6 +269,7 @@ def test_the_flag_of_mem0s_own_module(start: Start) -> None:
     assert native.MEM0_TELEMETRY is False  # the application's
     native.MEM0_TELEMETRY = True
     usage.set_enabled(False)
+    usage.consult()
     assert native.MEM0_TELEMETRY is False
     usage.set_enabled(True)
     assert native.MEM0_TELEMETRY is True
@@ -281,8 +287,12 @@ def test_what_the_application_put_behind_a_call(name: str, start: Start) -> None
     telemetry, usage = start()
     stub = SimpleNamespace(capture_event=lambda *_: None)
     setattr(telemetry, name, lambda *_: stub)
-    expected = ["mem0.init"] if name == "client_telemetry" else ["mem0.client.init"]
-    assert call(telemetry, usage)[:1] == expected
+    recorded = {
+        "AnonymousTelemetry": ["mem0.client.init"],
+        "_get_oss_telemetry": ["mem0.client.init", "mem0.reset"],
+        "client_telemetry": ["mem0.init", "mem0.reset"],
+    }
+    assert call(telemetry, usage) == recorded[name]
     importlib.reload(telemetry)
     assert (telemetry.client_telemetry is telemetry._own_client) == (name != "client_telemetry")
 
@@ -334,7 +344,7 @@ def test_a_dry_run_builds_nothing(
     assert capsys.readouterr().err.count("\n") >= 3
     assert usage.ensure_pipeline() is None
     assert not usage._is_admitted()
-    assert usage.make_installation_id() is None
+    assert telemetry.get_or_create_user_id(object()) is None
     telemetry, usage = start()
     usage.off = True
     assert not usage._is_admitted()
@@ -352,6 +362,7 @@ def test_the_run_that_shows_the_notice(start: Start, monkeypatch: pytest.MonkeyP
     usage.meet_native(native)
     assert call(telemetry, usage) == []
     assert (usage.consent().source, usage.off, native.MEM0_TELEMETRY) == (notice.SOURCE, True, False)
+    assert usage.dropped_before() == {}
     assert asked[0]["vendor"] is True
     assert asked[0]["state"] is usage._state
     usage = type(usage)()
@@ -406,6 +417,8 @@ def test_ids(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     anonymous.capture_event("mem0.reset")
     assert (anonymous.posthog, anonymous.user_id) == (None, None)
     assert usage.pipeline.events == []
+    monkeypatch.setattr(native_module, "native_attribute", lambda name: name)
+    assert telemetry.unheard == "unheard"
     with pytest.raises(AttributeError):
         telemetry.__path__  # noqa: B018
 
@@ -415,6 +428,7 @@ def test_problems_are_told_once(
 ) -> None:
     """A problem is told when the drop-in is executed, or at the first event, or by `set_enabled`: each one once."""
     telemetry, usage = start(MEM0_TELEMETRY_EXPORTER="posthgo", MEM0_TELEMETRY_EXIT_TIMEOUT="soon")
+    assert len(warnings(caplog)) == 1
     usage.warn()
     assert len(warnings(caplog)) == 1
     telemetry, usage = start()

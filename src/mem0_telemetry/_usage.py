@@ -236,7 +236,7 @@ class Usage:
 
             show(event, attributes, directory=self.directory)
             return
-        pipeline = self.pipeline or self.ensure_pipeline()
+        pipeline = self.ensure_pipeline()
         if pipeline is None:
             if self._building:
                 self.drop("not_ready")
@@ -249,14 +249,11 @@ class Usage:
 
     def drop(self, reason: str) -> None:
         """Count an event that is dropped before it is queued."""
-        pipeline = self.pipeline
-        if pipeline is None:
-            with self._lock.of_this_process():
-                pipeline = self.pipeline
-                if pipeline is None:
-                    self._dropped_before[reason] = self._dropped_before.get(reason, 0) + 1
-                    return
-        pipeline.count_dropped(reason)
+        with self._lock.of_this_process():
+            if self.pipeline is None:
+                self._dropped_before[reason] = self._dropped_before.get(reason, 0) + 1
+                return
+        self.pipeline.count_dropped(reason)
 
     def dropped_before(self) -> dict[str, int]:
         """Counts of events that were dropped before there was a pipeline."""
@@ -267,7 +264,7 @@ class Usage:
 
         Where it cannot be built, telemetry is off from here on.
         """
-        if self.pipeline is None and not self._dry_run and not self.off:
+        if self.pipeline is None:
             tried = False
             try:
                 self._build_once()
@@ -346,7 +343,7 @@ class Usage:
     def make_installation_id(self) -> str | None:
         """The id, made now where there is none; None where telemetry is off."""
         with guard("making the installation id"):
-            if self.consult().enabled and self.allowed():
+            if self.allowed() and self.consult().enabled:  # in this order: what is off reads no file
                 pipeline = self.ensure_pipeline()
                 return pipeline.identity().id if pipeline is not None else None
         return None

@@ -159,12 +159,12 @@ def get_or_create_user_id(vector_store: Any = None) -> str | None:
         vector_store: Mem0's optional behaviour: a store that the caller passes gets the id as a record of its own,
             and an id that it already holds is returned. Not touched where telemetry is off.
     """
-    if _usage.off or not _says_on(MEM0_TELEMETRY):
-        return None
+    user_id = _usage.make_installation_id()
+    if user_id is None or vector_store is None:
+        return user_id
     from mem0_telemetry.mem0_internals.user_id import stored_user_id  # noqa: PLC0415  # hardly ever called
 
-    user_id = _usage.make_installation_id()
-    return user_id if user_id is None or vector_store is None else stored_user_id(vector_store, user_id)
+    return stored_user_id(vector_store, user_id)
 
 
 def __getattr__(name: str) -> Any:
