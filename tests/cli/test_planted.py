@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from grpc_receiver import GrpcReceiver
 from hypothesis import HealthCheck, Phase, given, settings
@@ -19,9 +19,6 @@ from mem0_telemetry.cli.verify import _on
 from mem0_telemetry.cli.verify._children import Program, Stage
 from mem0_telemetry.cli.verify._secrets import Planted
 from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PLAIN = {"directory", "collection", "custom_class", "api_key", "netrc_login", "netrc_password"}
 """What a file system, an HTTP head or a `.netrc` would not take in any shape."""
@@ -41,11 +38,9 @@ class Recording(Stage):
 
     printed: ClassVar[list[str]] = []
 
-    def start(
-        self, directory: Path, environ: Mapping[str, str], module: str, *arguments: str, given: str = ""
-    ) -> str:
-        """Run a module of ours and answer what it printed."""
-        self.printed.append(super().start(directory, environ, module, *arguments, given=given))
+    def start(self, *arguments: Any, **named: Any) -> str | None:
+        """Run a module of ours and return what it printed."""
+        self.printed.append(super().start(*arguments, **named) or "")
         return self.printed[-1]
 
 

@@ -136,38 +136,34 @@ class Stage:
         self.progress(0, len(programs))
         # Where it can fork, one process loads what Mem0 needs and then becomes each of the programs.
         for batch in [wanted] if hasattr(os, "fork") else [[each] for each in wanted]:
-            given = self.root / "programs.json"
-            given.write_text(json.dumps(batch), encoding="utf-8")
-            with given.open() as file:
-                process = self._start(self.root, os.environ, "mem0_telemetry.cli.verify.child", stdin=file)
-            self._wait(process, programs)
+            child = "mem0_telemetry.cli.verify.child"
+            self.start(self.root, os.environ, child, given=json.dumps(batch), programs=programs)
 
-    def output(self, program: Program, *arguments: str) -> str:
-        """Return what the command prints where a program has run.
-
-        Raises:
-            ChildError: it has not come to its end in time.
-        """
-        environ = self.environ(program.home, program.settings)
-        with tempfile.TemporaryFile() as printed:
-            process = self._start(program.home, environ, "mem0_telemetry", *arguments, stdout=printed)
-            if self._wait(process, ()) != 0:
-                raise ChildError(f"`mem0-telemetry {' '.join(arguments)}` did not end in time, or failed")
+    def start(
+        self,
+        directory: Path,
+        environ: Mapping[str, str],
+        module: str,
+        *arguments: str,
+        given: str = "",
+        programs: Sequence[Program] = (),
+    ) -> str | None:
+        """Run a module of ours in `directory`; return what it printed, or None where it failed or ran out of time."""
+        with tempfile.TemporaryFile() as to_read, tempfile.TemporaryFile() as printed:
+            to_read.write(given.encode())
+            to_read.seek(0)
+            process = subprocess.Popen(  # noqa: S603  # our own module, with this interpreter
+                [sys.executable, "-m", module, *arguments],
+                env=dict(environ),
+                cwd=directory,
+                stdin=to_read,
+                stdout=printed,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # what it forks can be ended with it
+            )
+            ended = self._wait(process, programs)
             printed.seek(0)
-            return printed.read().decode(errors="replace")
-
-    def _start(
-        self, directory: Path, environ: Mapping[str, str], module: str, *arguments: str, **streams: Any
-    ) -> subprocess.Popen[bytes]:
-        """Start a module of ours in `directory`, in a session of its own: what it forks ends with it."""
-        quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        return subprocess.Popen(  # noqa: S603  # our own module, with this interpreter
-            [sys.executable, "-m", module, *arguments],
-            env=dict(environ),
-            cwd=directory,
-            start_new_session=True,
-            **{**quiet, **streams},
-        )
+            return printed.read().decode(errors="replace") if ended == 0 else None
 
     def _wait(self, process: subprocess.Popen[bytes], programs: Sequence[Program]) -> int | None:
         """Wait until it ends, and return its exit status; past the deadline end it and all that it forked."""

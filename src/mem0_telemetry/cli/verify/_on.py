@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from mem0_telemetry.cli.verify._children import Check, Program
+from mem0_telemetry.cli.verify._children import Check, ChildError, Program
 from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, select_record, select_resource
 
 if TYPE_CHECKING:
@@ -74,8 +74,11 @@ def checks(
 
 def _look(program: Program, stage: Stage, receiver: CaptureServer, refusing: CaptureServer) -> _Seen:
     report, home = program.report(), program.home
-    shown = stage.output(program, "show", "--all")
-    status = stage.output(program, "status", "--json")
+    environ = stage.environ(home, program.settings)
+    shown = stage.start(home, environ, "mem0_telemetry", "show", "--all")
+    status = stage.start(home, environ, "mem0_telemetry", "status", "--json")
+    if shown is None or status is None:
+        raise ChildError("`mem0-telemetry show` or `status` did not end within a minute, or failed")
     ours = home / ".mem0" / "telemetry"
     requests = [*receiver.requests, *refusing.requests]
     return _Seen(
