@@ -37,8 +37,8 @@ sys.exit("the child hangs")
 """
 
 
-PATIENCE = "from mem0_telemetry.delivery import _delivery; _delivery._AWAITED = 60"
-"""On a busy machine half a second may not be enough for a child's first event."""
+PATIENCE = 'import sys; sys.modules["mem0_telemetry.delivery._delivery"]._AWAITED = 60'
+"""On a busy machine half a second may not be enough for a child's first event. It imports nothing: we must have."""
 AT_THE_FIRST_EVENT = """
 import os, sys, threading, time
 import mem0_telemetry
@@ -74,7 +74,7 @@ def fork_at_the_first_event(processes: int, mem0: str, tmp_path: Path, server: C
     """Fork 20 children in each process; every one of them returns, and its event arrives or is on disk."""
     environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=INTERPRETERS_OWN)
     for _ in range(processes):
-        result = run_python(AT_THE_FIRST_EVENT.format(mem0=mem0, patience=PATIENCE), environ)
+        result = run_python(AT_THE_FIRST_EVENT.format(mem0=mem0, patience=PATIENCE), environ, listening=False)
         assert (result.returncode, result.stderr) == (0, "")
     assert arrived(environ, server) == {
         "mem0.init": processes,
