@@ -39,6 +39,10 @@ def test_nothing_exists(
     heavy = [
         name for name in report["heavy"] if order == "before" or name != "posthog"
     ]  # Mem0's own import, before us
+    if (
+        not settings
+    ):  # nothing said off when the drop-in was executed: it has loaded what the first event needs
+        heavy = [name for name in heavy if not name.startswith("opentelemetry.")]
     assert heavy == []
     assert report["threads"] == []
     assert report["files"] == []
