@@ -24,6 +24,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import operations_by_hand
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -98,105 +100,6 @@ def new_memory(cls: type[Any], *, copies: bool) -> Any:
     return memory
 
 
-def embedding(self: Any, text: str, action: str) -> dict[str, Any]:
-    """Return the attributes of an embedder's span."""
-    del text
-    return {
-        "gen_ai.provider.name": "standin",
-        "gen_ai.request.model": self.config.model,
-        "mem0.embed.text.count": 1,
-        "mem0.embed.action": action,
-    }
-
-
-def embed_batch(self: Any, texts: list[str], action: str) -> Any:
-    """Embed a batch of one text."""
-    (text,) = texts
-    return [self.embed(text, action)]
-
-
-def generation(self: Any, *_: Any, **__: Any) -> dict[str, Any]:
-    """Return the attributes of a language model's span."""
-    return {"gen_ai.provider.name": "standin", "gen_ai.request.model": self.config.model}
-
-
-def query(operation: str) -> Callable[..., dict[str, Any]]:
-    """Return the function that answers the attributes of a vector store's span."""
-
-    def given(self: Any, *_: Any, **__: Any) -> dict[str, Any]:
-        return {
-            "db.system.name": "qdrant",
-            "db.operation.name": operation,
-            "db.collection.name": self.collection_name,
-        }
-
-    return given
-
-
-def statement(operation: str) -> Callable[..., dict[str, Any]]:
-    """Return the function that answers the attributes of the history's span."""
-    return lambda *_, **__: {"db.system.name": "sqlite", "db.operation.name": operation}
-
-
-def write_by_hand(memory: Any) -> None:
-    """Wrap the methods of one memory and of its components as somebody would by hand."""
-    from opentelemetry import metrics, trace
-
-    tracer = trace.get_tracer("by hand")
-    histogram = metrics.get_meter("by hand").create_histogram("gen_ai.client.operation.duration", unit="s")
-
-    def operation(
-        method: str, name: str, count: Callable[[Any], int], given: Callable[..., dict[str, str]]
-    ) -> None:
-        original = getattr(type(memory), method)
-
-        @functools.wraps(original)
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            began = time.perf_counter()
-            attributes = {
-                "gen_ai.operation.name": name,
-                "code.function.name": f"mem0.memory.main.Memory.{method}",
-                "gen_ai.memory.store.id": self.collection_name,
-                **given(*args),
-            }
-            try:
-                with tracer.start_as_current_span(name, attributes=attributes) as span:
-                    result = original(self, *args, **kwargs)
-                    span.set_attribute("gen_ai.memory.record.count", count(result))
-                    return result
-            finally:
-                histogram.record(time.perf_counter() - began, {"gen_ai.operation.name": name})
-
-        setattr(type(memory), method, call)
-
-    def phase(component: Any, method: str, name: str, given: Callable[..., Any], found: str = "") -> None:
-        original = getattr(type(component), method)
-
-        @functools.wraps(original)
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            with tracer.start_as_current_span(name, attributes=given(self, *args, **kwargs)) as span:
-                result = original(self, *args, **kwargs)
-                if found and result is not None:
-                    span.set_attribute(found, len(result))
-                return result
-
-        setattr(type(component), method, call)
-
-    rows = "db.response.returned_rows"
-    operation("get", "get_memory", lambda _: 0, lambda identity: {"gen_ai.memory.record.id": identity})
-    operation("search", "search_memory", lambda result: len(result["results"]), lambda _: {})
-    operation("add", "upsert_memory", lambda result: len(result["results"]), lambda _: {})
-    phase(memory.embedding_model, "embed", "mem0.embed", embedding, "gen_ai.embeddings.dimension.count")
-    type(memory.embedding_model).embed_batch = embed_batch
-    phase(memory.llm, "generate_response", "mem0.llm.generate", generation)
-    for method in ("search", "keyword_search"):
-        phase(memory.vector_store, method, f"mem0.vector_store.{method}", query(method), rows)
-    phase(memory.vector_store, "insert", "mem0.vector_store.insert", query("insert"))
-    phase(memory.db, "batch_add_history", "mem0.history.write", statement("batch_add_history"))
-    phase(memory.db, "save_messages", "mem0.messages.write", statement("save_messages"))
-    phase(memory.db, "get_last_messages", "mem0.messages.read", statement("get_last_messages"), rows)
-
-
 def exported(call: Callable[[], object]) -> list[Any]:
     """Return what a call exports: the names and attributes of its spans."""
     from opentelemetry.sdk.trace import TracerProvider
@@ -226,9 +129,9 @@ def measure(case: str) -> dict[str, dict[str, float]]:
         set_up_sdk(case)
     mem0.Memory.get = empty
     memories = {"bare": new_memory(copy_of(mem0.Memory), copies=True)}
-    if case == RECORDED:
+    if case in {SAMPLED_OUT, RECORDED}:
         memories["by hand"] = new_memory(copy_of(mem0.Memory), copies=True)
-        write_by_hand(memories["by hand"])
+        operations_by_hand.write(memories["by hand"])
     memories["instrumented"] = new_memory(mem0.Memory, copies=False)
     instrument(case)
 
@@ -240,6 +143,12 @@ def measure(case: str) -> dict[str, dict[str, float]]:
         "search": (lambda memory: memory.search("tea", filters={"user_id": "alice"}), 5),
         "add": (lambda memory: memory.add(f"Number {next(texts)}.", user_id="bob"), 2),
     }
+    if case == RECORDED:
+        for call, _ in calls.values():
+            by_hand, ours = (
+                exported(functools.partial(call, memories[each])) for each in ("by hand", "instrumented")
+            )
+            assert by_hand == ours != [], f"not the same spans:\n{by_hand}\n{ours}"
     return {name: dict(one_call(memories, name, *call)) for name, call in calls.items()}
 
 
@@ -247,11 +156,6 @@ def one_call(
     memories: dict[str, Any], call_name: str, call: Callable[[Any], Any], number: int
 ) -> Iterator[tuple[str, float]]:
     """Yield what a call takes on the bare memory, and the median of what each other adds to it."""
-    if "by hand" in memories:
-        by_hand, ours = (
-            exported(functools.partial(call, memories[each])) for each in ("by hand", "instrumented")
-        )
-        assert by_hand == ours != [], f"not the same spans:\n{by_hand}\n{ours}"
     took: dict[str, list[float]] = {name: [] for name in memories}
     for _ in range(ROUNDS):
         for name, memory in memories.items():
@@ -299,12 +203,16 @@ def main() -> None:
     for case in (*CASES, OPENLIT) if arguments.openlit else CASES:
         found[case] = in_a_process(case, arguments.openlit if case == OPENLIT else sys.executable)
         row(case, found[case], "instrumented")
-    row("the same spans and measurements by hand", found[RECORDED], "by hand")
+    for case in (SAMPLED_OUT, RECORDED):
+        row(f"{case}: the same by hand", found[case], "by hand")
     for call in ("search", "add"):
-        bare, added = (found[SAMPLED_OUT][call][name] for name in ("bare", "instrumented"))
-        ours, by_hand = (found[RECORDED][call][name] for name in ("instrumented", "by hand"))
-        print(f"\n`{call}`, {bare:.0f} µs bare. Sampled out: {added / bare:+.1%}.", end=" ")
-        print(f"Recorded: {ours / by_hand:.2f} of what the same adds by hand.")
+        off, on = found[SAMPLED_OUT][call], found[RECORDED][call]
+        print(
+            f"\n`{call}`, {off['bare']:.0f} µs bare. Sampled out: {off['instrumented'] / off['bare']:+.1%}",
+            end="",
+        )
+        print(f" (by hand {off['by hand'] / off['bare']:+.1%}). Recorded:", end=" ")
+        print(f"{on['instrumented'] / on['by hand']:.2f} of what the same adds by hand.")
 
 
 def row(name: str, found: dict[str, dict[str, float]], which: str) -> None:

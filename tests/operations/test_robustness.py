@@ -6,13 +6,14 @@ import gc
 import logging
 import weakref
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import NoOpTracerProvider
 
 from mem0_telemetry import _guard, operations
@@ -215,6 +216,28 @@ def test_a_sampled_out_operation(application: Application, memory: mem0.Memory) 
     memory.add("I like tea.", user_id="alice")
     assert (application.spans(), seen) == ([], [])
     assert [point.count for point in application.durations()] == [1]
+
+
+def test_a_sampled_out_operation_asks_the_sampler_once(application: Application, memory: mem0.Memory) -> None:
+    """Where an operation's span does not record its phases begin no spans, and what is below is not sampled."""
+    sampler = application.tracer_provider.sampler = mock.Mock(wraps=ALWAYS_ON)
+    application.instrument()
+    memory.add("I like tea.", user_id="alice")
+    assert len(application.spans()) == sampler.should_sample.call_count > 1
+    sampler.should_sample.side_effect = ALWAYS_OFF.should_sample
+    sampler.reset_mock()
+    seen: list[trace.SpanContext] = []
+    embed = memory.embedding_model.embed
+
+    def seeing(*arguments: Any) -> Any:
+        seen.append(trace.get_current_span().get_span_context())
+        return embed(*arguments)
+
+    memory.embedding_model.embed = seeing
+    memory.search("tea", filters=ALICE)
+    assert sampler.should_sample.call_count == 1
+    assert [(context.is_valid, context.trace_flags.sampled) for context in seen] == [(True, False)]
+    assert application.spans() == []
 
 
 def test_the_applications_own_span_is_the_parent(instrumented: Application, memory: mem0.Memory) -> None:
