@@ -79,6 +79,8 @@ _DROPPED: Final[Mapping[str, Callable[[Any], Mapping[str, int]]]] = {
 
 
 def _build_posthog(config: DestinationConfig) -> LogRecordExporter:
+    from opentelemetry.metrics import NoOpMeterProvider  # noqa: PLC0415  # on the sender's thread
+
     from opentelemetry.exporter.posthog import PostHogLogExporter  # noqa: PLC0415  # on the sender's thread
 
     return PostHogLogExporter(
@@ -86,6 +88,7 @@ def _build_posthog(config: DestinationConfig) -> LogRecordExporter:
         host=config.endpoint,
         timeout=_TIMEOUT,
         filter="all",
+        meter_provider=NoOpMeterProvider(),
         retry=False,  # one export is one attempt: the sender retries, as it holds the batch on disk
         **posthog_mapping(),
     )

@@ -24,15 +24,18 @@ from opentelemetry.exporter.posthog import _exceptions
 from opentelemetry.exporter.posthog._config import resolve
 from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._mapper import Mapper
+from opentelemetry.exporter.posthog._metrics import metrics_for
 from opentelemetry.exporter.posthog._notice import logger
 from opentelemetry.exporter.posthog._refusals import warn_of_silence
 from opentelemetry.exporter.posthog._settings import flag, mapping_options, number, text, warn_of_unknown
+from opentelemetry.exporter.posthog._sources import log_source
 from opentelemetry.exporter.posthog._stats import ExporterStats, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import requests
+    from opentelemetry.metrics import MeterProvider
 
     from opentelemetry.exporter.posthog._sender import Sender
     from opentelemetry.exporter.posthog._sources import Source
@@ -78,6 +81,8 @@ class PostHogExporter(Generic[Record]):
         before_send: sees each finished event as a dictionary, and returns it, maybe changed, or None to drop it.
         retry: repeat within the timeout what could succeed. False for pipelines that do so themselves: one
             export is one attempt, and FAILURE means later.
+        meter_provider: whose metrics the exporter's own are (`otel.sdk.exporter.*`), where
+            `OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED` is `true`; else the global provider's.
         **unknown: settings of a configuration file that this release does not know; they are warned of.
     """
 
@@ -116,6 +121,7 @@ class PostHogExporter(Generic[Record]):
         filter: Callable[[Record], object] | str | None = None,  # noqa: A002  # what it is
         before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
         retry: bool | None = None,
+        meter_provider: MeterProvider | None = None,
         **unknown: object,
     ) -> None:
         given = dict(locals())
@@ -124,6 +130,7 @@ class PostHogExporter(Generic[Record]):
         )
         self._session = session
         self._retry = flag("retry", retry)
+        self._meter_provider = meter_provider
         self._keep = self._filter_of(filter)
         self._options = mapping_options(given)
         warn_of_unknown(unknown)
@@ -182,6 +189,8 @@ class PostHogExporter(Generic[Record]):
         suppressed = set_value(_SUPPRESS_INSTRUMENTATION_KEY, True, get_current())
         token = attach(set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, suppressed))
         began = time.monotonic()
+        if self._metrics:
+            self._metrics.begin(len(records))
         try:
             done = self._send(records)
             outcome = f"failed: {self.failure}" if self.failure else "done"
@@ -195,6 +204,8 @@ class PostHogExporter(Generic[Record]):
             return False
         finally:
             detach(token)
+            if self._metrics:
+                self._metrics.end(len(records), time.monotonic() - began, self.failure)
 
     def _send(self, records: Sequence[Record]) -> bool:
         mapped = self._mapper.map(records)
@@ -236,7 +247,9 @@ class PostHogExporter(Generic[Record]):
     def _begin(self) -> None:
         """Set what belongs to this process alone."""
         self.retry_after, self.failure, self.refusal = None, "", ""
-        self._tally = Tally()
+        signal = "log" if self._source_of() is log_source else "span"
+        self._metrics = metrics_for(signal, self._config.host, self._meter_provider)
+        self._tally = Tally(self._metrics)
         self._stopped = threading.Event()
         self._building = threading.RLock()  # re-entrant: a signal handler may emit too
         self._sender = None

@@ -24,8 +24,8 @@ _REMEDIES: Final = {
     401: (
         "refuses the API key",
         (
-            f"check {OTEL_EXPORTER_POSTHOG_API_KEY} (or the argument 'api_key') against the project's settings, "
-            "and the host against its region"
+            f"check {OTEL_EXPORTER_POSTHOG_API_KEY} (or the argument 'api_key') against the project's settings, and "
+            "the host against its region"
         ),
     ),
     403: ("forbids them", f"{_HOST}, and what a proxy or a firewall before it allows"),

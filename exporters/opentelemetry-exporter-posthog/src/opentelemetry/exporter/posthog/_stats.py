@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from opentelemetry.exporter.posthog._metrics import ExporterMetrics
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExporterStats:
@@ -34,9 +36,10 @@ class ExporterStats:
 
 
 class Tally:
-    """Counts. Thread-safe."""
+    """Counts, and tells the metrics, if there are any. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: ExporterMetrics | None = None) -> None:
+        self._metrics = metrics
         self._lock = threading.RLock()  # re-entrant: a signal handler may export too
         self._counts: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
@@ -46,6 +49,8 @@ class Tally:
         """Count events that arrived."""
         with self._lock:
             self._counts["exported"] += events
+        if self._metrics:
+            self._metrics.exported(events)
 
     def retried(self, events: int) -> None:
         """Count events that are sent again."""
@@ -56,11 +61,15 @@ class Tally:
         """Count events that are handed back."""
         with self._lock:
             self._counts["failed"] += events
+        if self._metrics:
+            self._metrics.failed(events)
 
     def dropped(self, reasons: Mapping[str, int]) -> None:
         """Count records that are lost for good."""
         with self._lock:
             self._dropped.update(reasons)
+        if self._metrics:
+            self._metrics.dropped(dict(reasons))
 
     def changed(self, by: Mapping[str, int]) -> None:
         """Count events that lack something of their record."""

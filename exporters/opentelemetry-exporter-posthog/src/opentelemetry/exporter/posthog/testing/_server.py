@@ -67,6 +67,17 @@ class CapturedRequest:
         """
         return json.loads(self.body)
 
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The events, where it is a POST to `/batch/` that PostHog could read."""
+        if self.method != "POST" or self.path.partition("?")[0].rstrip("/").rpartition("/")[2] != "batch":
+            return []
+        try:
+            batch = self.json()["batch"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return []
+        return [event for event in batch if isinstance(event, dict)] if isinstance(batch, list) else []
+
 
 class CaptureServer:
     """Records every request and answers it 200, or as told. Context manager; thread-safe.
@@ -77,9 +88,12 @@ class CaptureServer:
     Args:
         tls: serve HTTPS with this context.
         port: a port of your own; 0 is a free one.
+        keep: keep the requests. False for a server that runs long, and is asked by `next_request` only.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None = None, port: int = 0, keep: bool = True) -> None:
+        self._keep = keep
+        self._unread: deque[CapturedRequest] = deque()
         self._arrived = threading.Condition()
         self._requests: list[CapturedRequest] = []
         self._events: list[dict[str, Any]] = []
@@ -154,14 +168,24 @@ class CaptureServer:
         with self._arrived:
             return self._arrived.wait_for(lambda: len(self._requests) >= n_requests, timeout)
 
+    def next_request(self) -> CapturedRequest:
+        """Wait for the next request that `keep=False` does not keep, and return it."""
+        with self._arrived:
+            while not self._unread:
+                self._arrived.wait(1.0)  # a wait without end cannot be interrupted on Windows
+            return self._unread.popleft()
+
     def _next_answer(self) -> Answer:
         with self._arrived:
             return self._answers.popleft() if self._answers else self._default
 
     def _record(self, request: CapturedRequest) -> None:
         with self._arrived:
-            self._requests.append(request)
-            self._events.extend(_events_of(request))
+            if self._keep:
+                self._requests.append(request)
+                self._events.extend(request.events)
+            else:
+                self._unread.append(request)
             self._arrived.notify_all()
 
 
@@ -264,13 +288,3 @@ def _decompressed(raw_body: bytes, encoding: str) -> bytes:
         except zlib.error:
             return raw_body
     return raw_body
-
-
-def _events_of(request: CapturedRequest) -> list[dict[str, Any]]:
-    if request.method != "POST" or request.path.partition("?")[0].rstrip("/").rpartition("/")[2] != "batch":
-        return []
-    try:
-        batch = request.json()["batch"]
-    except (ValueError, KeyError, TypeError):
-        return []
-    return batch if isinstance(batch, list) else []

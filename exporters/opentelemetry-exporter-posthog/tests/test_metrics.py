@@ -1,0 +1,87 @@
+"""The exporter's metrics about itself, switched as those of the SDK are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter
+from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _points(reader: InMemoryMetricReader) -> dict[tuple[str, str | None], Any]:
+    """Return the points by metric and `error.type`."""
+    data = reader.get_metrics_data()
+    return {
+        (metric.name, point.attributes.get("error.type")): point
+        for resource in (data.resource_metrics if data else [])
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+    }
+
+
+@pytest.mark.parametrize(("exporter", "signal"), [(PostHogLogExporter, "log"), (PostHogSpanExporter, "span")])
+def test_metrics_by_the_conventions(  # noqa: PLR0913, PLR0917  # fixtures
+    server: CaptureServer,
+    monkeypatch: pytest.MonkeyPatch,
+    make_log: Callable[..., Any],
+    make_span: Callable[..., Any],
+    exporter: Any,
+    signal: str,
+) -> None:
+    """Exported with the cause of what was not, in flight, duration; each with component and server."""
+    monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
+    reader = InMemoryMetricReader()
+    meter_provider = MeterProvider([reader], shutdown_on_exit=False)
+    built = exporter(
+        api_key="phc_a", host=server.url, meter_provider=meter_provider, retry=False, filter=_named
+    )
+    make = make_log if signal == "log" else make_span
+    name = "event_name" if signal == "log" else "name"
+    server.answer(Answer(), Answer(status=401), Answer(status=503))
+    built.export([make(), make(), make(**{name: "unwanted"})])
+    built.export([make()])
+    built.export([make()])
+    points = _points(reader)
+    prefix = f"otel.sdk.exporter.{signal}"
+    exported = {
+        error: point.value for (metric, error), point in points.items() if metric == f"{prefix}.exported"
+    }
+    assert exported == {None: 2, "unauthorized": 1, "HTTP 503": 1}
+    assert points[f"{prefix}.inflight", None].value == 0
+    durations = {
+        error: point.count for (metric, error), point in points.items() if metric.endswith("duration")
+    }
+    assert durations == {None: 2, "HTTP 503": 1}
+    attributes = points[f"{prefix}.exported", None].attributes
+    assert attributes["otel.component.type"] == f"posthog_{signal}_exporter"
+    assert attributes["otel.component.name"].startswith(f"posthog_{signal}_exporter/")
+    assert (attributes["server.address"], attributes["server.port"]) == ("127.0.0.1", server.port)
+    meter_provider.shutdown()
+
+
+def _named(record: Any) -> bool:
+    return getattr(record, "name", None) != "unwanted" and (
+        getattr(getattr(record, "log_record", None), "event_name", None) != "unwanted"
+    )
+
+
+@pytest.mark.parametrize("switch", ["false", "1", "", None])
+def test_without_the_switch_there_are_none(
+    server: CaptureServer, monkeypatch: pytest.MonkeyPatch, make_log: Callable[..., Any], switch: str | None
+) -> None:
+    """The SDK's own switch decides, also where a provider is given."""
+    if switch is not None:
+        monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", switch)
+    reader = InMemoryMetricReader()
+    meter_provider = MeterProvider([reader], shutdown_on_exit=False)
+    PostHogLogExporter(api_key="phc_a", host=server.url, meter_provider=meter_provider).export([make_log()])
+    assert _points(reader) == {}
+    meter_provider.shutdown()
