@@ -240,7 +240,6 @@ class Usage:
             finally:
                 if not tried:
                     self._give_up()
-                    self.drop("not_ready")
         return self.pipeline
 
     def _build_once(self) -> None:
@@ -261,6 +260,7 @@ class Usage:
         reason = "the OpenTelemetry SDK cannot be loaded in this process, or not any more (logged at DEBUG)"
         self._consent = consent.Consent(enabled=False, source=_UNAVAILABLE, reason=reason)
         self.off = True
+        self.drop("not_ready")  # counted once, for all events of this process
 
     def _is_admitted(self) -> bool:
         """Whether nobody has to be told first; the run in which somebody is told records nothing."""
