@@ -272,7 +272,6 @@ class Usage:
             finally:
                 if not tried:
                     self._give_up()
-                    self.drop("not_ready")
         return self.pipeline
 
     def _build_once(self) -> None:
@@ -292,6 +291,7 @@ class Usage:
     def _give_up(self) -> None:
         reason = "the OpenTelemetry SDK cannot be loaded in this process, or not any more (logged at DEBUG)"
         self._switch_off(_UNAVAILABLE, reason)
+        self.drop("not_ready")  # counted once, for all events of this process
 
     def _switch_off(self, source: str, reason: str) -> None:
         """Be off from here on, for a reason that no source of consent has."""
