@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import subprocess
 import sys
 from dataclasses import fields
@@ -12,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from processes import clean_environ, posthog_environ
-from terminals import what_is_seen
 
 from mem0_telemetry import _state
 from mem0_telemetry._status import Status
@@ -264,48 +261,6 @@ def test_what_is_not_understood_exits_with_2(tmp_path: Path, arguments: tuple[st
     result = command(tmp_path, *arguments)
     assert result.returncode == 2
     assert "usage: mem0-telemetry" in result.stderr
-
-
-def at_terminal(home: Path, **settings: str) -> str:
-    """Answer what `status` shows at a terminal."""
-    reader, end = pty.openpty()
-    environ = {**clean_environ(home), "TERM": "xterm", **settings}
-    with subprocess.Popen(
-        [sys.executable, "-m", "mem0_telemetry", "status"], env=environ, stdout=end
-    ) as process:
-        os.close(end)
-        seen = what_is_seen(reader)
-        assert process.wait(180) == 0
-    return seen
-
-
-def test_colour_is_for_terminals_that_want_it(tmp_path: Path) -> None:
-    """There is colour at a terminal, and none with `NO_COLOR`, on a dumb one, or in a pipe."""
-    assert "\x1b[" in at_terminal(tmp_path)
-    assert "\x1b[" in at_terminal(tmp_path, NO_COLOR="")
-    assert "\x1b[" not in at_terminal(tmp_path, NO_COLOR="1")
-    assert "\x1b[" not in at_terminal(tmp_path, TERM="dumb")
-    assert "\x1b[" not in output(tmp_path, "status")
-
-
-def test_status_tells_of_the_notice_that_is_due(tmp_path: Path) -> None:
-    """At a terminal it says that the next run only shows the notice, until that was shown."""
-    main, end = pty.openpty()
-    environ = clean_environ(tmp_path)
-    run = [sys.executable, "-m", "mem0_telemetry", "status"]
-    assert (
-        "shows it, and records nothing"
-        in subprocess.run(
-            run, env=environ, stdout=subprocess.PIPE, stderr=end, text=True, check=True, timeout=60
-        ).stdout
-    )
-    _state.update(str(tmp_path / ".mem0"), lambda state: state.but(notice={"version": 1}))
-    shown = subprocess.run(
-        run, env=environ, stdout=subprocess.PIPE, stderr=end, text=True, check=True, timeout=60
-    )
-    os.close(main)
-    os.close(end)
-    assert "notice" not in shown.stdout
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:

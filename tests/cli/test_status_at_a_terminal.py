@@ -1,0 +1,78 @@
+"""`status` at a terminal: colour, and the notice that is due."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from processes import clean_environ
+from terminals import what_is_seen
+
+from mem0_telemetry import _state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def command(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in `home` and answer its result."""
+    return subprocess.run(
+        [sys.executable, "-m", "mem0_telemetry", *arguments],
+        env=clean_environ(home, **settings),
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def output(home: Path, *arguments: str, **settings: str) -> str:
+    """Run the command, which must succeed and be silent on stderr; answer what it prints."""
+    result = command(home, *arguments, **settings)
+    assert (result.returncode, result.stderr) == (0, "")
+    return result.stdout
+
+
+def at_terminal(home: Path, **settings: str) -> str:
+    """Answer what `status` shows at a terminal."""
+    reader, end = pty.openpty()
+    environ = {**clean_environ(home), "TERM": "xterm", **settings}
+    with subprocess.Popen(
+        [sys.executable, "-m", "mem0_telemetry", "status"], env=environ, stdout=end
+    ) as process:
+        os.close(end)
+        seen = what_is_seen(reader)
+        assert process.wait(180) == 0
+    return seen
+
+
+def test_colour_is_for_terminals_that_want_it(tmp_path: Path) -> None:
+    """There is colour at a terminal, and none with `NO_COLOR`, on a dumb one, or in a pipe."""
+    assert "\x1b[" in at_terminal(tmp_path)
+    assert "\x1b[" in at_terminal(tmp_path, NO_COLOR="")
+    assert "\x1b[" not in at_terminal(tmp_path, NO_COLOR="1")
+    assert "\x1b[" not in at_terminal(tmp_path, TERM="dumb")
+    assert "\x1b[" not in output(tmp_path, "status")
+
+
+def test_status_tells_of_the_notice_that_is_due(tmp_path: Path) -> None:
+    """At a terminal it says that the next run only shows the notice, until that was shown."""
+    main, end = pty.openpty()
+    environ = clean_environ(tmp_path)
+    run = [sys.executable, "-m", "mem0_telemetry", "status"]
+    assert (
+        "shows it, and records nothing"
+        in subprocess.run(
+            run, env=environ, stdout=subprocess.PIPE, stderr=end, text=True, check=True, timeout=60
+        ).stdout
+    )
+    _state.update(str(tmp_path / ".mem0"), lambda state: state.but(notice={"version": 1}))
+    shown = subprocess.run(
+        run, env=environ, stdout=subprocess.PIPE, stderr=end, text=True, check=True, timeout=60
+    )
+    os.close(main)
+    os.close(end)
+    assert "notice" not in shown.stdout

@@ -1,0 +1,90 @@
+"""Events that a destination refuses: what the process, the history and the log say of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsPartialSuccess,
+    ExportLogsServiceResponse,
+)
+from processes import posthog_environ, run_python
+
+from mem0_telemetry.delivery import history
+from mem0_telemetry.pipeline import destinations, exporters
+from mem0_telemetry.pipeline.destinations import VENDOR_HOST, DestinationConfig
+from opentelemetry.exporter.posthog.testing import Answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opentelemetry.exporter.posthog.testing import CaptureServer
+
+CAPTURE = """
+import json, mem0_telemetry
+from mem0_telemetry import telemetry
+telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
+"""
+
+REFUSED = f"""
+import logging
+logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+{CAPTURE}
+done = mem0_telemetry.flush(60)
+telemetry.capture_event("mem0.init", object(), {{"sync_type": "async"}})
+done = done and mem0_telemetry.flush(60)
+s = mem0_telemetry.status()
+print(json.dumps([done, s.sent, s.dropped, [d.state for d in s.destinations]]))
+"""
+
+
+@pytest.mark.parametrize("exporter", ["posthog", "otlp"])
+@pytest.mark.parametrize("code", [302, 400, 401, 403, 404])
+def test_refused_is_not_sent(exporter: str, code: int, tmp_path: Path, server: CaptureServer) -> None:
+    """Refused events are counted as dropped, not as sent, and one WARNING names the variables of the destination."""
+    server.answer_always(Answer(status=code))
+    environ = posthog_environ(
+        tmp_path, server.url, MEM0_TELEMETRY_EXPORTER=exporter, MEM0_TELEMETRY_OTLP_ENDPOINT=server.url
+    )
+    result = run_python(REFUSED, environ, listening=False)
+    assert json.loads(result.stdout) == [True, 0, {"refused": 2}, [f"refused (HTTP {code})"]]
+    assert {entry["result"] for entry in history(tmp_path / ".mem0" / "telemetry")} == {"refused"}
+    assert {entry["reason"] for entry in history(tmp_path / ".mem0" / "telemetry")} == {f"HTTP {code}"}
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith(f"WARNING mem0_telemetry Mem0 usage telemetry: {exporter} {server.url}")
+    assert f"refuses events (HTTP {code})" in result.stderr
+    assert f"MEM0_TELEMETRY_{exporter.upper()}_" in result.stderr
+
+
+@pytest.mark.parametrize("rejected", [1, 1_000_000])
+def test_rejected_in_part_is_not_sent(rejected: int, tmp_path: Path, server: CaptureServer) -> None:
+    """What an OTLP backend rejects though it answers 200 is counted as refused; never more than was in the request."""
+    partial = ExportLogsPartialSuccess(rejected_log_records=rejected, error_message="too old")
+    body = ExportLogsServiceResponse(partial_success=partial).SerializeToString()
+    server.answer_always(Answer(body=body, headers={"Content-Type": "application/x-protobuf"}))
+    environ = posthog_environ(
+        tmp_path, server.url, MEM0_TELEMETRY_EXPORTER="otlp", MEM0_TELEMETRY_OTLP_ENDPOINT=server.url
+    )
+    result = run_python(REFUSED, environ, listening=False)
+    state = "refused (partial success: 1 of 1 rejected)"
+    assert json.loads(result.stdout) == [True, 0, {"refused": 2}, [state]]
+    assert result.stderr.count("WARNING") == 1
+
+
+def test_what_is_taken_again_is_no_longer_refused(tmp_path: Path, server: CaptureServer) -> None:
+    """Once a destination takes events again, its state says so; what it refused stays counted."""
+    server.answer(Answer(status=401))
+    result = run_python(REFUSED, posthog_environ(tmp_path, server.url), listening=False)
+    assert json.loads(result.stdout) == [True, 1, {"refused": 1}, ["ok"]]
+
+
+def test_who_chose_nothing_is_not_warned_of_a_refusal(caplog: pytest.LogCaptureFixture) -> None:
+    """At Mem0's own destination, which nobody chose, a refusal is logged at DEBUG; it is in the status all the same."""
+    caplog.set_level(logging.DEBUG, "mem0_telemetry")
+    key = DestinationConfig("posthog", endpoint=VENDOR_HOST, api_key="phc_own")
+    for config in (destinations.resolve({}).configs[0], key):
+        exporters.destination(config).on_refusal("HTTP 418")
+    assert [record.levelname for record in caplog.records] == ["DEBUG", "WARNING"]
