@@ -145,4 +145,4 @@ bench-one-shot: $(VENV)/.ready  ## Short processes at a distance: how many deliv
 
 .PHONY: mutants-switches
 mutants-switches: $(VENV)/.ready .venvs/mutants/.ready  ## Each check between a call and the queue taken out, one at a time: a test notices
-	$(BIN)/python scripts/mutants/run.py --strict switches decisions
+	$(BIN)/python scripts/mutants/run.py --strict decisions switches
