@@ -172,4 +172,4 @@ test-compat-%: .venvs/mem0ai-%/.ready
 	.venvs/mem0ai-$*/bin/python $(PYTEST) $(COMPAT) $(if $(filter 2.%,$*),$(COMPAT_2))
 .PHONY: mutants-switches
 mutants-switches: $(VENV)/.ready .venvs/mutants/.ready  ## Each check between a call and the queue taken out, one at a time: a test notices
-	$(BIN)/python scripts/mutants/run.py --strict switches decisions
+	$(BIN)/python scripts/mutants/run.py --strict decisions switches

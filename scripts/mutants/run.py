@@ -1,7 +1,7 @@
 """Change the code in one place at a time and see whether its own fast tests notice: docs/mutation-testing.md.
 
     .venv/bin/python scripts/mutants/run.py [--sample N] [--seed N] [--again] [GROUP ...]    (`make mutants`)
-    .venv/bin/python scripts/mutants/run.py --strict switches decisions                      (`make mutants-switches`)
+    .venv/bin/python scripts/mutants/run.py --strict decisions switches                      (`make mutants-switches`)
 
 Each mutant is tested by a fork of this process, which has loaded everything but the code under test. What
 the tests start as processes of their own is not mutated. Results are kept in `build/mutants-GROUP.json`.
@@ -47,15 +47,17 @@ PRELOADED = (
     "requests",
     "http.server",
 )
-QUICKLY = ("-x", "-q", "--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+LOADED_WITH_SWITCHES = (
+    "mem0_telemetry.pipeline.pipeline",
+    "mem0_telemetry.policy.notice",
+    "opentelemetry.exporter.posthog.testing",
+)
+"""What `switches` uses and does not mutate. It is the last group: others mutate this."""
+QUICKLY = ("-x", "-q", "--assert=plain", "--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 GROUPS = {
     "consent": (
         ["src/mem0_telemetry/policy/consent.py"],
         ["tests/policy/test_consent.py"],
-    ),
-    "switches": (
-        ["--checks", "src/mem0_telemetry/telemetry.py", "src/mem0_telemetry/_usage.py"],
-        ["tests/test_switches.py"],
     ),
     "decisions": (
         ["--checks", "src/mem0_telemetry/policy/consent.py"],
@@ -102,6 +104,10 @@ GROUPS = {
             for name in ("batch", "spool", "dead_writers", "files", "stores", "parcel", "spool_or_memory")
         ],
     ),
+    "switches": (
+        ["--checks", "src/mem0_telemetry/telemetry.py", "src/mem0_telemetry/_usage.py"],
+        ["tests/test_switches.py"],
+    ),
 }
 
 EQUIVALENT: dict[tuple[str, str, str], str] = {
@@ -136,6 +142,8 @@ def main() -> None:
     rows = []
     for group in arguments.groups or GROUPS:
         files, tests = GROUPS[group]
+        for name in LOADED_WITH_SWITCHES if group == "switches" else ():
+            importlib.import_module(name)
         kept = Path("build") / f"mutants-{group}.json"
         mutants = json.loads(kept.read_text()) if arguments.again else made(files)
         if not arguments.again:
