@@ -19,7 +19,7 @@ QUICK := tests/policy tests/pipeline tests/delivery tests/operations tests/cli/t
 .DEFAULT_GOAL := help
 
 .PHONY: help
-help:  ## List the targets
+help:  ## list the targets
 	@awk -F':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' Makefile
 
 ##@ While you work (times are for two idle cores, after the first run, which makes the environments)
@@ -79,6 +79,10 @@ test-typing: $(VENV)/.ready .venvs/pyright/.ready  ## 1 min: what users' type ch
 
 .PHONY: test-pythons
 test-pythons: $(PYTHONS:%=test-python-%)  ## 3 min: exits, forks, threads, locks, imports and isolation on the other Pythons (PYTHONS=...)
+
+.PHONY: mutants-switches
+mutants-switches: $(VENV)/.ready .venvs/mutants/.ready  ## 2 min: each check of the switches taken out in turn: a test notices
+	$(BIN)/python scripts/mutants/run.py --strict decisions switches
 
 .PHONY: dist
 dist: dist/.built  ## 1 min: wheels and sdists of both distributions, checked, and used in empty environments
@@ -170,6 +174,3 @@ COMPAT_2 := $(addprefix tests/operations/test_,operations.py transparency.py rob
 
 test-compat-%: .venvs/mem0ai-%/.ready
 	.venvs/mem0ai-$*/bin/python $(PYTEST) $(COMPAT) $(if $(filter 2.%,$*),$(COMPAT_2))
-.PHONY: mutants-switches
-mutants-switches: $(VENV)/.ready .venvs/mutants/.ready  ## Each check between a call and the queue taken out, one at a time: a test notices
-	$(BIN)/python scripts/mutants/run.py --strict decisions switches
