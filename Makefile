@@ -45,8 +45,8 @@ docs: $(VENV)/.ready  ## seconds: generate TELEMETRY.md from the registry
 	$(BIN)/mem0-telemetry events --markdown > TELEMETRY.md
 
 .PHONY: demo
-demo: $(VENV)/.ready  ## 1 min: real Mem0 against fake servers, on and off
-	$(BIN)/mem0-telemetry demo
+demo: .venvs/demo/.ready  ## 1 min: real Mem0 against fake servers, on and off
+	@.venvs/demo/bin/mem0-telemetry demo
 
 .PHONY: clean
 clean:  ## seconds: remove what the other targets made
@@ -133,6 +133,11 @@ bench-one-shot: $(VENV)/.ready  ## short processes at a distance: how many deliv
 
 $(VENV)/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constraints.txt requirements/dev.txt
 	$(ENVIRONMENT) $(VENV) $(PYTHON) $(PINNED) -e $(EXPORTER) -e ".[otlp,instruments]" -r requirements/dev.txt
+	@touch $@
+
+# As users install it: no development tools.
+.venvs/demo/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constraints.txt
+	@$(ENVIRONMENT) .venvs/demo $(PYTHON) $(PINNED) -e $(EXPORTER) -e ".[otlp,instruments]"
 	@touch $@
 
 .venvs/ddapm/.ready .venvs/phoenix/.ready .venvs/mutants/.ready: .venvs/%/.ready: requirements/%.txt

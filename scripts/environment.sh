@@ -23,6 +23,7 @@ find_python() {
 python="$(find_python)"
 uv=.venvs/uv/bin/uv
 if ! cmp -s requirements/uv.txt .venvs/uv/installed.txt; then
+    echo "Installing uv, which installs the rest: some seconds."
     "$python" -m venv --clear .venvs/uv
     .venvs/uv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/uv.txt
     cp requirements/uv.txt .venvs/uv/installed.txt
@@ -30,6 +31,7 @@ fi
 export UV_SYSTEM_CERTS=1 UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 [ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"
 [ -z "${PIP_INDEX_URL:-}" ] || export UV_DEFAULT_INDEX="$PIP_INDEX_URL"
+echo "Installing packages into $directory: half a minute, the first time."
 [ -x "$directory/bin/python" ] || "$uv" venv --quiet --no-config --python "$python" "$directory"
 "$uv" pip install --quiet --no-config --python "$directory/bin/python" "$@"
 "$uv" pip check --quiet --no-config --python "$directory/bin/python"

@@ -100,7 +100,8 @@ def _add_looking(commands: _SubParsersAction[ArgumentParser]) -> None:
     for name, help_text in (("markdown", "as TELEMETRY.md"), ("json", "for programs")):
         form.add_argument(f"--{name}", action="store_const", const=name, dest="form", help=help_text)
     _add(commands, "verify", "prove here that off is off and on is no more than said", _verify)
-    _add(commands, "demo", "real Mem0 with stand-ins for PostHog and an OTLP backend", _demo)
+    demo = _add(commands, "demo", "real Mem0 with fake servers, switched on and off", _demo)
+    demo.add_argument("--verbose", action="store_true", help="print an event and a log record in full")
 
 
 def _add_choosing(commands: _SubParsersAction[ArgumentParser]) -> None:
@@ -146,10 +147,10 @@ def _verify() -> int:
     return verify.run()
 
 
-def _demo() -> int:
+def _demo(*, verbose: bool) -> int:
     from mem0_telemetry.cli import demo  # noqa: PLC0415
 
-    return demo.main()
+    return demo.main(verbose=verbose)
 
 
 def _choose(*, choice: str) -> int:

@@ -1,4 +1,4 @@
-"""`mem0-telemetry demo`: real Mem0, stand-ins where PostHog and an OTLP backend would be, and off means off.
+"""`mem0-telemetry demo`: real Mem0 with fake servers, switched on and off.
 
 Everything runs on this machine: no key, no network. The exit status is 0 only where all of it was observed.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 __all__ = ["main"]
 
 
-def main() -> int:
+def main(*, verbose: bool) -> int:
     """Run the demonstration, or say what has to be installed for it: mem0ai and the extra `[otlp]`."""
     from importlib.util import find_spec  # noqa: PLC0415
 
@@ -20,8 +20,8 @@ def main() -> int:
         return failed("demo uses real Mem0, which is not installed: pip install mem0ai")
     if destinations.resolve({MEM0_TELEMETRY_EXPORTER: "otlp"}).problems:
         return failed(
-            "demo sends to an OTLP stand-in too, and the exporters for that are not installed: the extra [otlp]"
+            "demo sends to a fake OTLP backend too, and the exporters for that are not installed: the extra [otlp]"
         )
     from mem0_telemetry.cli.demo.run import run  # noqa: PLC0415  # everything heavy is behind this door
 
-    return run()
+    return run(verbose=verbose)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from mem0_telemetry.cli.console import heading, prose, styled
 from mem0_telemetry.cli.demo.platform_stub import PlatformStub
 from mem0_telemetry.cli.surroundings import inherited
 from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
@@ -59,26 +60,47 @@ OPT_OUTS: Final = (
 )
 
 
-def run() -> int:
-    """Show everything; return 0 only where all of it was observed."""
+def run(*, verbose: bool) -> int:
+    """Run the demonstration and print it; return 0 only where all of it was observed."""
+    steps = len(OPT_OUTS) + 2
+    prose(
+        f"Real Mem0 runs {steps} times, in temporary homes, with fake servers for PostHog, an OTLP backend and "
+        "Mem0's hosted API. Nothing leaves this machine. It takes about half a minute."
+    )
     breaches: list[str] = []
-    print("About half a minute; nothing leaves this machine.", flush=True)
+    examples: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="mem0-telemetry-demo-") as scratch, PlatformStub() as platform:
-        _title("Switched on: real Mem0, stand-ins for PostHog and an OTLP backend")
-        breaches += _show_on(Path(scratch, "on"), platform.url)
-        _title("Switched off: the same session, and nothing of telemetry's is there")
-        for number, opt_out in enumerate(OPT_OUTS):
+        heading("Switched on: what arrives")
+        _step(1, steps, "MEM0_TELEMETRY=true")
+        breaches += _show_on(Path(scratch, "on"), platform.url, examples)
+        heading("Switched off: the same calls, and what telemetry leaves")
+        for number, opt_out in enumerate(OPT_OUTS, 2):
+            _step(number, steps, opt_out.shown)
             breaches += _show_off(Path(scratch, f"off-{number}"), platform.url, opt_out)
-        _title("The application's own traces: an add and a search, usage telemetry off")
+        heading("The application's own traces, while usage telemetry is off")
+        _step(steps, steps, "an add and a search")
         breaches += _show_traces(Path(scratch, "traces"))
     print()
     for breach in breaches:
-        print(f"NOT AS PROMISED: {breach}")
-    print("Some of it was not observed." if breaches else "All of this was observed, not assumed.")
+        prose(styled(f"NOT AS PROMISED: {breach}", "red"))
+    if breaches:
+        prose("Some of it was not observed.")
+    else:
+        prose(styled("All of this was observed, not assumed.", "green"))
+    if not verbose:
+        prose("`mem0-telemetry demo --verbose` prints an event and a log record in full.")
+    for title, example in examples.items() if verbose else ():
+        heading(title)
+        print(json.dumps(example, indent=2, ensure_ascii=False))
     return 1 if breaches else 0
 
 
-def _show_on(directory: Path, platform_url: str) -> list[str]:
+def _step(number: int, of: int, name: str) -> None:
+    """Say what runs now; its result follows on the same line."""
+    print(f"{styled(f'[{number}/{of}]', 'dim')} {name:<39}", end="", flush=True)
+
+
+def _show_on(directory: Path, platform_url: str, examples: dict[str, Any]) -> list[str]:
     with CaptureServer() as server:
         report = _session(directory, platform_url, server.url, {"MEM0_TELEMETRY": "true"})
         events = list(server.events)
@@ -91,17 +113,16 @@ def _show_on(directory: Path, platform_url: str) -> list[str]:
         ]
     breaches = [violation for batch in batches for violation in check_batch(batch)]
     arrived = Counter(event["event"] for event in events)
-    print(f"\nPostHog received {len(events)} events:\n")
-    for name, count in sorted(arrived.items()):
-        print(f"  {name:<22} {count}")
-    search = next((event for event in events if event["event"] == "mem0.search"), None)
-    print(f"\nOne of them, as it arrived:\n\n{_indented(search)}")
-    print(f"\nThe OTLP backend received {len(records)} log records, by their event_name:\n")
     logs = Counter(record["event_name"] for record in records)
-    for name, count in sorted(logs.items()):
-        print(f"  {name:<22} {count}")
-    same = next((record for record in records if record["event_name"] == "mem0.search"), None)
-    print(f"\nThe same one, as a log record:\n\n{_indented(same)}")
+    print(styled(f"PostHog {len(events)} events, OTLP {len(records)}", "green"))
+    names = [f"{name} {count}" for name, count in sorted(arrived.items())]
+    for row in range(0, len(names), 3):
+        print("      " + "".join(f"{name:<24}" for name in names[row : row + 3]).rstrip())
+    for title, name, found in (
+        ("PostHog received", "event", events),
+        ("The OTLP backend received", "event_name", records),
+    ):
+        examples[title] = next((each for each in found if each[name] == "mem0.search"), None)
     if arrived != EXPECTED:
         breaches.append(f"PostHog received {dict(arrived)}, not {dict(EXPECTED)}")
     if sorted(logs.values()) != sorted(arrived.values()):
@@ -118,15 +139,19 @@ def _show_off(directory: Path, platform_url: str, opt_out: OptOut) -> list[str]:
             "requests": len(server.requests),
             "threads": len(report["threads"]),
             "files": len(report["files"]) + report["migrations"],
-            "heavy imports": len(report["heavy"]),
+            "heavy imports": len(report["heavy"]) if opt_out.environ else 0,  # else it was on at first
         }
-    print(f"  {opt_out.shown:<39} " + ", ".join(f"{name} {count}" for name, count in counts.items()))
-    return [f"{opt_out.shown}: {name} {count}" for name, count in counts.items() if count]
+    breaches = [f"{opt_out.shown}: {name} {count}" for name, count in counts.items() if count]
+    counts.pop("heavy imports")
+    line = ", ".join(f"{name} {count}" for name, count in counts.items())
+    print(styled(line, "red" if breaches else "green"))
+    return breaches
 
 
 def _show_traces(directory: Path) -> list[str]:
     tree = _run_module("traces", directory, {"MEM0_TELEMETRY": "False"})
-    print("\n" + "\n".join(f"  {line}" for line in tree.splitlines()))
+    print()
+    print("\n".join(f"      {line}" for line in tree.splitlines()))
     operations = [line.split()[0] for line in tree.splitlines() if line[:1].isalpha()]
     expected = ["upsert_memory", "search_memory"]
     return (
@@ -197,12 +222,3 @@ def _plain(attributes: list[dict[str, Any]]) -> dict[str, Any]:
         return int(content) if kind == "intValue" else content  # JSON has no integers of 64 bits
 
     return {attribute["key"]: value(attribute["value"]) for attribute in attributes}
-
-
-def _indented(found: Mapping[str, Any] | None) -> str:
-    text = json.dumps(found, indent=2, ensure_ascii=False)
-    return "\n".join(f"  {line}" for line in text.splitlines())
-
-
-def _title(text: str) -> None:
-    print(f"\n{text}\n{'=' * len(text)}")
