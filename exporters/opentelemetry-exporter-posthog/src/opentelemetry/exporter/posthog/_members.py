@@ -89,7 +89,7 @@ class MemberEncoder:
             try:
                 return "".join(map(getitem, shape.columns, attributes.values())), shape.names, shape.meant
             except TypeError:  # a tuple that holds something mutable cannot be looked up
-                pass
+                self._forget_tuples(attributes)
         return joined(self.encode_each(attributes), self.meant(attributes))
 
     def encode_each(self, attributes: Mapping[Any, Any], *, most: int = UNLIMITED) -> dict[str, str]:
@@ -185,6 +185,14 @@ class MemberEncoder:
             column = (_Column if known else _Unremembered)(start, self._encoder(key, name, kind))
             self._columns[key, kind] = column
         return column
+
+    def _forget_tuples(self, attributes: Mapping[Any, Any]) -> None:
+        """Look up no more the tuples of attributes that hold something mutable."""
+        for key, value in attributes.items():
+            column = self._columns.get((key, tuple))
+            if isinstance(value, tuple) and isinstance(column, _Column) and not _is_itself(value):
+                self._columns[key, tuple] = column.without_memory(_Unremembered)
+        self._shapes, self._earlier_shapes = {}, {}
 
     def _review(self) -> None:
         """Stop to look for values that are mostly new, such as texts that are unique: that costs, and finds nothing."""
