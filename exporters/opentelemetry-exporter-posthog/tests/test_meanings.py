@@ -155,6 +155,7 @@ def test_named_filters(server: CaptureServer, make_span: MakeSpan, name: str, ex
 
 def test_the_ai_filter_is_that_of_posthogs_processor(make_span: MakeSpan) -> None:
     """What one takes the other leaves: each span goes to one of the two."""
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
     from posthog.ai.otel import is_ai_span
 
     from opentelemetry.exporter.posthog._filters import ai_spans
