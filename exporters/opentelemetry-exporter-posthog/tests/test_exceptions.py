@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import sys
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import posthog
 import pytest
-from opentelemetry.instrumentation.logging.handler import LoggingHandler
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.trace import TracerProvider
@@ -80,9 +80,19 @@ def _compared(exceptions: list[dict[str, Any]]) -> list[Any]:
     ]
 
 
+_as_today = pytest.mark.skipif(
+    not hasattr(importlib.import_module("posthog.exception_utils"), "_exceptions_from_error"),
+    reason="older releases of posthog-python list the causes first",
+)
+
+
 @pytest.fixture
 def logger(server: CaptureServer) -> Iterator[logging.Logger]:
     """Give a logger of `logging` whose records go to the server."""
+    try:
+        from opentelemetry.instrumentation.logging.handler import LoggingHandler
+    except ImportError:  # the oldest releases: it was the SDK's
+        from opentelemetry.sdk._logs import LoggingHandler  # type: ignore[assignment]
     provider = LoggerProvider(shutdown_on_exit=False)
     exporter = PostHogLogExporter(api_key="phc_test", host=server.url, exceptions=True)
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
@@ -94,6 +104,7 @@ def logger(server: CaptureServer) -> Iterator[logging.Logger]:
     provider.shutdown()
 
 
+@_as_today
 @pytest.mark.parametrize("kind", ["cause", "context", "empty"])
 def test_a_logged_exception_equals_that_of_posthogs_client(
     server: CaptureServer, logger: logging.Logger, kind: str
@@ -114,6 +125,7 @@ def test_a_logged_exception_equals_that_of_posthogs_client(
     assert check_batch(server.requests[0].body) == []
 
 
+@_as_today
 def test_an_exception_of_a_failed_span(server: CaptureServer) -> None:
     """A span that ends in an error sends its event, and one for each exception that it recorded."""
     provider = TracerProvider(shutdown_on_exit=False)
@@ -234,6 +246,7 @@ def test_levels(make_log: Callable[..., Any], severity: int | None, level: str) 
     assert json.loads(event)["properties"]["$exception_list"][0]["type"] == "Exception"
 
 
+@_as_today
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups are of Python 3.11")
 def test_exception_groups_equal_those_of_posthogs_client(server: CaptureServer) -> None:
     """The members of a group, also of a nested one, are listed after it, each with its own calls."""

@@ -123,3 +123,88 @@ def test_spans(server: CaptureServer, make_span: Callable[..., ReadableSpan]) ->
     exporter = PostHogSpanExporter(api_key="phc_golden", host=server.url, trace_context=True, filter="all")
     exporter.export(spans)
     _compare(server.requests[0].body, "spans.json")
+
+
+_SESSION = "0198f3c1-7b52-7c3e-9c51-2f6f0f6f5d3b"
+_TRACEBACK = """Traceback (most recent call last):
+  File "/srv/shop/cart.py", line 7, in total
+    return sum(prices[sku] for sku in cart)
+           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "/srv/shop/cart.py", line 7, in <genexpr>
+    return sum(prices[sku] for sku in cart)
+               ~~~~~~^^^^^
+KeyError: 'sku-17'
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/srv/shop/orders.py", line 21, in place
+    order.total = total(cart)
+                  ^^^^^^^^^^^
+  File "/srv/venv/lib/python3.11/site-packages/pricing/api.py", line 3, in total
+    raise OrderError("no price") from error
+shop.orders.OrderError: no price
+"""
+
+
+def test_whose(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]) -> None:
+    """Whose event it is, byte for byte: record, span, baggage, resource, session, trace."""
+    from opentelemetry.sdk.trace import TracerProvider
+
+    from opentelemetry import baggage, trace
+
+    span = (
+        TracerProvider(shutdown_on_exit=False)
+        .get_tracer("a")
+        .start_span("s", attributes={"user.id": "of-span"})
+    )
+    of_span = trace.set_span_in_context(span)
+    of_baggage = baggage.set_baggage("user.id", "of-baggage")
+    records = [
+        make_log({"user.id": "of-record"}, context=of_span),
+        make_log({"user.id": "anonymous"}, context=of_span),
+        make_log(context=of_baggage),
+        make_log(resource={"user.id": ["of-resource"]}),
+        make_log({"session.id": _SESSION}, trace_id=0xABC, span_id=1),
+        make_log(trace_id=0xABC, span_id=1),
+    ]
+    exporter = PostHogLogExporter(
+        api_key="phc_golden", host=server.url, baggage_keys=("user.id",), person_profiles=True
+    )
+    exporter.export(records)
+    _compare(server.requests[0].body, "whose.json")
+
+
+def test_meanings(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]) -> None:
+    """Sessions, groups and persons, byte for byte."""
+    attributes = {
+        "user.id": "u1",
+        "session.id": _SESSION,
+        "tenant.id": "acme",
+        "posthog.group.team": "red",
+        "posthog.set.plan": "pro",
+        "posthog.set_once.first_order": "2026-01-01",
+    }
+    exporter = PostHogLogExporter(
+        api_key="phc_golden", host=server.url, group_attributes={"company": "tenant.id"}, person_profiles=True
+    )
+    exporter.export([make_log(attributes, resource=_RESOURCE), make_log({"session.id": "cookie-17"})])
+    _compare(
+        re.sub(rb'"distinct_id":"[0-9a-f-]{36}"', b'"distinct_id":"<MADE UP>"', server.requests[0].body),
+        "meanings.json",
+    )
+
+
+def test_exceptions(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]) -> None:
+    """A chained exception, byte for byte."""
+    attributes = {
+        "user.id": "u1",
+        "exception.type": "OrderError",
+        "exception.message": "no price",
+        "exception.stacktrace": _TRACEBACK,
+    }
+    exporter = PostHogLogExporter(api_key="phc_golden", host=server.url, exceptions=True)
+    exporter.export(
+        [make_log(attributes, event_name=None, body="it failed", severity_number=17, resource=_RESOURCE)]
+    )
+    _compare(server.requests[0].body, "exceptions.json")

@@ -155,6 +155,7 @@ def test_named_filters(server: CaptureServer, make_span: MakeSpan, name: str, ex
 
 def test_the_ai_filter_is_that_of_posthogs_processor(make_span: MakeSpan) -> None:
     """What one takes the other leaves: each span goes to one of the two."""
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
     from posthog.ai.otel import is_ai_span
 
     from opentelemetry.exporter.posthog._filters import ai_spans
@@ -293,3 +294,30 @@ def test_a_cut_value_is_marked_and_counted(server: CaptureServer) -> None:
     assert [event["properties"].get("posthog.cut") for event in server.events] == [None, True]
     assert exporter.stats.changed == {"cut": 1}
     assert exporter.stats.exported == 2
+
+
+def test_structures_that_share_their_parts_end(make_log: MakeLog) -> None:
+    """A small structure that would be endless when written out is cut, with and without URLs in it."""
+    shared: list[Any] = ["https://hunter2@example.com/?hunter2"]
+    for _ in range(40):
+        shared = [shared, shared]
+    around: list[Any] = []
+    around += [around, around, "https://hunter2@example.com/?hunter2"]
+    for value in (shared, around):
+        mapped = log_events([make_log({"a": value}), make_log({"a": value, "text": "x" * 2_000_000})])
+        assert len(mapped.events) == 2
+        assert b"hunter2" not in b"".join(mapped.events)
+
+
+class _Link:
+    """A URL as an object, as HTTP clients have them."""
+
+    def __str__(self) -> str:
+        return "https://hunter2@example.com/a?hunter2"
+
+
+def test_urls_that_are_objects_are_cleaned(make_log: MakeLog) -> None:
+    """What becomes a URL as text is cleaned as one, as an attribute, within one, and as the body."""
+    event = _event(make_log({"a": _Link(), "b": {"c": [_Link()]}, "url.full": _Link()}, body=_Link()))
+    assert "hunter2" not in json.dumps(event)
+    assert event["properties"]["a"] == "https://example.com/a"

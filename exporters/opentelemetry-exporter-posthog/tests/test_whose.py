@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
 _SESSION = "0198f3c1-7b52-7c3e-9c51-2f6f0f6f5d3b"
+_COPIES = tuple(map(int, version("opentelemetry-sdk").split(".")[:2])) >= (1, 44)
+"""Whether the batch processor copies a record; before, an object that is emitted again is one event while it waits."""
 _PROCESSORS = [BatchLogRecordProcessor, SimpleLogRecordProcessor]
 
 
@@ -45,6 +48,7 @@ class Service:
             PostHogContextProcessor(**{name: value for name, value in options.items() if name in known})
         )
         self._provider.add_log_record_processor(processor(self._exporter))
+        self.is_simple = processor is SimpleLogRecordProcessor
         self.logger: Logger = self._provider.get_logger("shop")
         self.tracer = TracerProvider(shutdown_on_exit=False).get_tracer("shop")
 
@@ -134,7 +138,7 @@ def test_the_processor_gives_each_record_an_id(serve: Callable[..., Service]) ->
         service.logger.emit(record)
     uuids = [event["uuid"] for event in service.events()]
     assert uuids[0] == own
-    assert len(set(uuids)) == 7
+    assert len(set(uuids)) == (7 if _COPIES or service.is_simple else 5)
 
 
 def test_an_object_that_is_emitted_again_is_of_its_new_span(serve: Callable[..., Service]) -> None:

@@ -74,15 +74,6 @@ class Inherited(NamedTuple):
     """The same, of events that make no person."""
 
 
-class Whose(NamedTuple):
-    """Whose event it is."""
-
-    distinct_id: str
-    """As JSON."""
-    key: str
-    """The attribute that says so; empty where the id is made up."""
-
-
 class EventBuilder:
     """Builds events. Thread-safe.
 
@@ -92,6 +83,8 @@ class EventBuilder:
 
     def __init__(self, options: MappingOptions) -> None:
         self._options = options
+        self._person_profiles = options.person_profiles
+        self._adds = bool(options.group_attributes or options.trace_context)
         self._event_names = dict(options.event_names)
         self._encoder = MemberEncoder(options)
         self._distinct_id_attributes = tuple(dict.fromkeys((*options.distinct_id_attributes, DISTINCT_ID)))
@@ -145,26 +138,26 @@ class EventBuilder:
         """
         attributes = source.attributes
         name = _EXCEPTION if exception else self._name_of(source.name)
-        whose = self._whose(source, inherited.values)
-        hidden = self._fields.get(whose.key, "")
+        distinct_id, identified_by = self._distinct_id(source, inherited.values)
+        hidden = self._fields.get(identified_by, "")
         if hidden:
-            attributes.pop(whose.key, None)
+            attributes.pop(identified_by, None)
         uid = attributes.get(_UID)
         if isinstance(uid, str) and is_uuid(uid) and _UID in self._fields:
             del attributes[_UID]
         timestamp = timestamp_of(source.times)
         when = f',"timestamp":"{timestamp}"' if timestamp else ""
-        constants, properties = self._properties(source, inherited, whose, changes, exception)
+        constants, properties = self._properties(source, inherited, identified_by, changes, exception)
         if uid is not None and uid != "":
             uuid = uuid_of(uid if isinstance(uid, str) else to_json(uid))
         elif source.is_unique:
             uuid = derived_uuid(source.origin)
         else:
-            who = whose.distinct_id if whose.key else ""
+            who = distinct_id if identified_by else ""
             content = f"{name}{who}{when}{source.origin}{properties}"
             uuid = self._ordinals.uuid_of(source.record, derived_uuid(content))
         event = (
-            f'{{"event":{name},"distinct_id":{whose.distinct_id},"uuid":"{uuid}"{when},'
+            f'{{"event":{name},"distinct_id":{distinct_id},"uuid":"{uuid}"{when},'
             f'"properties":{{{constants}{properties}'
         )
         return f"{event[:-1]}}}}}".encode()
@@ -195,25 +188,25 @@ class EventBuilder:
             raise NotAnEvent("bare_exception")
         return encoded
 
-    def _whose(self, source: Source, inherited: dict[Any, Any]) -> Whose:
-        """Return whose event it is: as the record says, its resource, else made up."""
+    def _distinct_id(self, source: Source, inherited: dict[Any, Any]) -> tuple[str, str]:
+        """Return whose event it is, as JSON, and the attribute that says so (empty: the id is made up)."""
         for values in (source.attributes, inherited):
             for key in self._distinct_id_attributes:
                 value = values.get(key)
                 if value is not None and (distinct_id := _encode_distinct_id(value)):
-                    return Whose(distinct_id, key)
+                    return distinct_id, key
         session = source.attributes.get(SESSION_ID) if self._options.conventions else None
         if session is not None and (text := text_of(session)):
-            return Whose(encode(derived_uuid(f"session/{text}")), "")
+            return f'"{derived_uuid(f"session/{text}")}"', ""
         if source.trace_id:
-            return Whose(f'"{derived_uuid(f"trace/{source.trace_id:032x}")}"', "")
-        return Whose(self._fallback_distinct_id, "")
+            return f'"{derived_uuid(f"trace/{source.trace_id:032x}")}"', ""
+        return self._fallback_distinct_id, ""
 
     def _properties(
         self,
         source: Source,
         inherited: Inherited,
-        whose: Whose,
+        identified_by: str,
         changes: Counter[str],
         exception: dict[str, Any] | None,
     ) -> tuple[str, str]:
@@ -223,10 +216,12 @@ class EventBuilder:
             NotAnEvent: they fit in no way.
         """
         attributes = {**source.extras, **source.attributes} if source.extras else source.attributes
-        personless = not whose.key or not self._options.person_profiles
+        personless = not (identified_by and self._person_profiles)
         own, names, meant = self._encoder.encode(attributes)
-        added = self._added(source, inherited, {key: attributes[key] for key in meant})
-        if personless and (not names.isdisjoint(OF_PERSONS) or not added.keys().isdisjoint(OF_PERSONS)):
+        added: dict[str, Any] = {}
+        if self._adds or meant or inherited.meant:
+            added = self._added(source, inherited, {key: attributes[key] for key in meant})
+        if personless and not (names.isdisjoint(OF_PERSONS) and added.keys().isdisjoint(OF_PERSONS)):
             changes["person_properties"] += 1
             added = {name: value for name, value in added.items() if name not in OF_PERSONS}
             own, names, _ = joined(self._encode_each(attributes, OF_PERSONS))
@@ -241,7 +236,7 @@ class EventBuilder:
                 more = {name: value for name, value in added.items() if name not in names}
                 own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())
                 names = names.union(more)
-            properties = inherited.block.without(self._fields.get(whose.key, "")).beside(names) + own
+            properties = inherited.block.without(self._fields.get(identified_by, "")).beside(names) + own
             if len(properties) <= _SURELY_FITS or _fits(properties):
                 if most != UNLIMITED:
                     changes["cut"] += 1
@@ -250,14 +245,9 @@ class EventBuilder:
 
     def _added(self, source: Source, inherited: Inherited, meant: dict[str, Any]) -> dict[str, Any]:
         """Return the properties that attributes with a meaning make."""
-        options = self._options
-        if not (meant or inherited.meant or options.group_attributes or options.trace_context):
+        if not self._options.conventions:
             return {}
-        return (
-            properties_of({**inherited.meant, **meant}, source, inherited.values, options)
-            if options.conventions
-            else {}
-        )
+        return properties_of({**inherited.meant, **meant}, source, inherited.values, self._options)
 
     def _encode_each(
         self, attributes: dict[Any, Any], without: Collection[str], most: int = UNLIMITED

@@ -7,7 +7,6 @@ import os
 import re
 import threading
 import uuid
-from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -140,20 +139,19 @@ class Ordinals:
 
     def uuid_of(self, record: object, content: str) -> str:
         """Return the uuid of `record`, whose content makes the uuid `content`."""
-        ordinal = getattr(record, "__dict__", {}).get(_ORDINAL)
+        try:
+            kept: dict[str, int] = record.__dict__
+        except AttributeError:  # a record without is another one each time
+            kept = {}
+        ordinal = kept.get(_ORDINAL)
         if ordinal is None:
-            ordinal = self._next(content)
-            with suppress(AttributeError, TypeError):  # a record that takes no attribute is new each time
-                object.__setattr__(record, _ORDINAL, ordinal)
+            with self._lock:
+                counts = self._counts
+                ordinal = (counts.get(content) or self._earlier.get(content, 0)) + 1
+                counts[content] = kept[_ORDINAL] = ordinal
+                if len(counts) >= _REMEMBERED_CONTENTS:
+                    self._earlier, self._counts = counts, {}
         return content if ordinal == 1 else derived_uuid(f"{content}/{ordinal}")
-
-    def _next(self, content: str) -> int:
-        with self._lock:
-            if len(self._counts) >= _REMEMBERED_CONTENTS:
-                self._earlier, self._counts = self._counts, {}
-            ordinal = (self._counts.get(content) or self._earlier.get(content, 0)) + 1
-            self._counts[content] = ordinal
-            return ordinal
 
 
 def timestamp_of(candidates: Iterable[object]) -> str | None:

@@ -8,6 +8,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from json.encoder import encode_basestring  # the C function, where there is one
 from typing import Any, Final
 
 UNLIMITED: Final = sys.maxsize
@@ -48,11 +49,53 @@ def encoder_of(kind: type) -> Callable[[Any], str]:
 
 
 def _encode_cleaned(value: object) -> str:
+    if isinstance(value, (dict, list, tuple)) and _is_plain(value, _MAX_DEPTH, [_MAX_NODES]):
+        try:
+            text = encode(value)
+        except ValueError:  # a number that is not finite
+            return encode(clean(value))
+        if (text.isascii() or not _UNSTORABLE.search(text)) and "\\u0000" not in text:
+            return text
     return encode(clean(value))
 
 
+def _is_plain(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: int, nodes_left: list[int]) -> bool:
+    """Whether a container, down to `depth`, is made of what JSON knows, so that the encoder need not be helped."""
+    kind = type(value)
+    if kind not in _CONTAINERS:
+        return False
+    nodes_left[0] -= len(value)  # a structure that shares its parts is as large as without sharing
+    if nodes_left[0] < 0:
+        return False
+    if kind is dict:
+        if not all(type(key) is str for key in value):
+            return False
+        value = value.values()  # type: ignore[union-attr,assignment]  # of a dictionary
+    for item in value:
+        kind = type(item)
+        if kind in _LEAVES:
+            continue
+        if kind is int:
+            if not _MIN_INT <= item <= _MAX_INT:
+                return False
+        elif depth == 1 or not _is_plain(item, depth - 1, nodes_left):
+            return False
+    return True
+
+
+_LONG: Final = 200
+"""From so many characters on it is quicker to look first whether any has to be escaped."""
+_ESCAPED: Final = bytes(range(32)) + b'"\\'
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+_LEAVES: Final = frozenset({str, float, bool, type(None)})
+
+
 def _encode_text(value: str) -> str:
-    return encode(clean_text(value))
+    if value.isascii() and "\0" not in value:
+        if len(value) > _LONG and len(value.encode().translate(None, _ESCAPED)) == len(value):
+            return f'"{value}"'
+        return encode_basestring(value)
+    return encode_basestring(clean_text(value))
 
 
 def _encode_float(value: float) -> str:

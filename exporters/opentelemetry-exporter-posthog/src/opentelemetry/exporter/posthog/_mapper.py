@@ -69,13 +69,17 @@ class Mapper(Generic[_Record]):
         changed: Counter[str] = Counter()
         shared = _Shared(self._builder)
         count = 0
+        keep, source_of, options, build = self._keep, self._source_of, self._options, self._builder.build
+        is_plain = not (options.exceptions or options.events or options.before_send)
         for record in records:
             count += 1
             try:
-                if self._keep is not None:
-                    _ask(self._keep, record)
-                source = self._source_of(record, self._options)
-                if self._options.exceptions:
+                if keep is not None:
+                    _ask(keep, record)
+                source = source_of(record, options)
+                if is_plain:
+                    events.append(build(source, shared.of(source), changed))
+                elif options.exceptions:
                     self._with_exceptions(source, shared.of(source), events, changed)
                 else:
                     self._add(source, shared.of(source), events, changed)

@@ -6,6 +6,7 @@ of keys (their shape) is worked out once, and of each key the first few values a
 
 from __future__ import annotations
 
+from json.encoder import encode_basestring
 from operator import getitem
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -44,20 +45,17 @@ OF_PERSONS: Final = frozenset({"$set", "$set_once"})
 _MAX_SHAPES: Final = 1024
 _MAX_COLUMNS: Final = 8192
 _MAX_KEYS: Final = 128
+_PERIOD: Final = 2048
+"""Records after which it is looked at what the memory is good for."""
 _MAX_VALUES: Final = 64
 _MAX_LENGTH: Final = 256
 _REMEMBERED_TYPES: Final = frozenset({str, bool, int, float, tuple, type(None)})
 """One column a type, because 1 == True == 1.0; all other types can change, or are rare."""
 
 
-class Members(NamedTuple):
-    """Members of an object."""
-
-    text: str
-    """`"name":value,` one after the other; who closes the object cuts the last comma."""
-    names: frozenset[str]
-    meant: tuple[str, ...] = ()
-    """Keys of attributes that are none of the members, because they have a meaning of their own."""
+Members = tuple[str, frozenset[str], tuple[str, ...]]
+"""Members of an object: `"name":value,` one after the other (who closes the object cuts the last comma), the names
+in it, and the keys of attributes that are none of them, because they have a meaning of their own."""
 
 
 class MemberEncoder:
@@ -75,9 +73,13 @@ class MemberEncoder:
         self._shapes: dict[tuple[tuple[Any, ...], tuple[type, ...]], _Shape | None] = {}
         self._earlier_shapes: dict[tuple[tuple[Any, ...], tuple[type, ...]], _Shape | None] = {}
         self._columns: dict[tuple[str, type], _Column | _Unremembered] = {}
+        self._encoded = 0
 
     def encode(self, attributes: Mapping[Any, Any]) -> Members:
         """Encode `attributes`, in their order; of two with one name the later counts."""
+        self._encoded += 1
+        if self._encoded > _PERIOD:
+            self._review()
         key = tuple(attributes), tuple(map(type, attributes.values()))
         try:
             shape = self._shapes[key]
@@ -85,11 +87,9 @@ class MemberEncoder:
             shape = self._learn(key)
         if shape is not None:
             try:
-                return Members(
-                    "".join(map(getitem, shape.columns, attributes.values())), shape.names, shape.meant
-                )
+                return "".join(map(getitem, shape.columns, attributes.values())), shape.names, shape.meant
             except TypeError:  # a tuple that holds something mutable cannot be looked up
-                pass
+                self._forget_tuples(attributes)
         return joined(self.encode_each(attributes), self.meant(attributes))
 
     def encode_each(self, attributes: Mapping[Any, Any], *, most: int = UNLIMITED) -> dict[str, str]:
@@ -140,15 +140,18 @@ class MemberEncoder:
         if is_url(name) or is_url(str(key)):
             return lambda value: to_json(self._cleaned(key, name, value))
         if kind is str:
-            return lambda value: plain(clean_url(value) if "://" in value else value)
-        return lambda value: text if "://" not in (text := plain(value)) else to_json(clean_urls(value))
+            # One character is found many times faster than three.
+            return lambda value: plain(clean_url(value) if ":" in value and "://" in value else value)
+        return lambda value: (
+            text if "://" not in (text := plain(value)) else to_json(clean_urls(clean(value)))
+        )
 
     def _cleaned(self, key: object, name: str, value: object) -> object:
         if not self._redact:
             return value
         if isinstance(value, str) and (is_url(name) or is_url(str(key))):
             return clean_relative_url(value)
-        return clean_urls(value)
+        return clean_urls(clean(value))
 
     def _learn(self, key: tuple[tuple[Any, ...], tuple[type, ...]]) -> _Shape | None:
         """Work out and remember a shape; None where its attributes have to be looked at one by one."""
@@ -178,9 +181,29 @@ class MemberEncoder:
                 self._columns.clear()
             name = self.name_of(key)
             known = name and kind in _REMEMBERED_TYPES
-            column = (_Column if known else _Unremembered)(name, self._encoder(key, name, kind))
+            start = f"{encode(name)}:" if name else ""
+            column = (_Column if known else _Unremembered)(start, self._encoder(key, name, kind))
             self._columns[key, kind] = column
         return column
+
+    def _forget_tuples(self, attributes: Mapping[Any, Any]) -> None:
+        """Look up no more the tuples of attributes that hold something mutable."""
+        for key, value in attributes.items():
+            column = self._columns.get((key, tuple))
+            if isinstance(value, tuple) and isinstance(column, _Column) and not _is_itself(value):
+                self._columns[key, tuple] = column.without_memory(_Unremembered)
+        self._shapes, self._earlier_shapes = {}, {}
+
+    def _review(self) -> None:
+        """Stop to look for values that are mostly new, such as texts that are unique: that costs, and finds nothing."""
+        self._encoded = 0
+        for key, column in list(self._columns.items()):
+            if isinstance(column, _Column):
+                if column.misses > _PERIOD // 2:
+                    is_text = key[1] is str and not (is_url(key[0]) or is_url(self.name_of(key[0])))
+                    self._columns[key] = column.without_memory(_Texts if is_text else _Unremembered)
+                    self._shapes, self._earlier_shapes = {}, {}
+                column.misses = 0
 
 
 _WITHOUT_URLS: Final = frozenset({bool, int, float, type(None), bytes})
@@ -195,28 +218,45 @@ class _Unremembered:
 
     __slots__ = ("_encode", "_start")
 
-    def __init__(self, name: str, encode_value: Callable[[Any], str]) -> None:
-        self._start = f"{encode(name)}:" if name else ""
+    def __init__(self, start: str, encode_value: Callable[[Any], str]) -> None:
+        self._start = start
         self._encode = encode_value
 
     def __getitem__(self, value: object) -> str:
         return f"{self._start}{self._encode(value)}," if self._start else ""
 
 
+class _Texts(_Unremembered):
+    """The same for texts that may be URLs at most as a whole: most are short, and nothing is to be done to them."""
+
+    __slots__ = ()
+
+    def __getitem__(self, value: Any) -> str:
+        if len(value) <= _MAX_LENGTH and value.isascii() and "\0" not in value and ":" not in value:
+            return f"{self._start}{encode_basestring(value)}," if self._start else ""
+        return super().__getitem__(value)
+
+
 class _Column(dict[Any, str]):
     """One attribute key with values of one type, and the members they make; the first few are remembered."""
 
-    __slots__ = ("_encode", "_start")
+    __slots__ = ("_encode", "_start", "misses")
 
-    def __init__(self, name: str, encode_value: Callable[[Any], str]) -> None:
-        self._start = f"{encode(name)}:"
+    def __init__(self, start: str, encode_value: Callable[[Any], str]) -> None:
+        self._start = start
         self._encode = encode_value
+        self.misses = 0
 
     def __missing__(self, value: object) -> str:
+        self.misses += 1
         text = f"{self._start}{self._encode(value)},"
         if len(self) < _MAX_VALUES and len(text) <= _MAX_LENGTH and _is_itself(value):
             self[value] = text
         return text
+
+    def without_memory(self, kind: type[_Unremembered]) -> _Unremembered:
+        """Return what encodes the same each time."""
+        return kind(self._start, self._encode)
 
 
 class _Shape(NamedTuple):
@@ -229,7 +269,7 @@ class _Shape(NamedTuple):
 
 def joined(members: Mapping[str, str], meant: tuple[str, ...] = ()) -> Members:
     """Put members together."""
-    return Members("".join(members.values()), frozenset(members), meant)
+    return "".join(members.values()), frozenset(members), meant
 
 
 def _is_itself(value: object) -> bool:

@@ -51,8 +51,7 @@ def log_source(record: ReadableLogRecord, options: MappingOptions) -> Source:
     name, body, attributes = log.event_name, log.body, _copied(log.attributes)
     if not name:  # a record of `logging`, whose `extra` may name an event
         name = next(filter(None, [attributes.pop(key, None) for key in _NAMES]), name)
-    context = getattr(log, "context", None)
-    if context:
+    if context := log.context:
         attributes.update(from_context(attributes, context, options))
     if options.redact and ROUTE in attributes:
         hide_parameters(attributes)
