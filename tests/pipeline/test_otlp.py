@@ -136,6 +136,7 @@ def test_http_sends_the_query(server: CaptureServer) -> None:
         ("application/json", _rejecting(2), {}),
         ("application/x-protobuf", b"x" * 5_000_000, {"answer_too_long": 3}),
     ],
+    ids=("2", "more", "none", "negative", "no protobuf", "json", "too long"),
 )
 def test_http_partial_success(
     content_type: str, body: bytes, dropped: dict[str, int], server: CaptureServer
