@@ -1,8 +1,8 @@
 """One HTTP request: within one deadline, with our own headers only, and nothing else of the application's.
 
 `requests` applies a timeout to each read of a socket, so a server that sends a byte now and then holds a
-request for ever; here connecting, sending and reading share one deadline. Not covered are the operating
-system's name resolution and SOCKS proxies. `mem0-telemetry` sends OTLP by this module too.
+request for ever; here connecting, sending and reading share one deadline. Not covered is the operating
+system's name resolution. `mem0-telemetry` sends OTLP by this module too.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection
 
 if TYPE_CHECKING:
     import socket
@@ -220,7 +219,7 @@ class _SocketOptions:
         return iter(self._options)
 
 
-class _HTTPConnection(HTTPConnection):
+class _Bounded(HTTPConnection):
     """Connects, sends and reads within the deadline."""
 
     response_class = _Response
@@ -241,30 +240,22 @@ class _HTTPConnection(HTTPConnection):
         super().send(data)
 
 
-class _HTTPSConnection(_HTTPConnection, HTTPSConnection):
-    """The same over TLS."""
-
-
-class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
-_POOLS: Final = {"http": _HTTPPool, "https": _HTTPSPool}
+def _bound(manager: Any) -> None:
+    """Let the pools of `manager` (direct, or of an HTTP or SOCKS proxy) make bounded connections."""
+    manager.pool_classes_by_scheme = {
+        scheme: type(
+            "_Pool", (pool,), {"ConnectionCls": type("_Connection", (_Bounded, pool.ConnectionCls), {})}
+        )
+        for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
 
 
 class _Adapter(HTTPAdapter):
-    """Uses the bounded connections, through HTTP proxies too."""
-
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        _bound(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):  # whose connections are made in another way
-            manager.pool_classes_by_scheme = _POOLS
-        return manager
+        if proxy not in self.proxy_manager:
+            _bound(super().proxy_manager_for(proxy, **kwargs))
+        return self.proxy_manager[proxy]
