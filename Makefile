@@ -67,8 +67,10 @@ test-compat: $(RELEASES:%=test-compat-%) .venvs/installed/.ready  ## 3 min: each
 	$(INSTALLED) $(PYTEST) tests/compat
 
 .PHONY: test-exporter-floor
-test-exporter-floor:  ## 1 min: the exporter with the oldest releases that it supports
+test-exporter-floor:  ## 1 min: the exporter, and OTLP, with the oldest releases that they support
 	$(EXPORTER)/tests/floor.sh $(PYTHON)
+	$(ENVIRONMENT) .venvs/exporter-floor $(PYTHON) --editable . "opentelemetry-exporter-otlp==1.39.*"
+	.venvs/exporter-floor/bin/python -m pytest --quiet tests/pipeline/test_otlp.py tests/pipeline/test_otlp_transport.py
 
 .PHONY: test-typing
 test-typing: $(VENV)/.ready .venvs/pyright/.ready  ## 1 min: what users' type checkers see, for each Python

@@ -9,6 +9,7 @@ import pytest
 from processes import clean_environ, run_python
 
 from mem0_telemetry import environment_variables as env
+from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,22 @@ def test_no_output_repeats_a_value(tmp_path: Path, variable: str, value: str) ->
     done = run_python(TELL_ALL, clean_environ(tmp_path, **{**nowhere, variable: value}), listening=False)
     assert variable in done.stdout
     assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_no_output_repeats_a_query(tmp_path: Path, server: CaptureServer) -> None:
+    """A token in the query of an OTLP endpoint is sent there, and is in no log, status, command or file."""
+    server.answer(Answer(status=503))
+    server.answer_always(Answer(status=401))
+    code = f"{TELL_ALL}\nmem0_telemetry.flush(60)\n{TELL_ALL}\ncli.main(['show'])"
+    endpoint = {env.MEM0_TELEMETRY_OTLP_ENDPOINT: f"{server.url}?token={SECRET}"}
+    done = run_python(code, clean_environ(tmp_path, **endpoint), listening=False)
+    assert {request.path for request in server.requests} == {f"/v1/logs?token={SECRET}"}
+    assert "HTTP 401" in done.stdout
+    assert "HTTP 401" in done.stderr
+    paths = list(tmp_path.rglob("*"))
+    files = [path.read_text() for path in paths if path.is_file()]
+    assert any("HTTP 401" in text for text in files)
+    assert "hunter2" not in "".join((done.stdout, done.stderr, *files, *map(str, paths)))
 
 
 def test_an_unusable_rate_is_told(tmp_path: Path) -> None:

@@ -193,7 +193,9 @@ def test_credentials_in_a_host_are_refused_by_name() -> None:
         ("MEM0_TELEMETRY_OTLP_HEADERS", "no-equals"),
         ("MEM0_TELEMETRY_OTLP_HEADERS", "a=b%0Ac"),
         ("MEM0_TELEMETRY_OTLP_HEADERS", "a b=c"),
-        ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com?token=secret"),
+        ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com?token=a secret"),
+        ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com?token=secret#fragment"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "carrier-pigeon"),
     ],
 )
@@ -205,6 +207,61 @@ def test_unusable_otlp_leaves_the_others(variable: str, value: str) -> None:
     assert problem.split()[0] == variable
     assert value not in problem
     assert chosen.reason_for_none is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://example.com?token=secret"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "dns:example.com:4317"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "unix:///run/collector.sock"),
+        ("MEM0_TELEMETRY_OTLP_ENDPOINT", "localhost:4317"),
+        *(("OTEL_EXPORTER_OTLP_HEADERS", f"{name}=value") for name in ("x-bin", "x!y", "x*", ":path")),
+    ],
+)
+def test_what_grpc_cannot_take_is_named(variable: str, value: str) -> None:
+    """What gRPC's address or metadata cannot express is a problem, and is not dropped without a word."""
+    protocol = variable.rpartition("_")[0] + "_PROTOCOL"
+    chosen = resolve({"MEM0_TELEMETRY_EXPORTER": "otlp", protocol: "grpc", variable: value})
+    assert chosen.configs == ()
+    (problem,) = chosen.problems
+    assert problem.split()[0] == variable
+    assert value not in problem
+
+
+@pytest.mark.parametrize(
+    ("environ", "endpoint"),
+    [
+        ({"ENDPOINT": "http://Collector:4317/v1/logs"}, "http://collector:4317"),
+        ({"ENDPOINT": "collector:4317"}, "https://collector:4317"),
+        ({"ENDPOINT": "collector:4317", "INSECURE": "TRUE"}, "http://collector:4317"),
+        ({"ENDPOINT": "collector:4317", "INSECURE": "true", "LOGS_INSECURE": "no"}, "https://collector:4317"),
+        ({"ENDPOINT": "https://collector:4317", "INSECURE": "true"}, "https://collector:4317"),
+        ({"LOGS_ENDPOINT": "[::1]:4317", "LOGS_INSECURE": "true"}, "http://[::1]:4317"),
+    ],
+)
+def test_standard_grpc_address(environ: dict[str, str], endpoint: str) -> None:
+    """Over gRPC a path is ignored, and an address without a scheme uses TLS unless `INSECURE` says otherwise."""
+    standard = {f"OTEL_EXPORTER_OTLP_{name}": value for name, value in environ.items()}
+    config = only(MEM0_TELEMETRY_EXPORTER="otlp", OTEL_EXPORTER_OTLP_PROTOCOL="grpc", **standard)
+    assert (config.endpoint, config.query) == (endpoint, "")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "url"),
+    [
+        ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://a:1/i/?token=S&b=%20", "http://a:1/i/v1/logs?token=S&b=%20"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:1?token=S", "http://a:1/v1/logs?token=S"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "http://a:1/i?token=S?", "http://a:1/i?token=S?"),
+    ],
+)
+def test_a_query_is_sent_and_not_shown(variable: str, value: str, url: str) -> None:
+    """The path of the signal goes before a query; the endpoint that is shown has none; it tells mailboxes apart."""
+    config = only(MEM0_TELEMETRY_EXPORTER="otlp", **{variable: value})
+    assert config.url == url
+    assert config.endpoint == url.partition("?")[0]
+    other = only(MEM0_TELEMETRY_EXPORTER="otlp", **{variable: value.replace("S", "T")})
+    assert other.fingerprint != config.fingerprint
 
 
 def test_fingerprint_names_the_address() -> None:

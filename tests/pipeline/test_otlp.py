@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import BadRequest, RetryInfo
+from google.rpc.status_pb2 import Status
 from opentelemetry._logs import LogRecord
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsPartialSuccess,
@@ -36,6 +39,11 @@ BATCH = [
         LogRecord(timestamp=1, event_name="mem0.add", body="mem0.add"), Resource({"service.name": "mem0"})
     )
 ]
+
+
+def _rejecting(records: int) -> bytes:
+    partial = ExportLogsPartialSuccess(rejected_log_records=records, error_message="too old")
+    return bytes(ExportLogsServiceResponse(partial_success=partial).SerializeToString())
 
 
 def http(url: str, **options: Any) -> otlp.OTLPExporter:
@@ -80,7 +88,7 @@ def test_http_is_isolated(server: CaptureServer, monkeypatch: pytest.MonkeyPatch
         assert not {"authorization", "cookie", "x-leak", "content-encoding"} & set(request.headers)
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_http_comes_again(status: int, server: CaptureServer) -> None:
     """An answer that may change is FAILURE after one attempt, with the seconds that the server asks for."""
     server.answer(Answer(status=status, headers={"Retry-After": "7"}))
@@ -93,7 +101,7 @@ def test_http_comes_again(status: int, server: CaptureServer) -> None:
     assert exporter.dropped == {}
 
 
-@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 405, 413])
+@pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 405, 408, 413, 500, 501, 505])
 def test_http_is_done_with_what_never_will_be(status: int, server: CaptureServer) -> None:
     """An answer that stays is SUCCESS, dropped and counted; a redirect is not followed."""
     server.answer(Answer(status=status, headers={"Location": f"{server.url}/elsewhere"}))
@@ -104,11 +112,41 @@ def test_http_is_done_with_what_never_will_be(status: int, server: CaptureServer
 
 
 def test_http_looks_at_no_location(server: CaptureServer) -> None:
-    """A redirect to what is no URL, with a body that drips for ever, is done with at once like any other."""
-    server.answer(Answer(status=302, headers={"Location": "http://["}, body=b"x" * 60, drip=1.0))
+    """A redirect to what is no URL is done with like any other."""
+    server.answer(Answer(status=302, headers={"Location": "http://["}))
     exporter = http(server.url)
     assert exporter.export(BATCH) is SUCCESS
     assert exporter.dropped == {"http_302": 1}
+
+
+def test_http_sends_the_query(server: CaptureServer) -> None:
+    """A query of the endpoint, which some backends take a token from, is sent."""
+    assert http(server.url, query="token=secret").export(BATCH) is SUCCESS
+    assert server.requests[0].path == "/v1/logs?token=secret"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "dropped"),
+    [
+        ("application/x-protobuf", _rejecting(2), {"partial_success": 2}),
+        ("application/x-protobuf; charset=utf-8", _rejecting(9), {"partial_success": 3}),
+        ("application/x-protobuf", _rejecting(0), {}),
+        ("application/x-protobuf", _rejecting(-1), {}),
+        ("application/x-protobuf", b"\xff\xff", {}),
+        ("application/json", _rejecting(2), {}),
+        ("application/x-protobuf", b"x" * 5_000_000, {"answer_too_long": 3}),
+    ],
+    ids=("2", "more", "none", "negative", "no protobuf", "json", "too long"),
+)
+def test_http_partial_success(
+    content_type: str, body: bytes, dropped: dict[str, int], server: CaptureServer
+) -> None:
+    """Records that the server takes and rejects are refused, and counted; an answer that says nothing took all."""
+    server.answer(Answer(body=body, headers={"Content-Type": content_type}))
+    exporter = http(server.url)
+    assert exporter.export(BATCH * 3) is SUCCESS
+    assert exporter.dropped == dropped
+    assert bool(exporter.refusal) is bool(dropped)
 
 
 def test_http_refused_and_dropped_connections(server: CaptureServer) -> None:
@@ -122,35 +160,17 @@ def test_http_refused_and_dropped_connections(server: CaptureServer) -> None:
     assert http(server.url).export(BATCH) is FAILURE
 
 
-@pytest.mark.parametrize(
-    ("text", "at_least", "at_most"),
-    [
-        ("5", 5, 5),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", 1e9, 1e12),
-    ],
-)
-def test_retry_after(text: str, at_least: float, at_most: float) -> None:
-    """`Retry-After` is seconds or a date; the past is now."""
-    seconds = otlp._seconds(text)
-    assert seconds is not None
-    assert at_least <= seconds <= at_most
-
-
-@pytest.mark.parametrize("text", [None, "", "soon", "nan", "-1"])
-def test_retry_after_that_says_nothing(text: str | None) -> None:
-    """What is neither seconds nor a date says nothing."""
-    assert otlp._seconds(text) is None
-
-
 class _Logs(LogsServiceServicer):
     def __init__(self) -> None:
         self.requests: list[tuple[ExportLogsServiceRequest, dict[str, Any]]] = []
         self.codes: list[grpc.StatusCode] = []
+        self.retry_info: bytes | None = None
         self.rejected = 0
 
     def Export(self, request: Any, context: Any) -> Any:  # noqa: N802  # gRPC's name
         self.requests.append((request, {item.key: item.value for item in context.invocation_metadata()}))
+        if self.retry_info is not None:
+            context.set_trailing_metadata((("grpc-status-details-bin", self.retry_info),))
         if self.codes:
             context.abort(self.codes.pop(0), "as told")
         partial = ExportLogsPartialSuccess(rejected_log_records=self.rejected)
@@ -192,7 +212,9 @@ def test_grpc_call(logs: tuple[_Logs, str], monkeypatch: pytest.MonkeyPatch) -> 
     ("code", "result", "dropped"),
     [
         (grpc.StatusCode.UNAVAILABLE, FAILURE, {}),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, FAILURE, {}),
+        (grpc.StatusCode.DATA_LOSS, FAILURE, {}),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, SUCCESS, {"grpc_resource_exhausted": 1}),
+        (grpc.StatusCode.INTERNAL, SUCCESS, {"grpc_internal": 1}),
         (grpc.StatusCode.UNIMPLEMENTED, SUCCESS, {"grpc_unimplemented": 1}),
         (grpc.StatusCode.UNAUTHENTICATED, SUCCESS, {"grpc_unauthenticated": 1}),
     ],
@@ -210,6 +232,36 @@ def test_grpc_codes(
     assert len(servicer.requests) == 1
     assert exporter.export(BATCH) is SUCCESS
     assert exporter.refusal == ""
+    exporter.shutdown()
+
+
+def _retry_in(seconds: int, nanos: int = 0) -> bytes:
+    status = Status(code=8, message="full")
+    status.details.add().Pack(BadRequest())
+    status.details.add().Pack(RetryInfo(retry_delay=Duration(seconds=seconds, nanos=nanos)))
+    return bytes(status.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "seconds"),
+    [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, _retry_in(7, 500_000_000), 7.5),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, _retry_in(0), 0.0),
+        (grpc.StatusCode.UNAVAILABLE, _retry_in(30), 30.0),
+        (grpc.StatusCode.UNAVAILABLE, b"\xff\xff", None),
+    ],
+)
+def test_grpc_says_when_to_come_again(
+    logs: tuple[_Logs, str], code: grpc.StatusCode, details: bytes, seconds: float | None
+) -> None:
+    """A status with a `RetryInfo` is FAILURE, also of a full server, with the seconds that it asks for."""
+    servicer, url = logs
+    servicer.codes, servicer.retry_info = [code], details
+    exporter = by_grpc(url)
+    assert exporter.export(BATCH) is FAILURE
+    assert (exporter.retry_after, exporter.dropped) == (seconds, {})
+    assert exporter.export(BATCH) is SUCCESS
+    assert exporter.retry_after is None
     exporter.shutdown()
 
 

@@ -108,13 +108,13 @@ def slow_reader(bytes_per_second: int) -> Iterator[str]:
 @pytest.fixture
 def incompressible(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Give records of about 0.5 MB on the wire, and clients whose sockets take little at a time."""
-    connect = _session._HTTPConnection.connect
+    connect = _session._Bounded.connect
 
-    def connect_with_small_buffer(self: _session._HTTPConnection) -> None:
+    def connect_with_small_buffer(self: _session._Bounded) -> None:
         connect(self)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
-    monkeypatch.setattr(_session._HTTPConnection, "connect", connect_with_small_buffer)
+    monkeypatch.setattr(_session._Bounded, "connect", connect_with_small_buffer)
     return [make_log({"text": os.urandom(160_000).hex()}) for _ in range(3)]
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import threading
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,9 +14,10 @@ import urllib3
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
 from opentelemetry.exporter.posthog import PostHogLogExporter
+from opentelemetry.exporter.posthog.testing import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from opentelemetry.sdk._logs import ReadableLogRecord
 
@@ -73,3 +77,53 @@ def test_what_tracers_add_is_left_out(
     exporter = PostHogLogExporter(api_key="phc_test", host=server.url)
     assert exporter.export([make_log()]) is LogRecordExportResult.SUCCESS
     assert set(server.requests[1].headers) == EXPECTED
+
+
+def relay(source: socket.socket, target: socket.socket) -> None:
+    """Pass on what one socket says to the other."""
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+
+
+@contextmanager
+def socks_proxy(target: int) -> Iterator[str]:
+    """Give the URL of a SOCKS5 proxy that leads one connection to a port of this machine."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            client, _ = listener.accept()
+            client.recv(262)
+            client.sendall(b"\x05\x00")  # no authentication
+            client.recv(262)
+            client.sendall(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")  # connected
+            with client, socket.create_connection(("127.0.0.1", target)) as upstream:
+                threading.Thread(target=relay, args=(upstream, client), daemon=True).start()
+                relay(client, upstream)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"socks5h://127.0.0.1:{listener.getsockname()[1]}"
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+    thread.join(60)
+
+
+def test_a_socks_proxy_changes_nothing(
+    server: CaptureServer, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through a SOCKS proxy a request has no header of a tracer's, and the deadline holds against a slow answer."""
+    pytest.importorskip("socks")
+    patch_http_client(monkeypatch)
+    server.answer(Answer(), Answer(drip=0.5))
+    with socks_proxy(server.port) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy)
+        exporter = PostHogLogExporter(
+            api_key="phc_test", host="http://posthog.example", timeout=2, retry=False
+        )
+        exporter.warm_up()
+        assert exporter.export([make_log({"n": 1})]) is LogRecordExportResult.SUCCESS
+        assert exporter.export([make_log({"n": 2})]) is LogRecordExportResult.FAILURE
+        exporter.shutdown()
+    assert [set(request.headers) for request in server.requests] == [EXPECTED] * 2

@@ -1,7 +1,14 @@
-"""One spelling for each address: it names a directory of the spool, and tells whether events go to Mem0."""
+"""What the texts of variables say about where to send. Pure.
+
+Each address has one spelling: it names a directory of the spool, and tells whether events go to Mem0.
+"""
 
 from __future__ import annotations
 
+GRPC = "grpc"
+HTTP_PROTOBUF = "http/protobuf"
+
+_LOCAL_ENDPOINTS = {GRPC: "http://localhost:4317", HTTP_PROTOBUF: "http://localhost:4318"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_."
 
@@ -45,3 +52,60 @@ def one_spelling(text: str, variable: str, example: str, *, keep_port: bool = Fa
     if port is not None and (keep_port or port != default):
         authority = f"{authority}:{port}"
     return f"{parts.scheme}://{authority}{parts.path}".rstrip("/")
+
+
+def otlp_protocol(variable: str, text: str) -> str:
+    """Return the protocol that `text`, the value of `variable`, names, or the default one where it is empty."""
+    protocol = text.lower() or HTTP_PROTOBUF
+    if protocol not in _LOCAL_ENDPOINTS:
+        raise UnusableError(f"{variable} is neither {HTTP_PROTOBUF} nor {GRPC}")
+    return protocol
+
+
+def otlp_address(variable: str, text: str, protocol: str) -> tuple[str, str]:
+    """Return the URL that `text` names, or the local one where it is empty, and its query, which may be a secret.
+
+    gRPC has neither: a path is ignored, as the stock exporter ignores it, and a query is an error.
+    """
+    example = "https://otel.example.com:4318"
+    url = text or _LOCAL_ENDPOINTS[protocol]
+    if protocol == GRPC:
+        # A port is never the default one: without any, gRPC takes 443, whatever the scheme is.
+        scheme, _, rest = one_spelling(url, variable, example, keep_port=True).partition("://")
+        return f"{scheme}://{rest.partition('/')[0]}", ""
+    url, _, query = url.partition("?")
+    if not (query.isascii() and query.isprintable()) or " " in query or "#" in query:
+        raise UnusableError(f"{variable} is not a URL such as {example}")
+    return one_spelling(url, variable, example), query
+
+
+def with_otlp_path(endpoint: str, protocol: str) -> str:
+    """Return `endpoint` with the path of the logs signal, which a base URL leaves out."""
+    return endpoint if protocol == GRPC or endpoint.endswith("/v1/logs") else f"{endpoint}/v1/logs"
+
+
+def otlp_headers(variable: str, text: str, protocol: str) -> dict[str, str]:
+    """Return the headers of `name=value,name=value`, values URL-encoded (OTLP exporter, "Specifying headers")."""
+    from urllib.parse import unquote  # noqa: PLC0415
+
+    headers: dict[str, str] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = item.partition("=")
+        name, value = unquote(name).strip().lower(), unquote(value).strip()
+        if not equals or not _is_name(name) or not value.isascii() or not (value or "-").isprintable():
+            raise UnusableError(f"{variable} is not a list such as name=value,name2=value2")
+        if protocol == GRPC and (name.strip(_METADATA_CHARACTERS) or name.endswith("-bin")):
+            raise UnusableError(
+                f"{variable} has a name that gRPC does not take: use letters, digits, _ - . and no -bin at the end"
+            )
+        headers[name] = value
+    return headers
+
+
+def _is_name(name: str) -> bool:
+    """Whether `name` can be a header's (RFC 9110, 5.6.2)."""
+    return bool(name) and not name.strip(_METADATA_CHARACTERS + "!#$%&'*+^`|~")
+
+
+_METADATA_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_-."
+"""What gRPC allows in the name of a header."""

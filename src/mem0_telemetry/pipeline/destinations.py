@@ -8,7 +8,8 @@ the value of a variable: it may be a secret.
 from __future__ import annotations
 
 from mem0_telemetry import environment_variables as env
-from mem0_telemetry.pipeline.addresses import UnusableError, one_spelling
+from mem0_telemetry.pipeline import addresses
+from mem0_telemetry.pipeline.addresses import UnusableError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,12 +19,9 @@ if TYPE_CHECKING:
 VENDOR_API_KEY = "phc_hgJkUVJFYtmaJqrvf6CYN67TIQ8yhXAkWzUn9AMU4yX"
 """Mem0's PostHog *project* key: public, write-only, in every release of mem0ai."""
 VENDOR_HOST = "https://us.i.posthog.com"
-GRPC = "grpc"
-HTTP_PROTOBUF = "http/protobuf"
 
 _VENDOR_HOSTS = ("us.i.posthog.com", "us.posthog.com", "app.posthog.com")
 """Names of one host: the PostHog client maps the last two to the first."""
-_LOCAL_ENDPOINTS = {GRPC: "http://localhost:4317", HTTP_PROTOBUF: "http://localhost:4318"}
 
 
 class DestinationConfig:
@@ -32,19 +30,21 @@ class DestinationConfig:
     Attributes:
         name: the exporter's name, as in `MEM0_TELEMETRY_EXPORTER`.
         endpoint: URL that is posted to, in its one spelling and without credentials, or "" where the exporter has none.
+        query: the rest of that URL, which may be a secret: it is sent, and shown nowhere.
         api_key: PostHog project key, else "".
         headers: for OTLP, in lower case.
         protocol: for OTLP, `http/protobuf` or `grpc`, else "".
         files: paths of `certificate`, `client_key`, `client_certificate`, where the standard variables name them.
     """
 
-    __slots__ = ("api_key", "endpoint", "files", "headers", "name", "protocol")
+    __slots__ = ("api_key", "endpoint", "files", "headers", "name", "protocol", "query")
 
     def __init__(  # noqa: PLR0913  # plain facts, by keyword
         self,
         name: str,
         *,
         endpoint: str = "",
+        query: str = "",
         api_key: str = "",
         headers: Mapping[str, str] | None = None,
         protocol: str = "",
@@ -52,6 +52,7 @@ class DestinationConfig:
     ) -> None:
         self.name = name
         self.endpoint = endpoint
+        self.query = query
         self.api_key = api_key
         self.headers = dict(headers or {})
         self.protocol = protocol
@@ -63,12 +64,17 @@ class DestinationConfig:
         return is_vendor(self.name, self.endpoint)
 
     @property
+    def url(self) -> str:
+        """The endpoint with its query: what is posted to, and never shown."""
+        return f"{self.endpoint}?{self.query}" if self.query else self.endpoint
+
+    @property
     def fingerprint(self) -> str:
         """12 hex digits of endpoint and credentials: they name the mailbox, so no file ever goes to another address."""
         from hashlib import sha256  # noqa: PLC0415  # 8 ms, and not needed before the first kept event
 
         facts = (
-            self.endpoint,
+            self.url,
             self.api_key,
             self.protocol,
             *sorted(f"{k}={v}" for k, v in self.headers.items()),
@@ -164,7 +170,7 @@ def _read_posthog(_: str, environ: Mapping[str, str]) -> DestinationConfig:
             "letters, digits, _ and - only; a personal key (phx_…) must never leave this machine"
         )
     host = env.text(environ, env.MEM0_TELEMETRY_POSTHOG_HOST) or VENDOR_HOST
-    endpoint = one_spelling(host, env.MEM0_TELEMETRY_POSTHOG_HOST, "https://eu.i.posthog.com")
+    endpoint = addresses.one_spelling(host, env.MEM0_TELEMETRY_POSTHOG_HOST, "https://eu.i.posthog.com")
     if endpoint.partition("://")[2] in _VENDOR_HOSTS:
         endpoint = VENDOR_HOST
     return DestinationConfig("posthog", endpoint=endpoint, api_key=key)
@@ -181,14 +187,17 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
 
 
 def _own_otlp(environ: Mapping[str, str]) -> DestinationConfig:
-    variable = env.MEM0_TELEMETRY_OTLP_PROTOCOL
-    protocol = _protocol(env.text(environ, variable) or HTTP_PROTOBUF, variable)
-    variable = env.MEM0_TELEMETRY_OTLP_ENDPOINT
-    endpoint = _endpoint(env.text(environ, variable), variable, protocol)
-    variable = env.MEM0_TELEMETRY_OTLP_HEADERS
-    headers = _headers(env.text(environ, variable), variable)
+    def given(name: str) -> tuple[str, str]:
+        return name, env.text(environ, name)
+
+    protocol = addresses.otlp_protocol(*given(env.MEM0_TELEMETRY_OTLP_PROTOCOL))
+    endpoint, query = addresses.otlp_address(*given(env.MEM0_TELEMETRY_OTLP_ENDPOINT), protocol)
     return DestinationConfig(
-        "otlp", endpoint=_with_path(endpoint, protocol), headers=headers, protocol=protocol
+        "otlp",
+        endpoint=addresses.with_otlp_path(endpoint, protocol),
+        query=query,
+        headers=addresses.otlp_headers(*given(env.MEM0_TELEMETRY_OTLP_HEADERS), protocol),
+        protocol=protocol,
     )
 
 
@@ -201,17 +210,19 @@ def _standard_otlp(environ: Mapping[str, str]) -> DestinationConfig:
                 return variable, given
         return f"OTEL_EXPORTER_OTLP_{name}", ""
 
-    variable, given = signal_or_general("PROTOCOL")
-    protocol = _protocol(given or HTTP_PROTOBUF, variable)
-    variable, given = signal_or_general("ENDPOINT")
-    endpoint = _endpoint(given, variable, protocol)
+    protocol = addresses.otlp_protocol(*signal_or_general("PROTOCOL"))
+    variable, address = signal_or_general("ENDPOINT")
+    if protocol == addresses.GRPC and address and "://" not in address:
+        insecure = signal_or_general("INSECURE")[1].lower() == "true"
+        address = f"{'http' if insecure else 'https'}://{address}"
+    endpoint, query = addresses.otlp_address(variable, address, protocol)
     if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):
-        endpoint = _with_path(endpoint, protocol)
-    variable, given = signal_or_general("HEADERS")
+        endpoint = addresses.with_otlp_path(endpoint, protocol)
     return DestinationConfig(
         "otlp",
         endpoint=endpoint,
-        headers=_headers(given, variable),
+        query=query,
+        headers=addresses.otlp_headers(*signal_or_general("HEADERS"), protocol),
         protocol=protocol,
         files={
             kind: path
@@ -251,42 +262,6 @@ def _require_otlp() -> None:
             f"{env.MEM0_TELEMETRY_EXPORTER} or {env.MEM0_TELEMETRY_OTLP_ENDPOINT} chooses otlp, which is not "
             "installed; pip install 'mem0-telemetry[otlp]'"
         )
-
-
-def _protocol(text: str, variable: str) -> str:
-    protocol = text.lower()
-    if protocol not in _LOCAL_ENDPOINTS:
-        raise UnusableError(f"{variable} is neither {HTTP_PROTOBUF} nor {GRPC}")
-    return protocol
-
-
-def _endpoint(text: str, variable: str, protocol: str) -> str:
-    # For gRPC a port is never the default one: without any it takes 443, whatever the scheme is.
-    url = text or _LOCAL_ENDPOINTS[protocol]
-    return one_spelling(url, variable, "https://otel.example.com:4318", keep_port=protocol == GRPC)
-
-
-def _with_path(endpoint: str, protocol: str) -> str:
-    return endpoint if protocol == GRPC or endpoint.endswith("/v1/logs") else f"{endpoint}/v1/logs"
-
-
-def _headers(text: str, variable: str) -> dict[str, str]:
-    """`name=value,name=value`, values URL-encoded (OTLP exporter specification, "Specifying headers")."""
-    from urllib.parse import unquote  # noqa: PLC0415
-
-    headers: dict[str, str] = {}
-    for item in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, value = item.partition("=")
-        name, value = unquote(name).strip().lower(), unquote(value).strip()
-        if not equals or not _is_token(name) or not value.isascii() or not (value or "-").isprintable():
-            raise UnusableError(f"{variable} is not a list such as name=value,name2=value2")
-        headers[name] = value
-    return headers
-
-
-def _is_token(name: str) -> bool:
-    """Whether `name` can be a header's (RFC 9110, 5.6.2)."""
-    return bool(name) and name.isascii() and all(c.isalnum() or c in "!#$%&'*+-.^_`|~" for c in name)
 
 
 _entry_points: dict[str, tuple[EntryPoint, ...]] = {}

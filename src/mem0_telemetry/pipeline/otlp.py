@@ -7,41 +7,34 @@ succeed. Here the environment is not read at all, so isolation needs no upkeep.
 
 from __future__ import annotations
 
-from contextlib import closing, suppress
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from google.protobuf.message import DecodeError
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 
-from mem0_telemetry.pipeline.destinations import GRPC
+from mem0_telemetry.pipeline.addresses import GRPC
 from mem0_telemetry.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import grpc
-    import requests
-    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
     from opentelemetry.sdk._logs import ReadableLogRecord
 
     from mem0_telemetry.pipeline.destinations import DestinationConfig
 
 _TIMEOUT: Final = 10.0  # seconds for one attempt; OTEL_EXPORTER_OTLP_TIMEOUT's default
-_LONGEST_ANSWER: Final = 65_536
 _USER_AGENT: Final = f"mem0-telemetry/{__version__}"
-# OTLP specification, "Failures": these may succeed later, anything else never will.
 _SUCCESS: Final = range(200, 300)
-_RETRYABLE_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
+_PROTOBUF: Final = "application/x-protobuf"
+# OTLP specification, "Retryable Response Codes" and the table of "Failures": all others are never repeated.
+_RETRYABLE_STATUS: Final = frozenset({429, 502, 503, 504})
 _RETRYABLE_CODES: Final = frozenset(
-    {
-        "CANCELLED",
-        "DEADLINE_EXCEEDED",
-        "RESOURCE_EXHAUSTED",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-    }
+    {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
 )
 
 
@@ -68,6 +61,9 @@ class OTLPExporter(LogRecordExporter):
         self.retry_after: float | None = None
         self.failure = self.refusal = ""
         self.dropped: dict[str, int] = {}
+
+    def _forget(self) -> None:
+        self.retry_after, self.failure, self.refusal = None, "", ""
 
     def _later(self, failure: str) -> LogRecordExportResult:
         self.failure = failure
@@ -96,38 +92,46 @@ class _HTTPExporter(OTLPExporter):
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__()
-        self._endpoint = config.endpoint
+        from opentelemetry.exporter.posthog import _session  # noqa: PLC0415  # `requests`: 100 ms
+
+        self._url = config.url
         self._headers = {
-            "content-type": "application/x-protobuf",
             "user-agent": _USER_AGENT,
             "accept-encoding": "identity",  # the default tells which decoders are installed
             **config.headers,
+            "content-type": _PROTOBUF,
         }
-        self._session = _session(config.files)
+        files = config.files
+        cert = files.get("client_certificate")
+        self._session = _session.build_session(
+            self._url,
+            verify=files.get("certificate"),
+            cert=(cert, files.get("client_key", cert)) if cert else None,
+        )
+        self._post = _session.post
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
-        import requests  # noqa: PLC0415  # 100 ms, on the sender's thread
-
-        self.retry_after, self.failure, self.refusal = None, "", ""
+        self._forget()
+        body = encode_logs(batch).SerializeToString()
         try:
-            response = self._session.post(
-                self._endpoint,
-                data=encode_logs(batch).SerializeToString(),
-                headers=self._headers,
-                timeout=_TIMEOUT,
-                allow_redirects=False,
-                stream=True,
+            answer = self._post(
+                self._session, self._url, body, self._headers, deadline=time.monotonic() + _TIMEOUT
             )
-            answer = _answer(response)
-        except requests.RequestException as error:
+        except OSError as error:  # what `requests` raises is one too
             return self._later(type(error).__name__)
-        status = response.status_code
-        if status in _SUCCESS:
-            return self._taken(answer, len(batch))
-        if status not in _RETRYABLE_STATUS:
-            return self._drop(f"HTTP {status}", len(batch))
-        self.retry_after = _seconds(response.headers.get("retry-after"))
-        return self._later(f"HTTP {status}")
+        failure = f"HTTP {answer.status}"
+        if answer.status in _RETRYABLE_STATUS:
+            self.retry_after = answer.retry_after
+            return self._later(failure)
+        if answer.status not in _SUCCESS:
+            return self._drop(failure, len(batch))
+        if answer.is_too_long:  # "the client MUST treat the response as a non-retryable error"
+            return self._drop("answer too long", len(batch))
+        taken = ExportLogsServiceResponse()
+        if answer.headers.get("content-type", "").startswith(_PROTOBUF):
+            with suppress(DecodeError):
+                taken = ExportLogsServiceResponse.FromString(answer.content)
+        return self._taken(taken, len(batch))
 
     def shutdown(self) -> None:
         """Close the connections."""
@@ -140,6 +144,7 @@ class _GRPCExporter(OTLPExporter):
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__()
         import grpc  # noqa: PLC0415  # only where it is chosen
+        from google.rpc import error_details_pb2, status_pb2  # noqa: F401, PLC0415  # not in mid-export
         from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import (  # noqa: PLC0415
             LogsServiceStub,
         )
@@ -156,12 +161,14 @@ class _GRPCExporter(OTLPExporter):
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         import grpc  # noqa: PLC0415
 
-        self.failure = self.refusal = ""
+        self._forget()
         try:
             answer = self._stub.Export(encode_logs(batch), metadata=self._metadata, timeout=_TIMEOUT)
         except grpc.RpcError as error:
             code = error.code().name
-            if code in _RETRYABLE_CODES:
+            self.retry_after = _retry_delay(error)
+            # A full server can recover only where it says when (OTLP specification, "Failures").
+            if code in _RETRYABLE_CODES or (code == "RESOURCE_EXHAUSTED" and self.retry_after is not None):
                 return self._later(f"gRPC {code}")
             return self._drop(f"gRPC {code}", len(batch))
         return self._taken(answer, len(batch))
@@ -171,37 +178,18 @@ class _GRPCExporter(OTLPExporter):
         self._channel.close()
 
 
-def _session(files: Mapping[str, str]) -> requests.Session:
-    """A session that takes proxies and CA bundles from the environment, and no credential, cookie or redirect."""
-    from http.cookiejar import DefaultCookiePolicy  # noqa: PLC0415
+def _retry_delay(error: grpc.RpcError) -> float | None:
+    """Return the seconds that a status asks to wait by its `google.rpc.RetryInfo`, or None where it has none."""
+    from google.rpc.error_details_pb2 import RetryInfo  # noqa: PLC0415  # comes with OTLP over gRPC
+    from google.rpc.status_pb2 import Status  # noqa: PLC0415
 
-    import requests  # noqa: PLC0415
-
-    session = requests.Session()
-    session.auth = lambda request: request  # else a `.netrc` would add its own
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    # `requests` looks at a `Location` even where it does not follow it, and raises for one that is no URL.
-    session.get_redirect_target = lambda _: None  # type: ignore[method-assign,assignment]
-    if "certificate" in files:
-        session.verify = files["certificate"]
-    if "client_certificate" in files:
-        session.cert = (files["client_certificate"], files.get("client_key", files["client_certificate"]))
-    return session
-
-
-def _answer(response: requests.Response) -> ExportLogsServiceResponse:
-    """Return the body of a short answer to what was taken; any other body says nothing that is needed."""
-    from google.protobuf.message import DecodeError  # noqa: PLC0415  # on the sender's thread
-    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (  # noqa: PLC0415
-        ExportLogsServiceResponse,
-    )
-    from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
-    length = response.headers.get("content-length", "")
-    with closing(response), suppress(DecodeError, HTTPError, OSError):
-        if response.status_code in _SUCCESS and length.isdecimal() and int(length) <= _LONGEST_ANSWER:
-            return ExportLogsServiceResponse.FromString(response.raw.read(decode_content=True))
-    return ExportLogsServiceResponse()
+    info = RetryInfo()
+    with suppress(DecodeError):
+        metadata = {item.key: item.value for item in error.trailing_metadata() or ()}
+        status = Status.FromString(metadata.get("grpc-status-details-bin", b""))
+        if any(detail.Unpack(info) for detail in status.details):
+            return float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9)
+    return None
 
 
 def _credentials(files: Mapping[str, str]) -> grpc.ChannelCredentials:
@@ -216,18 +204,3 @@ def _credentials(files: Mapping[str, str]) -> grpc.ChannelCredentials:
         private_key=contents.get("client_key"),
         certificate_chain=contents.get("client_certificate"),
     )
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """`Retry-After` in seconds; it is either a number or an HTTP date (RFC 9110, 10.2.3)."""
-    if retry_after is None:
-        return None
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    from datetime import datetime, timezone  # noqa: PLC0415
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415
-
-    try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(timezone.utc)).total_seconds())
-    except (TypeError, ValueError):
-        return None

@@ -1,62 +1,124 @@
-"""A `requests` session that keeps a deadline and carries nothing of the application.
+"""One HTTP request: within one deadline, with our own headers only, and nothing else of the application's.
 
 `requests` applies a timeout to each read of a socket, so a server that sends a byte now and then holds a
 request for ever; here connecting, sending and reading share one deadline. Not covered is the operating
-system's name resolution.
+system's name resolution. `mem0-telemetry` sends OTLP by this module too.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import time
-from contextlib import contextmanager
+from contextlib import closing
 from contextvars import ContextVar
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 _CONNECT_SECONDS: Final = 5.0
 """For one address of a host; the next one gets its turn within the deadline."""
 _MOST_CONNECTIONS: Final = 100
 """Kept for threads that export at the same time; `urllib3` warns of each one beyond."""
 _TOLERANCE_SECONDS: Final = 0.05
-_SLICE_BYTES: Final = 64 * 1024
+_MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+"""What the OTLP specification recommends; PostHog's answers are short."""
+_LONGEST_RETRY_AFTER: Final = 24 * 3600.0
 
 _HEADERS: Final = frozenset(
-    {
-        "accept",
-        "accept-encoding",
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "host",
-        "proxy-authorization",
-        "user-agent",
-    }
+    {"accept", "accept-encoding", "connection", "content-length", "host", "proxy-authorization", "user-agent"}
 )
-"""All that a request of ours has."""
+"""What a request has beside the headers that it is given."""
 
-_deadline: Final[ContextVar[float]] = ContextVar("_deadline")
+_request: Final[ContextVar[tuple[float, frozenset[str]]]] = ContextVar("_request")
+"""The deadline of the request under way, and the names of all headers that it may have, in lower case."""
 
 
-@contextmanager
-def within(deadline: float) -> Iterator[None]:
-    """Bound by `deadline` (`time.monotonic()`) what the sessions of `build_session` do in this context."""
-    token = _deadline.set(deadline)
+class Answer(NamedTuple):
+    """What a server answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By names of any case."""
+    content: bytes
+    """The body, decoded, as far as it arrived in time."""
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the body was longer than a client should read; the rest was not read."""
+        return len(self.content) > _MAX_ANSWER_BYTES
+
+    @property
+    def retry_after(self) -> float | None:
+        """The seconds that the server asks to wait for, as it gives them or until the date it gives."""
+        text = self.headers.get("Retry-After")
+        if text is None:
+            return None
+        try:
+            seconds = float(text)
+        except ValueError:
+            try:
+                date = parsedate_to_datetime(text)
+            except (ValueError, TypeError):
+                return None
+            date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
+            seconds = (date - datetime.now(timezone.utc)).total_seconds()
+        return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER) if math.isfinite(seconds) else None
+
+
+def post(
+    session: requests.Session, url: str, body: bytes, headers: Mapping[str, str], *, deadline: float
+) -> Answer:
+    """Post `body` once, and return the answer.
+
+    Args:
+        session: of `build_session`. Any other one applies the time that is left to each read.
+        url: where to.
+        body: as it is sent.
+        headers: all that the request has beside those of HTTP itself.
+        deadline: by `time.monotonic()`; the whole exchange ends by then.
+
+    Raises:
+        requests.RequestException: there was no answer, or no headers of one in time.
+        OSError: a file of certificates cannot be read.
+    """
+    token = _request.set((deadline, _HEADERS.union(map(str.lower, headers))))
     try:
-        yield
+        response = session.post(
+            url,
+            data=body,
+            headers=headers,
+            timeout=max(seconds_left(deadline), 0.001),
+            allow_redirects=False,
+            stream=True,
+        )
+        with closing(response):
+            return Answer(response.status_code, response.headers, _content_of(response))
     finally:
-        _deadline.reset(token)
+        _request.reset(token)
+
+
+def _content_of(response: requests.Response) -> bytes:
+    """Read the answer to its end, so that the connection can be used again."""
+    content = bytearray()
+    try:
+        for chunk in response.iter_content(8192):
+            content += chunk
+            if len(content) > _MAX_ANSWER_BYTES:
+                break
+    except OSError:
+        pass
+    return bytes(content)
 
 
 def seconds_left(deadline: float) -> float:
@@ -76,15 +138,22 @@ class _Session(requests.Session):
         return None
 
 
-def build_session(url: str) -> requests.Session:
+def build_session(
+    url: str, *, verify: str | None = None, cert: str | tuple[str, str] | None = None
+) -> requests.Session:
     """Return a session with the environment's proxies and CA bundles for `url`, but none of its credentials.
 
     No `.netrc`, no cookies, no repetitions of its own. The environment is read here and not at each request.
+
+    Args:
+        url: what will be posted to.
+        verify: a file of CA certificates, which counts instead of those that the environment names.
+        cert: a file of the client's own certificate and key, or a file for each.
     """
     session = _Session()
-    settings = session.merge_environment_settings(url, {}, None, None, None)
+    settings = session.merge_environment_settings(url, {}, None, verify, None)
     session.trust_env = False
-    session.proxies, session.verify = settings["proxies"], settings["verify"]
+    session.proxies, session.verify, session.cert = settings["proxies"], settings["verify"], cert
     session.auth = _no_auth
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     for scheme in ("https://", "http://"):
@@ -98,7 +167,7 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 def _time_left() -> float:
-    left = seconds_left(_deadline.get())
+    left = seconds_left(_request.get()[0])
     if left <= 0:
         raise TimeoutError("the export's deadline has passed")
     return left
@@ -150,7 +219,7 @@ class _SocketOptions:
         return iter(self._options)
 
 
-class _HTTPConnection(HTTPConnection):
+class _Bounded(HTTPConnection):
     """Connects, sends and reads within the deadline."""
 
     response_class = _Response
@@ -162,43 +231,31 @@ class _HTTPConnection(HTTPConnection):
 
     def putheader(self, header: str, *values: str) -> None:  # type: ignore[override]  # as urllib3 has it
         """Leave out what others put in: tracers patch what lies above, to tell the trace and the release."""
-        if header.lower() in _HEADERS:
+        if header.lower() in _request.get()[1]:
             super().putheader(header, *values)
 
     def send(self, data: Any) -> None:
-        if not isinstance(data, bytes):
-            super().send(data)
-            return
-        for start in range(0, len(data), _SLICE_BYTES):
-            if self.sock is not None:
-                _limit(self.sock)
-            super().send(data[start : start + _SLICE_BYTES])
+        if self.sock is not None:
+            _limit(self.sock)
+        super().send(data)
 
 
-class _HTTPSConnection(_HTTPConnection, HTTPSConnection):
-    """The same over TLS."""
-
-
-class _HTTPPool(HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
-_POOLS: Final = {"http": _HTTPPool, "https": _HTTPSPool}
+def _bound(manager: Any) -> None:
+    """Let the pools of `manager` (direct, or of an HTTP or SOCKS proxy) make bounded connections."""
+    manager.pool_classes_by_scheme = {
+        scheme: type(
+            "_Pool", (pool,), {"ConnectionCls": type("_Connection", (_Bounded, pool.ConnectionCls), {})}
+        )
+        for scheme, pool in manager.pool_classes_by_scheme.items()
+    }
 
 
 class _Adapter(HTTPAdapter):
-    """Uses the bounded connections, through HTTP proxies too."""
-
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        _bound(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):  # whose connections are made in another way
-            manager.pool_classes_by_scheme = _POOLS
-        return manager
+        if proxy not in self.proxy_manager:
+            _bound(super().proxy_manager_for(proxy, **kwargs))
+        return self.proxy_manager[proxy]
