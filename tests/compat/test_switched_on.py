@@ -113,9 +113,8 @@ def test_operations_say_why_they_are_off(switched_on: Outcome, generation: int) 
     """Spans and metrics are for Mem0 2.x; on 1.x `status()` says so."""
     active, reason = switched_on.report["operations"]
     assert active is (generation == 2)
-    says = (
-        "instrumenting mem0ai {}, recording nothing: " if active else "operations need mem0ai 2.x, this is {}"
-    )
+    # What is recorded depends on whether the environment has OpenTelemetry's distribution, which sets providers.
+    says = "instrumenting mem0ai {}, recording " if active else "operations need mem0ai 2.x, this is {}"
     assert reason.startswith(says.format(version("mem0ai")))
 
 

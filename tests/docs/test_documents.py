@@ -16,27 +16,24 @@ from mem0_telemetry._status import DestinationStatus, Status
 from mem0_telemetry.delivery._facts import DROP_REASONS, State
 from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.registry import added_attributes
-from opentelemetry.exporter.posthog import environment_variables as exporter_variables
 
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
 NOT_FOR_USERS = {environment_variables.PYTEST_VERSION, environment_variables.PYTEST_CURRENT_TEST}
-FALLBACKS = {exporter_variables.POSTHOG_API_KEY, exporter_variables.POSTHOG_HOST}
 
 
 def test_every_variable_is_in_the_readme() -> None:
     """The README's table of variables has a row for each one that a user may set, and no other."""
     declared = {
         value
-        for module in (environment_variables, exporter_variables)
-        for name, value in vars(module).items()
+        for name, value in vars(environment_variables).items()
         if name.isupper() and not name.startswith("_") and isinstance(value, str)
     }
     section = README.read_text().partition("## Environment\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
-    assert sorted(rows) == sorted(declared - NOT_FOR_USERS - FALLBACKS)
+    assert sorted(rows) == sorted(declared - NOT_FOR_USERS)
 
 
 def test_every_field_of_the_status_is_explained(tmp_path: Path) -> None:

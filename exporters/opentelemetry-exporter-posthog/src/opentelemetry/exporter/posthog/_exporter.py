@@ -27,7 +27,7 @@ from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._metrics import metrics_for
 from opentelemetry.exporter.posthog._notice import logger
 from opentelemetry.exporter.posthog._refusals import warn_of_silence
-from opentelemetry.exporter.posthog._settings import flag, mapping_options, number, text, warn_of_unknown
+from opentelemetry.exporter.posthog._settings import flag, mapping_options, number, warn_of_unknown
 from opentelemetry.exporter.posthog._sources import log_source
 from opentelemetry.exporter.posthog._stats import ExporterStats, Tally
 
@@ -125,9 +125,7 @@ class PostHogExporter(Generic[Record]):
         **unknown: object,
     ) -> None:
         given = dict(locals())
-        self._config = resolve(
-            api_key=text("api_key", api_key), host=text("host", host), timeout=number("timeout", timeout)
-        )
+        self._config = resolve(api_key=api_key, host=host, timeout=number("timeout", timeout))
         self._session = session
         self._retry = flag("retry", retry)
         self._meter_provider = meter_provider

@@ -104,15 +104,6 @@ def _text_map(name: str, given: object) -> dict[str, str]:
     return dict(_unusable(source, "a map of texts (as text: key=value,key=value)", "it is ignored", {}))
 
 
-def text(name: str, given: object) -> str | None:
-    """Return a text argument; what is no text counts as an unusable one, and not as none."""
-    if given is None or isinstance(given, str):
-        return given
-    return str(
-        _unusable(f"The argument {name!r}", "a text", "it cannot be used", f"<{type(given).__name__}>")
-    )
-
-
 def number(name: str, given: object) -> float | None:
     """Return a number argument, None where it is none."""
     try:
