@@ -94,7 +94,7 @@ print(json.dumps([s.enabled, s.source, s.reason, list(s.problems)]))
     result = run_python(code, environ, listening=False)
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith(
-        "WARNING mem0_telemetry Mem0 usage telemetry is not sent as chosen: MEM0_TELEMETRY_EXPORTER has 'postog'"
+        "WARNING mem0_telemetry Mem0 usage telemetry is not sent as chosen: MEM0_TELEMETRY_EXPORTER has a name"
     )
     enabled, source, reason, problems = json.loads(result.stdout)
     assert (enabled, source) == (False, "destination")

@@ -73,7 +73,7 @@ def test_status_says_who_decides(tmp_path: Path) -> None:
     found = status(tmp_path, DO_NOT_TRACK="1", MEM0_TELEMETRY="off", MEM0_TELEMETRY_EXPORTER="posthgo")
     assert (found["enabled"], found["source"]) == (False, "MEM0_TELEMETRY")
     assert [source for source, _ in found["also_off"]] == ["DO_NOT_TRACK", "destination"]
-    assert "posthgo" in found["problems"][0]
+    assert found["problems"][0].startswith("MEM0_TELEMETRY_EXPORTER has a name")
     assert found["destinations"] == []
 
 
@@ -104,7 +104,9 @@ def test_status_for_people(tmp_path: Path) -> None:
 
 def test_status_warns_about_a_typo_itself(tmp_path: Path) -> None:
     """A destination that cannot be used is part of the answer, and not a log line beside it."""
-    assert "posthgo" in output(tmp_path, "status", MEM0_TELEMETRY_EXPORTER="posthgo")
+    assert "MEM0_TELEMETRY_EXPORTER has a name" in output(
+        tmp_path, "status", MEM0_TELEMETRY_EXPORTER="posthgo"
+    )
 
 
 @pytest.mark.parametrize(("settings", "code"), [({}, 0), ({"MEM0_TELEMETRY": "False"}, 1)], ids=["on", "off"])

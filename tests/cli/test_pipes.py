@@ -45,7 +45,7 @@ def test_closed_stdout(tmp_path: Path) -> None:
 
 def test_narrow_encoding(tmp_path: Path) -> None:
     """What the terminal's encoding lacks is printed as an escape."""
-    environ = clean_environ(tmp_path, PYTHONIOENCODING="ascii", MEM0_TELEMETRY="\u00fc")
+    environ = clean_environ(tmp_path, PYTHONIOENCODING="ascii", MEM0_DIR=str(tmp_path / "\u00fc"))
     process = subprocess.run(
         [sys.executable, "-m", "mem0_telemetry", "status"],
         env=environ,

@@ -186,7 +186,10 @@ def test_what_the_drop_in_needs_is_cheap() -> None:
     """Registry, consent, sampling and state load nothing that costs: the drop-in needs them at once."""
     command = [sys.executable, "-S", "-c", LOADED]
     loaded = subprocess.check_output(command, text=True, env={"PYTHONPATH": str(SOURCE)})
-    assert {name for name in loaded.split() if name.split(".")[0] != "mem0_telemetry"} <= {"__future__", "errno"}
+    assert {name for name in loaded.split() if name.split(".")[0] != "mem0_telemetry"} <= {
+        "__future__",
+        "errno",
+    }
 
 
 def test_versions_of_the_api_are_shared() -> None:
