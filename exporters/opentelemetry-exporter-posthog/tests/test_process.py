@@ -246,7 +246,7 @@ def _instrument(tmp_path: Path, *options: str, **environment: str) -> subprocess
 
 
 def test_an_application_without_a_line_of_ours(server: CaptureServer, tmp_path: Path) -> None:
-    """With nothing but variables set, `opentelemetry-instrument` delivers log events and spans."""
+    """With nothing but variables set, `opentelemetry-instrument` delivers log events and local roots."""
     done = _instrument(
         tmp_path,
         OTEL_EXPORTER_POSTHOG_API_KEY="phc_test",

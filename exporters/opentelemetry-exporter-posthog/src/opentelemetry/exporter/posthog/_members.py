@@ -6,10 +6,10 @@ of keys (their shape) is worked out once, and of each key the first few values a
 
 from __future__ import annotations
 
-from json.encoder import encode_basestring
 from operator import getitem
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from opentelemetry.exporter.posthog._columns import Column, Texts, Unremembered, is_itself
 from opentelemetry.exporter.posthog._conventions import is_meant
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean, clean_name, encode, encoder_of, to_json
 from opentelemetry.exporter.posthog._redact import (
@@ -47,8 +47,6 @@ _MAX_COLUMNS: Final = 8192
 _MAX_KEYS: Final = 128
 _PERIOD: Final = 2048
 """Records after which it is looked at what the memory is good for."""
-_MAX_VALUES: Final = 64
-_MAX_LENGTH: Final = 256
 _REMEMBERED_TYPES: Final = frozenset({str, bool, int, float, tuple, type(None)})
 """One column a type, because 1 == True == 1.0; all other types can change, or are rare."""
 
@@ -72,7 +70,7 @@ class MemberEncoder:
         self._person_profiles = options.person_profiles
         self._shapes: dict[tuple[tuple[Any, ...], tuple[type, ...]], _Shape | None] = {}
         self._earlier_shapes: dict[tuple[tuple[Any, ...], tuple[type, ...]], _Shape | None] = {}
-        self._columns: dict[tuple[str, type], _Column | _Unremembered] = {}
+        self._columns: dict[tuple[str, type], Column | Unremembered] = {}
         self._encoded = 0
 
     def encode(self, attributes: Mapping[Any, Any]) -> Members:
@@ -174,7 +172,7 @@ class MemberEncoder:
         self._shapes[key] = shape
         return shape
 
-    def _column(self, key: str, kind: type) -> _Column | _Unremembered:
+    def _column(self, key: str, kind: type) -> Column | Unremembered:
         column = self._columns.get((key, kind))
         if column is None:
             if len(self._columns) >= _MAX_COLUMNS:
@@ -182,7 +180,7 @@ class MemberEncoder:
             name = self.name_of(key)
             known = name and kind in _REMEMBERED_TYPES
             start = f"{encode(name)}:" if name else ""
-            column = (_Column if known else _Unremembered)(start, self._encoder(key, name, kind))
+            column = (Column if known else Unremembered)(start, self._encoder(key, name, kind))
             self._columns[key, kind] = column
         return column
 
@@ -190,18 +188,18 @@ class MemberEncoder:
         """Look up no more the tuples of attributes that hold something mutable."""
         for key, value in attributes.items():
             column = self._columns.get((key, tuple))
-            if isinstance(value, tuple) and isinstance(column, _Column) and not _is_itself(value):
-                self._columns[key, tuple] = column.without_memory(_Unremembered)
+            if isinstance(value, tuple) and isinstance(column, Column) and not is_itself(value):
+                self._columns[key, tuple] = column.without_memory(Unremembered)
         self._shapes, self._earlier_shapes = {}, {}
 
     def _review(self) -> None:
         """Stop to look for values that are mostly new, such as texts that are unique: that costs, and finds nothing."""
         self._encoded = 0
         for key, column in list(self._columns.items()):
-            if isinstance(column, _Column):
+            if isinstance(column, Column):
                 if column.misses > _PERIOD // 2:
                     is_text = key[1] is str and not (is_url(key[0]) or is_url(self.name_of(key[0])))
-                    self._columns[key] = column.without_memory(_Texts if is_text else _Unremembered)
+                    self._columns[key] = column.without_memory(Texts if is_text else Unremembered)
                     self._shapes, self._earlier_shapes = {}, {}
                 column.misses = 0
 
@@ -213,56 +211,10 @@ def _nothing(_: object) -> str:
     return ""
 
 
-class _Unremembered:
-    """One attribute key with values that are encoded each time, or never sent."""
-
-    __slots__ = ("_encode", "_start")
-
-    def __init__(self, start: str, encode_value: Callable[[Any], str]) -> None:
-        self._start = start
-        self._encode = encode_value
-
-    def __getitem__(self, value: object) -> str:
-        return f"{self._start}{self._encode(value)}," if self._start else ""
-
-
-class _Texts(_Unremembered):
-    """The same for texts that may be URLs at most as a whole: most are short, and nothing is to be done to them."""
-
-    __slots__ = ()
-
-    def __getitem__(self, value: Any) -> str:
-        if len(value) <= _MAX_LENGTH and value.isascii() and "\0" not in value and ":" not in value:
-            return f"{self._start}{encode_basestring(value)}," if self._start else ""
-        return super().__getitem__(value)
-
-
-class _Column(dict[Any, str]):
-    """One attribute key with values of one type, and the members they make; the first few are remembered."""
-
-    __slots__ = ("_encode", "_start", "misses")
-
-    def __init__(self, start: str, encode_value: Callable[[Any], str]) -> None:
-        self._start = start
-        self._encode = encode_value
-        self.misses = 0
-
-    def __missing__(self, value: object) -> str:
-        self.misses += 1
-        text = f"{self._start}{self._encode(value)},"
-        if len(self) < _MAX_VALUES and len(text) <= _MAX_LENGTH and _is_itself(value):
-            self[value] = text
-        return text
-
-    def without_memory(self, kind: type[_Unremembered]) -> _Unremembered:
-        """Return what encodes the same each time."""
-        return kind(self._start, self._encode)
-
-
 class _Shape(NamedTuple):
     """What is known about records with the same keys and types of values."""
 
-    columns: tuple[_Column | _Unremembered, ...]
+    columns: tuple[Column | Unremembered, ...]
     names: frozenset[str]
     meant: tuple[str, ...]
 
@@ -270,13 +222,6 @@ class _Shape(NamedTuple):
 def joined(members: Mapping[str, str], meant: tuple[str, ...] = ()) -> Members:
     """Put members together."""
     return "".join(members.values()), frozenset(members), meant
-
-
-def _is_itself(value: object) -> bool:
-    """Whether whatever equals `value` reads the same: not so (1,) and (True,), 0.0 and -0.0."""
-    if isinstance(value, tuple):
-        return all(type(item) is str for item in value)
-    return not isinstance(value, float) or value != 0
 
 
 class Block:
