@@ -11,7 +11,7 @@ import loopback_only  # noqa: F401  # for its effect
 import pytest
 import warm
 
-from mem0_telemetry import _guard
+from mem0_telemetry.base import guard as _guard
 from opentelemetry.exporter.posthog.testing import CaptureServer
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.interpreter
 PRELUDE = """
         import json, os, pathlib, signal, subprocess, sys, threading, mem0_telemetry
         from mem0_telemetry import telemetry
-        from mem0_telemetry._usage import Usage, usage
+        from mem0_telemetry.usage._usage import Usage, usage
         from mem0_telemetry.pipeline import pipeline
         def capture(name="mem0.init"):
             telemetry.capture_event(name, object(), {"sync_type": "sync"})

@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mem0_telemetry
-from mem0_telemetry import _guard, _state, environment_variables
+from mem0_telemetry import environment_variables
+from mem0_telemetry.base import guard as _guard
 from mem0_telemetry.mem0_internals import native_module
 from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.pipeline import pipeline as pipeline_module
-from mem0_telemetry.policy import identity, notice
+from mem0_telemetry.policy import identity, notice, sampling, state_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -78,11 +79,10 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Start:
         for name, value in {"MEM0_TELEMETRY": "true", "MEM0_TELEMETRY_SAMPLE_RATE": "1", **environ}.items():
             if value is not None:
                 monkeypatch.setenv(name, value)
-        for name in ("_usage", "telemetry"):
-            monkeypatch.setattr(mem0_telemetry, name, None, raising=False)
+        for name in ("usage", "usage._usage", "telemetry"):
             monkeypatch.delitem(sys.modules, f"mem0_telemetry.{name}", raising=False)
         telemetry = importlib.import_module("mem0_telemetry.telemetry")
-        for name in ("_usage", "telemetry"):  # so that it goes with the test
+        for name in ("usage", "usage._usage", "telemetry"):  # so that it goes with the test
             monkeypatch.setitem(
                 sys.modules, f"mem0_telemetry.{name}", sys.modules.pop(f"mem0_telemetry.{name}")
             )
@@ -137,8 +137,8 @@ def test_off_from_the_start(
     """Off in the environment is off for each call, for the handle and the ids, and stays off when it is withdrawn."""
     monkeypatch.setenv("PYTEST_VERSION", "9")
     reads: list[str] = []
-    real = _state.read
-    monkeypatch.setattr(_state, "read", lambda directory: reads.append(directory) or real(directory))
+    real = state_file.read
+    monkeypatch.setattr(state_file, "read", lambda directory: reads.append(directory) or real(directory))
     telemetry, usage = start(PYTEST_VERSION="9", **environ)
     monkeypatch.setenv("MEM0_TELEMETRY", "true")
     for name in ("DO_NOT_TRACK", "OTEL_SDK_DISABLED", "MEM0_TELEMETRY_EXPORTER", "MEM0_TELEMTRY"):
@@ -248,7 +248,7 @@ def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def write_state(**fields: Any) -> None:
     """What another process stores."""
-    directory = Path(_state.telemetry_dir(_state.mem0_dir(os.environ)))
+    directory = Path(state_file.telemetry_dir(state_file.mem0_dir(os.environ)))
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory.joinpath("state.json").write_text(json.dumps(fields))
 
@@ -297,14 +297,13 @@ def test_what_the_application_put_behind_a_call(name: str, start: Start) -> None
     assert (telemetry.client_telemetry is telemetry._own_client) == (name != "client_telemetry")
 
 
-def test_sampling(start: Start) -> None:
+def test_sampling(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hot events of `Memory` are sampled, and say so; others are not."""
     telemetry, usage = start(MEM0_TELEMETRY_SAMPLE_RATE="0")
     telemetry.capture_event("mem0.search", object(), {})
     telemetry.capture_event("mem0.init", object(), {})
     telemetry.capture_client_event("client.search", object(), {})
-    usage_module = sys.modules["mem0_telemetry._usage"]
-    usage_module.keep = lambda rate: rate == 0.5
+    monkeypatch.setattr(sampling, "keep", lambda rate: rate == 0.5)
     telemetry.MEM0_TELEMETRY_SAMPLE_RATE = 0.5
     telemetry.capture_event("mem0.search", object(), {})
     telemetry.capture_event("mem0.init", object(), {})
@@ -367,7 +366,7 @@ def test_the_run_that_shows_the_notice(start: Start, monkeypatch: pytest.MonkeyP
     assert asked[0]["state"] is usage._state
     usage = type(usage)()
     usage._is_admitted()
-    assert asked[1]["state"] == _state.State()
+    assert asked[1]["state"] == state_file.State()
 
 
 def test_a_pipeline_is_built_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

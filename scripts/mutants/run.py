@@ -54,7 +54,7 @@ GROUPS = {
         ["tests/policy/test_consent.py"],
     ),
     "switches": (
-        ["--checks", "src/mem0_telemetry/telemetry.py", "src/mem0_telemetry/_usage.py"],
+        ["--checks", "src/mem0_telemetry/telemetry.py", "src/mem0_telemetry/usage/_usage.py"],
         ["tests/test_switches.py"],
     ),
     "decisions": (

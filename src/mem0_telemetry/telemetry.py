@@ -2,7 +2,7 @@
 
 `instrument()` makes this module object *be* `mem0.memory.telemetry`. Nothing here raises into Mem0, prints, or touches
 the network; opted out, `capture_event` and `capture_client_event` return at their first line. All state but the flag
-lives in `mem0_telemetry._usage`, so `importlib.reload` forgets nothing.
+lives in `mem0_telemetry.usage._usage`, so `importlib.reload` forgets nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 
 from mem0_telemetry import environment_variables as _env
-from mem0_telemetry._usage import usage as _usage
 from mem0_telemetry.environment_variables import says_on as _says_on
 from mem0_telemetry.mem0_internals.instance import client_facts as _client_facts
 from mem0_telemetry.mem0_internals.instance import memory_facts as _memory_facts
@@ -18,6 +17,7 @@ from mem0_telemetry.mem0_internals.instance import no_facts as _no_facts
 from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY as PROJECT_API_KEY
 from mem0_telemetry.pipeline.destinations import VENDOR_HOST as HOST
 from mem0_telemetry.policy.sampling import rate_from as _rate_from
+from mem0_telemetry.usage._usage import usage as _usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

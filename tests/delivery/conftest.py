@@ -30,13 +30,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(autouse=True)
 def _strict_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception that a user would never see fails the test."""
-    monkeypatch.setattr("mem0_telemetry._guard.strict", True)
+    monkeypatch.setattr("mem0_telemetry.base.guard.strict", True)
 
 
 @pytest.fixture
 def lenient(monkeypatch: pytest.MonkeyPatch, _strict_guard: None) -> None:
     """For tests in which foreign code raises: the guard drops it, as it does for users."""
-    monkeypatch.setattr("mem0_telemetry._guard.strict", False)
+    monkeypatch.setattr("mem0_telemetry.base.guard.strict", False)
 
 
 @pytest.fixture

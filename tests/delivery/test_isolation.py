@@ -76,7 +76,7 @@ def test_our_own_logger_says_it_at_debug(
 ) -> None:
     """What an exporter raises is logged once, at DEBUG, on our logger, and nowhere else."""
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr("mem0_telemetry._guard._reported", set())
+    monkeypatch.setattr("mem0_telemetry.base.guard._reported", set())
 
     def fail() -> None:
         raise ValueError("no")

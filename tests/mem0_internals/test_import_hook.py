@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mem0_telemetry import _guard
+from mem0_telemetry.base import guard as _guard
 from mem0_telemetry.mem0_internals import import_hook
 
 if TYPE_CHECKING:

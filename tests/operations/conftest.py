@@ -20,7 +20,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from mem0_telemetry import _guard, operations
+from mem0_telemetry import operations
+from mem0_telemetry.base import guard as _guard
 from mem0_telemetry.cli.demo import standins
 from mem0_telemetry.cli.demo.platform_stub import PlatformStub
 

@@ -11,7 +11,8 @@ import pytest
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.trace import StatusCode
 
-from mem0_telemetry import _guard, operations
+from mem0_telemetry import operations
+from mem0_telemetry.base import guard as _guard
 from mem0_telemetry.operations import _content
 from opentelemetry import trace
 

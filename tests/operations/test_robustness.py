@@ -16,7 +16,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import NoOpTracerProvider
 
-from mem0_telemetry import _guard, operations
+from mem0_telemetry import operations
+from mem0_telemetry.base import guard as _guard
 from mem0_telemetry.operations._patches import Patches
 from opentelemetry import metrics, trace
 

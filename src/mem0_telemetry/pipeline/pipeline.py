@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mem0_telemetry import environment_variables
-from mem0_telemetry._guard import guard
-from mem0_telemetry._state import telemetry_dir
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import Delivery, fork_gate
 from mem0_telemetry.pipeline.exporters import destination
 from mem0_telemetry.pipeline.provider import PrivateProvider
@@ -21,6 +20,7 @@ from mem0_telemetry.pipeline.selection import Selection
 from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.identity import establish
 from mem0_telemetry.policy.registry import added_attributes, hosted_events
+from mem0_telemetry.policy.state_file import telemetry_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def set_enabled(enabled: bool) -> None:  # noqa: FBT001  # DESIGN 3 names it so
             A text is read as `MEM0_TELEMETRY` is; anything else is off.
     """
     with guard("switching telemetry"):
-        from mem0_telemetry._usage import usage  # noqa: PLC0415
         from mem0_telemetry.environment_variables import says_on  # noqa: PLC0415
+        from mem0_telemetry.usage._usage import usage  # noqa: PLC0415
 
         usage.set_enabled(says_on(enabled))
 
@@ -41,7 +41,7 @@ def get_logger_provider() -> LoggerProvider:
     from opentelemetry._logs import NoOpLoggerProvider  # noqa: PLC0415  # 48 ms, and only for who asks
 
     with guard("building the private provider"):
-        from mem0_telemetry._usage import usage  # noqa: PLC0415
+        from mem0_telemetry.usage._usage import usage  # noqa: PLC0415
 
         if usage.consult().enabled and usage.allowed():
             pipeline = usage.ensure_pipeline()
@@ -82,7 +82,7 @@ def shutdown(timeout: float | None = None) -> bool:
 
 def _pipeline() -> Pipeline | None:
     """Return where events go, or None where there has been no event. Imports nothing."""
-    usage = sys.modules.get("mem0_telemetry._usage")
+    usage = sys.modules.get("mem0_telemetry.usage._usage")
     return usage.usage.pipeline if usage is not None else None
 
 

@@ -79,11 +79,12 @@ class Status:
 
 def status() -> Status:
     """Look at this process's telemetry. Creates nothing, never raises; costs some file look-ups."""
-    from mem0_telemetry import _instrumentation, telemetry  # noqa: PLC0415
-    from mem0_telemetry._usage import usage  # noqa: PLC0415
+    from mem0_telemetry import telemetry  # noqa: PLC0415
+    from mem0_telemetry.api import instrumentation  # noqa: PLC0415
     from mem0_telemetry.environment_variables import unusable_numbers  # noqa: PLC0415
     from mem0_telemetry.mem0_internals.native_module import native_in_place  # noqa: PLC0415
     from mem0_telemetry.operations import state  # noqa: PLC0415
+    from mem0_telemetry.usage._usage import usage  # noqa: PLC0415
 
     decided = usage.consent()
     pipeline, chosen = usage.pipeline, usage.chosen
@@ -105,9 +106,9 @@ def status() -> Status:
         sent=snapshot.sent if snapshot else 0,
         dropped=dict(snapshot.dropped) if snapshot else usage.dropped_before(),
         waiting_earlier=snapshot.waiting_earlier if snapshot else 0,
-        native_telemetry=native_in_place() and not _instrumentation.standing_in(),
-        instrumented=_instrumentation.standing_in(),
-        not_replaced=_instrumentation.not_replaced(),
+        native_telemetry=native_in_place() and not instrumentation.standing_in(),
+        instrumented=instrumentation.standing_in(),
+        not_replaced=instrumentation.not_replaced(),
         operations=OperationsStatus(active=active, reason=reason),
     )
 

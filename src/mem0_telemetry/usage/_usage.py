@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
-from mem0_telemetry import _state
 from mem0_telemetry import environment_variables as env
-from mem0_telemetry._guard import guard, note
-from mem0_telemetry._lock import ForkSafeLock
+from mem0_telemetry.base.guard import guard, note
+from mem0_telemetry.base.lock import ForkSafeLock
 from mem0_telemetry.pipeline import destinations
-from mem0_telemetry.policy import consent, identity, notice, registry, sampling
+from mem0_telemetry.policy import consent, identity, notice, registry, sampling, state_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from mem0_telemetry._state import State
     from mem0_telemetry.pipeline.pipeline import Pipeline
     from mem0_telemetry.policy.consent import Consent
     from mem0_telemetry.policy.registry import Event
+    from mem0_telemetry.policy.state_file import State
 
 _capturing = guard("capturing an event")
 
@@ -104,16 +103,16 @@ class Usage:
                 for problem in env.unusable_numbers(os.environ):
                     note(problem)
             if self._dry_run and self.off:
-                from mem0_telemetry._dry_run import show_off  # noqa: PLC0415  # only in a dry run
+                from mem0_telemetry.usage.dry_run import show_off  # noqa: PLC0415  # only in a dry run
 
                 show_off(self.consent())
 
     def _ask_the_rest(self, *, read_state: bool) -> Consent:
         """Ask the stored choice, and whether there is anywhere to send to; the environment says nothing."""
         # Once: a program may change its working directory, or `HOME`, at any time after.
-        self.directory = self.directory or _state.mem0_dir(os.environ)
+        self.directory = self.directory or state_file.mem0_dir(os.environ)
         if read_state or self._state is None:
-            self._state = _state.read(self.directory)
+            self._state = state_file.read(self.directory)
         choice = consent.choice_of(self._state)
         stored = consent.decide(os.environ, choice=choice)
         if not stored.enabled:
@@ -126,7 +125,7 @@ class Usage:
         decided = self._consent or self.consult()
         if not decided.enabled:
             return decided  # it stays so in this process, whatever is stored by now
-        choice = consent.choice_of(_state.read(self.directory))
+        choice = consent.choice_of(state_file.read(self.directory))
         now = consent.decide({}, flag=self.allowed(), choice=choice)
         return decided if now.enabled else now
 
@@ -147,7 +146,7 @@ class Usage:
                 with fork_gate.hold():
                     sampling.prepare()
                     if self._dry_run:
-                        from mem0_telemetry import _dry_run  # noqa: F401, PLC0415
+                        from mem0_telemetry.usage import dry_run  # noqa: F401, PLC0415
                     else:
                         from mem0_telemetry.pipeline import pipeline  # noqa: F401, PLC0415
                 loaded = True
@@ -232,7 +231,7 @@ class Usage:
     def take(self, event: Event, attributes: Mapping[str, Any]) -> None:
         """Queue an event that was selected."""
         if self._dry_run:
-            from mem0_telemetry._dry_run import show  # noqa: PLC0415  # only in a dry run
+            from mem0_telemetry.usage.dry_run import show  # noqa: PLC0415  # only in a dry run
 
             show(event, attributes, directory=self.directory)
             return
@@ -304,7 +303,7 @@ class Usage:
         if self.off or self._dry_run:
             return False
         vendor = any(config.is_vendor for config in self.chosen.configs)
-        state = self._state or _state.State()
+        state = self._state or state_file.State()
         if notice.admits(self.directory, os.environ, stderr=sys.stderr, vendor=vendor, state=state):
             return True
         self._switch_off(notice.SOURCE, notice.REASON)
@@ -319,7 +318,7 @@ class Usage:
         def allowed() -> bool | None:
             if not self.allowed():
                 return False
-            state = _state.read(directory)
+            state = state_file.read(directory)
             if self.pipeline is not None and state.readable:
                 self.pipeline.follow(state.installation_id)
             choice = consent.choice_of(state)

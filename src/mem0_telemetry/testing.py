@@ -1,4 +1,4 @@
-"""A pytest plugin for projects that instrument with this package: `pytest -p mem0_telemetry.pytest`.
+"""A pytest plugin for projects that instrument with this package: `pytest -p mem0_telemetry.testing`.
 
 It is never loaded by itself. While a test runs, with its set-up and tear-down, usage events are captured in memory and
 none is sampled away; nothing is sent or stored, whatever the environment says. A test in which Mem0's code, or your
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mem0_telemetry import _usage, environment_variables, telemetry
+from mem0_telemetry import environment_variables, telemetry
 from mem0_telemetry.policy.consent import Consent
+from mem0_telemetry.usage import _usage
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mem0_telemetry._guard import guard
-from mem0_telemetry._lock import ForkSafeLock
+from mem0_telemetry.base.guard import guard
+from mem0_telemetry.base.lock import ForkSafeLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def not_replaced() -> tuple[str, ...]:
 
 
 def _begin_usage() -> None:
-    from mem0_telemetry._usage import usage  # noqa: PLC0415
+    from mem0_telemetry.usage._usage import usage  # noqa: PLC0415
 
     usage.warns = False  # not under our lock, nor under that of the drop-in's import
     try:
@@ -103,19 +103,19 @@ def _begin_usage() -> None:
 
 
 def _warn() -> None:
-    from mem0_telemetry._usage import usage  # noqa: PLC0415
+    from mem0_telemetry.usage._usage import usage  # noqa: PLC0415
 
     usage.warn()
 
 
 def _note_native(native: ModuleType) -> None:
-    from mem0_telemetry._usage import usage  # noqa: PLC0415
+    from mem0_telemetry.usage._usage import usage  # noqa: PLC0415
 
     usage.meet_native(native)
 
 
 def _end_usage() -> None:
-    from mem0_telemetry._usage import usage  # noqa: PLC0415
+    from mem0_telemetry.usage._usage import usage  # noqa: PLC0415
 
     _stand_in[0].end(opted_out=usage.leaves_off())
     usage.meet_native(None)
