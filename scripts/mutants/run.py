@@ -54,7 +54,11 @@ GROUPS = {
         ["tests/policy/test_consent.py"],
     ),
     "switches": (
-        ["--checks", "src/mem0_telemetry/telemetry.py", "src/mem0_telemetry/usage/_usage.py"],
+        [
+            "--checks",
+            "src/mem0_telemetry/telemetry.py",
+            *(f"src/mem0_telemetry/usage/{name}.py" for name in ("current", "flags", "recorder", "switches")),
+        ],
         ["tests/test_switches.py"],
     ),
     "decisions": (
@@ -106,7 +110,7 @@ GROUPS = {
 
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (
-        "Usage.ensure_pipeline",
+        "Recorder.ensure_pipeline",
         "if self.pipeline is None:",
         "if True:",
     ): "asked again under the lock, which this check spares each event",

@@ -143,10 +143,11 @@ import os, threading
 import mem0_telemetry
 from mem0_telemetry import telemetry
 from mem0_telemetry.api import instrumentation
-from mem0_telemetry.usage import _usage
+from mem0_telemetry.usage.current import usage
 locked, end = threading.Event(), threading.Event()
 def another_thread():
-    with _usage.usage._lock.of_this_process(), instrumentation._lock.of_this_process():
+    locks = usage.switches._lock, usage.recorder._lock, instrumentation._lock
+    with locks[0].of_this_process(), locks[1].of_this_process(), locks[2].of_this_process():
         locked.set()
         end.wait(60)
 threading.Thread(target=another_thread).start()
