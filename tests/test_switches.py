@@ -378,7 +378,7 @@ def test_the_run_that_shows_the_notice(start: Start, monkeypatch: pytest.MonkeyP
     assert asked[1]["state"] == state_file.State()
 
 
-def test_a_pipeline_is_built_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipeline_is_built_once(start: Start, monkeypatch: pytest.MonkeyPatch, reported: list[str]) -> None:
     """What interrupts the building neither builds nor waits, and is counted; where it fails, telemetry is off."""
     telemetry, usage = start()
 
@@ -395,8 +395,9 @@ def test_a_pipeline_is_built_once(start: Start, monkeypatch: pytest.MonkeyPatch)
     assert usage.recorder.pipeline is built
     monkeypatch.setattr(pipeline_module, "Pipeline", lambda *_, **__: 1 / 0)
     telemetry, usage = start()
-    with pytest.raises(ZeroDivisionError):
-        telemetry.capture_event("mem0.init", object(), {})
+    telemetry.capture_event("mem0.init", object(), {})
+    assert len(reported) == 1
+    reported.clear()
     assert (usage.switches.consent().source, usage.switches.off, usage.recorder.dropped_before()) == (
         "opentelemetry-sdk",
         True,

@@ -241,7 +241,7 @@ def start(mutant: dict[str, Any], tests: list[str], scratch: str) -> int:
         os.chdir(scratch)
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
         replace(str(ROOT / mutant["path"]), mutant["source"])
-        options = [*QUICKLY, "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        options = [*QUICKLY, "-p", "no:randomly", "-p", "no:xdist", "-o", f"cache_dir={scratch}/cache"]
         places = [f"--rootdir={ROOT}", "-c", f"{ROOT}/pyproject.toml", f"--basetemp={scratch}/pytest"]
         paths = [test if test.startswith("-") else str(ROOT / test) for test in tests]  # or options
         status = int(pytest.main([*options, *places, "-m", "not slow and not backends", *paths]))
