@@ -20,8 +20,10 @@ import mem0_telemetry
 from mem0_telemetry import environment_variables
 from mem0_telemetry.base import guard as _guard
 from mem0_telemetry.mem0_internals import native_module
+from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.pipeline import pipeline as pipeline_module
 from mem0_telemetry.policy import identity, notice, sampling, state_file
+from mem0_telemetry.usage import dry_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -452,6 +454,77 @@ def test_problems_are_told_once(
     telemetry, usage = start(MEM0_TELEMETRY_EXIT_TIMEOUT="soon")
     assert call(telemetry, usage) == ALL
     assert any("MEM0_TELEMETRY_EXIT_TIMEOUT" in record.getMessage() for record in caplog.records)
+
+
+def test_preparing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first event needs is imported where telemetry is on, once decided; where that fails, it is off."""
+    prepared: list[bool] = []
+    monkeypatch.setattr(sampling, "prepare", lambda: prepared.append(True))
+    _, usage = start()
+    assert len(prepared) == 1
+    usage.set_enabled(True)
+    assert len(prepared) == 2
+    usage.set_enabled(False)
+    usage.recorder.prepare()
+    type(usage)().recorder.prepare()  # nobody has been asked
+    start(MEM0_TELEMETRY="False")
+    assert len(prepared) == 2
+
+
+def test_the_pipeline_cannot_be_imported(
+    start: Start, monkeypatch: pytest.MonkeyPatch, reported: list[str]
+) -> None:
+    """Then telemetry is off, and that is counted once; a dry run does not need it."""
+    monkeypatch.setitem(sys.modules, "mem0_telemetry.pipeline.pipeline", None)
+    monkeypatch.delattr("mem0_telemetry.pipeline.pipeline")
+    _, usage = start(MEM0_TELEMETRY_DEBUG="1")
+    assert (usage.switches.off, reported) == (False, [])
+    _, usage = start()
+    assert (usage.switches.off, usage.switches.consent().source) == (True, "opentelemetry-sdk")
+    assert usage.recorder.dropped_before() == {"not_ready": 1}
+    assert len(reported) == 1
+    reported.clear()
+
+
+def test_a_dry_run_says_why_it_shows_nothing(
+    start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where telemetry is off, a dry run says so; nothing is said of it where it is on, or where it is no dry run."""
+    monkeypatch.setattr(dry_run, "_said", set())
+    start(MEM0_TELEMETRY="False")
+    start(MEM0_TELEMETRY_DEBUG="1")
+    assert capsys.readouterr().err == ""
+    start(MEM0_TELEMETRY_DEBUG="1", MEM0_TELEMETRY="False")
+    assert capsys.readouterr().err.count("so nothing is shown (MEM0_TELEMETRY: ") == 1
+
+
+def test_instrument_warns_itself(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """The drop-in leaves the warnings to whoever has decided before it; what is off has no unusable numbers."""
+    telemetry, usage = start()
+    usage.switches.chosen = destinations.Destinations((), ("another",), none=False)
+    usage.switches.consult = lambda **_: None
+    usage.enter(vars(telemetry))
+    assert warnings(caplog) == []
+    usage.switches.warn()
+    assert len(warnings(caplog)) == 1
+    caplog.clear()
+    start(MEM0_TELEMETRY="False", MEM0_TELEMETRY_EXIT_TIMEOUT="soon")
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_what_stays_as_it_was_found(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mem0's directory is found once, the flags are those that were given, and an unreadable state changes no id."""
+    telemetry, usage = start()
+    assert type(usage.switches)(usage.switches.flags).flags is usage.switches.flags
+    assert call(telemetry, usage) == ALL
+    with monkeypatch.context() as patched:
+        patched.setattr(state_file, "read", lambda _: state_file.State(readable=None))
+        assert usage.recorder.pipeline.given["allowed"]() is None
+    assert usage.recorder.pipeline.followed == []
+    monkeypatch.setenv("MEM0_DIR", "elsewhere")
+    before = usage.switches.directory
+    usage.switches.consult()
+    assert usage.switches.directory == before
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
