@@ -18,7 +18,9 @@ pytestmark = pytest.mark.interpreter
 PRELUDE = """
         import json, os, pathlib, signal, subprocess, sys, threading, mem0_telemetry
         from mem0_telemetry import telemetry
-        from mem0_telemetry._usage import Usage, usage
+        from mem0_telemetry.usage.current import usage
+        from mem0_telemetry.usage.recorder import Recorder
+        from mem0_telemetry.usage.switches import Switches
         from mem0_telemetry.pipeline import pipeline
         def capture(name="mem0.init"):
             telemetry.capture_event(name, object(), {"sync_type": "sync"})
@@ -39,13 +41,13 @@ def test_the_environment_counts_for_all_first_events(
     """What `os.environ` says before the first event holds for a second thread too, whose event is there ahead of it."""
     code = f"""{PRELUDE}
         os.environ[{name!r}] = {value!r}
-        consult, held, go_on = Usage.consult, threading.Event(), threading.Event()
+        consult, held, go_on = Switches.consult, threading.Event(), threading.Event()
         def consult_late(self, **kwargs):
             if threading.current_thread().name == "first":
                 held.set()
                 go_on.wait(60)
             return consult(self, **kwargs)
-        Usage.consult = consult_late
+        Switches.consult = consult_late
         first = threading.Thread(target=capture, name="first")
         first.start()
         held.wait(60)
@@ -87,14 +89,14 @@ def test_what_is_dropped_while_the_pipeline_is_built_is_counted(
 ) -> None:
     """Counts from before, and from the very moment, are in `status`; no reason more can switch telemetry off."""
     code = f"""{PRELUDE}
-        build = Usage._build_pipeline
+        build = Recorder._build_pipeline
         def build_and_drop(self):
             built = build(self)
-            usage.drop("not_ready")  # as a signal handler would
+            usage.recorder.drop("not_ready")  # as a signal handler would
             dropping.start()
             return built
         dropping = threading.Thread(target=capture, args=["unknown.two"])
-        Usage._build_pipeline = build_and_drop
+        Recorder._build_pipeline = build_and_drop
         capture("unknown.one")
         capture()
         dropping.join()
@@ -183,7 +185,7 @@ def test_a_signal_handler_that_asks_for_the_id(tmp_path: Path, server: CaptureSe
         pipeline.establish = establish_interrupted
         asked = []
         signal.signal(signal.SIGTERM, lambda *_: asked.append(telemetry.get_or_create_user_id()))
-        usage.ensure_pipeline()
+        usage.recorder.ensure_pipeline()
         mem0_telemetry.get_logger_provider()
         print(json.dumps([asked, mem0_telemetry.status().installation_id]))
     """

@@ -23,7 +23,7 @@ PUBLIC = {
         "uninstrument",
     },
     "mem0_telemetry.instrumentor": {"Mem0Instrumentor"},
-    "mem0_telemetry.pytest": {"CapturedEvent", "mem0_events"},
+    "mem0_telemetry.testing": {"CapturedEvent", "mem0_events"},
     "mem0_telemetry.telemetry": {
         "FEATURE_FLAGS_REQUEST_TIMEOUT_SECONDS",
         "HOST",

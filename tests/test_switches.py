@@ -17,17 +17,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import mem0_telemetry
-from mem0_telemetry import _guard, _state, environment_variables
+from mem0_telemetry import environment_variables
+from mem0_telemetry.base import guard as _guard
 from mem0_telemetry.mem0_internals import native_module
 from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.pipeline import pipeline as pipeline_module
-from mem0_telemetry.policy import identity, notice
+from mem0_telemetry.policy import identity, notice, sampling, state_file
+from mem0_telemetry.usage import dry_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     Start = Callable[..., tuple[Any, Any]]
 
+MODULES = ("usage.flags", "usage.switches", "usage.recorder", "usage.current", "telemetry")
+"""What is executed anew for each test."""
 NAMES = [
     value for name, value in vars(environment_variables).items() if name.isupper() and type(value) is str
 ]
@@ -37,7 +41,7 @@ class Recorder:
     """Takes a pipeline's place, and remembers what it is asked to do."""
 
     def __init__(self, configs: Any = (), **given: Any) -> None:
-        self.configs, self.given = configs, given
+        self.configs, self.given, self.delivery = configs, given, self
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.dropped: dict[str, int] = {}
         self.discarded = 0
@@ -69,20 +73,19 @@ class Recorder:
 def start(monkeypatch: pytest.MonkeyPatch) -> Start:
     """Execute the drop-in anew in an environment where `MEM0_TELEMETRY` is `true`; what is built is a `Recorder`."""
     monkeypatch.setattr(pipeline_module, "Pipeline", Recorder)
-    monkeypatch.setattr(_guard, "_reported", set())
 
     def executed(**environ: str | None) -> tuple[Any, Any]:
+        monkeypatch.setattr(_guard, "_reported", set())
         for name in NAMES:
             if name != "MEM0_DIR":
                 monkeypatch.delenv(name, raising=False)
         for name, value in {"MEM0_TELEMETRY": "true", "MEM0_TELEMETRY_SAMPLE_RATE": "1", **environ}.items():
             if value is not None:
                 monkeypatch.setenv(name, value)
-        for name in ("_usage", "telemetry"):
-            monkeypatch.setattr(mem0_telemetry, name, None, raising=False)
+        for name in MODULES:
             monkeypatch.delitem(sys.modules, f"mem0_telemetry.{name}", raising=False)
         telemetry = importlib.import_module("mem0_telemetry.telemetry")
-        for name in ("_usage", "telemetry"):  # so that it goes with the test
+        for name in MODULES:  # so that it goes with the test
             monkeypatch.setitem(
                 sys.modules, f"mem0_telemetry.{name}", sys.modules.pop(f"mem0_telemetry.{name}")
             )
@@ -93,11 +96,11 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Start:
 
 def call(telemetry: Any, usage: Any) -> list[str]:
     """Make one call of each kind that Mem0 makes; answer the names of what was queued."""
-    already = len(usage.pipeline.events) if usage.pipeline else 0
+    already = len(usage.recorder.pipeline.events) if usage.recorder.pipeline else 0
     telemetry.capture_event("mem0.init", object(), {})
     telemetry.capture_client_event("client.init", object(), {})
     telemetry.AnonymousTelemetry().capture_event("mem0.reset", {})
-    return [name for name, _ in usage.pipeline.events[already:]] if usage.pipeline else []
+    return [name for name, _ in usage.recorder.pipeline.events[already:]] if usage.recorder.pipeline else []
 
 
 ALL = ["mem0.init", "mem0.client.init", "mem0.reset"]
@@ -109,14 +112,14 @@ def test_on(start: Start) -> None:
     assert telemetry.MEM0_TELEMETRY is True
     assert type(telemetry.client_telemetry) is telemetry.AnonymousTelemetry
     assert call(telemetry, usage) == ALL
-    assert (usage.consent().enabled, usage.consent().source) == (True, "MEM0_TELEMETRY")
-    assert not usage.leaves_off()
-    assert usage.pipeline.dropped == {}
-    assert usage.chosen.configs == usage.pipeline.configs != ()
+    assert (usage.switches.consent().enabled, usage.switches.consent().source) == (True, "MEM0_TELEMETRY")
+    assert not usage.switches.leaves_off()
+    assert usage.recorder.pipeline.dropped == {}
+    assert usage.switches.chosen.configs == usage.recorder.pipeline.configs != ()
     telemetry.capture_event("mem0.search", object(), {"sync_type": "sync"})
     telemetry.capture_event("mem0.search", object(), [("sync_type", "sync")])
-    assert [event["mem0.sync_type"] for _, event in usage.pipeline.events[3:4]] == ["sync"]
-    assert "mem0.sync_type" not in usage.pipeline.events[4][1]
+    assert [event["mem0.sync_type"] for _, event in usage.recorder.pipeline.events[3:4]] == ["sync"]
+    assert "mem0.sync_type" not in usage.recorder.pipeline.events[4][1]
 
 
 @pytest.mark.parametrize(
@@ -137,35 +140,35 @@ def test_off_from_the_start(
     """Off in the environment is off for each call, for the handle and the ids, and stays off when it is withdrawn."""
     monkeypatch.setenv("PYTEST_VERSION", "9")
     reads: list[str] = []
-    real = _state.read
-    monkeypatch.setattr(_state, "read", lambda directory: reads.append(directory) or real(directory))
+    real = state_file.read
+    monkeypatch.setattr(state_file, "read", lambda directory: reads.append(directory) or real(directory))
     telemetry, usage = start(PYTEST_VERSION="9", **environ)
     monkeypatch.setenv("MEM0_TELEMETRY", "true")
     for name in ("DO_NOT_TRACK", "OTEL_SDK_DISABLED", "MEM0_TELEMETRY_EXPORTER", "MEM0_TELEMTRY"):
         monkeypatch.delenv(name, raising=False)
     assert bool(reads) == (source == "destination")
-    assert usage.consult().source == source
+    assert usage.switches.consult().source == source
     check_off(telemetry, usage)
-    assert usage.consent().source == source
-    assert usage.pipeline is None
+    assert usage.switches.consent().source == source
+    assert usage.recorder.pipeline is None
     assert telemetry.MEM0_TELEMETRY is (environ.get("MEM0_TELEMETRY", "") != "False")
 
 
 def check_off(telemetry: Any, usage: Any, made_before: Any = None) -> None:
     """Nothing is queued or looked at, and there is neither handle nor id."""
     seen: list[object] = []
-    telemetry._usage.observe, observe = (lambda *call: seen.append(call)), telemetry._usage.observe
+    usage.recorder.observe, observe = (lambda *call: seen.append(call)), usage.recorder.observe
     assert call(telemetry, usage) == []
     if made_before is not None:
         made_before.capture_event("mem0.reset")
-    telemetry._usage.observe = observe
+    usage.recorder.observe = observe
     assert seen == []
     assert telemetry.AnonymousTelemetry().posthog is None
     assert telemetry.AnonymousTelemetry().user_id is None
     assert telemetry.get_or_create_user_id() is None
-    assert usage.make_installation_id() is None
-    assert usage.leaves_off()
-    assert not usage.consent().enabled
+    assert usage.recorder.make_installation_id() is None
+    assert usage.switches.leaves_off()
+    assert not usage.switches.consent().enabled
 
 
 @pytest.mark.parametrize("value", [False, "False", "off", None, 0, 1])
@@ -175,10 +178,10 @@ def test_the_flag(value: object, start: Start) -> None:
     anonymous = telemetry.AnonymousTelemetry()
     telemetry.MEM0_TELEMETRY = value
     check_off(telemetry, usage, anonymous)
-    assert usage.consent().source == "set_enabled"
+    assert usage.switches.consent().source == "set_enabled"
     importlib.reload(telemetry)
     assert telemetry.MEM0_TELEMETRY is value
-    assert not usage.flag()
+    assert not usage.switches.flags.say_on()
     telemetry.MEM0_TELEMETRY = "yes"
     assert call(telemetry, usage) == ALL
 
@@ -192,12 +195,16 @@ def test_set_enabled(start: Start) -> None:
     mem0_telemetry.set_enabled("true")
     assert call(telemetry, usage) == ALL
     mem0_telemetry.set_enabled(enabled=False)
-    assert (usage.consult().enabled, usage.off, usage.pipeline.discarded) == (True, True, 1)
+    assert (usage.switches.consult().enabled, usage.switches.off, usage.recorder.pipeline.discarded) == (
+        True,
+        True,
+        1,
+    )
     telemetry.MEM0_TELEMETRY = True
     anonymous.posthog = object()
     check_off(telemetry, usage, anonymous)
     mem0_telemetry.set_enabled(enabled=True)
-    assert usage.pipeline.discarded == 1
+    assert usage.recorder.pipeline.discarded == 1
     assert call(telemetry, usage) == ALL
 
 
@@ -205,41 +212,41 @@ def test_the_environment_counts_until_the_first_event(start: Start, monkeypatch:
     """What is set before the first event is off; what is set after it is not looked at again by a call."""
     telemetry, usage = start()
     monkeypatch.setenv("DO_NOT_TRACK", "1")
-    assert usage.consent().enabled  # nobody asked yet
+    assert usage.switches.consent().enabled  # nobody asked yet
     assert call(telemetry, usage) == []
-    assert usage.consent().source == "DO_NOT_TRACK"
+    assert usage.switches.consent().source == "DO_NOT_TRACK"
     telemetry, usage = start()
     assert call(telemetry, usage) == ALL
     monkeypatch.setenv("DO_NOT_TRACK", "1")
     assert call(telemetry, usage) == ALL
     _, usage = start()
     monkeypatch.setenv("DO_NOT_TRACK", "1")
-    assert usage.make_installation_id() is None
+    assert usage.recorder.make_installation_id() is None
 
 
 def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stored no is off; it is read when asked to, never on an event, and at each batch."""
     telemetry, usage = start()
     assert call(telemetry, usage) == ALL
-    allowed = usage.pipeline.given["allowed"]
+    allowed = usage.recorder.pipeline.given["allowed"]
     assert allowed() is True
-    assert usage.pipeline.followed == [None]
+    assert usage.recorder.pipeline.followed == [None]
     write_state(disabled=True)
     assert allowed() is False
-    assert usage.consult(read_state=False).enabled
-    assert not usage.consult().enabled
+    assert usage.switches.consult(read_state=False).enabled
+    assert not usage.switches.consult().enabled
     write_state(disabled=False)
     assert allowed() is False  # once off it stays off
     write_state(disabled=True)
     telemetry, usage = start()
     check_off(telemetry, usage)
-    assert usage.consent().source == "state.json"
+    assert usage.switches.consent().source == "state.json"
     usage = type(usage)()
-    assert usage.consult(read_state=False).source == "state.json"
-    assert type(usage)().consent().source == "state.json"
+    assert usage.switches.consult(read_state=False).source == "state.json"
+    assert type(usage)().switches.consent().source == "state.json"
     write_state(disabled=False)
     telemetry, usage = start()
-    usage.pipeline = None
+    usage.recorder.pipeline = None
     monkeypatch.setattr(
         pipeline_module, "Pipeline", lambda configs, **given: (given["allowed"](), Recorder(configs))[1]
     )
@@ -248,7 +255,7 @@ def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def write_state(**fields: Any) -> None:
     """What another process stores."""
-    directory = Path(_state.telemetry_dir(_state.mem0_dir(os.environ)))
+    directory = Path(state_file.telemetry_dir(state_file.mem0_dir(os.environ)))
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory.joinpath("state.json").write_text(json.dumps(fields))
 
@@ -258,26 +265,26 @@ def test_the_flag_of_mem0s_own_module(start: Start) -> None:
     telemetry, usage = start()
     native = ModuleType("native")
     native.MEM0_TELEMETRY = True
-    usage.meet_native(native)
+    usage.switches.meet_native(native)
     assert native.MEM0_TELEMETRY is True
     assert call(telemetry, usage) == ALL
     native.MEM0_TELEMETRY = False
     assert call(telemetry, usage) == []
-    assert usage.consent().source == "set_enabled"
+    assert usage.switches.consent().source == "set_enabled"
     usage.set_enabled(False)
     usage.set_enabled(True)
     assert native.MEM0_TELEMETRY is False  # the application's
     native.MEM0_TELEMETRY = True
     usage.set_enabled(False)
-    usage.consult()
+    usage.switches.consult()
     assert native.MEM0_TELEMETRY is False
     usage.set_enabled(True)
     assert native.MEM0_TELEMETRY is True
     usage.set_enabled(False)
-    usage.meet_native(None)
+    usage.switches.meet_native(None)
     assert native.MEM0_TELEMETRY is False
     native.MEM0_TELEMETRY = True
-    usage.meet_native(native)
+    usage.switches.meet_native(native)
     assert native.MEM0_TELEMETRY is False
 
 
@@ -297,18 +304,17 @@ def test_what_the_application_put_behind_a_call(name: str, start: Start) -> None
     assert (telemetry.client_telemetry is telemetry._own_client) == (name != "client_telemetry")
 
 
-def test_sampling(start: Start) -> None:
+def test_sampling(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hot events of `Memory` are sampled, and say so; others are not."""
     telemetry, usage = start(MEM0_TELEMETRY_SAMPLE_RATE="0")
     telemetry.capture_event("mem0.search", object(), {})
     telemetry.capture_event("mem0.init", object(), {})
     telemetry.capture_client_event("client.search", object(), {})
-    usage_module = sys.modules["mem0_telemetry._usage"]
-    usage_module.keep = lambda rate: rate == 0.5
+    monkeypatch.setattr(sampling, "keep", lambda rate: rate == 0.5)
     telemetry.MEM0_TELEMETRY_SAMPLE_RATE = 0.5
     telemetry.capture_event("mem0.search", object(), {})
     telemetry.capture_event("mem0.init", object(), {})
-    rates = [(name, event.get("mem0.sample_rate")) for name, event in usage.pipeline.events]
+    rates = [(name, event.get("mem0.sample_rate")) for name, event in usage.recorder.pipeline.events]
     names = ["mem0.init", "mem0.client.search", "mem0.search", "mem0.init"]
     assert rates == list(zip(names, (1.0, None, 0.5, 1.0), strict=True))
 
@@ -317,20 +323,20 @@ def test_drops_are_counted(start: Start) -> None:
     """What the registry does not know is counted, before there is a pipeline and after."""
     telemetry, usage = start()
     telemetry.capture_event("unheard", object(), {})
-    assert usage.dropped_before() == {"unknown_event": 1}
+    assert usage.recorder.dropped_before() == {"unknown_event": 1}
     assert call(telemetry, usage) == ALL
     telemetry.capture_event("unheard", object(), {})
-    assert usage.pipeline.dropped == {"unknown_event": 2}
-    pipeline, usage.pipeline = usage.pipeline, None
+    assert usage.recorder.pipeline.dropped == {"unknown_event": 2}
+    pipeline, usage.recorder.pipeline = usage.recorder.pipeline, None
 
     @contextmanager
     def built_meanwhile() -> Iterator[None]:
-        usage.pipeline = pipeline
+        usage.recorder.pipeline = pipeline
         yield
 
-    usage._lock = SimpleNamespace(of_this_process=built_meanwhile)
-    usage.drop("unknown_event")
-    assert usage.pipeline.dropped == {"unknown_event": 3}
+    usage.recorder._lock = SimpleNamespace(of_this_process=built_meanwhile)
+    usage.recorder.drop("unknown_event")
+    assert usage.recorder.pipeline.dropped == {"unknown_event": 3}
 
 
 def test_a_dry_run_builds_nothing(
@@ -339,16 +345,16 @@ def test_a_dry_run_builds_nothing(
     """Begun as a dry run, it stays one: events are printed, and no pipeline is built, whoever asks."""
     telemetry, usage = start(MEM0_TELEMETRY_DEBUG="1")
     monkeypatch.delenv("MEM0_TELEMETRY_DEBUG")
-    usage.consult()
+    usage.switches.consult()
     assert call(telemetry, usage) == []
     assert capsys.readouterr().err.count("\n") >= 3
-    assert usage.ensure_pipeline() is None
-    assert not usage._is_admitted()
+    assert usage.recorder.ensure_pipeline() is None
+    assert not usage.recorder._is_admitted()
     assert telemetry.get_or_create_user_id(object()) is None
     telemetry, usage = start()
-    usage.off = True
-    assert not usage._is_admitted()
-    assert usage.ensure_pipeline() is None
+    usage.switches.off = True
+    assert not usage.recorder._is_admitted()
+    assert usage.recorder.ensure_pipeline() is None
 
 
 def test_the_run_that_shows_the_notice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,43 +365,48 @@ def test_the_run_that_shows_the_notice(start: Start, monkeypatch: pytest.MonkeyP
     telemetry, usage = start()
     native = ModuleType("native")
     native.MEM0_TELEMETRY = True
-    usage.meet_native(native)
+    usage.switches.meet_native(native)
     assert call(telemetry, usage) == []
-    assert (usage.consent().source, usage.off, native.MEM0_TELEMETRY) == (notice.SOURCE, True, False)
-    assert usage.dropped_before() == {}
+    assert (usage.switches.consent().source, usage.switches.off, native.MEM0_TELEMETRY) == (
+        notice.SOURCE,
+        True,
+        False,
+    )
+    assert usage.recorder.dropped_before() == {}
     assert asked[0]["vendor"] is True
-    assert asked[0]["state"] is usage._state
+    assert asked[0]["state"] is usage.switches.state
     usage = type(usage)()
-    usage._is_admitted()
-    assert asked[1]["state"] == _state.State()
+    usage.recorder._is_admitted()
+    assert asked[1]["state"] == state_file.State()
 
 
-def test_a_pipeline_is_built_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipeline_is_built_once(start: Start, monkeypatch: pytest.MonkeyPatch, reported: list[str]) -> None:
     """What interrupts the building neither builds nor waits, and is counted; where it fails, telemetry is off."""
     telemetry, usage = start()
 
     def interrupted(*_: object, **given: Any) -> Recorder:
-        assert usage.ensure_pipeline() is None
+        assert usage.recorder.ensure_pipeline() is None
         telemetry.capture_event("mem0.init", object(), {})
         return Recorder(**given)
 
     monkeypatch.setattr(pipeline_module, "Pipeline", interrupted)
     assert call(telemetry, usage) == ALL
-    assert usage.pipeline.dropped == {"not_ready": 1}
-    built = usage.pipeline
-    usage._build_once()  # another thread was faster
-    assert usage.pipeline is built
+    assert usage.recorder.pipeline.dropped == {"not_ready": 1}
+    built = usage.recorder.pipeline
+    usage.recorder._build_once()  # another thread was faster
+    assert usage.recorder.pipeline is built
     monkeypatch.setattr(pipeline_module, "Pipeline", lambda *_, **__: 1 / 0)
     telemetry, usage = start()
-    with pytest.raises(ZeroDivisionError):
-        telemetry.capture_event("mem0.init", object(), {})
-    assert (usage.consent().source, usage.off, usage.dropped_before()) == (
+    telemetry.capture_event("mem0.init", object(), {})
+    assert len(reported) == 1
+    reported.clear()
+    assert (usage.switches.consent().source, usage.switches.off, usage.recorder.dropped_before()) == (
         "opentelemetry-sdk",
         True,
         {"not_ready": 1},
     )
     assert call(telemetry, usage) == []
-    assert usage.dropped_before() == {"not_ready": 1}
+    assert usage.recorder.dropped_before() == {"not_ready": 1}
 
 
 def test_ids(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -406,7 +417,7 @@ def test_ids(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     assert telemetry.AnonymousTelemetry().user_id == "stored"
     assert telemetry.get_or_create_user_id() == "made"
     assert telemetry.AnonymousTelemetry().user_id == "stored"
-    usage.pipeline.installation_id = "running"
+    usage.recorder.pipeline.installation_id = "running"
     anonymous = telemetry.AnonymousTelemetry()
     anonymous.user_id = "fixed"
     assert anonymous.user_id == "running"
@@ -416,7 +427,7 @@ def test_ids(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     anonymous.close()
     anonymous.capture_event("mem0.reset")
     assert (anonymous.posthog, anonymous.user_id) == (None, None)
-    assert usage.pipeline.events == []
+    assert usage.recorder.pipeline.events == []
     monkeypatch.setattr(native_module, "native_attribute", lambda name: name)
     assert telemetry.unheard == "unheard"
     with pytest.raises(AttributeError):
@@ -429,7 +440,7 @@ def test_problems_are_told_once(
     """A problem is told when the drop-in is executed, or at the first event, or by `set_enabled`: each one once."""
     telemetry, usage = start(MEM0_TELEMETRY_EXPORTER="posthgo", MEM0_TELEMETRY_EXIT_TIMEOUT="soon")
     assert len(warnings(caplog)) == 1
-    usage.warn()
+    usage.switches.warn()
     assert len(warnings(caplog)) == 1
     telemetry, usage = start()
     monkeypatch.setenv("MEM0_TELEMETRY_EXPORTER", "console,late")
@@ -439,14 +450,81 @@ def test_problems_are_told_once(
     monkeypatch.setenv("MEM0_TELEMETRY_EXPORTER", "console,later")
     usage.set_enabled(True)
     assert len(warnings(caplog)) == 3
-    usage.warns = False
-    usage.chosen = destinations.Destinations((), ("another",), none=False)
-    usage.warn()
-    assert len(warnings(caplog)) == 3
     caplog.set_level("DEBUG", "mem0_telemetry")
     telemetry, usage = start(MEM0_TELEMETRY_EXIT_TIMEOUT="soon")
     assert call(telemetry, usage) == ALL
     assert any("MEM0_TELEMETRY_EXIT_TIMEOUT" in record.getMessage() for record in caplog.records)
+
+
+def test_preparing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first event needs is imported where telemetry is on, once decided; where that fails, it is off."""
+    prepared: list[bool] = []
+    monkeypatch.setattr(sampling, "prepare", lambda: prepared.append(True))
+    _, usage = start()
+    assert len(prepared) == 1
+    usage.set_enabled(True)
+    assert len(prepared) == 2
+    usage.set_enabled(False)
+    usage.recorder.prepare()
+    type(usage)().recorder.prepare()  # nobody has been asked
+    start(MEM0_TELEMETRY="False")
+    assert len(prepared) == 2
+
+
+def test_the_pipeline_cannot_be_imported(
+    start: Start, monkeypatch: pytest.MonkeyPatch, reported: list[str]
+) -> None:
+    """Then telemetry is off, and that is counted once; a dry run does not need it."""
+    monkeypatch.setitem(sys.modules, "mem0_telemetry.pipeline.pipeline", None)
+    monkeypatch.delattr("mem0_telemetry.pipeline.pipeline")
+    _, usage = start(MEM0_TELEMETRY_DEBUG="1")
+    assert (usage.switches.off, reported) == (False, [])
+    _, usage = start()
+    assert (usage.switches.off, usage.switches.consent().source) == (True, "opentelemetry-sdk")
+    assert usage.recorder.dropped_before() == {"not_ready": 1}
+    assert len(reported) == 1
+    reported.clear()
+
+
+def test_a_dry_run_says_why_it_shows_nothing(
+    start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where telemetry is off, a dry run says so; nothing is said of it where it is on, or where it is no dry run."""
+    monkeypatch.setattr(dry_run, "_said", set())
+    start(MEM0_TELEMETRY="False")
+    start(MEM0_TELEMETRY_DEBUG="1")
+    assert capsys.readouterr().err == ""
+    start(MEM0_TELEMETRY_DEBUG="1", MEM0_TELEMETRY="False")
+    assert capsys.readouterr().err.count("so nothing is shown (MEM0_TELEMETRY: ") == 1
+
+
+def test_instrument_warns_itself(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """The drop-in leaves the warnings to whoever has decided before it; what is off has no unusable numbers."""
+    telemetry, usage = start()
+    usage.switches.chosen = destinations.Destinations((), ("another",), none=False)
+    usage.switches.consult = lambda **_: None
+    usage.enter(vars(telemetry))
+    assert warnings(caplog) == []
+    usage.switches.warn()
+    assert len(warnings(caplog)) == 1
+    caplog.clear()
+    start(MEM0_TELEMETRY="False", MEM0_TELEMETRY_EXIT_TIMEOUT="soon")
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_what_stays_as_it_was_found(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mem0's directory is found once, the flags are those that were given, and an unreadable state changes no id."""
+    telemetry, usage = start()
+    assert type(usage.switches)(usage.switches.flags).flags is usage.switches.flags
+    assert call(telemetry, usage) == ALL
+    with monkeypatch.context() as patched:
+        patched.setattr(state_file, "read", lambda _: state_file.State(readable=None))
+        assert usage.recorder.pipeline.given["allowed"]() is None
+    assert usage.recorder.pipeline.followed == []
+    monkeypatch.setenv("MEM0_DIR", "elsewhere")
+    before = usage.switches.directory
+    usage.switches.consult()
+    assert usage.switches.directory == before
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

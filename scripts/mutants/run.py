@@ -59,6 +59,14 @@ GROUPS = {
         ["src/mem0_telemetry/policy/consent.py"],
         ["tests/policy/test_consent.py"],
     ),
+    "switches": (
+        [
+            "--checks",
+            "src/mem0_telemetry/telemetry.py",
+            *(f"src/mem0_telemetry/usage/{name}.py" for name in ("current", "flags", "recorder", "switches")),
+        ],
+        ["tests/test_switches.py"],
+    ),
     "decisions": (
         ["--checks", "src/mem0_telemetry/policy/consent.py"],
         ["tests/policy/test_consent.py"],
@@ -104,15 +112,11 @@ GROUPS = {
             for name in ("batch", "spool", "dead_writers", "files", "stores", "parcel", "spool_or_memory")
         ],
     ),
-    "switches": (
-        ["--checks", "src/mem0_telemetry/telemetry.py", "src/mem0_telemetry/_usage.py"],
-        ["tests/test_switches.py"],
-    ),
 }
 
 EQUIVALENT: dict[tuple[str, str, str], str] = {
     (
-        "Usage.ensure_pipeline",
+        "Recorder.ensure_pipeline",
         "if self.pipeline is None:",
         "if True:",
     ): "asked again under the lock, which this check spares each event",
@@ -245,7 +249,7 @@ def start(mutant: dict[str, Any], tests: list[str], scratch: str) -> int:
         os.chdir(scratch)
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
         replace(str(ROOT / mutant["path"]), mutant["source"])
-        options = [*QUICKLY, "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist"]
+        options = [*QUICKLY, "-p", "no:randomly", "-p", "no:xdist", "-o", f"cache_dir={scratch}/cache"]
         places = [f"--rootdir={ROOT}", "-c", f"{ROOT}/pyproject.toml", f"--basetemp={scratch}/pytest"]
         paths = [test if test.startswith("-") else str(ROOT / test) for test in tests]  # or options
         status = int(pytest.main([*options, *places, "-m", "not slow and not backends", *paths]))

@@ -4,21 +4,21 @@ Importing this package does nothing and costs nothing: what a name needs is load
 
 Public names: `instrument`, `uninstrument`, `Mem0Instrumentor`, `set_enabled`, `status`, `Status`,
 `get_logger_provider`, `flush`, `shutdown`; and the modules `mem0_telemetry.telemetry` (the drop-in for
-`mem0.memory.telemetry`), `mem0_telemetry.pytest` (a plugin for tests) and `mem0_telemetry.environment_variables`.
+`mem0.memory.telemetry`), `mem0_telemetry.testing` (a plugin for tests) and `mem0_telemetry.environment_variables`.
 """
 
 from __future__ import annotations
 
 # Not by `__getattr__`: a signal handler that calls one of these may interrupt the very import that it would start.
-from mem0_telemetry._process import flush, get_logger_provider, set_enabled, shutdown
+from mem0_telemetry.api.process import flush, get_logger_provider, set_enabled, shutdown
 
 # Nor this: tools ask every module in `sys.modules` for its version, and must not import by that.
 from mem0_telemetry.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mem0_telemetry._instrumentation import instrument, uninstrument
-    from mem0_telemetry._status import Status, status
+    from mem0_telemetry.api.instrumentation import instrument, uninstrument
+    from mem0_telemetry.api.status import Status, status
     from mem0_telemetry.instrumentor import Mem0Instrumentor
 
 __all__ = [
@@ -36,10 +36,10 @@ __all__ = [
 
 _HOMES = {
     "Mem0Instrumentor": "instrumentor",
-    "Status": "_status",
-    "instrument": "_instrumentation",
-    "status": "_status",
-    "uninstrument": "_instrumentation",
+    "Status": "api.status",
+    "instrument": "api.instrumentation",
+    "status": "api.status",
+    "uninstrument": "api.instrumentation",
 }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # `# type: ignore` on its first line
 
-from mem0_telemetry._instrumentation import instrument, uninstrument
+from mem0_telemetry.api.instrumentation import instrument, uninstrument
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -2,7 +2,7 @@
 
 `instrument()` makes this module object *be* `mem0.memory.telemetry`. Nothing here raises into Mem0, prints, or touches
 the network; opted out, `capture_event` and `capture_client_event` return at their first line. All state but the flag
-lives in `mem0_telemetry._usage`, so `importlib.reload` forgets nothing.
+lives in `mem0_telemetry.usage.current`, so `importlib.reload` forgets nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 
 from mem0_telemetry import environment_variables as _env
-from mem0_telemetry._usage import usage as _usage
 from mem0_telemetry.environment_variables import says_on as _says_on
 from mem0_telemetry.mem0_internals.instance import client_facts as _client_facts
 from mem0_telemetry.mem0_internals.instance import memory_facts as _memory_facts
@@ -18,6 +17,7 @@ from mem0_telemetry.mem0_internals.instance import no_facts as _no_facts
 from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY as PROJECT_API_KEY
 from mem0_telemetry.pipeline.destinations import VENDOR_HOST as HOST
 from mem0_telemetry.policy.sampling import rate_from as _rate_from
+from mem0_telemetry.usage.current import usage as _usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,20 +60,22 @@ def capture_event(
 
     Never waits, but in a forked child: its first ten events wait until they are on disk, 0.5 s at most.
     """
-    if _usage.off or not _says_on(MEM0_TELEMETRY):
+    if _usage.switches.off or not _says_on(MEM0_TELEMETRY):
         return
     if AnonymousTelemetry is not _own_class or _get_oss_telemetry is not _own_getter:
         return  # Mem0's own would hand the event to what the application has put there
-    _usage.observe(event_name, memory_instance, additional_data, _memory_facts, MEM0_TELEMETRY_SAMPLE_RATE)
+    _usage.recorder.observe(
+        event_name, memory_instance, additional_data, _memory_facts, MEM0_TELEMETRY_SAMPLE_RATE
+    )
 
 
 def capture_client_event(
     event_name: str, instance: object, additional_data: dict[str, Any] | None = None
 ) -> None:
     """Record an event of a hosted client. Never sampled; otherwise as `capture_event`."""
-    if _usage.off or not _says_on(MEM0_TELEMETRY) or client_telemetry is not _own_client:
+    if _usage.switches.off or not _says_on(MEM0_TELEMETRY) or client_telemetry is not _own_client:
         return
-    _usage.observe(event_name, instance, additional_data, _client_facts, 1.0)
+    _usage.recorder.observe(event_name, instance, additional_data, _client_facts, 1.0)
 
 
 class _InertClient:
@@ -100,13 +102,13 @@ class AnonymousTelemetry:
 
     def __init__(self, vector_store: object = None, before_send: Callable[..., object] | None = None) -> None:  # noqa: ARG002
         """Build nothing. The arguments are Mem0's: no id is stored in a vector store, and sampling comes first here."""
-        on = _says_on(MEM0_TELEMETRY) and not _usage.off
+        on = _says_on(MEM0_TELEMETRY) and not _usage.switches.off
         self.posthog: _InertClient | None = _InertClient() if on else None
 
     @property
     def user_id(self) -> str | None:
         """The installation id once there is one, else None. Reading it creates nothing."""
-        return None if self.posthog is None else _usage.installation_id()
+        return None if self.posthog is None else _usage.recorder.installation_id()
 
     @user_id.setter
     def user_id(self, _: object) -> None:
@@ -120,9 +122,9 @@ class AnonymousTelemetry:
         flags: object = None,  # noqa: ARG002  # never read
     ) -> None:
         """Record an event that has no instance. `user_email` and `flags` are ignored."""
-        if self.posthog is None or _usage.off or not _says_on(MEM0_TELEMETRY):
+        if self.posthog is None or _usage.switches.off or not _says_on(MEM0_TELEMETRY):
             return
-        _usage.observe(event_name, None, properties, _no_facts, MEM0_TELEMETRY_SAMPLE_RATE)
+        _usage.recorder.observe(event_name, None, properties, _no_facts, MEM0_TELEMETRY_SAMPLE_RATE)
 
     def capture_identify(self, anon_id: str | None, email: str | None) -> bool:  # noqa: ARG002
         """Return False: no id of ours is ever tied to an e-mail address."""
@@ -159,7 +161,7 @@ def get_or_create_user_id(vector_store: Any = None) -> str | None:
         vector_store: Mem0's optional behaviour: a store that the caller passes gets the id as a record of its own,
             and an id that it already holds is returned. Not touched where telemetry is off.
     """
-    user_id = _usage.make_installation_id()
+    user_id = _usage.recorder.make_installation_id()
     if user_id is None or vector_store is None:
         return user_id
     from mem0_telemetry.mem0_internals.user_id import stored_user_id  # noqa: PLC0415  # hardly ever called
@@ -176,7 +178,4 @@ def __getattr__(name: str) -> Any:
     return native_attribute(name)
 
 
-_usage.flag = lambda: _says_on(MEM0_TELEMETRY)
-_usage.consult()
-_usage.warn()
-_usage.prepare()
+_usage.enter(globals())

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from processes import clean_environ, posthog_environ
 
-from mem0_telemetry import _state
-from mem0_telemetry._status import Status
-from mem0_telemetry.policy import identity
+from mem0_telemetry.api.status import Status
+from mem0_telemetry.policy import identity, state_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,7 +167,7 @@ def test_an_unreadable_choice_is_off_until_enable(tmp_path: Path) -> None:
     assert "enable" in output(tmp_path, "status")
     output(tmp_path, "enable")
     assert status(tmp_path)["enabled"]
-    assert _state.read(str(tmp_path / ".mem0")).fresh_id
+    assert state_file.read(str(tmp_path / ".mem0")).fresh_id
 
 
 def test_reset_id_and_clean(tmp_path: Path) -> None:
@@ -180,10 +179,10 @@ def test_reset_id_and_clean(tmp_path: Path) -> None:
     stored = status(tmp_path)["installation_id"]
     assert stored != before
     assert stored in printed.split()
-    _state.update(directory, lambda state: state.but(notice={"version": 1}))
+    state_file.update(directory, lambda state: state.but(notice={"version": 1}))
     output(tmp_path, "clean")
     assert status(tmp_path)["installation_id"] is None
-    assert _state.read(directory) == _state.State(notice={"version": 1}, fresh_id=True)
+    assert state_file.read(directory) == state_file.State(notice={"version": 1}, fresh_id=True)
 
 
 def test_cleaning_what_is_not_there_creates_nothing(tmp_path: Path) -> None:

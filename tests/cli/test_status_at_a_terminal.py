@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from processes import clean_environ
 from terminals import what_is_seen
 
-from mem0_telemetry import _state
+from mem0_telemetry.policy import state_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +69,7 @@ def test_status_tells_of_the_notice_that_is_due(tmp_path: Path) -> None:
             run, env=environ, stdout=subprocess.PIPE, stderr=end, text=True, check=True, timeout=60
         ).stdout
     )
-    _state.update(str(tmp_path / ".mem0"), lambda state: state.but(notice={"version": 1}))
+    state_file.update(str(tmp_path / ".mem0"), lambda state: state.but(notice={"version": 1}))
     shown = subprocess.run(
         run, env=environ, stdout=subprocess.PIPE, stderr=end, text=True, check=True, timeout=60
     )

@@ -160,7 +160,7 @@ def test_each_thing_that_may_be_done_is_noted(
         (["mem0_telemetry.delivery._sender"], True),
         (["mem0_telemetry.delivery._sender", "requests.sessions", "urllib3.connection"], True),
         (["posthog.client", "requests.sessions"], True),
-        (["mem0.memory.main", "mem0_telemetry._usage"], True),
+        (["mem0.memory.main", "mem0_telemetry.usage.recorder"], True),
         (["mem0_telemetry.mem0_internals.import_hook", "mem0.memory.main", "qdrant_client"], False),
         (["mem0_telemetry.cli.verify._planting", "mem0.client.main", "httpx"], False),
         (["application"], False),

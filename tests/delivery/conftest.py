@@ -27,18 +27,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
-@pytest.fixture(autouse=True)
-def _strict_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception that a user would never see fails the test."""
-    monkeypatch.setattr("mem0_telemetry._guard.strict", True)
-
-
-@pytest.fixture
-def lenient(monkeypatch: pytest.MonkeyPatch, _strict_guard: None) -> None:
-    """For tests in which foreign code raises: the guard drops it, as it does for users."""
-    monkeypatch.setattr("mem0_telemetry._guard.strict", False)
-
-
 @pytest.fixture
 def sink() -> Iterator[support.Sink]:
     """A destination that answers 200."""

@@ -15,8 +15,6 @@ pytestmark = pytest.mark.interpreter
 DETECTOR = """
 import asyncio
 from blocking import noted_calls
-from mem0_telemetry import _guard
-_guard.strict = True
 """
 PUT_1000 = """
 async def main():

@@ -72,11 +72,10 @@ def test_foreign_loggers_are_silent_for_our_threads_only(
 
 @pytest.mark.usefixtures("lenient")
 def test_our_own_logger_says_it_at_debug(
-    make: Make, sink: support.Sink, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    make: Make, sink: support.Sink, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What an exporter raises is logged once, at DEBUG, on our logger, and nowhere else."""
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr("mem0_telemetry._guard._reported", set())
 
     def fail() -> None:
         raise ValueError("no")

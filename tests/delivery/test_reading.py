@@ -13,7 +13,7 @@ import pytest
 from spool_support import batch
 
 from mem0_telemetry import delivery as package
-from mem0_telemetry._clock import SystemClock
+from mem0_telemetry.base.clock import SystemClock
 from mem0_telemetry.delivery import _files, _history, history, mailboxes, purge
 
 if TYPE_CHECKING:

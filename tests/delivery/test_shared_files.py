@@ -10,7 +10,7 @@ import delivery_support as support
 import pytest
 from spool_support import batch
 
-from mem0_telemetry._clock import SystemClock
+from mem0_telemetry.base.clock import SystemClock
 from mem0_telemetry.delivery import Limits, _history, history, purge
 from mem0_telemetry.delivery._disk_store import DiskStore
 from mem0_telemetry.delivery._drops import Drops

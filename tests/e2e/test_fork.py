@@ -141,10 +141,13 @@ def test_children_that_end_by_os_exit(before: str, tmp_path: Path, server: Captu
 WHILE_LOCKED = """
 import os, threading
 import mem0_telemetry
-from mem0_telemetry import _instrumentation, _usage, telemetry
+from mem0_telemetry import telemetry
+from mem0_telemetry.api import instrumentation
+from mem0_telemetry.usage.current import usage
 locked, end = threading.Event(), threading.Event()
 def another_thread():
-    with _usage.usage._lock.of_this_process(), _instrumentation._lock.of_this_process():
+    locks = usage.switches._lock, usage.recorder._lock, instrumentation._lock
+    with locks[0].of_this_process(), locks[1].of_this_process(), locks[2].of_this_process():
         locked.set()
         end.wait(60)
 threading.Thread(target=another_thread).start()

@@ -216,8 +216,8 @@ print(json.dumps([hasattr(telemetry, "anything"), callable(mem0.memory.main.capt
     [
         "import mem0_telemetry.mem0_internals.standing_in as s; s.StandIn.begin = lambda self: 1 / 0",
         "import mem0_telemetry.mem0_internals.standing_in as s; s.StandIn._repoint = lambda self, m: 1 / 0",
-        "import mem0_telemetry._usage as u; u.Usage.consult = lambda self: 1 / 0",
-        "import mem0_telemetry._usage as u; u._decide = lambda environ, state: 1 / 0",
+        "import mem0_telemetry.usage.switches as u; u.Switches.consult = lambda self: 1 / 0",
+        "import mem0_telemetry.usage.switches as u; u.consent.decide = lambda *_, **__: 1 / 0",
         "import sys; sys.modules['mem0_telemetry.telemetry'] = None",
         "import sys; sys.modules['mem0_telemetry.policy'] = None",
     ],

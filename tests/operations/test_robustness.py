@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import NoOpTracerProvider
 
-from mem0_telemetry import _guard, operations
+from mem0_telemetry import operations
 from mem0_telemetry.operations._patches import Patches
 from opentelemetry import metrics, trace
 
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from conftest import Application
 
 ALICE = {"user_id": "alice"}
-
-
-@pytest.fixture
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the guard swallow, as it does for everybody but this project's tests."""
-    monkeypatch.setattr(_guard, "strict", False)
 
 
 class Broken(Exception):  # noqa: N818  # raised on purpose
@@ -57,7 +51,7 @@ class BrokenTracer(trace.TracerProvider):
         raise Broken
 
 
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("lenient")
 @pytest.mark.parametrize("provider", [BrokenProvider(), BrokenTracer()])
 def test_a_broken_provider(application: Application, memory: mem0.Memory, provider: Any) -> None:
     """A provider that raises costs the application its spans, and nothing else."""
@@ -67,7 +61,7 @@ def test_a_broken_provider(application: Application, memory: mem0.Memory, provid
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("lenient")
 def test_a_broken_hook(
     application: Application, memory: mem0.Memory, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -106,7 +100,7 @@ def test_classes_made_at_run_time_can_go(instrumented: Application, memory: mem0
     operations.remove()
 
 
-@pytest.mark.usefixtures("quiet")
+@pytest.mark.usefixtures("lenient")
 def test_a_component_that_cannot_be_instrumented(instrumented: Application, memory: mem0.Memory) -> None:
     """A class that refuses new attributes keeps its methods, and the operation its span."""
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mem0_telemetry._state import State
 from mem0_telemetry.policy.consent import DISABLED, ENABLED, UNREADABLE, Consent, choice_of, decide
+from mem0_telemetry.policy.state_file import State
 
 TABLE = json.loads((Path(__file__).parents[2] / "conformance" / "consent.json").read_text())
 SWITCHES = ("MEM0_TELEMETRY", "OTEL_SDK_DISABLED", "DO_NOT_TRACK", "PYTEST_VERSION", "PYTEST_CURRENT_TEST")

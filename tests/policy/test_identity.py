@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from identities import MEM0S, is_random, write_config
 
-from mem0_telemetry import _state
+from mem0_telemetry.policy import state_file
 from mem0_telemetry.policy.identity import Identity, current, establish, forget, reset
 
 pytestmark = pytest.mark.usefixtures("new_process")
@@ -28,7 +28,7 @@ def test_a_missing_config_is_not_made(tmp_path: Path, *, account_linked: bool) -
     assert not made.ephemeral
     assert [path.name for path in tmp_path.iterdir()] == ["telemetry"]
     assert establish(str(tmp_path)) == made == current(str(tmp_path))
-    _state.update(str(tmp_path), forget)
+    state_file.update(str(tmp_path), forget)
     assert [path for path in tmp_path.rglob("*") if path.is_file() and made.id in path.read_text()] == []
 
 
@@ -154,7 +154,7 @@ def test_our_own_id_does_not_ask_the_config(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stored", ["not a uuid", str(uuid.uuid1()), ""], ids=["text", "version 1", "empty"])
 def test_a_stored_id_that_is_no_random_uuid_is_replaced(tmp_path: Path, stored: str) -> None:
     """Whatever stands in `state.json`, only a random UUID is ever used."""
-    _state.update(str(tmp_path), lambda state: state.but(installation_id=stored))
+    state_file.update(str(tmp_path), lambda state: state.but(installation_id=stored))
     assert current(str(tmp_path)) is None
     assert is_random(establish(str(tmp_path)).id)
 
@@ -173,7 +173,7 @@ def test_a_forgotten_id_does_not_come_back(tmp_path: Path) -> None:
     """After `disable` or `clean` the next id is a fresh one, although `config.json` still has the old one."""
     write_config(tmp_path, {"user_id": MEM0S})
     establish(str(tmp_path))
-    _state.update(str(tmp_path), forget)
+    state_file.update(str(tmp_path), forget)
     assert current(str(tmp_path)) is None
     assert establish(str(tmp_path)).id != MEM0S
 
@@ -187,8 +187,8 @@ def test_an_api_key_in_the_config_survives_byte_for_byte(tmp_path: Path) -> None
     establish(str(tmp_path))
     establish(str(tmp_path), account_linked=True)
     reset(str(tmp_path))
-    _state.update(str(tmp_path), forget)
-    _state.update(str(tmp_path), lambda state: state.but(disabled=True))
+    state_file.update(str(tmp_path), forget)
+    state_file.update(str(tmp_path), lambda state: state.but(disabled=True))
     establish(str(tmp_path))
     assert path.read_bytes() == before
     assert (path.stat().st_ino, path.stat().st_mtime_ns, path.stat().st_mode) == (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from identities import MEM0S, is_random, write_config
 
-from mem0_telemetry import _state
+from mem0_telemetry.policy import state_file
 from mem0_telemetry.policy.identity import Identity, current, establish
 
 pytestmark = pytest.mark.usefixtures("new_process")
@@ -79,7 +79,7 @@ def test_a_stored_id_is_used_where_nothing_more_can_be_stored(
     def read_only(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(_state, "update", read_only)
+    monkeypatch.setattr(state_file, "update", read_only)
     assert establish(str(tmp_path)) == Identity(id=MEM0S)
 
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from terminals import what_is_seen
 
-from mem0_telemetry import _state
-from mem0_telemetry._state import State
+from mem0_telemetry.policy import state_file
 from mem0_telemetry.policy.notice import TEXT, VERSION, admits, concerns, is_shown, is_terminal
+from mem0_telemetry.policy.state_file import State
 
 PROGRAM = """
 import os, subprocess, sys
-from mem0_telemetry import _state
+from mem0_telemetry.policy import state_file
 from mem0_telemetry.policy.notice import admits
 directory, *further = sys.argv[1:]
-state = _state.read(directory)
+state = state_file.read(directory)
 print(admits(directory, os.environ, stderr=sys.stderr, vendor=True, state=state), flush=True)
 if further:
     subprocess.run([sys.executable, "-c", open(further[0]).read(), directory], check=True)
@@ -57,24 +57,24 @@ def home(tmp_path: Path) -> Path:
 def test_it_is_shown_once_and_that_run_records_nothing(home: Path) -> None:
     """The first run at a terminal shows the notice and records nothing, child and all; the next one does."""
     assert start(home) == ("False\nFalse\n", TEXT)
-    stored = _state.read(str(home)).notice
+    stored = state_file.read(str(home)).notice
     assert (stored["version"], stored["date"]) == (VERSION, time.strftime("%Y-%m-%d", time.gmtime()))
     assert start(home) == ("True\nTrue\n", "")
 
 
 IN_A_CONTAINER = """
 import os, sys
-from mem0_telemetry import _state
+from mem0_telemetry.policy import state_file
 # Each container has a process 1: those that share a directory have the same number for their runs.
-_state.update(sys.argv[1], lambda state: state.but(notice={**state.notice, "group": os.getpgrp()}))
+state_file.update(sys.argv[1], lambda state: state.but(notice={**state.notice, "group": os.getpgrp()}))
 """
 LEFT_BEHIND = """
 import os, sys
-from mem0_telemetry import _state
+from mem0_telemetry.policy import state_file
 from mem0_telemetry.policy.notice import admits
 directory = sys.argv[1]
 def ask():
-    state = _state.read(directory)
+    state = state_file.read(directory)
     os.write(1, f"{admits(directory, os.environ, stderr=sys.stderr, vendor=True, state=state)}\\n".encode())
 waiting, gone = os.pipe()
 done, at_end = os.pipe()

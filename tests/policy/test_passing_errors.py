@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mem0_telemetry import _state
-from mem0_telemetry.policy import consent
+from mem0_telemetry.policy import consent, state_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def choice_where(monkeypatch: pytest.MonkeyPatch, directory: Path, function: str, error: int) -> str:
     """Return the choice that is read where `os.<function>` fails with `error`."""
-    _state.update(str(directory), lambda state: state.but(disabled=False, fresh_id=True))
+    state_file.update(str(directory), lambda state: state.but(disabled=False, fresh_id=True))
     real = getattr(os, function)
 
     def fail(what: Any, *arguments: Any, **options: Any) -> Any:
@@ -27,7 +26,7 @@ def choice_where(monkeypatch: pytest.MonkeyPatch, directory: Path, function: str
 
     with monkeypatch.context() as patch:
         patch.setattr(os, function, fail)
-        return consent.choice_of(_state.read(str(directory)))
+        return consent.choice_of(state_file.read(str(directory)))
 
 
 @pytest.mark.parametrize("function", ["open", "read"])
@@ -53,9 +52,9 @@ def test_a_file_that_may_not_be_read_is_a_no(
 
 def test_what_cannot_be_read_now_is_not_written_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A change is refused while the file cannot be read: it would forget what is there."""
-    _state.update(str(tmp_path), lambda state: state.but(disabled=True))
-    monkeypatch.setattr(_state, "read", lambda _: _state.State(readable=None))
+    state_file.update(str(tmp_path), lambda state: state.but(disabled=True))
+    monkeypatch.setattr(state_file, "read", lambda _: state_file.State(readable=None))
     with pytest.raises(OSError, match="cannot be read"):
-        _state.update(str(tmp_path), lambda state: state.but(disabled=False))
+        state_file.update(str(tmp_path), lambda state: state.but(disabled=False))
     monkeypatch.undo()
-    assert _state.read(str(tmp_path)).disabled is True
+    assert state_file.read(str(tmp_path)).disabled is True

@@ -172,7 +172,7 @@ SOURCE = Path(registry.__file__).parents[3]
 LOADED = """
 import os, sys
 before = {*sys.modules}
-import mem0_telemetry._state
+import mem0_telemetry.policy.state_file
 import mem0_telemetry.policy.consent
 import mem0_telemetry.policy.identity
 import mem0_telemetry.policy.notice

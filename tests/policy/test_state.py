@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from mem0_telemetry import _files, _state
-from mem0_telemetry._state import State, mem0_dir, read, update
+from mem0_telemetry.base import files
+from mem0_telemetry.policy import state_file
+from mem0_telemetry.policy.state_file import State, mem0_dir, read, update
 
 pytestmark = pytest.mark.interpreter
 
 
-def state_file(directory: Path) -> Path:
+def path_of_state(directory: Path) -> Path:
     """Answer where the state is kept."""
     return directory / "telemetry" / "state.json"
 
@@ -39,17 +40,17 @@ def test_a_change_is_stored_and_private(tmp_path: Path) -> None:
     update(str(tmp_path), disable)
     assert read(str(tmp_path)) == State(disabled=True)
     assert stat.S_IMODE((tmp_path / "telemetry").stat().st_mode) == 0o700
-    assert stat.S_IMODE(state_file(tmp_path).stat().st_mode) == 0o600
+    assert stat.S_IMODE(path_of_state(tmp_path).stat().st_mode) == 0o600
     assert sorted(path.name for path in (tmp_path / "telemetry").iterdir()) == ["state.json", "state.lock"]
 
 
 def test_no_change_writes_nothing(tmp_path: Path) -> None:
     """A change that changes nothing leaves the file alone."""
     update(str(tmp_path), disable)
-    before = state_file(tmp_path).stat()
+    before = path_of_state(tmp_path).stat()
     update(str(tmp_path), disable)
-    assert state_file(tmp_path).stat().st_mtime_ns == before.st_mtime_ns
-    assert state_file(tmp_path).stat().st_ino == before.st_ino
+    assert path_of_state(tmp_path).stat().st_mtime_ns == before.st_mtime_ns
+    assert path_of_state(tmp_path).stat().st_ino == before.st_ino
 
 
 @pytest.mark.parametrize(
@@ -71,27 +72,27 @@ def test_no_change_writes_nothing(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_understood_is_unreadable(tmp_path: Path, content: bytes) -> None:
     """A file that is no state is unreadable, never an empty state: it may have said off."""
-    state_file(tmp_path).parent.mkdir()
-    state_file(tmp_path).write_bytes(content)
+    path_of_state(tmp_path).parent.mkdir()
+    path_of_state(tmp_path).write_bytes(content)
     assert not read(str(tmp_path)).readable
     with pytest.raises(OSError, match="cannot be read"):
         update(str(tmp_path), disable)
-    assert state_file(tmp_path).read_bytes() == content
+    assert path_of_state(tmp_path).read_bytes() == content
 
 
 def test_what_is_read_can_be_written_again(tmp_path: Path) -> None:
     """A state with odd values in it, nested ones too, is read, and changed without an error."""
-    state_file(tmp_path).parent.mkdir()
+    path_of_state(tmp_path).parent.mkdir()
     notice = '"version": 1, "deep": ' + "[" * 900 + "]" * 900 + r', "half": "\ud800", "nan": NaN'
-    state_file(tmp_path).write_text('{"disabled": false, "notice": {' + notice + "}}")
+    path_of_state(tmp_path).write_text('{"disabled": false, "notice": {' + notice + "}}")
     update(str(tmp_path), disable)
     assert read(str(tmp_path)).notice == {"version": 1, "half": "\ud800"}
 
 
 def test_an_unreadable_state_can_be_written_anew(tmp_path: Path) -> None:
     """Somebody who says what the state is to be gets it, whatever was there."""
-    state_file(tmp_path).parent.mkdir()
-    state_file(tmp_path).write_bytes(b"{")
+    path_of_state(tmp_path).parent.mkdir()
+    path_of_state(tmp_path).write_bytes(b"{")
     update(str(tmp_path), lambda _: State(disabled=True))
     assert read(str(tmp_path)) == State(disabled=True)
 
@@ -121,7 +122,7 @@ def test_what_is_no_file_is_unreadable_and_does_not_hang(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """A directory, pipe, socket, device or link in the place of the file is unreadable, and is not opened."""
-    path = state_file(tmp_path)
+    path = path_of_state(tmp_path)
     path.parent.mkdir()
     put_in_the_way(path, kind, tmp_path / "elsewhere")
     opened: list[object] = []
@@ -144,13 +145,13 @@ def test_what_was_swapped_while_it_was_opened_is_refused(
     real, opened = os.open, []
 
     def swap(name: str, *args: int, **kwargs: int | None) -> int:
-        put_in_the_way(state_file(tmp_path), "pipe", tmp_path)
+        put_in_the_way(path_of_state(tmp_path), "pipe", tmp_path)
         opened.append(real(name, *args, **kwargs))
         return opened[-1]
 
-    with _files.Directory(str(tmp_path / "telemetry")) as ours:
+    with files.Directory(str(tmp_path / "telemetry")) as ours:
         monkeypatch.setattr(os, "open", swap)
-        with pytest.raises(_files.NotOursError, match="regular"):
+        with pytest.raises(files.NotOursError, match="regular"):
             ours.open("state.json")
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(opened[0])
@@ -161,7 +162,7 @@ def test_what_is_no_lock_stores_nothing(tmp_path: Path, kind: str) -> None:
     """Whatever lies at the lock's place is neither waited for nor opened, and no change is stored without the lock."""
     update(str(tmp_path), disable)
     put_in_the_way(tmp_path / "telemetry" / "state.lock", kind, tmp_path / "elsewhere")
-    with pytest.raises(_files.NotOursError, match=r"state\.lock"):
+    with pytest.raises(files.NotOursError, match=r"state\.lock"):
         update(str(tmp_path), lambda state: state.but(disabled=False))
     assert read(str(tmp_path)).disabled
 
@@ -185,12 +186,12 @@ def test_a_link_in_the_place_of_the_directory_is_not_followed(tmp_path: Path, *,
 def test_what_belongs_to_another_user_is_not_used(tmp_path: Path, what: str) -> None:
     """A foreign directory or state counts as off, and a foreign lock lets nothing be stored."""
     update(str(tmp_path), lambda state: state.but(installation_id="chosen by another user"))
-    before = state_file(tmp_path).read_bytes()
+    before = path_of_state(tmp_path).read_bytes()
     os.chown(tmp_path / what, 65534, 65534)
     assert read(str(tmp_path)).readable == (what == "telemetry/state.lock")
     with pytest.raises(OSError, match=r"another user|cannot be read"):
         update(str(tmp_path), disable)
-    assert state_file(tmp_path).read_bytes() == before
+    assert path_of_state(tmp_path).read_bytes() == before
 
 
 def test_a_change_overwrites_no_file_of_another_name(tmp_path: Path) -> None:
@@ -207,9 +208,10 @@ def test_a_change_overwrites_no_file_of_another_name(tmp_path: Path) -> None:
 
 KILLED = """
 import os, signal, sys
-from mem0_telemetry import _files, _state
+from mem0_telemetry.base import files
+from mem0_telemetry.policy import state_file
 os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-_state.update(sys.argv[1], lambda state: state.but(disabled=True))
+state_file.update(sys.argv[1], lambda state: state.but(disabled=True))
 """
 
 
@@ -228,12 +230,12 @@ def test_windows_paths_stand_in_for_directory_descriptors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the platform opens no directories, files are found by their paths, and links are refused all the same."""
-    monkeypatch.setattr(_files, "_HAVE_DIRECTORY_DESCRIPTORS", False)
+    monkeypatch.setattr(files, "_HAVE_DIRECTORY_DESCRIPTORS", False)
     update(str(tmp_path), disable)
-    with _files.Directory(str(tmp_path), "telemetry") as ours:
+    with files.Directory(str(tmp_path), "telemetry") as ours:
         assert sorted(ours.names()) == ["state.json", "state.lock"]
     assert read(str(tmp_path)) == State(disabled=True)
-    put_in_the_way(state_file(tmp_path), "link", tmp_path / "elsewhere")
+    put_in_the_way(path_of_state(tmp_path), "link", tmp_path / "elsewhere")
     assert not read(str(tmp_path)).readable
 
 
@@ -293,7 +295,7 @@ def test_waiting_for_the_lock_has_an_end(tmp_path: Path) -> None:
 
 COUNT = """
 import sys
-from mem0_telemetry._state import update
+from mem0_telemetry.policy.state_file import update
 for _ in range(20):
     update(sys.argv[1], lambda s: s.but(notice={"n": s.notice.get("n", 0) + 1}), timeout=60)
 """
@@ -309,7 +311,7 @@ def test_changes_of_many_processes_do_not_get_lost(tmp_path: Path) -> None:
 def test_the_file_is_plain_json(tmp_path: Path) -> None:
     """A user who opens the file can read it."""
     update(str(tmp_path), lambda state: state.but(installation_id="x", notice={"version": 1}))
-    assert json.loads(state_file(tmp_path).read_text()) == {
+    assert json.loads(path_of_state(tmp_path).read_text()) == {
         "disabled": False,
         "fresh_id": False,
         "installation_id": "x",
@@ -340,5 +342,5 @@ def test_without_locks_the_state_is_still_replaced_in_one_step(
 ) -> None:
     """On a platform without `fcntl` everything but the mutual exclusion works."""
     monkeypatch.setitem(sys.modules, "fcntl", None)
-    assert _state.update(str(tmp_path), disable) == State(disabled=True)
+    assert state_file.update(str(tmp_path), disable) == State(disabled=True)
     assert read(str(tmp_path)) == State(disabled=True)

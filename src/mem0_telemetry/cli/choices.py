@@ -7,13 +7,12 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from mem0_telemetry import _state
-from mem0_telemetry._state import State
 from mem0_telemetry.cli.console import failed, plural, prose, shortened
 from mem0_telemetry.cli.status import status_here
 from mem0_telemetry.delivery import is_there, purge
-from mem0_telemetry.policy import identity
+from mem0_telemetry.policy import identity, state_file
 from mem0_telemetry.policy.consent import ENABLED, choice_of
+from mem0_telemetry.policy.state_file import State
 
 _GOVERNS = """\
 This governs every process that uses mem0-telemetry with {directory}. In a process without it, \
@@ -24,7 +23,7 @@ Mem0's own id stays in {directory}/config.json. It is Mem0's file, and this comm
 
 def run(choice: str) -> int:
     """Carry out the command `choice` and answer its exit status."""
-    directory = _state.mem0_dir(os.environ)
+    directory = state_file.mem0_dir(os.environ)
     commands = {"enable": _enable, "disable": _disable, "reset-id": _reset_id, "clean": _clean}
     said, trouble, status = StringIO(), None, 1
     try:
@@ -35,7 +34,7 @@ def run(choice: str) -> int:
     print(said.getvalue(), end="")
     if trouble is None:
         return status
-    ours = shortened(_state.telemetry_dir(directory))
+    ours = shortened(state_file.telemetry_dir(directory))
     return failed(
         f"{choice}: nothing can be stored in {ours} ({_why(trouble)}). To switch telemetry off without it, "
         "set MEM0_TELEMETRY=False in the environment."
@@ -48,10 +47,10 @@ def _why(error: OSError) -> str:
 
 
 def _enable(directory: str) -> int:
-    if choice_of(_state.read(directory)) == ENABLED:
+    if choice_of(state_file.read(directory)) == ENABLED:
         done = "`disable` was not in force"
     else:
-        _state.update(directory, lambda state: _known(state).but(disabled=False))
+        state_file.update(directory, lambda state: _known(state).but(disabled=False))
         done = "`disable` is withdrawn"
     found = status_here(os.environ, directory, ())
     if found.enabled:
@@ -68,7 +67,7 @@ def _enable(directory: str) -> int:
 
 def _disable(directory: str) -> int:
     try:
-        _state.update(directory, lambda state: identity.forget(_known(state).but(disabled=True)))
+        state_file.update(directory, lambda state: identity.forget(_known(state).but(disabled=True)))
         prose(
             "Usage telemetry is off until `mem0-telemetry enable`. Running processes stop at their next batch. "
             "The id is forgotten."
@@ -126,12 +125,12 @@ def _delete(directory: str) -> int:
 
 
 def _ours(directory: str) -> Path:
-    return Path(_state.telemetry_dir(directory))
+    return Path(state_file.telemetry_dir(directory))
 
 
 def _forget_id(directory: str) -> None:
     if is_there(_ours(directory)):
-        _state.update(directory, identity.forget)
+        state_file.update(directory, identity.forget)
 
 
 def _known(state: State) -> State:

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mem0_telemetry import _state
 from mem0_telemetry.cli.console import heading, outcome, plural, prose, shortened
 from mem0_telemetry.cli.readable import Readable
 from mem0_telemetry.delivery import history, mailbox_name, mailboxes, unreadable
 from mem0_telemetry.pipeline import destinations
+from mem0_telemetry.policy import state_file
 
 if TYPE_CHECKING:
     from mem0_telemetry.delivery import SpooledMailbox
@@ -29,7 +29,7 @@ def run(*, everything: bool, raw: bool) -> int:
         everything: all of it, and not the newest few only.
         raw: the lines as they lie, and the requests that they become; else each batch once, to be read.
     """
-    directory = Path(_state.telemetry_dir(_state.mem0_dir(os.environ)))
+    directory = Path(state_file.telemetry_dir(state_file.mem0_dir(os.environ)))
     waiting = [box for box in mailboxes(directory) if box.files]
     sends = history(directory)
     readable = None if raw else Readable(None if everything else _NEWEST)

@@ -10,8 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mem0_telemetry import _state
-from mem0_telemetry._status import DestinationStatus, Status
+from mem0_telemetry.api.status import DestinationStatus, Status
 from mem0_telemetry.cli.console import fact, heading, outcome, plural, prose, shortened, styled
 from mem0_telemetry.delivery import history, mailbox_name, mailboxes, unreadable
 from mem0_telemetry.environment_variables import (
@@ -21,7 +20,7 @@ from mem0_telemetry.environment_variables import (
     unusable_numbers,
 )
 from mem0_telemetry.pipeline import destinations
-from mem0_telemetry.policy import identity, notice, sampling
+from mem0_telemetry.policy import identity, notice, sampling, state_file
 from mem0_telemetry.policy.consent import DEFAULT, STORED, choice_of, decide
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ _WITHDRAW = "To withdraw `disable`: mem0-telemetry enable"
 
 def run(*, as_json: bool, check: bool) -> int:
     """Print the status; where `check` is set, the exit status is 1 where telemetry is off."""
-    directory = _state.mem0_dir(os.environ)
-    waiting = mailboxes(Path(_state.telemetry_dir(directory)))
+    directory = state_file.mem0_dir(os.environ)
+    waiting = mailboxes(Path(state_file.telemetry_dir(directory)))
     found = status_here(os.environ, directory, waiting)
     if as_json:
         print(json.dumps({**asdict(found), "mem0_dir": directory, **_disk(directory, waiting)}, indent=2))
@@ -53,7 +52,7 @@ def run(*, as_json: bool, check: bool) -> int:
 
 def _disk(directory: str, waiting: Sequence[SpooledMailbox]) -> dict[str, Any]:
     """Return what lies on the disk, for programs."""
-    ours = Path(_state.telemetry_dir(directory))
+    ours = Path(state_file.telemetry_dir(directory))
     told = ("time", "destination", "result", "reason", "count")
     return {
         "on_disk": [{"mailbox": box.name, "events": box.events, "files": len(box.files)} for box in waiting],
@@ -64,7 +63,7 @@ def _disk(directory: str, waiting: Sequence[SpooledMailbox]) -> dict[str, Any]:
 
 def status_here(environ: Mapping[str, str], directory: str, waiting: Sequence[SpooledMailbox]) -> Status:
     """Answer the status of a process that would start now: nothing is created, loaded or warned about."""
-    state = _state.read(directory)
+    state = state_file.read(directory)
     chosen = destinations.resolve(environ)
     consent = decide(environ, choice=choice_of(state), destination_problem=chosen.reason_for_none)
     who = identity.current(directory)
@@ -136,12 +135,12 @@ def _whose(destination: DestinationStatus) -> str:
 def _print_notice(directory: str) -> None:
     vendor = any(config.is_vendor for config in destinations.resolve(os.environ).configs)
     due = notice.concerns(os.environ, terminal=notice.is_terminal(sys.stderr), vendor=vendor)
-    if due and not notice.is_shown(_state.read(directory)):
+    if due and not notice.is_shown(state_file.read(directory)):
         fact("notice", "the next run at a terminal shows it, and records nothing")
 
 
 def _print_disk(directory: str, waiting: Sequence[SpooledMailbox]) -> None:
-    ours = _state.telemetry_dir(directory)
+    ours = state_file.telemetry_dir(directory)
     heading(f"On the disk, in {shortened(ours)}")
     sends = history(Path(ours))
     chosen = {

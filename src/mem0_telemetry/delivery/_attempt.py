@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 from typing import TYPE_CHECKING
 
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery._batch import Batch, BatchName
 from mem0_telemetry.delivery._encode import Encoder
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk._logs import ReadableLogRecord
 
-    from mem0_telemetry._clock import Clock
+    from mem0_telemetry.base.clock import Clock
     from mem0_telemetry.delivery._drops import Drops
 
     DroppedAttributes = Callable[[Mapping[str, int]], Mapping[str, Any]]

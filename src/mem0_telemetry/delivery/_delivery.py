@@ -7,8 +7,8 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from mem0_telemetry._clock import SystemClock
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.clock import SystemClock
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import fork_gate
 from mem0_telemetry.delivery._batcher import Batcher
 from mem0_telemetry.delivery._drops import Drops
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 
-    from mem0_telemetry._clock import Clock
+    from mem0_telemetry.base.clock import Clock
     from mem0_telemetry.delivery._facts import Destination
 
 _RESTART_INTERVAL = 1.0

@@ -11,7 +11,7 @@ import os
 from contextlib import suppress
 from typing import Final
 
-from mem0_telemetry._files import Directory, NotOursError, read_all, write_all
+from mem0_telemetry.base.files import Directory, NotOursError, read_all, write_all
 from mem0_telemetry.delivery import fork_gate
 
 try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mem0_telemetry._clock import Clock
+    from mem0_telemetry.base.clock import Clock
 
 FILE: Final = "history.jsonl"
 _PARTIAL: Final = FILE + ".part"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mem0_telemetry._files import NotOursError
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.files import NotOursError
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery._batch import DONE, MAX_RECORDS, readable_count
 from mem0_telemetry.delivery._decode import CorruptLineError, decode
 

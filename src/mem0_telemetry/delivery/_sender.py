@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Final, cast
 
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import fork_gate
 from mem0_telemetry.delivery._attempt import Noted, attempt
 from mem0_telemetry.delivery._encode import Encoder
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk._logs.export import LogRecordExporter
 
-    from mem0_telemetry._clock import Clock
+    from mem0_telemetry.base.clock import Clock
     from mem0_telemetry.delivery._batch import Batch
     from mem0_telemetry.delivery._drops import Drops
     from mem0_telemetry.delivery._facts import Destination, Limits, State

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk._logs import ReadableLogRecord
 
-    from mem0_telemetry._clock import Clock
+    from mem0_telemetry.base.clock import Clock
     from mem0_telemetry.delivery._drops import Drops
     from mem0_telemetry.delivery._facts import Destination, Limits
     from mem0_telemetry.delivery._history import History

@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import fork_gate
 from mem0_telemetry.delivery._facts import THREAD_PREFIX
 from mem0_telemetry.delivery._threads import Worker, park
@@ -18,7 +18,7 @@ from mem0_telemetry.delivery._wakeup import Wakeup
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mem0_telemetry._clock import Clock
+    from mem0_telemetry.base.clock import Clock
     from mem0_telemetry.delivery._batch import Batch
     from mem0_telemetry.delivery._batcher import Batcher
     from mem0_telemetry.delivery._drops import Drops

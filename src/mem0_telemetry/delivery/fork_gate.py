@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 
 TYPE_CHECKING = False  # nothing stands around the import of this module, so it is short
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mem0_telemetry._clock import SystemClock
-from mem0_telemetry._files import Directory
+from mem0_telemetry.base.clock import SystemClock
+from mem0_telemetry.base.files import Directory
 from mem0_telemetry.delivery._batch import CORRUPT, MAX_BYTES, BatchName
 from mem0_telemetry.delivery._history import FILE as HISTORY_FILE
 from mem0_telemetry.delivery._history import MAX_BYTES as HISTORY_MAX_BYTES

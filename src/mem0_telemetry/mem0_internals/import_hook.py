@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.mem0_internals.names import NATIVE_EXIT_HOOKS, PARENT_PACKAGE, TELEMETRY_MODULE
 from mem0_telemetry.mem0_internals.ownership import is_mem0s, is_posthog_class

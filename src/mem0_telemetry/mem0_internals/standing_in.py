@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import import_hook
 from mem0_telemetry.mem0_internals.names import (
     HOLDERS,

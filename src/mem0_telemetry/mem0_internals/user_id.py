@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.operations import _semconv
 
 if TYPE_CHECKING:

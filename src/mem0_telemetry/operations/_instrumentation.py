@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from mem0_telemetry._lock import ForkSafeLock
+from mem0_telemetry.base.lock import ForkSafeLock
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.import_hook import forget, when_imported
 from mem0_telemetry.operations._settings import Settings

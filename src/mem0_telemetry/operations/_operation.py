@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from opentelemetry.trace import SpanKind
 
-from mem0_telemetry._clock import monotonic
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.clock import monotonic
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.operations import _content, _semconv
 from mem0_telemetry.operations._phase import Phase

@@ -6,7 +6,7 @@ import hashlib  # noqa: F401  # for `DestinationConfig.fingerprint`: the first e
 from logging import WARNING
 from typing import TYPE_CHECKING, Any, Final
 
-from mem0_telemetry._guard import note
+from mem0_telemetry.base.guard import note
 from mem0_telemetry.delivery import Destination
 from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY, entry_points_of
 from mem0_telemetry.policy import registry

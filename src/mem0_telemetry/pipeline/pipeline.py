@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mem0_telemetry import environment_variables
-from mem0_telemetry._guard import guard
-from mem0_telemetry._state import telemetry_dir
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import Delivery, fork_gate
 from mem0_telemetry.pipeline.exporters import destination
 from mem0_telemetry.pipeline.provider import PrivateProvider
@@ -21,6 +20,7 @@ from mem0_telemetry.pipeline.selection import Selection
 from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.identity import establish
 from mem0_telemetry.policy.registry import added_attributes, hosted_events
+from mem0_telemetry.policy.state_file import telemetry_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.util.types import AttributeValue
 
-    from mem0_telemetry.delivery import DeliverySnapshot
     from mem0_telemetry.pipeline.destinations import DestinationConfig
     from mem0_telemetry.policy.identity import Identity
 
@@ -46,6 +45,11 @@ class Pipeline:
         allowed: whether telemetry is still on, None where that cannot be told now; asked before each write and send.
         service_version: reads mem0ai's version; called on the writer's thread.
         exit_timeout: seconds the network may hold the process at exit.
+
+    Attributes:
+        configs: as given.
+        delivery: queue, spool and senders.
+        exit_timeout: as given.
     """
 
     def __init__(
@@ -60,11 +64,11 @@ class Pipeline:
         self.configs = tuple(configs)
         self._directory = directory
         self._service_version = service_version
-        self._exit_timeout = exit_timeout
+        self.exit_timeout = exit_timeout
         self._account_shows = False
         self._sending_as: _SendingAs | None = None
         self._lock = threading.RLock()  # re-entrant: a signal handler may ask for the id
-        self._delivery = Delivery(
+        self.delivery = Delivery(
             directory=Path(telemetry_dir(directory)),
             destinations=[destination(config) for config in configs],
             emit=self._emit,
@@ -75,14 +79,6 @@ class Pipeline:
         )
         self._allowed = allowed
         atexit.register(self._leave)  # runs after the delivery's own, which is registered later
-
-    def put(self, event: str, attributes: Mapping[str, AttributeValue]) -> None:
-        """Queue one selected event. No I/O, no waiting; a full queue drops it and counts."""
-        self._delivery.put(event, attributes)
-
-    def count_dropped(self, reason: str, count: int = 1) -> None:
-        """Count events that did not get as far as the queue."""
-        self._delivery.count_dropped(reason, count)
 
     def logger_provider(self) -> LoggerProvider:
         """The private provider, built now where no event has been written yet."""
@@ -98,22 +94,6 @@ class Pipeline:
         current = self._sending_as  # `follow` may take it away
         return current.identity.id if current else None
 
-    def flush(self, timeout: float) -> bool:
-        """See `mem0_telemetry.flush`."""
-        return self._delivery.flush(timeout)
-
-    def shutdown(self, timeout: float | None = None) -> bool:
-        """See `mem0_telemetry.shutdown`."""
-        return self._delivery.shutdown(self._exit_timeout if timeout is None else timeout)
-
-    def discard(self) -> None:
-        """Delete what this process has queued and spooled."""
-        self._delivery.discard()
-
-    def snapshot(self) -> DeliverySnapshot:
-        """Counts and states, for `status()`."""
-        return self._delivery.snapshot()
-
     def follow(self, installation_id: str | None) -> None:
         """Another process has changed the stored id (`reset-id`, an account that shows): send under it from now on."""
         current = self._sending_as
@@ -124,7 +104,7 @@ class Pipeline:
         """Switched off in the last moment: what this process wrote is deleted, the network budget being 0 or not."""
         with guard("leaving"):
             if self._allowed() is False:
-                self._delivery.discard()
+                self.delivery.discard()
 
     def _emit(self, time_ns: int, event: str, attributes: Mapping[str, AttributeValue]) -> None:
         """Called by the delivery on the writer's thread, inside the fork gate."""
@@ -150,7 +130,7 @@ class Pipeline:
         return _SendingAs(
             identity=identity,
             account_linked=account_linked,
-            private=PrivateProvider(resource, self._delivery.processor),
+            private=PrivateProvider(resource, self.delivery.processor),
             common=_common_attributes(identity, facts),
         )
 

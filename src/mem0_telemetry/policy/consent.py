@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from mem0_telemetry import environment_variables as names
-from mem0_telemetry._frozen import Frozen
+from mem0_telemetry.base.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mem0_telemetry._state import State
+    from mem0_telemetry.policy.state_file import State
 
 ENABLED = "enabled"
 """No choice is stored: nobody has run `mem0-telemetry disable`."""

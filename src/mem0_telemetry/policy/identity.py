@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 
-from mem0_telemetry import _state
-from mem0_telemetry._frozen import Frozen
+from mem0_telemetry.base.frozen import Frozen
+from mem0_telemetry.policy import state_file
 from mem0_telemetry.policy.registry.types import Uuid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mem0_telemetry._state import State
+    from mem0_telemetry.policy.state_file import State
 
 _LARGEST_CONFIG = 1_048_576
 """Bytes of Mem0's `config.json` that are read."""
@@ -51,7 +51,7 @@ def current(directory: str) -> Identity | None:
 
     Only reads; never raises.
     """
-    state = _state.read(directory)
+    state = state_file.read(directory)
     try:
         settled = _is_settled(state, directory, account_linked=False)
     except OSError:  # `config.json` cannot be understood: the next id is an ephemeral one
@@ -77,9 +77,9 @@ def establish(directory: str, *, account_linked: bool = False) -> Identity:
 
     for _ in range(_ATTEMPTS):
         try:
-            state = _state.read(directory)
+            state = state_file.read(directory)
             if not _is_settled(state, directory, account_linked=account_linked):
-                state = _state.update(directory, settled, timeout=_PATIENCE)
+                state = state_file.update(directory, settled, timeout=_PATIENCE)
         except TimeoutError:  # a crowd at the lock: somebody may be done, and then there is nothing to write
             continue
         except OSError:
@@ -91,7 +91,7 @@ def establish(directory: str, *, account_linked: bool = False) -> Identity:
 def reset(directory: str) -> Identity:
     """Store a fresh id in Mem0's `directory` and answer it. Raises OSError where it cannot be stored."""
     fresh = _random_uuid()
-    _state.update(directory, lambda state: _with_own_id(state, fresh))
+    state_file.update(directory, lambda state: _with_own_id(state, fresh))
     return Identity(id=fresh)
 
 

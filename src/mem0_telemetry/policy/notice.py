@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import os
 
-from mem0_telemetry import _state
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.environment_variables import (
     MEM0_TELEMETRY_DEBUG,
     MEM0_TELEMETRY_EXPORTER,
     is_explicitly_on,
     is_set,
 )
+from mem0_telemetry.policy import state_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-    from mem0_telemetry._state import State
+    from mem0_telemetry.policy.state_file import State
 
 VERSION = 1
 """To be raised where the text says something new: then it is shown once more."""
@@ -111,7 +111,7 @@ def _remember(directory: str, run: dict[str, object]) -> bool:
         return state.but(notice=run) if first else state
 
     try:
-        _state.update(directory, show, timeout=_TIMEOUT)
+        state_file.update(directory, show, timeout=_TIMEOUT)
     except OSError:
         return False
     return first

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mem0_telemetry import _state
 from mem0_telemetry.cli.verify._children import Check, ChildError, Program
+from mem0_telemetry.policy import state_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ def program(way: Way, number: int, stage: Stage) -> Program:
     """Answer the program that uses Mem0, opted out in one way."""
     home = stage.home(f"off-{number}")
     if way.stored:
-        _state.update(str(home / ".mem0"), lambda state: state.but(disabled=True))
+        state_file.update(str(home / ".mem0"), lambda state: state.but(disabled=True))
     return Program(home=home, settings=way.settings, switch=way.switch)
 
 

@@ -6,7 +6,7 @@ either sent here with the same name and value, or it is named here.
 
 from __future__ import annotations
 
-from mem0_telemetry._frozen import Frozen
+from mem0_telemetry.base.frozen import Frozen
 from mem0_telemetry.policy.registry.hosted_events import PROJECT_TEXTS
 
 

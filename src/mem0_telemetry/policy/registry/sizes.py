@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mem0_telemetry._frozen import Frozen
+from mem0_telemetry.base.frozen import Frozen
 
 
 class UpTo(Frozen):

@@ -6,7 +6,7 @@ only and at a bounded part of the value, so no code of the value is ever run, an
 
 from __future__ import annotations
 
-from mem0_telemetry._frozen import Frozen
+from mem0_telemetry.base.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

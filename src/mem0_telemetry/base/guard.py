@@ -6,9 +6,6 @@ TYPE_CHECKING = False  # `typing` costs 10 ms, and this module is on the path of
 if TYPE_CHECKING:
     from types import TracebackType
 
-strict = False
-"""Re-raise instead of swallowing. Set by this project's own conftest and by nothing else."""
-
 _reported: set[str] = set()
 
 
@@ -32,7 +29,7 @@ class guard:  # noqa: N801  # used as a statement: `with guard("capturing an eve
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        if error is None or strict or not isinstance(error, Exception):
+        if error is None or not isinstance(error, Exception):
             return False
         report(self._doing, error)
         return True

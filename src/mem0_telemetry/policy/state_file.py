@@ -8,8 +8,8 @@ from __future__ import annotations
 import errno
 import os
 
-from mem0_telemetry._files import Directory
-from mem0_telemetry._frozen import Frozen
+from mem0_telemetry.base.files import Directory
+from mem0_telemetry.base.frozen import Frozen
 from mem0_telemetry.environment_variables import MEM0_DIR
 
 TYPE_CHECKING = False

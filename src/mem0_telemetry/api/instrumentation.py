@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mem0_telemetry._guard import guard
-from mem0_telemetry._lock import ForkSafeLock
+from mem0_telemetry.base.guard import guard
+from mem0_telemetry.base.lock import ForkSafeLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _lock = ForkSafeLock()
 _stand_in: list[StandIn] = []
 
 
-def instrument(  # noqa: PLR0913  # the names of DESIGN 3
+def instrument(  # noqa: PLR0913  # each is a setting by name
     *,
     usage: bool = True,
     operations: bool = True,
@@ -87,35 +87,31 @@ def not_replaced() -> tuple[str, ...]:
 
 
 def _begin_usage() -> None:
-    from mem0_telemetry._usage import usage  # noqa: PLC0415
+    from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
-    usage.warns = False  # not under our lock, nor under that of the drop-in's import
-    try:
-        from mem0_telemetry import telemetry  # noqa: PLC0415  # executing it reads the environment
-        from mem0_telemetry.mem0_internals.standing_in import StandIn  # noqa: PLC0415
+    usage.switches.consult()  # first of all: then the drop-in, which decides too, leaves the warnings to us
+    from mem0_telemetry import telemetry  # noqa: PLC0415  # executing it reads the environment
+    from mem0_telemetry.mem0_internals.standing_in import StandIn  # noqa: PLC0415
 
-        if not _stand_in:
-            _stand_in.append(StandIn(telemetry, found=_note_native))
-        usage.consult()
-        _stand_in[0].begin()
-    finally:
-        usage.warns = True
+    if not _stand_in:
+        _stand_in.append(StandIn(telemetry, found=_note_native))
+    _stand_in[0].begin()
 
 
 def _warn() -> None:
-    from mem0_telemetry._usage import usage  # noqa: PLC0415
+    from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
-    usage.warn()
+    usage.switches.warn()
 
 
-def _note_native(native: ModuleType) -> None:
-    from mem0_telemetry._usage import usage  # noqa: PLC0415
+def _note_native(native: ModuleType | None) -> None:
+    from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
-    usage.meet_native(native)
+    usage.switches.meet_native(native)
 
 
 def _end_usage() -> None:
-    from mem0_telemetry._usage import usage  # noqa: PLC0415
+    from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
-    _stand_in[0].end(opted_out=usage.leaves_off())
-    usage.meet_native(None)
+    _stand_in[0].end(opted_out=usage.switches.leaves_off())
+    _note_native(None)

@@ -41,7 +41,7 @@ def run_pytest(
     )
 
 
-PLUGIN = ("-p", "mem0_telemetry.pytest")
+PLUGIN = ("-p", "mem0_telemetry.testing")
 
 
 @pytest.mark.parametrize("settings", [{}, {"MEM0_TELEMETRY": "False"}, {"DO_NOT_TRACK": "1"}], ids=str)
@@ -140,7 +140,7 @@ def test_off():
     use()
     status = mem0_telemetry.status()
     assert not status.enabled and status.source == "PYTEST_VERSION", status
-    assert "mem0_telemetry.pytest" not in sys.modules
+    assert "mem0_telemetry.testing" not in sys.modules
 """
     result = run_pytest(tmp_path, tests)
     assert (result.returncode, result.stderr) == (0, ""), result.stdout

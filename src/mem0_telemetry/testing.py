@@ -1,4 +1,4 @@
-"""A pytest plugin for projects that instrument with this package: `pytest -p mem0_telemetry.pytest`.
+"""A pytest plugin for projects that instrument with this package: `pytest -p mem0_telemetry.testing`.
 
 It is never loaded by itself. While a test runs, with its set-up and tear-down, usage events are captured in memory and
 none is sampled away; nothing is sent or stored, whatever the environment says. A test in which Mem0's code, or your
@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mem0_telemetry import _usage, environment_variables, telemetry
+from mem0_telemetry import telemetry
 from mem0_telemetry.policy.consent import Consent
+from mem0_telemetry.usage.current import usage
+from mem0_telemetry.usage.recorder import Recorder
+from mem0_telemetry.usage.switches import Switches
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -48,34 +51,37 @@ def mem0_events(request: pytest.FixtureRequest) -> list[CapturedEvent]:
     return capture.events
 
 
-class _Capture(_usage.Usage):
-    """Usage telemetry that is on and only remembers; `set_enabled(False)` and the flag switch it off as ever."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.flag = lambda: environment_variables.says_on(telemetry.MEM0_TELEMETRY)
-        self.events: list[CapturedEvent] = []
-        self.unregistered: list[str] = []
+class _On(Switches):
+    """Switches that only `set_enabled` and the flags turn off: nothing leaves, so nobody else is asked."""
 
     def consult(self, *, read_state: bool = True) -> Consent:  # noqa: ARG002  # nothing can say off here
-        """Nothing leaves, so nobody is asked."""
+        """Say on."""
         self.off = self._switched_off
         self._consent = Consent(enabled=True, source=__name__, reason="captured by the pytest plugin")
         return self._consent
 
     def leaves_off(self) -> bool:
-        """Nothing is sent in a test, by Mem0's own telemetry neither."""
+        """Return True: nothing is sent in a test, by Mem0's own telemetry neither."""
         return True
 
-    def take(self, event: Event, attributes: Mapping[str, AttributeValue]) -> None:
-        """Remember it."""
+
+class _Capture(Recorder):
+    """A recorder that only remembers."""
+
+    def __init__(self, switches: Switches) -> None:
+        super().__init__(switches)
+        self.events: list[CapturedEvent] = []
+        self.unregistered: list[str] = []
+
+    def enqueue(self, event: Event, attributes: Mapping[str, AttributeValue]) -> None:
+        """Remember the event."""
         self.events.append(
             CapturedEvent(name=event.name, posthog_name=event.posthog_name, attributes=attributes)
         )
 
-    def take_unregistered(self, name: object) -> None:
+    def drop_unregistered(self, name: object) -> None:
         """Remember its name."""
-        super().take_unregistered(name)
+        super().drop_unregistered(name)
         self.unregistered.append(name if type(name) is str else type(name).__name__)
 
     def ensure_pipeline(self) -> None:
@@ -87,18 +93,17 @@ _capture = pytest.StashKey[_Capture]()
 
 @contextmanager
 def _capturing() -> Iterator[_Capture]:
-    """Have the drop-in and the package's functions work on a usage of our own, and give them back theirs."""
-    capture, before = _Capture(), _usage.usage
-    capture.native = before.native
+    """Have the drop-in and the package's functions work with a recorder of our own, then with theirs again."""
+    before = usage.recorder
+    capture = _Capture(_On(before.switches.flags))
     settings = {name: vars(telemetry)[name] for name in ("MEM0_TELEMETRY", "MEM0_TELEMETRY_SAMPLE_RATE")}
-    vars(telemetry).update(_usage=capture, MEM0_TELEMETRY=True, MEM0_TELEMETRY_SAMPLE_RATE=1.0)
-    _usage.usage = capture
+    vars(telemetry).update(MEM0_TELEMETRY=True, MEM0_TELEMETRY_SAMPLE_RATE=1.0)
+    usage.use(capture)
     try:
         yield capture
     finally:
-        before.native = capture.native
-        _usage.usage = before
-        vars(telemetry).update(_usage=before, **settings)
+        usage.use(before)
+        vars(telemetry).update(settings)
 
 
 @pytest.hookimpl(wrapper=True)

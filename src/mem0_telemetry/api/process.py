@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from mem0_telemetry._guard import guard
+from mem0_telemetry.base.guard import guard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mem0_telemetry.pipeline.pipeline import Pipeline
 
 
-def set_enabled(enabled: bool) -> None:  # noqa: FBT001  # DESIGN 3 names it so
+def set_enabled(enabled: bool) -> None:  # noqa: FBT001  # the public name takes it so
     """Switch usage telemetry of this process off, or withdraw that. Thread-safe; never raises.
 
     Args:
@@ -26,8 +26,8 @@ def set_enabled(enabled: bool) -> None:  # noqa: FBT001  # DESIGN 3 names it so
             A text is read as `MEM0_TELEMETRY` is; anything else is off.
     """
     with guard("switching telemetry"):
-        from mem0_telemetry._usage import usage  # noqa: PLC0415
         from mem0_telemetry.environment_variables import says_on  # noqa: PLC0415
+        from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
         usage.set_enabled(says_on(enabled))
 
@@ -41,10 +41,10 @@ def get_logger_provider() -> LoggerProvider:
     from opentelemetry._logs import NoOpLoggerProvider  # noqa: PLC0415  # 48 ms, and only for who asks
 
     with guard("building the private provider"):
-        from mem0_telemetry._usage import usage  # noqa: PLC0415
+        from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
-        if usage.consult().enabled and usage.allowed():
-            pipeline = usage.ensure_pipeline()
+        if usage.switches.consult().enabled and usage.switches.allowed():
+            pipeline = usage.recorder.ensure_pipeline()
             if pipeline is not None:
                 return pipeline.logger_provider()
     return NoOpLoggerProvider()
@@ -61,7 +61,7 @@ def flush(timeout: float = 5) -> bool:
     """
     with guard("flushing"):
         pipeline = _pipeline()
-        return pipeline is None or pipeline.flush(_bounded(timeout))
+        return pipeline is None or pipeline.delivery.flush(_bounded(timeout))
     return False
 
 
@@ -76,14 +76,16 @@ def shutdown(timeout: float | None = None) -> bool:
     """
     with guard("shutting down"):
         pipeline = _pipeline()
-        return pipeline is None or pipeline.shutdown(None if timeout is None else _bounded(timeout))
+        if pipeline is None:
+            return True
+        return pipeline.delivery.shutdown(pipeline.exit_timeout if timeout is None else _bounded(timeout))
     return False
 
 
 def _pipeline() -> Pipeline | None:
     """Return where events go, or None where there has been no event. Imports nothing."""
-    usage = sys.modules.get("mem0_telemetry._usage")
-    return usage.usage.pipeline if usage is not None else None
+    current = sys.modules.get("mem0_telemetry.usage.current")
+    return current.usage.recorder.pipeline if current is not None else None
 
 
 def _bounded(timeout: float) -> float:

@@ -79,15 +79,16 @@ class Status:
 
 def status() -> Status:
     """Look at this process's telemetry. Creates nothing, never raises; costs some file look-ups."""
-    from mem0_telemetry import _instrumentation, telemetry  # noqa: PLC0415
-    from mem0_telemetry._usage import usage  # noqa: PLC0415
+    from mem0_telemetry import telemetry  # noqa: PLC0415
+    from mem0_telemetry.api import instrumentation  # noqa: PLC0415
     from mem0_telemetry.environment_variables import unusable_numbers  # noqa: PLC0415
     from mem0_telemetry.mem0_internals.native_module import native_in_place  # noqa: PLC0415
     from mem0_telemetry.operations import state  # noqa: PLC0415
+    from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
-    decided = usage.consent()
-    pipeline, chosen = usage.pipeline, usage.chosen
-    snapshot = pipeline.snapshot() if pipeline is not None else None
+    decided = usage.switches.consent()
+    pipeline, chosen = usage.recorder.pipeline, usage.switches.chosen
+    snapshot = pipeline.delivery.snapshot() if pipeline is not None else None
     # Those that run, whatever is chosen by now.
     configs = pipeline.configs if pipeline is not None else chosen.configs
     active, reason = state()
@@ -96,18 +97,18 @@ def status() -> Status:
         source=decided.source,
         reason=decided.reason,
         also_off=decided.also,
-        installation_id=usage.installation_id() if decided.enabled else None,
+        installation_id=usage.recorder.installation_id() if decided.enabled else None,
         destinations=_destinations(configs, snapshot) if decided.enabled else (),
         problems=(*chosen.problems, *unusable_numbers(os.environ)),
         sample_rate=telemetry.MEM0_TELEMETRY_SAMPLE_RATE,
         threads=snapshot.threads if snapshot else (),
         spooled=snapshot.spooled if snapshot else 0,
         sent=snapshot.sent if snapshot else 0,
-        dropped=dict(snapshot.dropped) if snapshot else usage.dropped_before(),
+        dropped=dict(snapshot.dropped) if snapshot else usage.recorder.dropped_before(),
         waiting_earlier=snapshot.waiting_earlier if snapshot else 0,
-        native_telemetry=native_in_place() and not _instrumentation.standing_in(),
-        instrumented=_instrumentation.standing_in(),
-        not_replaced=_instrumentation.not_replaced(),
+        native_telemetry=native_in_place() and not instrumentation.standing_in(),
+        instrumented=instrumentation.standing_in(),
+        not_replaced=instrumentation.not_replaced(),
         operations=OperationsStatus(active=active, reason=reason),
     )
 

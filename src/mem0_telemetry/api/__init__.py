@@ -1,0 +1,1 @@
+"""The functions that `mem0_telemetry` exports: they act on usage telemetry and on Mem0's operations alike."""

@@ -1,0 +1,1 @@
+"""Usage telemetry of this process: the switches, the recorder, and the dry run."""
