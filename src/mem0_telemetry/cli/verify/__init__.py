@@ -13,7 +13,7 @@ from mem0_telemetry.cli.console import heading, progress, prose, styled
 from mem0_telemetry.cli.harness.stage import ChildError, open_stage
 from mem0_telemetry.cli.harness.ways import WAYS
 from mem0_telemetry.cli.verify import _on
-from mem0_telemetry.cli.verify._check import Check
+from mem0_telemetry.cli.verify._on import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry.cli.harness.stage import ChildError, Program
-from mem0_telemetry.cli.verify._check import Check
 from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, select_record, select_resource
 
 if TYPE_CHECKING:
@@ -18,8 +17,17 @@ if TYPE_CHECKING:
     from mem0_telemetry.cli.harness.stage import Stage
     from mem0_telemetry.policy.registry.types import Type
 
-_THREADS = 3
-"""One writes, and one sends for each of two destinations."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One promise, and what was seen that breaks it."""
+
+    promise: str
+    breaches: tuple[str, ...] = ()
+    observed: str = ""
+    """What was seen, in a few words, where nothing breaks it."""
+    unchecked: str = ""
+    """Why it could not be checked, where it could not: that proves nothing, for or against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +213,7 @@ def _rest(seen: _Seen) -> Check:
     threads = seen.report["threads"]
     breaches = [what for kind, what in seen.report["seen"] if kind == "process"]
     breaches += [f"the file {name} was made" for name in seen.strange]
-    if len(threads) > _THREADS:
+    if len(threads) > 3:  # noqa: PLR2004  # one writes, and one sends for each of two destinations
         breaches.append(f"{len(threads)} threads run: {', '.join(threads)}")
     return Check(
         promise="it starts no process, few threads, and keeps its files in its own directory",
