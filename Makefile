@@ -172,7 +172,7 @@ test-python-%: .venvs/py%/.ready
 	.venvs/py$*/bin/python $(PYTEST) -m "interpreter and not slow and not backends" --ignore=tests/compat
 
 # What holds for every release: the drop-in, the instrumentor, what may be sent, planted texts; for 2.x, the operations.
-COMPAT := tests/compat tests/test_telemetry.py tests/cli/test_planted.py $(wildcard tests/policy/test_registry*.py tests/policy/test_selection*.py)
+COMPAT := tests/compat tests/e2e/test_switched_off.py tests/test_telemetry.py tests/cli/test_planted.py $(wildcard tests/policy/test_registry*.py tests/policy/test_selection*.py)
 COMPAT_2 := $(addprefix tests/operations/test_,operations.py transparency.py robustness.py differential.py concurrency.py processes.py)
 .PRECIOUS: .venvs/mem0ai-%/.ready
 .venvs/mem0ai-%/.ready: requirements/mem0ai-%.txt dist/.built

@@ -85,9 +85,9 @@ def new_memory(cls: type[Any], *, copies: bool) -> Any:
     """Return a `Memory` that stores in this process; with copies of its components' classes on request."""
     from qdrant_client import QdrantClient
 
-    from mem0_telemetry.cli.demo import standins
+    from mem0_telemetry.cli.harness import fake_models
 
-    configuration = standins.configuration(Path(os.environ["MEM0_DIR"]))
+    configuration = fake_models.configuration(Path(os.environ["MEM0_DIR"]))
     configuration["history_db_path"] = ":memory:"  # a disk says nothing about instrumentation
     where = configuration["vector_store"]["config"]
     del where["path"]

@@ -14,7 +14,7 @@ def embedding(self: Any, text: str, action: str) -> dict[str, Any]:
     """Return the attributes of an embedder's span."""
     del text
     return {
-        "gen_ai.provider.name": "standin",
+        "gen_ai.provider.name": "fake",
         "gen_ai.request.model": self.config.model,
         "mem0.embed.text.count": 1,
         "mem0.embed.action": action,
@@ -29,7 +29,7 @@ def embed_batch(self: Any, texts: list[str], action: str) -> Any:
 
 def generation(self: Any, *_: Any, **__: Any) -> dict[str, Any]:
     """Return the attributes of a language model's span."""
-    return {"gen_ai.provider.name": "standin", "gen_ai.request.model": self.config.model}
+    return {"gen_ai.provider.name": "fake", "gen_ai.request.model": self.config.model}
 
 
 def query(operation: str) -> Callable[..., dict[str, Any]]:

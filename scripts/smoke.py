@@ -11,7 +11,7 @@ import tempfile
 from importlib.metadata import distribution, entry_points
 from pathlib import Path
 
-from mem0_telemetry.cli.surroundings import inherited  # what was installed here
+from mem0_telemetry.cli.harness.stage import inherited  # what was installed here
 
 SITE = Path(sysconfig.get_path("purelib")).resolve()
 SCRIPTS = Path(sysconfig.get_path("scripts"))

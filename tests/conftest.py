@@ -13,11 +13,14 @@ import pytest
 import warm
 
 from mem0_telemetry.base import guard
+from mem0_telemetry.cli.harness.stage import open_stage
 from opentelemetry.exporter.posthog.testing import CaptureServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from mem0_telemetry.cli.harness.stage import Stage
 
 _communicate = subprocess.Popen.communicate
 _CHILDREN = pytest.StashKey[list[tuple[str, str]]]()
@@ -101,3 +104,10 @@ def server() -> Iterator[CaptureServer]:
     """A receiver on this machine, where PostHog or an OTLP backend would be."""
     with CaptureServer() as capture_server:
         yield capture_server
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    """Yield a place for watched programs that use Mem0, with fake servers."""
+    with open_stage(600) as opened:
+        yield opened

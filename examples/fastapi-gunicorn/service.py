@@ -47,6 +47,6 @@ def build_memory() -> Memory:
 
     Embedded Qdrant is for one process, so each worker has its own; yours is a server that they share.
     """
-    from mem0_telemetry.cli.demo.standins import configuration  # noqa: PLC0415  # for the example only
+    from mem0_telemetry.cli.harness.fake_models import configuration  # noqa: PLC0415  # for the example only
 
     return Memory.from_config(configuration(Path(f"worker-{os.getpid()}")))

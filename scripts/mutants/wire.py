@@ -10,22 +10,21 @@ from __future__ import annotations
 
 import os
 import textwrap
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
 from isolation import MARKER, run
 from processes import clean_environ
 
-from mem0_telemetry.cli.demo.platform_stub import PlatformStub
-from mem0_telemetry.cli.verify import _off, _on
-from mem0_telemetry.cli.verify._children import Stage
-from mem0_telemetry.cli.verify._secrets import Planted
-from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+from mem0_telemetry.cli.harness.stage import open_stage
+from mem0_telemetry.cli.harness.ways import WAYS
+from mem0_telemetry.cli.verify import _on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from mem0_telemetry.cli.harness.stage import Stage
 
 SITE = """
 import importlib.machinery, sys
@@ -250,14 +249,10 @@ def test_naive_code_is_found_out(fact: str, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    """Yield a stage with fake servers."""
-    planted = Planted()
-    root = tmp_path / planted["directory"]
-    root.mkdir()
-    with CaptureServer() as receiver, PlatformStub() as platform:
-        urls = {"platform_url": platform.url, "receiver_url": receiver.url}
-        yield Stage(root=root, planted=planted, deadline=monotonic() + 300, **urls)
+def stage() -> Iterator[Stage]:
+    """Yield a place for watched programs, with fake servers."""
+    with open_stage(300) as opened:
+        yield opened
 
 
 def break_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, code: str) -> None:
@@ -268,13 +263,6 @@ def break_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, code:
     monkeypatch.setenv("PYTHONPATH", str(site))
 
 
-def breaches_off(stage: Stage, way: _off.Way) -> tuple[str, ...]:
-    """Return the breaches of a session that is switched off in this way."""
-    program = _off.program(way, 0, stage)
-    stage.run([program])
-    return _off.check(way, program).breaches
-
-
 @pytest.mark.parametrize("kind", DEFECTS)
 def test_a_build_that_does_anything_when_off_is_found_out(
     kind: str, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -282,7 +270,9 @@ def test_a_build_that_does_anything_when_off_is_found_out(
     """One thread, socket, file, process, heavy import, exit hook or log line of ours is a breach, and named."""
     code = textwrap.dedent(BEFORE_EACH_EVENT).format(defect=DEFECTS[kind])
     break_it(tmp_path, monkeypatch, "mem0_telemetry.telemetry", code)
-    breaches = breaches_off(stage, _off.WAYS[0])
+    program = stage.program(WAYS[0])
+    stage.run([program])
+    breaches = program.done()
     assert any(breach.startswith(kind) for breach in breaches), breaches
 
 
@@ -293,11 +283,7 @@ def test_a_build_that_lets_something_out_is_found_out(
     """An undeclared field or value, a hash, a setting of the application's or another address is a breach."""
     module, code, named = LEAKS[leak]
     break_it(tmp_path, monkeypatch, module, code)
-    with CaptureServer() as receiver, CaptureServer() as refusing:
-        refusing.answer_always(Answer(status=503))
-        program = _on.program(stage, receiver, refusing)
-        stage.run([program])
-        breaches = [
-            breach for check in _on.checks(program, stage, receiver, refusing) for breach in check.breaches
-        ]
+    program = _on.program(stage)
+    stage.run([program])
+    breaches = [breach for check in _on.checks(program, stage) for breach in check.breaches]
     assert any(named in breach for breach in breaches), breaches

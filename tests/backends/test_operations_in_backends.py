@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from receivers import Phoenix, TestAgent, attributes_of
 
 from mem0_telemetry import operations
-from mem0_telemetry.cli.demo import standins
+from mem0_telemetry.cli.harness import fake_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +39,7 @@ def scratch(tmp_path: Path) -> Path:
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[mem0.Memory]:
     """Return a real `Memory` on embedded Qdrant; whatever a test instruments is taken back."""
-    memory = mem0.Memory.from_config(standins.configuration(tmp_path / "memory"))
+    memory = mem0.Memory.from_config(fake_models.configuration(tmp_path / "memory"))
     yield memory
     operations.remove()
     memory.vector_store.client.close()

@@ -1,41 +1,20 @@
-"""What the tests of `verify` share: a stage for the watched programs, and a copy of the package to break."""
+"""What the tests of `verify` share: a copy of the package to break."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import pytest
 
 import mem0_telemetry
-from mem0_telemetry.cli.demo.platform_stub import PlatformStub
-from mem0_telemetry.cli.verify._children import Stage
-from mem0_telemetry.cli.verify._secrets import Planted
-from opentelemetry.exporter.posthog.testing import CaptureServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 PACKAGE = Path(mem0_telemetry.__file__).parent
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    """Answer a stage with stand-ins for all servers; a test that never needs them is not asked to."""
-    planted = Planted()
-    root = tmp_path / planted["directory"]
-    root.mkdir()
-    with CaptureServer() as receiver, PlatformStub() as platform:
-        yield Stage(
-            root=root,
-            platform_url=platform.url,
-            receiver_url=receiver.url,
-            planted=planted,
-            deadline=monotonic() + 600,
-        )
 
 
 @pytest.fixture
@@ -53,5 +32,5 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, st
         assert sound in text, f"{path} has changed: break it elsewhere"
         source.write_text(text.replace(sound, defect), encoding="utf-8")
 
-    break_it("cli/verify/child.py", 'find_spec("mem0") is not None', "False")
+    (copy / "sitecustomize.py").write_text("import sys\nsys.modules['mem0'] = None\n")
     return break_it

@@ -14,7 +14,7 @@ import pytest
 from processes import clean_environ
 from terminals import what_is_seen
 
-from mem0_telemetry.cli.demo.run import OPT_OUTS
+from mem0_telemetry.cli.harness.ways import WAYS
 from opentelemetry.exporter.posthog.testing import CaptureServer
 
 
@@ -36,8 +36,8 @@ def test_the_result_comes_first_and_fits_a_terminal(tmp_path: Path) -> None:
     assert "\x1b[32mrequests 0, threads 0, files 0\x1b[0m" in seen
     plain = re.sub(r"\x1b\[\d+m", "", seen)
     assert [line for line in plain.splitlines() if len(line) > 80] == []
-    steps = len(OPT_OUTS) + 2
-    in_order = ["in temporary homes", "mem0.search 2", *(f"[{step}/{steps}]" for step in range(2, steps + 1))]
+    assert f"{len(WAYS) + 1} of {len(WAYS) + 1} programs have ended" in plain
+    in_order = ["in temporary homes", "mem0.search 2", *(f"  {way.shown} " for way in WAYS)]
     in_order += [
         "upsert_memory",
         "All of this was observed",
@@ -46,7 +46,7 @@ def test_the_result_comes_first_and_fits_a_terminal(tmp_path: Path) -> None:
     ]
     places = [plain.index(text) for text in in_order]
     assert places == sorted(places)
-    assert plain.count("requests 0, threads 0, files 0") == len(OPT_OUTS)
+    assert plain.count("requests 0, threads 0, files 0") == len(WAYS)
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mem0_telemetry.cli.surroundings import inherited
+from mem0_telemetry.cli.harness.stage import inherited
 
 if TYPE_CHECKING:
     import pytest

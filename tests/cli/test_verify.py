@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from processes import clean_environ
 
-from mem0_telemetry.cli.verify import _off, _on
-from mem0_telemetry.cli.verify._secrets import Planted, forms_of
-from mem0_telemetry.cli.verify._watch import Watch, is_ours
-from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+from mem0_telemetry.cli import verify
+from mem0_telemetry.cli.harness.planted import Planted, forms_of
+from mem0_telemetry.cli.harness.watch import Watch, is_ours
+from mem0_telemetry.cli.harness.ways import WAYS
+from mem0_telemetry.cli.verify import _on
+from opentelemetry.exporter.posthog.testing import CaptureServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from mem0_telemetry.cli.verify._children import Stage
+    from mem0_telemetry.cli.harness.stage import Stage
+    from mem0_telemetry.cli.harness.ways import Way
 
 
 PATIENTLY = """
@@ -44,8 +47,8 @@ def test_a_sound_build_passes(tmp_path: Path) -> None:
         check=False,
     )
     assert result.returncode == 0, result.stdout
-    assert f"  {len(_off.WAYS) + 1} of {len(_off.WAYS) + 1} programs have ended" in result.stdout
-    assert result.stdout.count("  ok  ") == len(_off.WAYS) + 1 + 4
+    assert f"  {len(WAYS) + 1} of {len(WAYS) + 1} programs have ended" in result.stdout
+    assert result.stdout.count("  ok  ") == len(WAYS) + 1 + 4
     assert "As promised: 13 of 13 checks passed" in result.stdout
     assert "Mem0 2." in result.stdout
     assert result.stderr == ""
@@ -57,7 +60,7 @@ def test_a_build_that_ignores_a_switch_is_found_out(
 ) -> None:
     """A switch that no longer switches anything off is a breach."""
     broken("policy/consent.py", "if names.is_set(environ, names.DO_NOT_TRACK):", "if False:")
-    ways = {way.shown: way for way in _off.WAYS}
+    ways = {way.shown: way for way in WAYS}
     ignored, obeyed = switched_off(stage, ways["DO_NOT_TRACK=1"], ways["MEM0_TELEMETRY=False"])
     assert ignored
     assert not obeyed
@@ -69,7 +72,7 @@ def test_a_build_that_was_never_compiled_is_sound(
     """Byte code that Python writes of a package that was installed without any is not the package's doing."""
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     broken("telemetry.py", '"""Drop-in', '"""A drop-in')
-    assert switched_off(stage, _off.WAYS[0]) == [()]
+    assert switched_off(stage, WAYS[0]) == [[]]
 
 
 def test_nothing_goes_through_a_proxy(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,34 +81,31 @@ def test_nothing_goes_through_a_proxy(stage: Stage, monkeypatch: pytest.MonkeyPa
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "grpc_proxy"):
             monkeypatch.setenv(name, proxy.url)
         monkeypatch.setenv("no_proxy", "intranet.example")
-        assert switched_off(stage, _off.WAYS[0]) == [()]
+        assert switched_off(stage, WAYS[0]) == [[]]
         assert switched_on(stage) == []
         assert proxy.requests == []
 
 
-def switched_off(stage: Stage, *ways: _off.Way) -> list[tuple[str, ...]]:
-    """Answer the breaches of a session that is switched off, in each way."""
-    programs = [_off.program(way, number, stage) for number, way in enumerate(ways)]
+def switched_off(stage: Stage, *ways: Way) -> list[list[str]]:
+    """Return the breaches of a session that is switched off, in each way."""
+    programs = [stage.program(way) for way in ways]
     stage.run(programs)
-    return [_off.check(way, program).breaches for way, program in zip(ways, programs, strict=True)]
+    return [program.done() for program in programs]
 
 
 def switched_on(stage: Stage) -> list[str]:
-    """Answer the breaches of a session that is switched on."""
-    with CaptureServer() as receiver, CaptureServer() as refusing:
-        refusing.answer_always(Answer(status=503))
-        program = _on.program(stage, receiver, refusing)
-        stage.run([program])
-        checks = list(_on.checks(program, stage, receiver, refusing))
-    return [breach for check in checks for breach in check.breaches]
+    """Return the breaches of a session that is switched on."""
+    program = _on.program(stage)
+    stage.run([program])
+    return [breach for check in _on.checks(program, stage) for breach in check.breaches]
 
 
 def test_a_build_that_cannot_run_is_no_success(stage: Stage, broken: Callable[[str, str, str], None]) -> None:
     """A watched program that fails could not be checked, and its last line is told."""
     broken("telemetry.py", "from __future__ import annotations\n", "raise SystemExit('broken')\n")
-    program = _off.program(_off.WAYS[0], 0, stage)
+    program = stage.program(WAYS[0])
     stage.run([program])
-    check = _off.check(_off.WAYS[0], program)
+    check = verify._off(program)
     assert (check.breaches, check.unchecked) == ((), "the program failed: broken")
 
 
@@ -162,7 +162,7 @@ def test_each_thing_that_may_be_done_is_noted(
         (["posthog.client", "requests.sessions"], True),
         (["mem0.memory.main", "mem0_telemetry.usage.recorder"], True),
         (["mem0_telemetry.mem0_internals.import_hook", "mem0.memory.main", "qdrant_client"], False),
-        (["mem0_telemetry.cli.verify._planting", "mem0.client.main", "httpx"], False),
+        (["mem0_telemetry.cli.harness.use", "mem0.client.main", "httpx"], False),
         (["application"], False),
     ],
 )

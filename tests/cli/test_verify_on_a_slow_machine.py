@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mem0_telemetry.cli import verify
-from mem0_telemetry.cli.verify import _children, _off, _on
-from opentelemetry.exporter.posthog.testing import CaptureServer
+from mem0_telemetry.cli.harness import stage as stages
+from mem0_telemetry.cli.harness.ways import WAYS
+from mem0_telemetry.cli.verify import _on
 
 if TYPE_CHECKING:
     import subprocess
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from mem0_telemetry.cli.verify._children import Stage
+    from mem0_telemetry.cli.harness.stage import Stage
 
 
 def test_a_slow_machine_is_no_breach(
@@ -26,31 +27,30 @@ def test_a_slow_machine_is_no_breach(
     """Where the programs do not end in time nothing is called a breach: the exit status is 2, and none is left."""
     monkeypatch.setattr(verify, "_TIME", 0.0)
     started: list[subprocess.Popen[bytes]] = []
-    end = _children._end
+    end = stages._end
 
     def note(process: subprocess.Popen[bytes]) -> None:
         started.append(process)
         end(process)
 
-    monkeypatch.setattr(_children, "_end", note)
+    monkeypatch.setattr(stages, "_end", note)
     assert verify.run() == 2
     printed = capsys.readouterr().out
     assert "BREACH" not in printed
-    assert printed.count("could not be checked  ") == len(_off.WAYS) + 2
+    assert printed.count("could not be checked  ") == len(WAYS) + 2
     assert "NOT ALL COULD BE CHECKED: 0 of 10 checks passed" in printed
     assert [process.returncode for process in started] == [-signal.SIGKILL]
 
 
 def test_what_has_not_arrived_yet_is_no_breach(stage: Stage) -> None:
     """An event that a slow machine has not sent when time is up could not be checked; one that was lost is a breach."""
-    with CaptureServer() as receiver:
-        program = _on.program(stage, receiver, receiver)
-        for arrived, breached in ((False, False), (True, True)):
-            seen = {"seen": [], "logged": [], "threads": [], "arrived": arrived}
-            program.report_path.write_text(json.dumps(seen))
-            (program.home / ".mem0" / "telemetry").mkdir(parents=True, exist_ok=True)
-            declared, *_ = _on.checks(program, stage, receiver, receiver)
-            assert (bool(declared.breaches), bool(declared.unchecked)) == (breached, not breached)
+    program = _on.program(stage)
+    for arrived, breached in ((False, False), (True, True)):
+        seen = {"seen": [], "logged": [], "threads": [], "arrived": arrived}
+        program.report_path.write_text(json.dumps(seen))
+        (program.home / ".mem0" / "telemetry").mkdir(parents=True, exist_ok=True)
+        declared, *_ = _on.checks(program, stage)
+        assert (bool(declared.breaches), bool(declared.unchecked)) == (breached, not breached)
 
 
 def test_progress_is_counted(stage: Stage, broken: Callable[[str, str, str], None]) -> None:
@@ -58,6 +58,6 @@ def test_progress_is_counted(stage: Stage, broken: Callable[[str, str, str], Non
     broken("telemetry.py", '"""Drop-in', '"""A drop-in')
     counted: list[tuple[int, int]] = []
     stage = replace(stage, progress=lambda done, of: counted.append((done, of)))
-    stage.run([_off.program(way, number, stage) for number, way in enumerate(_off.WAYS[:3])])
+    stage.run([stage.program(way) for way in WAYS[:3]])
     assert (counted[0], counted[-1]) == ((0, 3), (3, 3))
     assert counted == sorted(counted)

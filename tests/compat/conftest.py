@@ -1,28 +1,28 @@
-"""Sessions of the installed release of Mem0, each in a process of its own, against receivers on this machine."""
+"""Sessions of the installed release of Mem0, each in a process of its own, against fake servers."""
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from processes import posthog_environ, run_program
+from sessions import PROGRAM, run_session
 
-from mem0_telemetry.cli.demo.platform_stub import PlatformStub
-from opentelemetry.exporter.posthog.testing import CaptureServer
+from mem0_telemetry.cli.harness.stage import open_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.exporter.posthog.testing import CapturedRequest
 
-_SESSION = Path(__file__).with_name("session.py")
-ZERO_CODE = "zero-code"
-"""The application never hears of us; `opentelemetry-instrument` starts it."""
+_WITH_GRAPH = (Path(__file__).with_name("session.py"),)
+_LAUNCHER = (
+    Path(sys.executable).with_name("opentelemetry-instrument"),
+    *(f"--{signal}_exporter=none" for signal in ("traces", "metrics", "logs")),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,19 +30,14 @@ class Outcome:
     """What a session reported, and what arrived."""
 
     report: dict[str, Any]
+    texts: Mapping[str, str]
     events: list[dict[str, Any]]
     requests: list[CapturedRequest]
+    files: list[str]
 
     def properties(self, event: str) -> list[dict[str, Any]]:
         """The properties of each event of that name, as PostHog received them."""
         return [found["properties"] for found in self.events if found["event"] == event]
-
-
-class RunSession(Protocol):
-    """Runs one session in a new home."""
-
-    def __call__(self, *arguments: str, **environ: str) -> Outcome:
-        """Give it these arguments and variables."""
 
 
 @pytest.fixture(scope="session")
@@ -51,42 +46,33 @@ def generation() -> int:
     return int(version("mem0ai").partition(".")[0])
 
 
-@pytest.fixture(scope="session")
-def platform() -> Iterator[PlatformStub]:
-    """Mem0's hosted API, on this machine."""
-    with PlatformStub() as stub:
-        yield stub
+def _outcome_of(instrument: str | None, *, graph: bool) -> Outcome:
+    """Run a session that is switched on; where `instrument` is None the application never hears of us."""
+    with open_stage(600) as stage:
+        both = {"MEM0_TELEMETRY_EXPORTER": "posthog,otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": stage.receiver.url}
+        program = stage.program(settings=both, instrument=instrument, counted=True)
+        report = run_session(
+            stage,
+            program,
+            launcher=() if instrument else _LAUNCHER,
+            command=_WITH_GRAPH if graph else PROGRAM,
+        )
+        return Outcome(
+            report=report,
+            texts=stage.planted.texts,
+            events=stage.receiver.events,
+            requests=stage.receiver.requests,
+            files=program.files(),
+        )
 
 
 @pytest.fixture(scope="session")
-def run_session(platform: PlatformStub, tmp_path_factory: pytest.TempPathFactory) -> RunSession:
-    """Runs sessions whose destinations are PostHog and an OTLP backend, both on this machine."""
-
-    def run(*arguments: str, **environ: str) -> Outcome:
-        home = tmp_path_factory.mktemp("home")
-        with CaptureServer() as server:
-            both = {"MEM0_TELEMETRY_EXPORTER": "posthog,otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": server.url}
-            result = run_program(
-                [*_launcher(arguments), sys.executable, _SESSION, home / "data", platform.url, *arguments],
-                posthog_environ(home, server.url, MEM0_DIR=str(home / ".mem0"), **{**both, **environ}),
-                timeout=180,
-                uses_mem0=True,
-            )
-            assert result.returncode == 0, result.stderr
-            report = json.loads(result.stdout.splitlines()[-1])
-            return Outcome(report=report, events=server.events, requests=server.requests)
-
-    return run
+def outcome_of() -> Callable[..., Outcome]:
+    """Return what runs a session that is switched on."""
+    return _outcome_of
 
 
-def _launcher(arguments: tuple[str, ...]) -> list[str | Path]:
-    if ZERO_CODE not in arguments:
-        return []
-    none = (f"--{signal}_exporter=none" for signal in ("traces", "metrics", "logs"))
-    return [Path(sys.executable).with_name("opentelemetry-instrument"), *none]
-
-
-@pytest.fixture(scope="session", params=["before", "after", ZERO_CODE])
-def switched_on(request: pytest.FixtureRequest, run_session: RunSession) -> Outcome:
+@pytest.fixture(scope="session", params=["before", "after", None], ids=["before", "after", "zero-code"])
+def switched_on(request: pytest.FixtureRequest) -> Outcome:
     """A whole session with everything on and a graph store configured."""
-    return run_session("--instrument", request.param, "--graph")
+    return _outcome_of(request.param, graph=True)

@@ -102,7 +102,6 @@ def test_native_clients_are_closed(tmp_path: Path) -> None:
     code = """
 import json, sys, threading, time
 import posthog
-sys.path.insert(0, COMPONENTS)
 clients = []
 class Local(posthog.Posthog):
     def __init__(self, *args, **kwargs):
@@ -112,8 +111,8 @@ class Local(posthog.Posthog):
 posthog.Posthog = Local
 import pathlib
 import mem0
-from components import configuration
-memory = mem0.Memory.from_config(configuration(pathlib.Path("data"), collection="c", graph=False))
+from mem0_telemetry.cli.harness.fake_models import configuration
+memory = mem0.Memory.from_config(configuration(pathlib.Path("data")))
 memory.add("tea", user_id="u", infer=False)
 from mem0.memory import telemetry as native
 native.client_telemetry.capture_event("client.x", {})
@@ -128,9 +127,8 @@ built = len(clients)
 memory.add("more tea", user_id="u", infer=False)
 print(json.dumps([built >= 2, [lane.queue.qsize() for lane in lanes], alive(), len(clients) - built]))
 """
-    program = code.replace("COMPONENTS", repr(str(__file__).rpartition("/")[0]))
     environ = clean_environ(tmp_path, MEM0_TELEMETRY_EXPORTER="console")
-    found = report_of(program, environ, listening=False)  # native's clients warn of each other
+    found = report_of(code, environ, listening=False)  # native's clients warn of each other
     built, queues, alive, more = found
     assert built is True
     assert set(queues) == {0}

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any, Final
 
-from mem0_telemetry.cli.demo.loopback import JSONServer
+from mem0_telemetry.cli.harness.fake_servers import JSONServer
 
 MEMORY: Final = "Prefers green tea"
 """What the model extracts of anything."""

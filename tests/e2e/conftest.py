@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: a stand-in of Mem0's hosted API, and a real OTLP receiver."""
+"""What the end-to-end tests share: a real OTLP receiver."""
 
 from __future__ import annotations
 
@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from receivers import TestAgent
 
-from mem0_telemetry.cli.demo.platform_stub import PlatformStub
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def platform() -> Iterator[PlatformStub]:
-    """Mem0's hosted API, on this machine."""
-    with PlatformStub() as stub:
-        yield stub
 
 
 @pytest.fixture

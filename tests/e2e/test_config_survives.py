@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from processes import posthog_environ, run_python
 
-from mem0_telemetry.cli.verify._secrets import forms_of
+from mem0_telemetry.cli.harness.planted import forms_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from processes import posthog_environ, report_of
 
-from mem0_telemetry.cli.demo.run import EXPECTED
+from mem0_telemetry.cli.harness.use import EXPECTED
 from opentelemetry.exporter.posthog.testing import Answer
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ import mem0_telemetry
 mem0_telemetry.instrument(operations=False)  # its wrappers stand around all that Mem0 does, which blocks
 import mem0
 from mem0.memory import telemetry
-from mem0_telemetry.cli.demo.session import use_async_memory
+from mem0_telemetry.cli.harness import fake_models
+from mem0_telemetry.cli.harness.planted import Planted
+from mem0_telemetry.cli.harness.use import use_memory
 from blocking import noted_calls
 
 def record(number):
@@ -32,7 +34,8 @@ def record(number):
 
 async def main():
     with noted_calls() as caught:
-        await use_async_memory(mem0, pathlib.Path("data"))
+        memory = mem0.AsyncMemory.from_config(fake_models.configuration(pathlib.Path("data")))
+        await use_memory(memory, Planted().texts, 2, ())
         for number in range(500):
             record(number)
             if number % 50 == 0: await asyncio.sleep(0.01)

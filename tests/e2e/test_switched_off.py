@@ -8,52 +8,38 @@ from typing import TYPE_CHECKING
 
 import pytest
 from processes import posthog_environ, report_of
-from sessions import each_once, run_session
+from sessions import EACH_WAY_ONCE, run_session
+
+from mem0_telemetry.cli.harness.ways import WAYS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mem0_telemetry.cli.demo.platform_stub import PlatformStub
+    from mem0_telemetry.cli.harness.stage import Stage
+    from mem0_telemetry.cli.harness.ways import Way
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
 pytestmark = pytest.mark.interpreter
 
-WAYS = {
-    "variable": ({"MEM0_TELEMETRY": "False"}, ()),
-    "os.environ": ({}, ("--off-by", "environ")),
-    "run-time flag": ({}, ("--off-by", "flag")),
-    "OTEL_SDK_DISABLED": ({"OTEL_SDK_DISABLED": "true"}, ()),
-    "DO_NOT_TRACK": ({"DO_NOT_TRACK": "1"}, ()),
-    "no exporter": ({"MEM0_TELEMETRY_EXPORTER": "none"}, ()),
-}
 
-
-@pytest.mark.parametrize(("way", "order"), each_once([*WAYS]))
-def test_nothing_exists(
-    way: str, order: str, tmp_path: Path, server: CaptureServer, platform: PlatformStub
-) -> None:
+@pytest.mark.parametrize(("way", "order"), EACH_WAY_ONCE)
+def test_nothing_exists(way: Way, order: str, stage: Stage) -> None:
     """No request, thread, file, heavy import or migrations store; `Memory`, `AsyncMemory` and the client all ran."""
-    settings, arguments = WAYS[way]
-    environ = posthog_environ(tmp_path, server.url, **settings)
-    report = run_session(tmp_path, platform.url, environ, "--instrument", order, *arguments)
-    heavy = [
-        name for name in report["heavy"] if order == "before" or name != "posthog"
-    ]  # Mem0's own import, before us
-    if (
-        not settings
-    ):  # nothing said off when the drop-in was executed: it has loaded what the first event needs
-        heavy = [name for name in heavy if not name.startswith("opentelemetry.")]
-    assert heavy == []
-    assert report["threads"] == []
-    assert report["files"] == []
-    assert report["migrations"] is False
-    assert server.requests == []
+    settings = {"MEM0_TELEMETRY_OTLP_ENDPOINT": stage.unused.url}
+    if "MEM0_TELEMETRY_EXPORTER" not in way.settings:
+        settings["MEM0_TELEMETRY_EXPORTER"] = "posthog,otlp"
+    program = stage.program(way, settings=settings, instrument=order, counted=True)
+    report = run_session(stage, program)
+    assert program.done() == []
+    assert [memory["telemetry_store"] for memory in report["memories"]] == [False, False]
+    assert [len(memory["memories"]) for memory in report["memories"]] == [1, 1]
+    assert stage.unused.requests == []
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if WAYS[way][0]])
-def test_provider_is_opentelemetrys_no_op(way: str, tmp_path: Path, server: CaptureServer) -> None:
+@pytest.mark.parametrize("way", [way for way in WAYS if way.settings], ids=lambda way: way.shown)
+def test_provider_is_opentelemetrys_no_op(way: Way, tmp_path: Path, server: CaptureServer) -> None:
     """`get_logger_provider()` answers `NoOpLoggerProvider`, and the home stays as it was."""
-    environ = posthog_environ(tmp_path, server.url, **WAYS[way][0])
+    environ = posthog_environ(tmp_path, server.url, **way.settings)
     code = """
         import json, pathlib, mem0_telemetry
         provider = mem0_telemetry.get_logger_provider()

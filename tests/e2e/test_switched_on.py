@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import NO_EXPORTERS, clean_environ, posthog_environ, run_program, run_python
+from processes import NO_EXPORTERS, posthog_environ, run_program, run_python
 from sessions import run_session
 
-from mem0_telemetry.cli.demo.run import EXPECTED
+from mem0_telemetry.cli.harness.use import EXPECTED
 from mem0_telemetry.policy import registry
 from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
 
 if TYPE_CHECKING:
     from receivers import TestAgent
 
-    from mem0_telemetry.cli.demo.platform_stub import PlatformStub
+    from mem0_telemetry.cli.harness.stage import Stage
 
 pytestmark = pytest.mark.interpreter
 
@@ -29,25 +29,25 @@ BY_EVENT_NAME = Counter(
 
 
 @pytest.mark.parametrize("order", ["before", "after"])
-def test_posthog_receives_every_event(
-    order: str, tmp_path: Path, server: CaptureServer, platform: PlatformStub
-) -> None:
+def test_posthog_receives_every_event(order: str, stage: Stage) -> None:
     """With `instrument()` on either side of `import mem0`, PostHog gets each event once, in batches it accepts."""
-    environ = posthog_environ(tmp_path, server.url)
-    report = run_session(tmp_path, platform.url, environ, "--instrument", order)
-    assert Counter(event["event"] for event in server.events) == EXPECTED
-    assert [check_batch(request.body) for request in server.requests] == [[]] * len(server.requests)
-    assert {request.path for request in server.requests} == {"/batch/"}
-    assert report["done"] is True
-    assert report["migrations"] is False
+    program = stage.program(instrument=order, counted=True)
+    report = run_session(stage, program)
+    assert Counter(event["event"] for event in stage.receiver.events) == EXPECTED
+    requests = stage.receiver.requests
+    assert [check_batch(request.body) for request in requests] == [[]] * len(requests)
+    assert {request.path for request in requests} == {"/batch/"}
+    assert report["arrived"] is True
+    assert [name for name in program.files() if "migrations" in name] == []
 
 
 def test_zero_code(tmp_path: Path, server: CaptureServer) -> None:
     """Under `opentelemetry-instrument` an application that never heard of us is instrumented too."""
     code = (
-        "import mem0, pathlib\n"
-        "from mem0_telemetry.cli.demo import session\n"
-        "session.use_memory(mem0, pathlib.Path('data'))\n"
+        "import asyncio, mem0, pathlib\n"
+        "from mem0_telemetry.cli.harness import fake_models, planted, use\n"
+        "memory = mem0.Memory.from_config(fake_models.configuration(pathlib.Path('data')))\n"
+        "asyncio.run(use.use_memory(memory, planted.Planted().texts, 2, ()))\n"
     )
     environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_EXIT_TIMEOUT="60", **NO_EXPORTERS)
     run_instrumented(code, environ)
@@ -74,18 +74,14 @@ def test_zero_code_can_be_disabled(tmp_path: Path, server: CaptureServer) -> Non
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_otlp_backend_receives_every_event(
-    protocol: str, tmp_path: Path, otlp_backend: TestAgent, platform: PlatformStub
-) -> None:
+def test_otlp_backend_receives_every_event(protocol: str, stage: Stage, otlp_backend: TestAgent) -> None:
     """A receiver that others wrote gets each event once as a log record, over http and over grpc."""
-    environ = clean_environ(
-        tmp_path,
-        MEM0_TELEMETRY_EXPORTER="otlp",
-        MEM0_TELEMETRY_OTLP_ENDPOINT=otlp_backend.grpc if protocol == "grpc" else otlp_backend.url,
-        MEM0_TELEMETRY_OTLP_PROTOCOL=protocol,
-        MEM0_TELEMETRY_SAMPLE_RATE="1",
-    )
-    report = run_session(tmp_path, platform.url, environ)
+    settings = {
+        "MEM0_TELEMETRY_EXPORTER": "otlp",
+        "MEM0_TELEMETRY_OTLP_ENDPOINT": otlp_backend.grpc if protocol == "grpc" else otlp_backend.url,
+        "MEM0_TELEMETRY_OTLP_PROTOCOL": protocol,
+    }
+    report = run_session(stage, stage.program(settings=settings, counted=True))
     records = otlp_backend.log_records()
     assert Counter(record["event_name"] for record in records) == BY_EVENT_NAME
     assert all(record["body"] == record["event_name"] for record in records)
@@ -94,29 +90,22 @@ def test_otlp_backend_receives_every_event(
         json.dumps(record["resource"], sort_keys=True) for record in records if "client" not in record["body"]
     }
     assert json.loads(resource)["service.name"] == "mem0"
-    assert report["done"] is True
+    assert report["arrived"] is True
 
 
-def test_two_destinations_at_once(
-    tmp_path: Path, server: CaptureServer, otlp_backend: TestAgent, platform: PlatformStub
-) -> None:
+def test_two_destinations_at_once(stage: Stage, otlp_backend: TestAgent) -> None:
     """`MEM0_TELEMETRY_EXPORTER=posthog,otlp` gives both the same events, with the same ids."""
-    environ = posthog_environ(
-        tmp_path,
-        server.url,
-        MEM0_TELEMETRY_EXPORTER="posthog,otlp",
-        MEM0_TELEMETRY_OTLP_ENDPOINT=otlp_backend.url,
-    )
-    run_session(tmp_path, platform.url, environ)
+    settings = {"MEM0_TELEMETRY_EXPORTER": "posthog,otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": otlp_backend.url}
+    run_session(stage, stage.program(settings=settings, counted=True))
     ids = {record["attributes"]["log.record.uid"] for record in otlp_backend.log_records()}
-    assert ids == {event["uuid"] for event in server.events}
+    assert ids == {event["uuid"] for event in stage.receiver.events}
     assert len(ids) == sum(EXPECTED.values())
 
 
-def test_console_prints_every_event(tmp_path: Path, platform: PlatformStub) -> None:
+def test_console_prints_every_event(stage: Stage) -> None:
     """The `console` destination prints the records to stdout, and sends nothing anywhere."""
-    environ = clean_environ(tmp_path, MEM0_TELEMETRY_EXPORTER="console", MEM0_TELEMETRY_SAMPLE_RATE="1")
-    report = run_session(tmp_path, platform.url, environ)
+    program = stage.program(settings={"MEM0_TELEMETRY_EXPORTER": "console"}, counted=True)
+    report = run_session(stage, program)
     printed = Counter(
         line.split('"')[3]
         for line in report["stdout"].splitlines()

@@ -21,8 +21,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from mem0_telemetry import operations
-from mem0_telemetry.cli.demo import standins
-from mem0_telemetry.cli.demo.platform_stub import PlatformStub
+from mem0_telemetry.cli.harness import fake_models
+from mem0_telemetry.cli.harness.fake_servers import FakePlatform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -114,7 +114,7 @@ def instrumented(application: Application) -> Application:
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[mem0.Memory]:
     """Return a real `Memory` on embedded Qdrant."""
-    memory = mem0.Memory.from_config(standins.configuration(tmp_path / "sync"))
+    memory = mem0.Memory.from_config(fake_models.configuration(tmp_path / "sync"))
     yield memory
     memory.vector_store.client.close()
     memory.close()
@@ -123,7 +123,7 @@ def memory(tmp_path: Path) -> Iterator[mem0.Memory]:
 @pytest.fixture
 def async_memory(tmp_path: Path) -> Iterator[mem0.AsyncMemory]:
     """Return a real `AsyncMemory` on embedded Qdrant."""
-    memory = mem0.AsyncMemory.from_config(standins.configuration(tmp_path / "async"))
+    memory = mem0.AsyncMemory.from_config(fake_models.configuration(tmp_path / "async"))
     yield memory
     memory.vector_store.client.close()
     memory.close()
@@ -141,7 +141,7 @@ def entities(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def platform() -> Iterator[PlatformStub]:
+def platform() -> Iterator[FakePlatform]:
     """Return a stub of Mem0's hosted API on a loopback port."""
-    with PlatformStub() as stub:
+    with FakePlatform() as stub:
         yield stub

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import mem0
 import pytest
 
-from mem0_telemetry.cli.demo import standins
+from mem0_telemetry.cli.harness import fake_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ AT_ONCE = 6
 ROUNDS = 5
 
 
-class Meeting(standins.HashEmbedder):
+class Meeting(fake_models.HashEmbedder):
     """An embedder whose first call waits until every other operation is in the middle of its own."""
 
     def __init__(self, config: Any, barrier: threading.Barrier) -> None:
@@ -47,7 +47,7 @@ def several(tmp_path: Path) -> Iterator[list[tuple[str, dict[str, Any], threadin
     return [
         (
             f"store{number}",
-            standins.configuration(tmp_path / str(number), collection=f"store{number}"),
+            fake_models.configuration(tmp_path / str(number), collection=f"store{number}"),
             barrier,
         )
         for number in range(AT_ONCE)

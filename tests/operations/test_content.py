@@ -13,13 +13,13 @@ from mem0.client.types import UpdateMemoryOptions
 from mem0.exceptions import LLMError
 
 from mem0_telemetry import operations
-from mem0_telemetry.cli.demo import standins
+from mem0_telemetry.cli.harness import fake_models
 
 if TYPE_CHECKING:
     from conftest import Application
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from mem0_telemetry.cli.demo.platform_stub import PlatformStub
+    from mem0_telemetry.cli.harness.fake_servers import FakePlatform
 
 VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 SECRETS = ("jasmine", "alice-7", "agent-7", "run-7", "private-note")
@@ -33,7 +33,7 @@ def words(spans: list[ReadableSpan]) -> str:
     return "".join(span.to_json() for span in spans)
 
 
-class IndiscreetLLM(standins.EchoLLM):
+class IndiscreetLLM(fake_models.EchoLLM):
     """Repeats what it was asked in its failures, as providers do."""
 
     def generate_response(self, messages: Any, **kwargs: Any) -> str:
@@ -119,7 +119,7 @@ def test_content_of_updates(
 
 
 def test_content_of_hosted_updates(
-    instrumented: Application, platform: PlatformStub, monkeypatch: pytest.MonkeyPatch
+    instrumented: Application, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same holds for the hosted clients, whose options are an object or keywords."""
     monkeypatch.setenv(VARIABLE, "true")

@@ -15,7 +15,7 @@ import mem0
 import pytest
 
 from mem0_telemetry import operations
-from mem0_telemetry.cli.demo import standins
+from mem0_telemetry.cli.harness import fake_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,7 +77,7 @@ def stored(memory: Any) -> Any:
 
 def session(kind: type, directory: Path) -> str:
     """Run the session on a new memory; return all that came of it as text without times."""
-    memory = kind.from_config(standins.configuration(directory))
+    memory = kind.from_config(fake_models.configuration(directory))
 
     async def run() -> list[Any]:
         outcomes: list[Any] = []

@@ -12,7 +12,7 @@ import mem0
 import pytest
 
 from mem0_telemetry.cli import span_tree
-from mem0_telemetry.cli.demo import standins
+from mem0_telemetry.cli.harness import fake_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ def failing_add(memory: Any) -> Any:
     return memory.add(TEXT, user_id="alice")
 
 
-class Unreachable(standins.EchoLLM):
+class Unreachable(fake_models.EchoLLM):
     """A model whose provider does not answer."""
 
     def generate_response(self, *_: Any, **__: Any) -> str:

@@ -11,7 +11,7 @@ import mem0
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
-from mem0_telemetry.cli.demo.platform_stub import PROJECT, PlatformStub
+from mem0_telemetry.cli.harness.fake_servers import PROJECT, FakePlatform
 from mem0_telemetry.mem0_internals.operations import store_of
 from mem0_telemetry.operations._operation import _server_attributes
 
@@ -188,7 +188,7 @@ def test_durations(instrumented: Application, memory: mem0.Memory) -> None:
     ]  # fmt: skip
 
 
-def test_hosted_client(instrumented: Application, platform: PlatformStub) -> None:
+def test_hosted_client(instrumented: Application, platform: FakePlatform) -> None:
     """The hosted client's spans are of kind CLIENT and say which service was asked, and for which project."""
     client = mem0.MemoryClient(api_key="key", host=platform.url)
     with closing(client.client):
@@ -236,7 +236,7 @@ def test_hosted_client(instrumented: Application, platform: PlatformStub) -> Non
 @pytest.mark.parametrize("is_async", [False, True])
 def test_operations_of_hosted_clients(  # noqa: PLR0913, PLR0917  # what is called, and how
     instrumented: Application,
-    platform: PlatformStub,
+    platform: FakePlatform,
     call: Callable[[Any], Any],
     name: str,
     expected: dict[str, Any],
@@ -256,7 +256,7 @@ def test_operations_of_hosted_clients(  # noqa: PLR0913, PLR0917  # what is call
     assert {key: attributes[key] for key in attributes if key.startswith("gen_ai.memory.record")} == expected
 
 
-async def _call_async(platform: PlatformStub, call: Callable[[Any], Any]) -> None:
+async def _call_async(platform: FakePlatform, call: Callable[[Any], Any]) -> None:
     client = mem0.AsyncMemoryClient(api_key="key", host=platform.url)
     async with aclosing(client.async_client):
         await call(client)
@@ -283,7 +283,7 @@ def test_a_hosted_client_without_a_project(project: str | None, store: str | Non
     assert store_of(SimpleNamespace(project_id=project)) == store
 
 
-def test_a_failure_of_the_hosted_api(instrumented: Application, platform: PlatformStub) -> None:
+def test_a_failure_of_the_hosted_api(instrumented: Application, platform: FakePlatform) -> None:
     """The exception that Mem0 made of an HTTP answer is the failure, and reaches the caller."""
     client = mem0.MemoryClient(api_key="key", host=platform.url)
     with closing(client.client), pytest.raises(mem0.exceptions.MemoryNotFoundError):

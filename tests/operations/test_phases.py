@@ -14,7 +14,7 @@ from mem0.vector_stores.base import VectorStoreBase
 from opentelemetry.trace import StatusCode
 
 from mem0_telemetry import operations
-from mem0_telemetry.cli.demo import standins
+from mem0_telemetry.cli.harness import fake_models
 
 if TYPE_CHECKING:
     from conftest import Application
@@ -39,7 +39,7 @@ def test_the_phases_of_an_add(instrumented: Application, memory: mem0.Memory) ->
     assert {span.parent.span_id for span in spans[1:] if span.parent} == {root}
     assert named(spans, "mem0.embed") == [
         {
-            "gen_ai.provider.name": "standin",
+            "gen_ai.provider.name": "fake",
             "gen_ai.request.model": "hash-32",
             "gen_ai.embeddings.dimension.count": 32,
             "mem0.embed.text.count": count,
@@ -49,7 +49,7 @@ def test_the_phases_of_an_add(instrumented: Application, memory: mem0.Memory) ->
     ]
     assert named(spans, "mem0.llm.generate") == [
         {
-            "gen_ai.provider.name": "standin",
+            "gen_ai.provider.name": "fake",
             "gen_ai.request.model": "echo-1",
         }
     ]
@@ -95,7 +95,7 @@ def test_a_phase_that_mem0_recovers_from(
 ) -> None:
     """A failed attempt is a failed phase; the operation that got along without it has succeeded."""
 
-    class Unbatched(standins.HashEmbedder):
+    class Unbatched(fake_models.HashEmbedder):
         def embed_batch(self, *_: Any, **__: Any) -> Any:
             raise ConnectionError("no batches for alice")
 
@@ -114,7 +114,7 @@ def test_a_phase_that_fails_the_operation(
 ) -> None:
     """The phase has the component's own exception, the operation the one that Mem0 made of it."""
 
-    class Refusing(standins.EchoLLM):
+    class Refusing(fake_models.EchoLLM):
         def generate_response(self, messages: Any, **_: Any) -> str:
             raise ConnectionError(messages)
 
@@ -132,7 +132,7 @@ def test_an_override_that_calls_super_is_one_phase(
 ) -> None:
     """A component that calls itself, through `super()` or for a batch, gives one span."""
 
-    class Twice(standins.HashEmbedder):
+    class Twice(fake_models.HashEmbedder):
         def embed(self, text: str, memory_action: str | None = None) -> list[float]:
             return super().embed(text, memory_action)
 
@@ -149,14 +149,14 @@ def test_a_component_of_the_applications_own(instrumented: Application, memory: 
     class Own:
         def embed(self, text: str, memory_action: str) -> list[float]:
             del text, memory_action
-            return [1.0] * standins.DIMENSIONS
+            return [1.0] * fake_models.DIMENSIONS
 
     memory.embedding_model = Own()
     memory.search("tea", filters=ALICE)
 
     (attributes,) = named(instrumented.spans(), "mem0.embed")
     assert "gen_ai.provider.name" not in attributes
-    assert attributes["gen_ai.embeddings.dimension.count"] == standins.DIMENSIONS
+    assert attributes["gen_ai.embeddings.dimension.count"] == fake_models.DIMENSIONS
     operations.remove()
     assert not hasattr(Own.embed, "__wrapped__")
 
@@ -227,7 +227,7 @@ def test_an_unsupported_method_is_no_phase(instrumented: Application, memory: me
 def test_the_properties_of_components_are_not_run(instrumented: Application, memory: mem0.Memory) -> None:
     """What a span says about a component is read from what is stored on it; no code of its own is run."""
 
-    class Touchy(standins.HashEmbedder):
+    class Touchy(fake_models.HashEmbedder):
         @property
         def collection_name(self) -> str:
             raise AssertionError

@@ -27,8 +27,8 @@ SETUP = """
 
     def new_memory():
         import mem0
-        from mem0_telemetry.cli.demo import standins
-        return mem0.Memory.from_config(standins.configuration(pathlib.Path({directory!r})))
+        from mem0_telemetry.cli.harness import fake_models
+        return mem0.Memory.from_config(fake_models.configuration(pathlib.Path({directory!r})))
 
     def close(memory):
         memory.vector_store.client.close()

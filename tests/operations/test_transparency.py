@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from conftest import Application
 
-    from mem0_telemetry.cli.demo.platform_stub import PlatformStub
+    from mem0_telemetry.cli.harness.fake_servers import FakePlatform
 
 pytestmark = pytest.mark.interpreter
 
@@ -211,7 +211,7 @@ def test_a_coroutine_that_is_never_awaited_does_nothing(
 
 
 def test_a_plain_function_that_returns_a_coroutine(
-    application: Application, platform: PlatformStub, monkeypatch: pytest.MonkeyPatch
+    application: Application, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A decorated coroutine function stays the plain function it is, and is recorded while it is awaited."""
     hidden = mem0.AsyncMemoryClient.get

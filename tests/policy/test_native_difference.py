@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from processes import posthog_environ, run_python
 
-from mem0_telemetry.cli.demo.platform_stub import PlatformStub
-from mem0_telemetry.cli.verify._secrets import Planted
+from mem0_telemetry.cli.harness.fake_servers import FakePlatform
+from mem0_telemetry.cli.harness.planted import Planted
 from mem0_telemetry.policy.registry import EVENTS, added_attributes
 from mem0_telemetry.policy.registry.deviations import CHANGED, NOT_SENT
 from opentelemetry.exporter.posthog.testing import CaptureServer
 
 SESSION = """
-import json, os, sys
+import asyncio, json, os, sys
 from pathlib import Path
 NATIVE, URL, PLATFORM, TEXTS = {native!r}, {url!r}, {platform!r}, json.loads({texts!r})
 if NATIVE:
@@ -27,8 +27,8 @@ if NATIVE:
 else:
     import mem0_telemetry
     mem0_telemetry.instrument()
-from mem0_telemetry.cli.verify._planting import use_mem0
-use_mem0(TEXTS, directory=Path(os.environ["HOME"], "stores"), platform_url=PLATFORM, thoroughly=True)
+from mem0_telemetry.cli.harness.use import use_mem0
+asyncio.run(use_mem0(TEXTS, directory=Path(os.environ["HOME"], "stores"), platform_url=PLATFORM, thoroughly=True))
 if not NATIVE:
     assert mem0_telemetry.flush(60)
 """
@@ -41,7 +41,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[st
     received = {}
     for name in ("native", "ours"):
         home = tmp_path_factory.mktemp(name)
-        with CaptureServer() as server, PlatformStub() as platform:
+        with CaptureServer() as server, FakePlatform() as platform:
             code = SESSION.format(native=name == "native", url=server.url, platform=platform.url, texts=texts)
             environ = posthog_environ(home, server.url, MEM0_DIR=str(home / ".mem0"))
             result = run_python(code, environ, timeout=180, listening=name == "ours")

@@ -1,4 +1,4 @@
-"""The demonstration's session of real Mem0, as a test runs it."""
+"""A watched program that uses real Mem0, as a test runs it."""
 
 from __future__ import annotations
 
@@ -9,42 +9,39 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from processes import run_program
 
+from mem0_telemetry.cli.harness.stage import inherited
+from mem0_telemetry.cli.harness.ways import WAYS
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from mem0_telemetry.cli.harness.stage import Program, Stage
 
-def each_once(ways: list[Any], name: Callable[[Any], str] = str) -> list[Any]:
-    """Return the parameters (way, order of imports): each way once, the orders by turns; the others are slow tests."""
-    orders = ("before", "after")
-    return [
-        pytest.param(
-            way, order, id=f"{name(way)}-{order}", marks=[] if number % 2 == place else pytest.mark.slow
-        )
-        for number, way in enumerate(ways)
-        for place, order in enumerate(orders)
-    ]
+EACH_WAY_ONCE = [
+    pytest.param(way, order, id=f"{way.shown}-{order}", marks=[] if number % 2 == place else pytest.mark.slow)
+    for number, way in enumerate(WAYS)
+    for place, order in enumerate(("before", "after"))
+]
+"""Each way to switch off once, the orders of imports by turns; the other combinations are slow tests."""
+
+PROGRAM = ("-m", "mem0_telemetry.cli.harness.program")
 
 
 def run_session(
-    home: Path, platform_url: str, environ: Mapping[str, str], *arguments: str, launcher: tuple[str, ...] = ()
+    stage: Stage,
+    program: Program,
+    *arguments: str,
+    launcher: Sequence[str | Path] = (),
+    command: Sequence[str | Path] = PROGRAM,
 ) -> dict[str, Any]:
-    """Run it in a process of its own; return its report, with what it printed on stderr under `stderr`."""
+    """Run it in a process of its own; return its report, with what it printed under `stdout`."""
+    wanted = json.dumps([stage.wanted(program)])
     result = run_program(
-        [
-            *launcher,
-            sys.executable,
-            "-m",
-            "mem0_telemetry.cli.demo.session",
-            str(home),
-            platform_url,
-            *arguments,
-        ],
-        {"MEM0_DIR": str(home / ".mem0"), **environ},
-        cwd=home,
-        timeout=180,
+        [*launcher, sys.executable, *command, wanted, *arguments],
+        {**inherited(), **stage.environ(program)},
+        cwd=program.home,
         uses_mem0=True,
     )
-    assert result.returncode == 0, result.stderr
-    report: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
-    return {**report, "stderr": result.stderr, "stdout": result.stdout}
+    assert result.returncode == 0, program.errors_path.read_text()
+    return {**program.report(), "stdout": result.stdout}

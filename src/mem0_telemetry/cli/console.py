@@ -54,6 +54,12 @@ def failed(text: str) -> int:
     return 1
 
 
+def progress(done: int, of: int) -> None:
+    """Show how many of the programs have ended: in one line at a terminal."""
+    last = "\r" if sys.stdout.isatty() and done < of else "\n"
+    print(f"  {done} of {of} programs have ended", end=last, flush=True)
+
+
 def shortened(path: str) -> str:
     """Answer a path as its user would write it, with `~` for the home directory."""
     home = str(Path.home()) if os.environ.get("HOME") else ""

@@ -1,85 +1,38 @@
-"""The demonstration itself: start the stand-ins, run the sessions, show and check what arrived."""
+"""The demonstration itself: run Mem0, show and check what arrived and what was left."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
 from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from mem0_telemetry.cli.console import heading, prose, styled
-from mem0_telemetry.cli.demo.platform_stub import PlatformStub
-from mem0_telemetry.cli.surroundings import inherited
-from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
+from mem0_telemetry.cli.console import heading, progress, prose, styled
+from mem0_telemetry.cli.harness.stage import ChildError, open_stage
+from mem0_telemetry.cli.harness.use import EXPECTED
+from mem0_telemetry.cli.harness.ways import WAYS
+from opentelemetry.exporter.posthog.testing import check_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator
 
-_MEMORY: Final = (
-    "init",
-    "add",
-    "search",
-    "get_all",
-    "get",
-    "update",
-    "history",
-    "delete",
-    "delete_all",
-    "reset",
-)
-_CLIENT: Final = ("init", "add", "search", "get_all", "update", "history", "delete", "delete_all")
-EXPECTED: Final = Counter(
-    {**{f"mem0.{name}": 2 for name in _MEMORY}, **{f"client.{name}": 1 for name in _CLIENT}}
-)
-"""Events of one session, by Mem0's names: `Memory` and `AsyncMemory`, and one hosted client."""
+    from mem0_telemetry.cli.harness.stage import Program, Stage
 
-_TIMEOUT: Final = 120  # seconds for one session; it takes about three
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptOut:
-    """One way to switch telemetry off."""
-
-    shown: str
-    environ: Mapping[str, str]
-    arguments: tuple[str, ...] = ()
-
-
-OPT_OUTS: Final = (
-    OptOut(shown="MEM0_TELEMETRY=False", environ={"MEM0_TELEMETRY": "False"}),
-    OptOut(shown='os.environ["MEM0_TELEMETRY"] = "False"', environ={}, arguments=("--off-by", "environ")),
-    OptOut(shown="telemetry.MEM0_TELEMETRY = False", environ={}, arguments=("--off-by", "flag")),
-    OptOut(shown="mem0_telemetry.set_enabled(False)", environ={}, arguments=("--off-by", "set_enabled")),
-    OptOut(shown="OTEL_SDK_DISABLED=true", environ={"OTEL_SDK_DISABLED": "true"}),
-    OptOut(shown="DO_NOT_TRACK=1", environ={"DO_NOT_TRACK": "1"}),
-    OptOut(shown="MEM0_TELEMETRY_EXPORTER=none", environ={"MEM0_TELEMETRY_EXPORTER": "none"}),
-)
+_TIME = 600.0
+"""Seconds for all of it; it takes about half a minute."""
 
 
 def run(*, verbose: bool) -> int:
     """Run the demonstration and print it; return 0 only where all of it was observed."""
-    steps = len(OPT_OUTS) + 2
     prose(
-        f"Real Mem0 runs {steps} times, in temporary homes, with fake servers for PostHog, an OTLP backend and "
-        "Mem0's hosted API. Nothing leaves this machine. It takes about half a minute."
+        f"Real Mem0 runs {len(WAYS) + 2} times, in temporary homes, with fake servers for PostHog, an OTLP backend "
+        "and Mem0's hosted API. Nothing leaves this machine. It takes about half a minute."
     )
-    breaches: list[str] = []
     examples: dict[str, Any] = {}
-    with tempfile.TemporaryDirectory(prefix="mem0-telemetry-demo-") as scratch, PlatformStub() as platform:
-        heading("Switched on: what arrives")
-        _step(1, steps, "MEM0_TELEMETRY=true")
-        breaches += _show_on(Path(scratch, "on"), platform.url, examples)
-        heading("Switched off: the same calls, and what telemetry leaves")
-        for number, opt_out in enumerate(OPT_OUTS, 2):
-            _step(number, steps, opt_out.shown)
-            breaches += _show_off(Path(scratch, f"off-{number}"), platform.url, opt_out)
-        heading("The application's own traces, while usage telemetry is off")
-        _step(steps, steps, "an add and a search")
-        breaches += _show_traces(Path(scratch, "traces"))
+    with open_stage(_TIME, progress) as stage:
+        try:
+            breaches = list(_observe(stage, examples))
+        except ChildError as error:
+            breaches = [str(error)]
     print()
     for breach in breaches:
         prose(styled(f"NOT AS PROMISED: {breach}", "red"))
@@ -95,101 +48,72 @@ def run(*, verbose: bool) -> int:
     return 1 if breaches else 0
 
 
-def _step(number: int, of: int, name: str) -> None:
-    """Say what runs now; its result follows on the same line."""
-    print(f"{styled(f'[{number}/{of}]', 'dim')} {name:<39}", end="", flush=True)
+def _observe(stage: Stage, examples: dict[str, Any]) -> Iterator[str]:
+    """Run everything and print it; yield what is not as promised."""
+    both = {
+        "MEM0_TELEMETRY": "true",
+        "MEM0_TELEMETRY_EXPORTER": "posthog,otlp",
+        "MEM0_TELEMETRY_OTLP_ENDPOINT": stage.receiver.url,
+    }
+    on = stage.program(settings=both, counted=True)
+    off = [stage.program(way, counted=True) for way in WAYS]
+    traces = stage.program(WAYS[0])
+    stage.run([on, *off])
+    tree = stage.start(traces.home, stage.environ(traces), "mem0_telemetry.cli.demo.traces")
+    heading("Switched on: what arrives")
+    yield from _show_on(stage, on, examples)
+    heading("Switched off: the same calls, and what telemetry does and leaves")
+    for program in off:
+        yield from _show_off(program)
+    yield from (f"a request to {request.path} while it was off" for request in stage.unused.requests)
+    heading("The application's own traces of an add and a search, usage telemetry off")
+    yield from _show_traces(tree or "")
 
 
-def _show_on(directory: Path, platform_url: str, examples: dict[str, Any]) -> list[str]:
-    with CaptureServer() as server:
-        report = _session(directory, platform_url, server.url, {"MEM0_TELEMETRY": "true"})
-        events = list(server.events)
-        batches = [request.body for request in server.requests if request.path == "/batch/"]
-        records = [
-            record
-            for request in server.requests
-            if request.path == "/v1/logs"
-            for record in _decode(request.body)
-        ]
-    breaches = [violation for batch in batches for violation in check_batch(batch)]
+def _show_on(stage: Stage, program: Program, examples: dict[str, Any]) -> Iterator[str]:
+    report = program.report()
+    events, requests = stage.receiver.events, stage.receiver.requests
+    records = [
+        record for request in requests if request.path == "/v1/logs" for record in _decode(request.body)
+    ]
     arrived = Counter(event["event"] for event in events)
     logs = Counter(record["event_name"] for record in records)
-    print(styled(f"PostHog {len(events)} events, OTLP {len(records)}", "green"))
+    print(styled(f"  PostHog {len(events)} events, OTLP backend {len(records)} log records", "green"))
     names = [f"{name} {count}" for name, count in sorted(arrived.items())]
     for row in range(0, len(names), 3):
-        print("      " + "".join(f"{name:<24}" for name in names[row : row + 3]).rstrip())
-    for title, name, found in (
-        ("PostHog received", "event", events),
-        ("The OTLP backend received", "event_name", records),
-    ):
-        examples[title] = next((each for each in found if each[name] == "mem0.search"), None)
+        print("  " + "".join(f"{name:<25}" for name in names[row : row + 3]).rstrip())
+    examples["PostHog received"] = _first(events, "event")
+    examples["The OTLP backend received"] = _first(records, "event_name")
+    for request in requests:
+        if request.path == "/batch/":
+            yield from check_batch(request.body)
     if arrived != EXPECTED:
-        breaches.append(f"PostHog received {dict(arrived)}, not {dict(EXPECTED)}")
+        yield f"PostHog received {dict(arrived)}, not {dict(EXPECTED)}"
     if sorted(logs.values()) != sorted(arrived.values()):
-        breaches.append("the two destinations did not receive the same")
-    if not report["done"]:
-        breaches.append("flush() ran out of time")
-    return breaches
+        yield "the two destinations did not receive the same"
+    if not report["arrived"]:
+        yield "flush() ran out of time"
 
 
-def _show_off(directory: Path, platform_url: str, opt_out: OptOut) -> list[str]:
-    with CaptureServer() as server:
-        report = _session(directory, platform_url, server.url, opt_out.environ, *opt_out.arguments)
-        counts = {
-            "requests": len(server.requests),
-            "threads": len(report["threads"]),
-            "files": len(report["files"]) + report["migrations"],
-            "heavy imports": len(report["heavy"]) if opt_out.environ else 0,  # else it was on at first
-        }
-    breaches = [f"{opt_out.shown}: {name} {count}" for name, count in counts.items() if count]
-    counts.pop("heavy imports")
+def _first(found: Iterable[dict[str, Any]], name: str) -> dict[str, Any] | None:
+    return next((each for each in found if each[name] == "mem0.search"), None)
+
+
+def _show_off(program: Program) -> Iterator[str]:
+    shown = program.way.shown if program.way else ""
+    done = program.done()
+    kinds = {"requests": "network", "threads": "thread", "files": "file"}
+    counts = {name: sum(each.startswith(kind) for each in done) for name, kind in kinds.items()}
     line = ", ".join(f"{name} {count}" for name, count in counts.items())
-    print(styled(line, "red" if breaches else "green"))
-    return breaches
+    print(f"  {shown:<39} {styled(line, 'red' if done else 'green')}")
+    yield from (f"{shown}: {each}" for each in done)
 
 
-def _show_traces(directory: Path) -> list[str]:
-    tree = _run_module("traces", directory, {"MEM0_TELEMETRY": "False"})
-    print()
-    print("\n".join(f"      {line}" for line in tree.splitlines()))
+def _show_traces(tree: str) -> Iterator[str]:
+    print("\n".join(f"  {line}" for line in tree.splitlines()))
     operations = [line.split()[0] for line in tree.splitlines() if line[:1].isalpha()]
-    expected = ["upsert_memory", "search_memory"]
-    return (
-        [] if operations == expected else [f"the operations in the traces are {operations}, not {expected}"]
-    )
-
-
-def _session(
-    directory: Path, platform_url: str, server_url: str, environ: Mapping[str, str], *arguments: str
-) -> dict[str, Any]:
-    """Run one session, with both destinations at `server_url`; return what it reports."""
-    settings = {
-        "MEM0_TELEMETRY_EXPORTER": "posthog,otlp",
-        "MEM0_TELEMETRY_POSTHOG_API_KEY": "phc_demo",
-        "MEM0_TELEMETRY_POSTHOG_HOST": server_url,
-        "MEM0_TELEMETRY_OTLP_ENDPOINT": server_url,
-        "MEM0_TELEMETRY_SAMPLE_RATE": "1",
-        **environ,
-    }
-    printed = _run_module("session", directory, settings, platform_url, *arguments)
-    report: dict[str, Any] = json.loads(printed.splitlines()[-1])
-    return report
-
-
-def _run_module(name: str, directory: Path, settings: Mapping[str, str], *arguments: str) -> str:
-    """Run a module of this package in a process and a home of its own; return what it printed."""
-    directory.mkdir(parents=True)
-    result = subprocess.run(  # noqa: S603  # our own module, with this interpreter
-        [sys.executable, "-m", f"{__package__}.{name}", str(directory), *arguments],
-        env={**inherited(), "HOME": str(directory), "MEM0_DIR": str(directory / ".mem0"), **settings},
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT,
-        check=False,
-    )
-    if result.returncode:
-        raise RuntimeError(f"{name} failed:\n{result.stderr}")
-    return result.stdout
+    if operations != ["upsert_memory", "search_memory"]:
+        yield f"the operations in the traces are {operations}"
 
 
 def _decode(body: bytes) -> list[dict[str, Any]]:

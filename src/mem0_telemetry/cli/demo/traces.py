@@ -1,7 +1,4 @@
-"""One `add` and one `search` of real Mem0, in an application with an SDK of its own; prints the span trees.
-
-`python -m mem0_telemetry.cli.demo.traces DIRECTORY`
-"""
+"""One `add` and one `search` of real Mem0, in an application with an SDK of its own; prints the span trees."""
 
 from __future__ import annotations
 
@@ -14,7 +11,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import mem0_telemetry
 from mem0_telemetry.cli import span_tree
-from mem0_telemetry.cli.demo.session import CONVERSATION, OWNER
 from opentelemetry import trace
 
 
@@ -27,11 +23,12 @@ def main() -> int:
     mem0_telemetry.instrument()
     import mem0  # noqa: PLC0415  # after `instrument()`, as the README has it
 
-    from mem0_telemetry.cli.demo.standins import configuration  # noqa: PLC0415  # imports mem0
+    from mem0_telemetry.cli.harness.fake_models import configuration  # noqa: PLC0415  # imports mem0
 
-    memory = mem0.Memory.from_config(configuration(Path(sys.argv[1])))
-    memory.add(CONVERSATION, **OWNER)
-    memory.search("tea", filters=OWNER)
+    owner = {"user_id": "demo-user"}
+    memory = mem0.Memory.from_config(configuration(Path("memory")))
+    memory.add([{"role": "user", "content": "I prefer green tea."}], **owner)
+    memory.search("tea", filters=owner)
     print("\n".join(span_tree.lines(exporter.get_finished_spans())))
     return 0
 

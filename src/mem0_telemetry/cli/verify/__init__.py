@@ -1,26 +1,24 @@
 """`mem0-telemetry verify`: proof on the user's own machine, in a temporary home, that off is off and on is little.
 
 Real Mem0 (or, without mem0ai, the drop-in alone) runs in processes of its own under Python's audit hooks, with
-texts planted wherever a user's could be and stand-ins on this machine for all servers. Nothing leaves it.
+texts planted wherever a user's could be and fakes of all servers on this machine. Nothing leaves it.
 """
 
 from __future__ import annotations
 
-import sys
-import tempfile
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from mem0_telemetry.cli.console import heading, prose, styled
-from mem0_telemetry.cli.verify import _off, _on
-from mem0_telemetry.cli.verify._children import Check, ChildError, Stage
-from mem0_telemetry.cli.verify._secrets import Planted
+from mem0_telemetry.cli.console import heading, progress, prose, styled
+from mem0_telemetry.cli.harness.stage import ChildError, open_stage
+from mem0_telemetry.cli.harness.ways import WAYS
+from mem0_telemetry.cli.verify import _on
+from mem0_telemetry.cli.verify._on import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from contextlib import ExitStack
 
+    from mem0_telemetry.cli.harness.stage import Program, Stage
 
 __all__ = ["run"]
 
@@ -35,13 +33,11 @@ def run() -> int:
         0 where everything was checked and kept, 1 where something was seen that breaks a promise, 2 where something
         could not be checked.
     """
-    from contextlib import ExitStack  # noqa: PLC0415
-
     begun = monotonic()
     print(f"{_subject()} is used in a temporary home, with texts planted wherever yours")
-    print("could be, and stand-ins for all servers. Nothing leaves this machine.")
-    with ExitStack() as stack:
-        verdicts = list(_verify(stack, begun + _TIME))
+    print("could be, and fakes of all servers. Nothing leaves this machine.")
+    with open_stage(_TIME, progress) as stage:
+        verdicts = list(_verify(stage))
     failed = sum(bool(check.breaches) for check in verdicts)
     unchecked = sum(bool(check.unchecked and not check.breaches) for check in verdicts)
     passed = len(verdicts) - failed - unchecked
@@ -67,53 +63,40 @@ def _subject() -> str:
         return "The drop-in (mem0ai is not installed)"
 
 
-def _verify(stack: ExitStack, deadline: float) -> Iterator[Check]:
-    from mem0_telemetry.cli.demo.platform_stub import PlatformStub  # noqa: PLC0415
-    from opentelemetry.exporter.posthog.testing import Answer, CaptureServer  # noqa: PLC0415
-
-    unused, receiver, refusing = (stack.enter_context(CaptureServer()) for _ in range(3))
-    refusing.answer_always(Answer(status=503))
-    planted = Planted()
-    root = Path(stack.enter_context(tempfile.TemporaryDirectory()), planted["directory"])
-    root.mkdir()
-    platform = stack.enter_context(PlatformStub())
-    stage = Stage(
-        root=root,
-        platform_url=platform.url,
-        receiver_url=unused.url,
-        planted=planted,
-        deadline=deadline,
-        progress=_count,
-    )
-    on = _on.program(stage, receiver, refusing)
-    off = [(way, _off.program(way, number, stage)) for number, way in enumerate(_off.WAYS)]
-    stage.run([on, *(program for _, program in off)])  # the longest first
+def _verify(stage: Stage) -> Iterator[Check]:
+    on = _on.program(stage)
+    off = [stage.program(way) for way in WAYS]
+    stage.run([on, *off])  # the longest first
     heading("Switched off")
-    switched_off = [_off.check(way, program) for way, program in off]
+    switched_off = [_off(program) for program in off]
     yield from _shown(switched_off)
-    yield from _shown(
-        [_nothing_arrived(len(unused.requests), any(check.unchecked for check in switched_off))]
-    )
-    heading("Switched on")
-    try:
-        yield from _shown(_on.checks(on, stage, receiver, refusing))
-    except ChildError as error:
-        yield from _shown([Check(promise="only what is declared is sent", unchecked=str(error))])
-
-
-def _nothing_arrived(requests: int, some_unchecked: bool) -> Check:  # noqa: FBT001
-    return Check(
+    requests = len(stage.unused.requests)
+    some_unchecked = any(check.unchecked for check in switched_off)
+    nothing_arrived = Check(
         promise="no request arrives where PostHog would be",
         breaches=(f"{requests} requests arrived",) if requests else (),
         observed="none",
         unchecked="not all programs have ended" if some_unchecked else "",
     )
+    yield from _shown([nothing_arrived])
+    heading("Switched on")
+    try:
+        yield from _shown(_on.checks(on, stage))
+    except ChildError as error:
+        yield from _shown([Check(promise="only what is declared is sent", unchecked=str(error))])
 
 
-def _count(done: int, of: int) -> None:
-    """Show how many of the programs have ended: in one line at a terminal."""
-    last = "\r" if sys.stdout.isatty() and done < of else "\n"
-    print(f"  {done} of {of} programs have ended", end=last, flush=True)
+def _off(program: Program) -> Check:
+    """Return what of ours happened all the same in a program that has run, switched off."""
+    promise = program.way.shown if program.way else ""
+    try:
+        return Check(
+            promise=promise,
+            breaches=tuple(program.done()),
+            observed="no connection, look-up, thread, process, file, hook or import of ours",
+        )
+    except ChildError as error:
+        return Check(promise=promise, unchecked=str(error))
 
 
 def _shown(checks: Iterable[Check]) -> Iterator[Check]:

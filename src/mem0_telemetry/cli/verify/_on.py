@@ -7,19 +7,27 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from mem0_telemetry.cli.verify._children import Check, ChildError, Program
+from mem0_telemetry.cli.harness.stage import ChildError, Program
 from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, select_record, select_resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from mem0_telemetry.cli.verify._children import Stage
+    from mem0_telemetry.cli.harness.stage import Stage
     from mem0_telemetry.policy.registry.types import Type
-    from opentelemetry.exporter.posthog.testing import CaptureServer
 
-_THREADS = 3
-"""One writes, and one sends for each of two destinations."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One promise, and what was seen that breaks it."""
+
+    promise: str
+    breaches: tuple[str, ...] = ()
+    observed: str = ""
+    """What was seen, in a few words, where nothing breaks it."""
+    unchecked: str = ""
+    """Why it could not be checked, where it could not: that proves nothing, for or against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,52 +47,44 @@ class _Seen:
     """Files in the home of the session that are neither its own nor Mem0's nor ours."""
 
 
-def program(stage: Stage, receiver: CaptureServer, refusing: CaptureServer) -> Program:
-    """Answer the program that uses all of Mem0, opted in.
-
-    Args:
-        stage: where it runs.
-        receiver: takes what is sent to PostHog.
-        refusing: takes what is sent to a second destination and answers that it is not there now, so that the spool
-            keeps it.
-    """
-    settings = {
-        "MEM0_TELEMETRY": "true",
-        "MEM0_TELEMETRY_POSTHOG_HOST": receiver.url,
-    }
+def program(stage: Stage) -> Program:
+    """Return the program that uses all of Mem0, switched on, with a second destination that takes nothing."""
+    settings = {"MEM0_TELEMETRY": "true"}
     if find_spec("opentelemetry.exporter.otlp") is not None:
-        settings |= {"MEM0_TELEMETRY_EXPORTER": "posthog,otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": refusing.url}
-    return Program(home=stage.home("on"), settings=settings, thoroughly=True)
+        settings |= {
+            "MEM0_TELEMETRY_EXPORTER": "posthog,otlp",
+            "MEM0_TELEMETRY_OTLP_ENDPOINT": stage.refusing.url,
+        }
+    return stage.program(settings=settings, thoroughly=True)
 
 
-def checks(
-    program: Program, stage: Stage, receiver: CaptureServer, refusing: CaptureServer
-) -> Iterator[Check]:
-    """Answer what arrived from a program that has run, what lies on the disk and what else was done.
+def checks(program: Program, stage: Stage) -> Iterator[Check]:
+    """Yield what arrived from a program that has run, what lies on the disk and what else was done.
 
     Raises:
         ChildError: where it has not come to its end.
     """
-    seen = _look(program, stage, receiver, refusing)
+    seen = _look(program, stage)
     yield _declared(seen)
     yield _planted(stage, seen)
-    yield _network(seen, (receiver.port, refusing.port))
+    yield _network(seen, (stage.receiver.port, stage.refusing.port))
     yield _rest(seen)
 
 
-def _look(program: Program, stage: Stage, receiver: CaptureServer, refusing: CaptureServer) -> _Seen:
+def _look(program: Program, stage: Stage) -> _Seen:
     report, home = program.report(), program.home
-    environ = stage.environ(home, program.settings)
-    shown = stage.start(home, environ, "mem0_telemetry", "show", "--all")
-    status = stage.start(home, environ, "mem0_telemetry", "status", "--json")
+    shown, status = (
+        stage.start(home, stage.environ(program), "mem0_telemetry", *arguments)
+        for arguments in (("show", "--all"), ("status", "--json"))
+    )
     if shown is None or status is None:
         raise ChildError("`mem0-telemetry show` or `status` did not end within a minute, or failed")
     ours = home / ".mem0" / "telemetry"
-    requests = [*receiver.requests, *refusing.requests]
+    requests = [*stage.receiver.requests, *stage.refusing.requests]
     return _Seen(
         report=report,
-        events=receiver.events,
-        requests=receiver.requests,
+        events=stage.receiver.events,
+        requests=stage.receiver.requests,
         lines=list(_lines(ours)),
         places=[
             *((f"the body of a request to {request.path}", request.body) for request in requests),
@@ -182,7 +182,7 @@ def _undeclared_in_line(line: str) -> Iterator[str]:
 def _planted(stage: Stage, seen: _Seen) -> Check:
     count = len(stage.planted.texts)
     return Check(
-        promise="nothing that is nobody's business leaves the process or is kept, in any form",
+        promise="no planted private text leaves the process or is stored, in any form",
         breaches=tuple(dict.fromkeys(stage.planted.found_in(seen.places))),
         observed=f"{count} planted texts, in 5 forms each, searched in {len(seen.places)} places",
     )
@@ -213,7 +213,7 @@ def _rest(seen: _Seen) -> Check:
     threads = seen.report["threads"]
     breaches = [what for kind, what in seen.report["seen"] if kind == "process"]
     breaches += [f"the file {name} was made" for name in seen.strange]
-    if len(threads) > _THREADS:
+    if len(threads) > 3:  # noqa: PLR2004  # one writes, and one sends for each of two destinations
         breaches.append(f"{len(threads)} threads run: {', '.join(threads)}")
     return Check(
         promise="it starts no process, few threads, and keeps its files in its own directory",

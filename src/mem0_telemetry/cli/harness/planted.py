@@ -1,4 +1,4 @@
-"""Planted secrets: texts that must be nowhere in what leaves a process, in no form."""
+"""Planted texts: private, so that none may be in what leaves a process, in any form."""
 
 from __future__ import annotations
 
@@ -11,48 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_KINDS = (
-    "user_id",
-    "agent_id",
-    "run_id",
-    "app_id",
-    "memory_id",
-    "webhook_id",
-    "message",
-    "query",
-    "metadata_key",
-    "metadata_value",
-    "filter_key",
-    "filter_value",
-    "collection",
-    "custom_class",
-    "api_version",
-    "parameter_name",
-    "instructions",
-    "category",
-    "feedback_reason",
-    "export_schema",
-    "project_name",
-    "project_description",
-    "directory",
-    "host_name",
-    "user_name",
-    "netrc_login",
-    "netrc_password",
-    "otel_resource",
-    "otel_header",
-    "otel_service",
-    "baggage",
-)
+_KINDS = """
+user_id agent_id run_id app_id memory_id webhook_id message query metadata_key metadata_value filter_key filter_value
+collection custom_class api_version parameter_name instructions category feedback_reason export_schema project_name
+project_description directory host_name user_name netrc_login netrc_password otel_resource otel_header otel_service
+baggage
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """One text for each kind of thing that is nobody's business, made afresh for each run."""
+    """One private text of each kind, made afresh for each run."""
 
     texts: Mapping[str, str] = field(
         default_factory=lambda: {
-            **{kind: f"planted_{kind}_{secrets.token_hex(6)}" for kind in _KINDS},
+            **{kind: f"planted_{kind}_{secrets.token_hex(6)}" for kind in _KINDS.split()},
             "email": f"planted_{secrets.token_hex(6)}@planted.example",
             "member_email": f"planted_{secrets.token_hex(6)}@planted.example",
             "api_key": f"m0-planted{secrets.token_hex(12)}",
@@ -63,7 +36,7 @@ class Planted:
         return self.texts[kind]
 
     def found_in(self, places: Iterable[tuple[str, bytes]]) -> Iterator[str]:
-        """Say which planted text is where, and in which form, for each place of a name and its bytes."""
+        """Yield which planted text is where, and in which form, for each place of a name and its bytes."""
         forms = [(kind, form, needle) for kind, text in self.texts.items() for form, needle in forms_of(text)]
         for place, content in places:
             lowered = content.lower()
@@ -73,7 +46,7 @@ class Planted:
 
 
 def forms_of(text: str) -> tuple[tuple[str, bytes], ...]:
-    """Answer the forms of a text that would give it away: as it is (in lower case), hashed, encoded."""
+    """Return the forms of a text that would give it away: as it is (in lower case), hashed, encoded."""
     raw = text.encode()
     return (
         ("plain text", raw.lower()),

@@ -18,28 +18,14 @@ _NOT_OURS = frozenset({"__main__", "mem0"})
 _HARNESS = "mem0_telemetry.cli."
 _HEAVY = frozenset({"opentelemetry", "posthog", "requests", "urllib3", "grpc", "google"})
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_FILE_EVENTS = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate")
-_NETWORK_EVENTS = (
-    "socket.__new__",
-    "socket.connect",
-    "socket.bind",
-    "socket.sendto",
-    "socket.getaddrinfo",
-    "socket.gethostbyaddr",
-    "socket.gethostbyname",
-    "socket.getnameinfo",
-    "socket.gethostname",
-)
-_PROCESS_EVENTS = (
-    "subprocess.Popen",
-    "os.system",
-    "os.fork",
-    "os.forkpty",
-    "os.exec",
-    "os.posix_spawn",
-    "os.spawn",
-)
-_THREAD_EVENTS = ("_thread.start_new_thread", "_thread.start_joinable_thread")
+_KINDS = {
+    "file": "os.mkdir os.rename os.remove os.rmdir os.link os.symlink os.truncate",
+    "network": "socket.__new__ socket.connect socket.bind socket.sendto socket.getaddrinfo socket.gethostbyaddr "
+    "socket.gethostbyname socket.getnameinfo socket.gethostname",
+    "process": "subprocess.Popen os.system os.fork os.forkpty os.exec os.posix_spawn os.spawn",
+    "thread": "_thread.start_new_thread _thread.start_joinable_thread",
+}
+"""Python's audit events of each kind."""
 
 
 class Watch:
@@ -52,12 +38,7 @@ class Watch:
     def __init__(self, own_directory: str) -> None:
         self.seen: list[tuple[str, str]] = []
         self._own_directory = own_directory
-        self._kinds: dict[str, str] = {
-            **dict.fromkeys(_FILE_EVENTS, "file"),
-            **dict.fromkeys(_NETWORK_EVENTS, "network"),
-            **dict.fromkeys(_PROCESS_EVENTS, "process"),
-            **dict.fromkeys(_THREAD_EVENTS, "thread"),
-        }
+        self._kinds = {event: kind for kind, events in _KINDS.items() for event in events.split()}
 
     def begin(self) -> None:
         """Watch from now on; what raises no audit event of its own is watched where it is asked for."""

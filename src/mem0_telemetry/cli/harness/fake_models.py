@@ -19,7 +19,7 @@ from mem0.utils.factory import EmbedderFactory, LlmFactory
 if TYPE_CHECKING:
     from pathlib import Path
 
-PROVIDER: Final = "standin"
+PROVIDER: Final = "fake"
 DIMENSIONS: Final = 32
 
 
@@ -29,6 +29,7 @@ class HashEmbedder(EmbeddingBase):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         self.config.model = self.config.model or "hash-32"
+        self.config.embedding_dims = DIMENSIONS
 
     def embed(self, text: str, memory_action: str | None = None) -> list[float]:  # noqa: ARG002
         """Return the vector of a text; texts that share words are close."""
@@ -45,6 +46,7 @@ class EchoLLM(LLMBase):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         self.config.model = self.config.model or "echo-1"
+        self._facts: list[str] = []
 
     def generate_response(
         self,
@@ -57,8 +59,14 @@ class EchoLLM(LLMBase):
         prompt = messages[-1]["content"]
         if "response_format" not in kwargs:
             return prompt
-        new = prompt.partition("## New Messages\n")[2].partition("\n\n## ")[0]
-        spoken = re.findall(r"^(?:user|assistant): (.+)$", new, flags=re.MULTILINE)
+        if prompt.startswith("Input:\n"):  # Mem0 1.x asks for facts first, and then what to do with each.
+            self._facts = [line.partition(": ")[2] for line in prompt.splitlines()[1:] if ": " in line]
+            return json.dumps({"facts": self._facts})
+        if "## New Messages" not in prompt:
+            new = [{"id": "0", "text": fact, "event": "ADD"} for fact in self._facts]
+            return json.dumps({"memory": new})
+        new_messages = prompt.partition("## New Messages\n")[2].partition("\n\n## ")[0]
+        spoken = re.findall(r"^(?:user|assistant): (.+)$", new_messages, flags=re.MULTILINE)
         sentences = [sentence for line in spoken for sentence in re.split(r"(?<=[.!?])\s+", line)]
         return json.dumps({"memory": [{"text": sentence, "attributed_to": "user"} for sentence in sentences]})
 
