@@ -27,7 +27,7 @@ _LOCAL_ENDPOINTS = {GRPC: "http://localhost:4317", HTTP_PROTOBUF: "http://localh
 
 
 class DestinationConfig:
-    """One chosen destination, in plain facts.
+    """One chosen destination, in plain values.
 
     Attributes:
         name: the exporter's name, as in `MEM0_TELEMETRY_EXPORTER`.
@@ -40,7 +40,7 @@ class DestinationConfig:
 
     __slots__ = ("api_key", "endpoint", "files", "headers", "name", "protocol")
 
-    def __init__(  # noqa: PLR0913  # plain facts, by keyword
+    def __init__(  # noqa: PLR0913  # plain values, by keyword
         self,
         name: str,
         *,
@@ -59,7 +59,7 @@ class DestinationConfig:
 
     @property
     def is_vendor(self) -> bool:
-        """Whether this sends to Mem0: PostHog at Mem0's own host."""
+        """Return whether this sends to Mem0: PostHog at Mem0's own host."""
         return is_vendor(self.name, self.endpoint)
 
     @property
@@ -67,13 +67,13 @@ class DestinationConfig:
         """12 hex digits of endpoint and credentials: they name the mailbox, so no file ever goes to another address."""
         from hashlib import sha256  # noqa: PLC0415  # 8 ms, and not needed before the first kept event
 
-        facts = (
+        parts = (
             self.endpoint,
             self.api_key,
             self.protocol,
             *sorted(f"{k}={v}" for k, v in self.headers.items()),
         )
-        return sha256("\0".join(facts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 class Destinations:
@@ -109,7 +109,7 @@ NOTHING = Destinations((), (), none=False)
 
 
 def is_vendor(name: str, endpoint: str) -> bool:
-    """Whether a config's `name` and `endpoint` are PostHog at Mem0's own host, whatever its port and path."""
+    """Return whether a config's `name` and `endpoint` are PostHog at Mem0's own host, whatever its port and path."""
     authority = endpoint.partition("://")[2].partition("/")[0]
     return name == "posthog" and authority.partition(":")[0] in _VENDOR_HOSTS
 
@@ -285,7 +285,7 @@ def _headers(text: str, variable: str) -> dict[str, str]:
 
 
 def _is_token(name: str) -> bool:
-    """Whether `name` can be a header's (RFC 9110, 5.6.2)."""
+    """Return whether `name` can be a header's (RFC 9110, 5.6.2)."""
     return bool(name) and name.isascii() and all(c.isalnum() or c in "!#$%&'*+-.^_`|~" for c in name)
 
 
