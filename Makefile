@@ -33,11 +33,12 @@ test: .venvs/installed/.ready .venvs/ddapm/.ready  ## 4 min: the test suite on t
 	$(INSTALLED) $(PYTEST) $(ORDINARY) --cov --cov-report=term:skip-covered
 
 .PHONY: check
-check: $(VENV)/.ready  ## 1 min: lint, format, types, layers, generated documents
+check: $(VENV)/.ready  ## 1 min: lint, format, types, layers, words, generated documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/words.py
 	$(BIN)/mem0-telemetry events --markdown | diff TELEMETRY.md - || { echo "TELEMETRY.md is out of date: make docs"; exit 1; }
 
 .PHONY: docs

@@ -86,17 +86,17 @@ def text(environ: Mapping[str, str], name: str) -> str:
 
 
 def is_set(environ: Mapping[str, str], name: str) -> bool:
-    """Whether `name` is set to anything but empty, `0` and `false` (in any case)."""
+    """Return whether `name` is set to anything but empty, `0` and `false` (in any case)."""
     return environ.get(name, "").strip().lower() not in ("", "0", "false")
 
 
 def is_explicitly_on(environ: Mapping[str, str]) -> bool:
-    """Whether `MEM0_TELEMETRY` is set to a spelling that keeps telemetry on; unset is not explicit."""
+    """Return whether `MEM0_TELEMETRY` is set to a spelling that keeps telemetry on; unset is not explicit."""
     return says_on(environ.get(MEM0_TELEMETRY, ""))
 
 
 def says_on(value: object) -> bool:
-    """Whether a switch that is set to `value` is on: `True`, or a text that keeps `MEM0_TELEMETRY` on."""
+    """Return whether a switch that is set to `value` is on: `True`, or a text that keeps `MEM0_TELEMETRY` on."""
     return value is True or (type(value) is str and value.lower() in _EXPLICITLY_ON)
 
 
@@ -124,7 +124,7 @@ def problem_of_unread(names: list[str]) -> str:
 
 
 def is_ci(environ: Mapping[str, str]) -> bool:
-    """Whether a build service runs this process: a label on the event, never a switch."""
+    """Return whether a build service runs this process: a label on the event, never a switch."""
     return any(is_set(environ, name) for name in CI_VARIABLES)
 
 
@@ -134,7 +134,7 @@ def exit_timeout(environ: Mapping[str, str]) -> float:
 
 
 def number(environ: Mapping[str, str], name: str, *, default: float, most: float) -> float:
-    """The number from 0 to `most` that `name` is set to; anything else is the default."""
+    """Return the number from 0 to `most` that `name` is set to; anything else is the default."""
     try:
         value = float(text(environ, name) or default)
     except ValueError:

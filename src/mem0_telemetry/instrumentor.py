@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Mem0Instrumentor"]
 
+_instruments = ("mem0ai >= 1.0",)
+
 
 class Mem0Instrumentor(BaseInstrumentor):
     """Instruments Mem0; takes the arguments of `mem0_telemetry.instrument`.
@@ -23,7 +25,7 @@ class Mem0Instrumentor(BaseInstrumentor):
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Any mem0ai from 1.0.0 on; there is no upper bound, as `import mem0` works whatever happens to us."""
-        return ("mem0ai >= 1.0",)
+        return _instruments
 
     def _instrument(self, **kwargs: Any) -> None:
         known = {

@@ -11,9 +11,9 @@ import os
 
 from mem0_telemetry import environment_variables as _env
 from mem0_telemetry.environment_variables import says_on as _says_on
-from mem0_telemetry.mem0_internals.instance import client_facts as _client_facts
-from mem0_telemetry.mem0_internals.instance import memory_facts as _memory_facts
-from mem0_telemetry.mem0_internals.instance import no_facts as _no_facts
+from mem0_telemetry.mem0_internals.instance import observed_of_client as _observed_of_client
+from mem0_telemetry.mem0_internals.instance import observed_of_memory as _observed_of_memory
+from mem0_telemetry.mem0_internals.instance import observed_of_nothing as _observed_of_nothing
 from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY as PROJECT_API_KEY
 from mem0_telemetry.pipeline.destinations import VENDOR_HOST as HOST
 from mem0_telemetry.policy.sampling import rate_from as _rate_from
@@ -65,7 +65,7 @@ def capture_event(
     if AnonymousTelemetry is not _own_class or _get_oss_telemetry is not _own_getter:
         return  # Mem0's own would hand the event to what the application has put there
     _usage.recorder.observe(
-        event_name, memory_instance, additional_data, _memory_facts, MEM0_TELEMETRY_SAMPLE_RATE
+        event_name, memory_instance, additional_data, _observed_of_memory, MEM0_TELEMETRY_SAMPLE_RATE
     )
 
 
@@ -75,7 +75,7 @@ def capture_client_event(
     """Record an event of a hosted client. Never sampled; otherwise as `capture_event`."""
     if _usage.switches.off or not _says_on(MEM0_TELEMETRY) or client_telemetry is not _own_client:
         return
-    _usage.recorder.observe(event_name, instance, additional_data, _client_facts, 1.0)
+    _usage.recorder.observe(event_name, instance, additional_data, _observed_of_client, 1.0)
 
 
 class _InertClient:
@@ -124,7 +124,9 @@ class AnonymousTelemetry:
         """Record an event that has no instance. `user_email` and `flags` are ignored."""
         if self.posthog is None or _usage.switches.off or not _says_on(MEM0_TELEMETRY):
             return
-        _usage.recorder.observe(event_name, None, properties, _no_facts, MEM0_TELEMETRY_SAMPLE_RATE)
+        _usage.recorder.observe(
+            event_name, None, properties, _observed_of_nothing, MEM0_TELEMETRY_SAMPLE_RATE
+        )
 
     def capture_identify(self, anon_id: str | None, email: str | None) -> bool:  # noqa: ARG002
         """Return False: no id of ours is ever tied to an e-mail address."""
@@ -155,7 +157,7 @@ def _shutdown_oss_telemetry() -> None:
 
 
 def get_or_create_user_id(vector_store: Any = None) -> str | None:
-    """The installation id, made where there is none yet; None where telemetry is off.
+    """Return the installation id, made where there is none yet; None where telemetry is off.
 
     Args:
         vector_store: Mem0's optional behaviour: a store that the caller passes gets the id as a record of its own,

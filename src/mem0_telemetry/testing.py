@@ -46,7 +46,7 @@ class CapturedEvent:
 
 @pytest.fixture
 def mem0_events(request: pytest.FixtureRequest) -> list[CapturedEvent]:
-    """The usage events of this test so far, oldest first; the list grows while the test goes on."""
+    """Return the usage events of this test so far, oldest first; the list grows while the test goes on."""
     capture: _Capture = request.node.stash[_capture]
     return capture.events
 
@@ -123,7 +123,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
-    """The same for what its tear-down has recorded."""
+    """Fail a test whose tear-down has recorded what the registry does not know."""
     yield
     _fail_for_unregistered(item)
 

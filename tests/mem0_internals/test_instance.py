@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from mem0_telemetry.mem0_internals.instance import class_path, client_facts, fields_of, memory_facts, no_facts
+from mem0_telemetry.mem0_internals.instance import (
+    class_path,
+    fields_of,
+    observed_of_client,
+    observed_of_memory,
+    observed_of_nothing,
+)
 
 
 class _Plain:
@@ -22,7 +28,7 @@ def test_facts_of_a_memory() -> None:
     """Component classes, vector size and function are what mem0/memory/telemetry.py would make of them."""
     embedder = _Plain(config=_Plain(embedding_dims=1536))
     memory = _Plain(vector_store=_Component(), llm=_Component(), embedding_model=embedder, api_version="v1.1")
-    assert memory_facts(memory) == {
+    assert observed_of_memory(memory) == {
         "history_store": "sqlite",
         "vector_store": f"{__name__}._Component",
         "llm": f"{__name__}._Component",
@@ -36,16 +42,16 @@ def test_facts_of_a_memory() -> None:
 def test_graph_store_is_told_where_it_is_configured(configured: object, expected: str | None) -> None:
     """mem0ai 1.x sends `graph_store` where `config.graph_store.config` is set; 2.x has none."""
     config = _Plain(graph_store=_Plain(config=configured))
-    assert memory_facts(_Plain(graph=_Component(), config=config)).get("graph_store") == expected
-    assert "graph_store" not in memory_facts(_Plain())
+    assert observed_of_memory(_Plain(graph=_Component(), config=config)).get("graph_store") == expected
+    assert "graph_store" not in observed_of_memory(_Plain())
 
 
 def test_facts_of_a_client_are_its_class() -> None:
     """Of a hosted client nothing but its class is read, its e-mail and ids least of all."""
-    assert client_facts(_Plain(user_email="x@example.com", api_key="m0-x")) == {
+    assert observed_of_client(_Plain(user_email="x@example.com", api_key="m0-x")) == {
         "function": f"{__name__}._Plain"
     }
-    assert no_facts(_Plain(user_email="x@example.com")) == {}
+    assert observed_of_nothing(_Plain(user_email="x@example.com")) == {}
 
 
 def test_nothing_of_the_instance_is_run() -> None:
@@ -60,7 +66,7 @@ def test_nothing_of_the_instance_is_run() -> None:
             raise AssertionError(name)
 
     hostile = Hostile()
-    assert memory_facts(hostile)["function"] == f"{__name__}.Hostile"
+    assert observed_of_memory(hostile)["function"] == f"{__name__}.Hostile"
     assert fields_of(hostile) == {}
     assert class_path(Hostile) == f"{__name__}.Hostile"
 
@@ -69,7 +75,7 @@ def test_nothing_of_the_instance_is_run() -> None:
 def test_things_without_an_instance_dictionary(thing: object) -> None:
     """Whatever has no dictionary of its own has no fields."""
     assert fields_of(thing) == {}
-    assert "vector_store" not in memory_facts(thing)
+    assert "vector_store" not in observed_of_memory(thing)
 
 
 def test_names_of_a_class_that_are_no_plain_text_are_not_run() -> None:
@@ -90,5 +96,5 @@ def test_names_of_a_class_that_are_no_plain_text_are_not_run() -> None:
         ("Qdrant", ran.append),
         (Hostile("Qdrant"), "mem0.x"),
     ):
-        assert client_facts(type(name, (), {"__module__": module})()) == {"function": ""}
+        assert observed_of_client(type(name, (), {"__module__": module})()) == {"function": ""}
     assert ran == []

@@ -14,6 +14,7 @@ from opentelemetry.semconv._incubating.attributes.gen_ai_attributes import GenAi
 from opentelemetry.semconv.schemas import Schemas
 
 from mem0_telemetry.operations import _semconv
+from mem0_telemetry.version import SCHEMA_URL
 
 if TYPE_CHECKING:
     from enum import Enum
@@ -49,7 +50,7 @@ def test_an_attribute_is_the_published_one(name: str) -> None:
 def test_the_metric_and_the_schema_are_published() -> None:
     """The histogram has a published name, and the schema URL is that of a published release."""
     assert published()["GEN_AI_CLIENT_OPERATION_DURATION"] == _semconv.DURATION_METRIC
-    assert _semconv.SCHEMA_URL in {schema.value for schema in Schemas}
+    assert SCHEMA_URL in {schema.value for schema in Schemas}
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord, ReadW
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
-from mem0_telemetry.pipeline.provider import SCHEMA_URL, PrivateProvider
+from mem0_telemetry.pipeline.provider import PrivateProvider
 from mem0_telemetry.pipeline.resource import runtime_metadata
 from mem0_telemetry.pipeline.selection import Selection
+from mem0_telemetry.version import SCHEMA_URL
 from opentelemetry import trace
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from mem0_telemetry.mem0_internals.standing_in import StandIn
+    from mem0_telemetry.mem0_internals.drop_in import DropIn
 
 _lock = ForkSafeLock()
-_stand_in: list[StandIn] = []
+_drop_in: list[DropIn] = []
 
 
 def instrument(  # noqa: PLR0913  # each is a setting by name
@@ -34,7 +34,7 @@ def instrument(  # noqa: PLR0913  # each is a setting by name
     Works before or after `import mem0`; idempotent, silent, thread-safe. Never raises on account of Mem0.
 
     Args:
-        usage: stand in for Mem0's own telemetry. Whether anything is then sent is for consent to say (README).
+        usage: replace Mem0's own telemetry. Whether anything is then sent is for consent to say (README).
         operations: spans and metrics of Mem0's operations on the application's own providers (docs/operations.md).
         tracer_provider: for operations; default: the global one, if the application has one.
         meter_provider: likewise.
@@ -43,7 +43,7 @@ def instrument(  # noqa: PLR0913  # each is a setting by name
     """
     with _lock.of_this_process():
         if usage:
-            with guard("standing in for Mem0's telemetry"):
+            with guard("replacing Mem0's telemetry"):
                 _begin_usage()
         if operations:
             with guard("instrumenting Mem0's operations"):
@@ -67,8 +67,8 @@ def uninstrument() -> None:
     where we were opted out, Mem0's own flag is left `False`, which counts for a later `instrument()` as well.
     """
     with _lock.of_this_process():
-        if _stand_in:
-            with guard("giving Mem0 its telemetry back"):
+        if _drop_in:
+            with guard("restoring Mem0's telemetry"):
                 _end_usage()
         with guard("uninstrumenting Mem0's operations"):
             from mem0_telemetry.operations import remove  # noqa: PLC0415
@@ -76,14 +76,14 @@ def uninstrument() -> None:
             remove()
 
 
-def standing_in() -> bool:
-    """Whether the drop-in is in place of Mem0's own telemetry."""
-    return bool(_stand_in) and _stand_in[0].active
+def is_in_place() -> bool:
+    """Return whether the drop-in is in place of Mem0's own telemetry."""
+    return bool(_drop_in) and _drop_in[0].active
 
 
 def not_replaced() -> tuple[str, ...]:
     """Return the names of Mem0's that hold something of the application's, which the drop-in did not replace."""
-    return _stand_in[0].not_replaced() if _stand_in else ()
+    return _drop_in[0].not_replaced() if _drop_in else ()
 
 
 def _begin_usage() -> None:
@@ -91,11 +91,11 @@ def _begin_usage() -> None:
 
     usage.switches.consult()  # first of all: then the drop-in, which decides too, leaves the warnings to us
     from mem0_telemetry import telemetry  # noqa: PLC0415  # executing it reads the environment
-    from mem0_telemetry.mem0_internals.standing_in import StandIn  # noqa: PLC0415
+    from mem0_telemetry.mem0_internals.drop_in import DropIn  # noqa: PLC0415
 
-    if not _stand_in:
-        _stand_in.append(StandIn(telemetry, found=_note_native))
-    _stand_in[0].begin()
+    if not _drop_in:
+        _drop_in.append(DropIn(telemetry, found=_note_native))
+    _drop_in[0].replace()
 
 
 def _warn() -> None:
@@ -113,5 +113,5 @@ def _note_native(native: ModuleType | None) -> None:
 def _end_usage() -> None:
     from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
-    _stand_in[0].end(opted_out=usage.switches.leaves_off())
+    _drop_in[0].restore(opted_out=usage.switches.leaves_off())
     _note_native(None)

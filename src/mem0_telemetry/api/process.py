@@ -33,7 +33,7 @@ def set_enabled(enabled: bool) -> None:  # noqa: FBT001  # the public name takes
 
 
 def get_logger_provider() -> LoggerProvider:
-    """The private `LoggerProvider` of usage telemetry, or OpenTelemetry's `NoOpLoggerProvider` where it is off.
+    """Return the private `LoggerProvider` of usage telemetry, or OpenTelemetry's `NoOpLoggerProvider` where it is off.
 
     Asked for before the first event, the provider is built then, the installation id included. Records emitted on
     it are selected against the registry like our own: an event that is not registered is dropped and counted.
@@ -89,5 +89,5 @@ def _pipeline() -> Pipeline | None:
 
 
 def _bounded(timeout: float) -> float:
-    """Seconds that a wait can take: infinity and the like are a day."""
+    """Return the seconds that a wait can take: infinity and the like are a day."""
     return min(max(0.0, timeout), 86_400.0)

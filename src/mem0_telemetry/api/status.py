@@ -78,7 +78,7 @@ class Status:
 
 
 def status() -> Status:
-    """Look at this process's telemetry. Creates nothing, never raises; costs some file look-ups."""
+    """Return a picture of this process's telemetry. Creates nothing, never raises; costs some file look-ups."""
     from mem0_telemetry import telemetry  # noqa: PLC0415
     from mem0_telemetry.api import instrumentation  # noqa: PLC0415
     from mem0_telemetry.environment_variables import unusable_numbers  # noqa: PLC0415
@@ -106,8 +106,8 @@ def status() -> Status:
         sent=snapshot.sent if snapshot else 0,
         dropped=dict(snapshot.dropped) if snapshot else usage.recorder.dropped_before(),
         waiting_earlier=snapshot.waiting_earlier if snapshot else 0,
-        native_telemetry=native_in_place() and not instrumentation.standing_in(),
-        instrumented=instrumentation.standing_in(),
+        native_telemetry=native_in_place() and not instrumentation.is_in_place(),
+        instrumented=instrumentation.is_in_place(),
         not_replaced=instrumentation.not_replaced(),
         operations=OperationsStatus(active=active, reason=reason),
     )
@@ -116,7 +116,7 @@ def status() -> Status:
 def _destinations(
     configs: Sequence[DestinationConfig], snapshot: DeliverySnapshot | None
 ) -> tuple[DestinationStatus, ...]:
-    """The destinations as they run, or, before the first event, as they would."""
+    """Return the destinations as they run, or, before the first event, as they would."""
     if snapshot is None:
         return tuple(DestinationStatus(name=c.name, endpoint=c.endpoint, state="idle") for c in configs)
     return tuple(

@@ -84,16 +84,16 @@ class Directory:
         return os.listdir(self._path if self._descriptor is None else self._descriptor)  # noqa: PTH208
 
     def stat(self, name: str) -> os.stat_result:
-        """Return the facts about `name` itself: a link is not followed."""
+        """Return the status of `name` itself: a link is not followed."""
         return os.stat(self._at(name), dir_fd=self._descriptor, follow_symlinks=False)
 
-    def holds(self, name: str, facts: os.stat_result) -> bool:
-        """Return whether `name` still is the file that `facts` were read from."""
+    def holds(self, name: str, status: os.stat_result) -> bool:
+        """Return whether `name` still is the file that `status` were read from."""
         try:
             now = self.stat(name)
         except OSError:
             return False
-        return (now.st_dev, now.st_ino) == (facts.st_dev, facts.st_ino)
+        return (now.st_dev, now.st_ino) == (status.st_dev, status.st_ino)
 
     def open(self, name: str, flags: int = os.O_RDONLY) -> int:
         """Open the file `name` and return its descriptor.
@@ -187,10 +187,10 @@ class Directory:
             pass
 
     def _enter(self, level: str, *, create: bool) -> None:
-        facts = self.stat(level)
-        if stat.S_ISLNK(facts.st_mode):
+        status = self.stat(level)
+        if stat.S_ISLNK(status.st_mode):
             raise NotOursError(errno.ELOOP, "a link in the place of a directory", level)
-        if not stat.S_ISDIR(facts.st_mode):  # looked at before it is opened, as a file
+        if not stat.S_ISDIR(status.st_mode):  # looked at before it is opened, as a file
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), level)
         if not _HAVE_DIRECTORY_DESCRIPTORS:
             self._path = self._at(level)
@@ -198,9 +198,9 @@ class Directory:
         descriptor = os.open(level, _AS_DIRECTORY, dir_fd=self._descriptor)
         self.close()
         self._descriptor = descriptor
-        facts = os.fstat(descriptor)
-        _refuse_foreign_owner(facts, level)
-        if create and facts.st_mode & 0o077:
+        status = os.fstat(descriptor)
+        _refuse_foreign_owner(status, level)
+        if create and status.st_mode & 0o077:
             os.fchmod(descriptor, _DIRECTORY_MODE)
 
 
@@ -232,12 +232,12 @@ def write_all(descriptor: int, content: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _refuse_foreign(facts: os.stat_result, name: str) -> None:
-    if not stat.S_ISREG(facts.st_mode):
+def _refuse_foreign(status: os.stat_result, name: str) -> None:
+    if not stat.S_ISREG(status.st_mode):
         raise NotOursError(errno.EINVAL, "not a regular file", name)
-    _refuse_foreign_owner(facts, name)
+    _refuse_foreign_owner(status, name)
 
 
-def _refuse_foreign_owner(facts: os.stat_result, name: str) -> None:
-    if hasattr(os, "geteuid") and facts.st_uid != os.geteuid():
+def _refuse_foreign_owner(status: os.stat_result, name: str) -> None:
+    if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
         raise NotOursError(errno.EPERM, "it belongs to another user", name)

@@ -1,4 +1,4 @@
-"""Frozen facts for the path of `import mem0_telemetry`, where `dataclasses` (19 ms) may not be imported."""
+"""Frozen values for the path of `import mem0_telemetry`, where `dataclasses` (19 ms) may not be imported."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ class ForkSafeLock:
         self._locks: dict[int, RLock] = {}
 
     def of_this_process(self) -> RLock:
-        """The lock itself, so that entering and leaving the block is one call in C, which no signal can cut in two."""
+        """Return the lock itself: entering and leaving the block is one call in C, which no signal can cut in two."""
         process = os.getpid()
         lock = self._locks.get(process)
         if lock is None:

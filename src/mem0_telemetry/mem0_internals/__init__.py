@@ -1,1 +1,1 @@
-"""All knowledge of Mem0's code: where it keeps its names, how to read an instance, how to stand in for a module."""
+"""All knowledge of Mem0's code: where it keeps its names, how to read an instance, how to replace a module."""

@@ -31,7 +31,7 @@ def silent(*_: object, **__: object) -> None:
 
 
 def _quiet_telemetry() -> ModuleType:
-    """What Mem0's notices see of telemetry while the drop-in is in place: off.
+    """Return what Mem0's notices see of telemetry while the drop-in is in place: off.
 
     So no feature flag is evaluated, no file is fetched, no notice is spent and `add` counts nothing
     (mem0/memory/notices.py asks `MEM0_TELEMETRY` first, then `_get_oss_telemetry()`).
@@ -49,7 +49,7 @@ def _quiet_telemetry() -> ModuleType:
 
 
 class Replacement:
-    """What a holder's name is while the drop-in stands in: the drop-in's value of that name, or a `fixed` one."""
+    """What a holder's name is while the drop-in is in place: the drop-in's value of that name, or a `fixed` one."""
 
     __slots__ = ("_fixed", "_whole_module")
 
@@ -57,12 +57,12 @@ class Replacement:
         self._fixed = fixed
         self._whole_module = whole_module
 
-    def stand_in(self, name: str, drop_in: ModuleType) -> object:
-        """The value to give to the holder's `name`."""
+    def value_of(self, name: str, drop_in: ModuleType) -> object:
+        """Return the value to give to the holder's `name`."""
         return self._fixed[0] if self._fixed else getattr(drop_in, name)
 
-    def give_back(self, name: str, native: ModuleType) -> object:
-        """The value that Mem0's own import statement would have given it: a name of the module, or the module."""
+    def restored(self, name: str, native: ModuleType) -> object:
+        """Return what Mem0's own import statement would have given it: a name of the module, or the module."""
         return native if self._whole_module else getattr(native, name, None)
 
 
@@ -77,7 +77,7 @@ HOLDERS: dict[str, dict[str, Replacement]] = {
     "mem0.proxy.main": {"capture_event": Replacement(), "capture_client_event": Replacement()},
     "mem0.memory.notices": {"telemetry_module": Replacement(_quiet_telemetry(), whole_module=True)},
 }
-"""module -> name -> what it is while we stand in. Names that a release does not have are left out there."""
+"""module -> name -> what it is while the drop-in is in place. Names that a release does not have are left out there."""
 
 NATIVE_NAMES = (
     "AnonymousTelemetry",

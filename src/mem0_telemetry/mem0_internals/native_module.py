@@ -174,7 +174,7 @@ def _stop(client: Any) -> None:
 
 
 def native_in_place() -> bool:
-    """Whether Mem0's own telemetry would be the one that sends: its module is loaded, and it is not the drop-in."""
+    """Return whether Mem0's own telemetry would send: its module is loaded, and it is not the drop-in."""
     return is_mem0s(sys.modules.get(TELEMETRY_MODULE))
 
 
@@ -203,7 +203,7 @@ def native_attribute(name: str) -> Any:
 
 
 def mem0_version() -> str:
-    """The version of the mem0ai that is installed, or "" where it cannot be told."""
+    """Return the version of the mem0ai that is installed, or "" where it cannot be told."""
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # 53 ms
 
     try:

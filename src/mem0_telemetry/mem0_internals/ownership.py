@@ -21,19 +21,19 @@ _FIELDS = {"posthog", "user_id"}
 
 
 def is_module(value: object) -> TypeGuard[ModuleType]:
-    """Whether a value is really a module: `isinstance` believes what a mock says."""
+    """Return whether a value is really a module: `isinstance` believes what a mock says."""
     return issubclass(type(value), type(sys))
 
 
 def is_ours(value: object) -> bool:
-    """Whether a value is of this package, or of another copy of it in this process."""
+    """Return whether a value is of this package, or of another copy of it in this process."""
     return _is_own(value, _is_our_function) or (
         (vars(value) if is_module(value) else vars(type(value))).get(MARK) is True
     )
 
 
 def is_mem0s(value: object) -> bool:
-    """Whether a value comes from the code of Mem0's telemetry module; also one that a reload has left behind.
+    """Return whether a value comes from the code of Mem0's telemetry module; also one that a reload has left behind.
 
     What wraps, patches or extends one of Mem0's is the application's.
     """
@@ -44,12 +44,12 @@ def is_mem0s(value: object) -> bool:
 
 
 def is_replaceable(value: object) -> bool:
-    """Whether nothing of the application's is lost where `value` is written over."""
+    """Return whether nothing of the application's is lost where `value` is written over."""
     return value is True or is_ours(value) or is_mem0s(value)
 
 
 def is_posthog_class(cls: type) -> bool:
-    """Whether a class is a client of PostHog's library, or a subclass of one."""
+    """Return whether a class is a client of PostHog's library, or a subclass of one."""
     return any(str(base.__dict__.get("__module__")).partition(".")[0] == "posthog" for base in cls.__mro__)
 
 

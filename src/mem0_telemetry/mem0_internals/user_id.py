@@ -12,7 +12,7 @@ _DEFAULT_DIMENSIONS = 1536
 
 
 def stored_user_id(vector_store: Any, user_id: str) -> str:
-    """The id that `vector_store` holds under `user_id`, else `user_id`, inserted there as Mem0 would have it.
+    """Return the id that `vector_store` holds under `user_id`, else `user_id`, inserted there as Mem0 would have it.
 
     Only ever called with a store that the application itself passed (mem0/memory/setup.py `get_or_create_user_id`).
     """

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Final
 
 SCOPE_NAME: Final = "mem0_telemetry.operations"
-SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 
 CAPTURE_CONTENT_VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 CAPTURE_CONTENT_VALUES: Final = frozenset({"true", "span_only", "span_and_event"})

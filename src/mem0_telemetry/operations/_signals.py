@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.operations import _semconv
+from mem0_telemetry.version import SCHEMA_URL, __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,17 +96,17 @@ def _tracer(provider: TracerProvider) -> Tracer | None:
 
     if isinstance(provider, (ProxyTracerProvider, NoOpTracerProvider)):
         return None
-    tracer = provider.get_tracer(_semconv.SCOPE_NAME, _version(), schema_url=_semconv.SCHEMA_URL)
+    tracer = provider.get_tracer(_semconv.SCOPE_NAME, __version__, schema_url=SCHEMA_URL)
     return None if isinstance(tracer, NoOpTracer) else tracer
 
 
 def _histogram(provider: MeterProvider) -> Histogram | None:
     from opentelemetry.metrics import NoOpMeter, NoOpMeterProvider  # noqa: PLC0415
 
-    # The API's stand-in for "none has been set" has no public name.
+    # The API's object for "none has been set" has no public name.
     if isinstance(provider, NoOpMeterProvider) or type(provider).__name__ == "_ProxyMeterProvider":
         return None
-    meter = provider.get_meter(_semconv.SCOPE_NAME, _version(), schema_url=_semconv.SCHEMA_URL)
+    meter = provider.get_meter(_semconv.SCOPE_NAME, __version__, schema_url=SCHEMA_URL)
     if isinstance(meter, NoOpMeter):
         return None
     return meter.create_histogram(
@@ -114,12 +115,3 @@ def _histogram(provider: MeterProvider) -> Histogram | None:
         description=_semconv.DURATION_DESCRIPTION,
         explicit_bucket_boundaries_advisory=list(_semconv.DURATION_BOUNDARIES),
     )
-
-
-def _version() -> str | None:
-    from importlib import metadata  # noqa: PLC0415  # 53 ms, which `import mem0` has spent already
-
-    try:
-        return metadata.version("mem0-telemetry")
-    except metadata.PackageNotFoundError:
-        return None

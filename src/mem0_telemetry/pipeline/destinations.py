@@ -25,7 +25,7 @@ _VENDOR_HOSTS = ("us.i.posthog.com", "us.posthog.com", "app.posthog.com")
 
 
 class DestinationConfig:
-    """One chosen destination, in plain facts.
+    """One chosen destination, in plain values.
 
     Attributes:
         name: the exporter's name, as in `MEM0_TELEMETRY_EXPORTER`.
@@ -39,7 +39,7 @@ class DestinationConfig:
 
     __slots__ = ("api_key", "endpoint", "files", "headers", "name", "protocol", "query")
 
-    def __init__(  # noqa: PLR0913  # plain facts, by keyword
+    def __init__(  # noqa: PLR0913  # plain values, by keyword
         self,
         name: str,
         *,
@@ -60,7 +60,7 @@ class DestinationConfig:
 
     @property
     def is_vendor(self) -> bool:
-        """Whether this sends to Mem0: PostHog at Mem0's own host."""
+        """Return whether this sends to Mem0: PostHog at Mem0's own host."""
         return is_vendor(self.name, self.endpoint)
 
     @property
@@ -73,13 +73,13 @@ class DestinationConfig:
         """12 hex digits of endpoint and credentials: they name the mailbox, so no file ever goes to another address."""
         from hashlib import sha256  # noqa: PLC0415  # 8 ms, and not needed before the first kept event
 
-        facts = (
+        parts = (
             self.url,
             self.api_key,
             self.protocol,
             *sorted(f"{k}={v}" for k, v in self.headers.items()),
         )
-        return sha256("\0".join(facts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 class Destinations:
@@ -115,7 +115,7 @@ NOTHING = Destinations((), (), none=False)
 
 
 def is_vendor(name: str, endpoint: str) -> bool:
-    """Whether a config's `name` and `endpoint` are PostHog at Mem0's own host, whatever its port and path."""
+    """Return whether a config's `name` and `endpoint` are PostHog at Mem0's own host, whatever its port and path."""
     authority = endpoint.partition("://")[2].partition("/")[0]
     return name == "posthog" and authority.partition(":")[0] in _VENDOR_HOSTS
 

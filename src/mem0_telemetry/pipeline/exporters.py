@@ -40,7 +40,7 @@ _FOREIGN_LOGGERS: Final = {
 
 
 def destination(config: DestinationConfig) -> Destination:
-    """The delivery's view of `config`: a mailbox's name, and how to build its exporter on the sender's thread."""
+    """Return the delivery's view of `config`: a mailbox's name, and what builds its exporter on the sender's thread."""
     builders = {"posthog": _build_posthog, "otlp": _build_otlp, "console": _build_console}
     build = builders.get(config.name, _build_entry_point)
     return Destination(
@@ -137,7 +137,7 @@ def _build_entry_point(config: DestinationConfig) -> LogRecordExporter:
 
 
 def _loggers_of_entry_point(name: str) -> tuple[str, ...]:
-    """An unknown exporter speaks through its own module's logger, or one of the packages above it."""
+    """Return the loggers of an unknown exporter: its own module's, and those of the packages above it."""
     parts = entry_points_of(name)[0].module.split(".")
     own = tuple(".".join(parts[: n + 1]) for n in range(len(parts)))
     return (*own, "opentelemetry.exporter.otlp.proto.grpc.exporter", *_FOREIGN_LOGGERS["otlp"])

@@ -81,11 +81,11 @@ class Pipeline:
         atexit.register(self._leave)  # runs after the delivery's own, which is registered later
 
     def logger_provider(self) -> LoggerProvider:
-        """The private provider, built now where no event has been written yet."""
+        """Return the private provider, built now where no event has been written yet."""
         return self._current().private.provider
 
     def identity(self) -> Identity:
-        """The installation id, made now where there is none yet."""
+        """Return the installation id, made now where there is none yet."""
         return self._current().identity
 
     @property
@@ -107,7 +107,7 @@ class Pipeline:
                 self.delivery.discard()
 
     def _emit(self, time_ns: int, event: str, attributes: Mapping[str, AttributeValue]) -> None:
-        """Called by the delivery on the writer's thread, inside the fork gate."""
+        """Emit one event. The delivery calls it on the writer's thread, inside the fork gate."""
         if event in _SHOW_AN_ACCOUNT:
             self._account_shows = True  # from here on an id seeded by Mem0 is replaced for good
         current = self._current()
@@ -123,15 +123,15 @@ class Pipeline:
 
     def _establish(self, *, account_linked: bool) -> _SendingAs:
         identity = establish(self._directory, account_linked=account_linked)
-        facts = runtime_metadata(
+        metadata = runtime_metadata(
             service_version=self._service_version(), sdk_version=version("opentelemetry-sdk")
         )
-        resource = registry.select_resource({**facts, added_attributes.INSTALLATION_ID.key: identity.id})
+        resource = registry.select_resource({**metadata, added_attributes.INSTALLATION_ID.key: identity.id})
         return _SendingAs(
             identity=identity,
             account_linked=account_linked,
             private=PrivateProvider(resource, self.delivery.processor),
-            common=_common_attributes(identity, facts),
+            common=_common_attributes(identity, metadata),
         )
 
 
@@ -146,11 +146,11 @@ class _SendingAs:
     """What every record carries: real backends drop resources, and several runs of one spool differ."""
 
 
-def _common_attributes(identity: Identity, facts: Mapping[str, str]) -> dict[str, AttributeValue]:
+def _common_attributes(identity: Identity, metadata: Mapping[str, str]) -> dict[str, AttributeValue]:
     version_key = added_attributes.SERVICE_VERSION.key
     common: dict[str, AttributeValue] = {added_attributes.INSTALLATION_ID.key: identity.id}
-    if version_key in facts:
-        common[version_key] = facts[version_key]
+    if version_key in metadata:
+        common[version_key] = metadata[version_key]
     if identity.ephemeral:
         common[added_attributes.EPHEMERAL.key] = True
     if environment_variables.is_ci(os.environ):

@@ -14,7 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from mem0_telemetry.policy.registry.added_attributes import RECORD_UID
-from mem0_telemetry.version import __version__
+from mem0_telemetry.version import SCHEMA_URL, __version__
 from opentelemetry import trace
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from opentelemetry.util.types import AttributeValue
 
-SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
-"""Of the semantic conventions that our resource attributes follow."""
 SCOPE: Final = InstrumentationScope("mem0_telemetry", __version__, SCHEMA_URL)
 
 # An empty context is falsy and would be replaced by the current one, trace and span id included.
@@ -50,7 +48,7 @@ def _known(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
 class PrivateProvider:
     """A `LoggerProvider` with one fixed resource, and the way our own events take into it.
 
-    Every argument of the SDK that has an environment fallback is passed (DESIGN 9). Thread-safe.
+    Every argument of the SDK that has an environment fallback is passed. Thread-safe.
 
     Args:
         resource: all of the resource's attributes; nothing is merged into them.

@@ -1,4 +1,4 @@
-"""Runtime metadata: the facts about this interpreter and machine that go on the `Resource`. Needs no OpenTelemetry.
+"""Runtime metadata: what is said of this interpreter and machine that go on the `Resource`. Needs no OpenTelemetry.
 
 Read once, on the writer's thread: `platform.machine()` and `platform.release()` are one `uname` call; nothing here
 starts a subprocess (`platform.processor()` would) or resolves a name.

@@ -7,8 +7,9 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import INVALID_SPAN_ID, INVALID_TRACE_ID, TraceFlags
 
-from mem0_telemetry.pipeline.provider import SCHEMA_URL, SCOPE, explicit_limits
+from mem0_telemetry.pipeline.provider import SCOPE, explicit_limits
 from mem0_telemetry.policy import registry
+from mem0_telemetry.version import SCHEMA_URL
 
 
 class Selection:
@@ -51,7 +52,7 @@ class Selection:
     def _resource(self, found: Resource | None) -> Resource:
         seen, selected = self._resources
         if found is not seen or found is None:
-            facts = found.attributes if found is not None else {}
-            selected = Resource(registry.select_resource(facts), SCHEMA_URL)
+            given = found.attributes if found is not None else {}
+            selected = Resource(registry.select_resource(given), SCHEMA_URL)
             self._resources = (found, selected)
         return selected

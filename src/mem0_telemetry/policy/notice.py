@@ -47,8 +47,8 @@ _TIMEOUT = 0.2
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person sees what is written to `stream`. Never raises."""
-    with guard("looking for a terminal"):  # anything may stand in the place of stderr
+    """Return whether a person sees what is written to `stream`. Never raises."""
+    with guard("looking for a terminal"):  # anything may have replaced stderr
         try:
             return stream is not None and os.isatty(stream.fileno())
         except (AttributeError, OSError, ValueError):  # no descriptor, or closed
@@ -57,7 +57,7 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def concerns(environ: Mapping[str, str], *, terminal: bool, vendor: bool) -> bool:
-    """Whether somebody has to be told at all. Pure.
+    """Return whether somebody has to be told at all. Pure.
 
     Args:
         environ: the environment; whoever has chosen there needs no notice.
@@ -69,7 +69,7 @@ def concerns(environ: Mapping[str, str], *, terminal: bool, vendor: bool) -> boo
 
 
 def is_shown(state: State) -> bool:
-    """Whether this version of the notice was shown on this installation."""
+    """Return whether this version of the notice was shown on this installation."""
     version = state.notice.get("version")
     return isinstance(version, int) and version >= VERSION
 
@@ -77,7 +77,7 @@ def is_shown(state: State) -> bool:
 def admits(
     directory: str, environ: Mapping[str, str], *, stderr: TextIO | None, vendor: bool, state: State
 ) -> bool:
-    """Whether this run may record, as far as the notice goes; shows the notice where that is due.
+    """Return whether this run may record, as far as the notice goes; shows the notice where that is due.
 
     To be called once for a process, when the first event would be recorded. Where the notice cannot be
     remembered, nothing is shown and nothing is recorded. Never raises.
@@ -129,7 +129,7 @@ def _group() -> int:
 
 
 def _is_of(run: dict[str, object], stored: Mapping[str, object]) -> bool:
-    """Whether `run` is the one that showed the notice, where containers that share a directory number theirs alike."""
+    """Return whether `run` showed the notice, where containers that share a directory number theirs alike."""
     if {name: value for name, value in stored.items() if name != _STARTED} != run:
         return False
     started, stored_start = _start_of_group(), stored.get(_STARTED)

@@ -50,7 +50,7 @@ class Switches:
 
     @property
     def decided(self) -> bool:
-        """Whether every source of consent has been asked."""
+        """Return whether every source of consent has been asked."""
         return self._consent is not None
 
     def consult(self, *, read_state: bool = True) -> Consent:

@@ -30,7 +30,7 @@ def event_by_mem0_name(name: object) -> Event | None:
     return _by_mem0_name.get(name) if type(name) is str else None
 
 
-def select(event: Event, facts: object) -> dict[str, AttributeValue]:
+def select(event: Event, observed: object) -> dict[str, AttributeValue]:
     """Make an event's attributes of what is known of a call: the only way from Mem0's values to a record.
 
     Never raises and never runs code of the values. What is not declared for the event is left out; what is
@@ -38,23 +38,23 @@ def select(event: Event, facts: object) -> dict[str, AttributeValue]:
 
     Args:
         event: what is recorded.
-        facts: what is known, by Mem0's own property names: a plain `dict` that nobody changes meanwhile.
+        observed: the observed values, by Mem0's own property names: a plain `dict` that nobody changes meanwhile.
             Anything else selects nothing.
     """
-    if type(facts) is not dict:
+    if type(observed) is not dict:
         return {}
-    for key in facts:
+    for key in observed:
         if type(key) is not str:  # a look-up may call the `__eq__` of such a key
-            return select(event, {key: value for key, value in facts.items() if type(key) is str})
+            return select(event, {key: value for key, value in observed.items() if type(key) is str})
     selected: dict[str, AttributeValue] = {}
     for name, key, take in _from_call.get(event.name) or _compile(event):
-        given = facts.get(name)
+        given = observed.get(name)
         if given is not None:
             value = take(given)
             if value is not None:
                 selected[key] = value
     if event.told_by_name and attributes.KEYS.key not in selected:
-        given = [name for name in event.told_by_name if facts.get(name) is not None]
+        given = [name for name in event.told_by_name if observed.get(name) is not None]
         names = attributes.KEYS.type.take(given)
         if names is not None:
             selected[attributes.KEYS.key] = names

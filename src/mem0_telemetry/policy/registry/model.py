@@ -105,5 +105,5 @@ class Event(Frozen):
 
     @property
     def hot(self) -> bool:
-        """Whether it is sampled where a `Memory` records it."""
+        """Return whether it is sampled where a `Memory` records it."""
         return self.sample_rate < 1.0

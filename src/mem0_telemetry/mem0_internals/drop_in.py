@@ -1,4 +1,4 @@
-"""Stand in for `mem0.memory.telemetry`: one module object under both names, every holder of its names re-pointed."""
+"""Replace `mem0.memory.telemetry` by a drop-in: one module under both names, in every holder of its names."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _ORIGINALS = "__mem0_telemetry_originals__"
 """Where a module keeps what of Mem0's was replaced in it, for any copy of this package to give back."""
 
 
-class StandIn:
+class DropIn:
     """Puts a drop-in module in the place of Mem0's own telemetry module, and takes it out again.
 
     Writes over what is Mem0's own or ours, name by name: what the application has put in such a place stays there.
     Not thread-safe: the caller (`instrument`, `uninstrument`) holds a lock.
 
     Args:
-        drop_in: what stands in.
+        drop_in: the module to put there.
         found: called with Mem0's own module object where that had been imported before us, or was being imported.
 
     Attributes:
@@ -54,8 +54,8 @@ class StandIn:
         self.native: ModuleType | None = None
         self.active = False
 
-    def begin(self) -> None:
-        """Stand in, now and for everything of Mem0 that is imported later. Idempotent."""
+    def replace(self) -> None:
+        """Replace Mem0's names, now and in everything of Mem0 that is imported later. Idempotent."""
         if self.active:
             return
         self.active = True
@@ -67,7 +67,7 @@ class StandIn:
         for name in HOLDERS:
             import_hook.when_imported(name, self._repoint)
 
-    def end(self, *, opted_out: bool) -> None:
+    def restore(self, *, opted_out: bool) -> None:
         """Give Mem0 its own names back, without building a native client to do so. Idempotent.
 
         Args:
@@ -89,9 +89,9 @@ class StandIn:
         if native is not None:
             if opted_out:
                 vars(native)["MEM0_TELEMETRY"] = False
-            self._give_back(native, ours)
+            self._restore_names(native, ours)
 
-    def _give_back(self, native: ModuleType, ours: list[_Place]) -> None:
+    def _restore_names(self, native: ModuleType, ours: list[_Place]) -> None:
         names = vars(native)
         for name, original in names.pop(_ORIGINALS, {}).items():
             if is_ours(names.get(name)):
@@ -99,7 +99,7 @@ class StandIn:
         sys.modules.setdefault(TELEMETRY_MODULE, native)
         for _, namespace, name, replacement in ours:
             kept = namespace.get(_ORIGINALS, {})
-            namespace[name] = kept[name] if name in kept else replacement.give_back(name, native)
+            namespace[name] = kept[name] if name in kept else replacement.restored(name, native)
         for name in NATIVE_NAMES:  # last: it was put into our module, and no holder had it
             written = getattr(self._drop_in, name)
             if not is_ours(written) and is_replaceable(names.get(name)):
@@ -110,7 +110,7 @@ class StandIn:
             vars(main)["VectorStoreFactory"] = factory.__base__
 
     def not_replaced(self) -> tuple[str, ...]:
-        """Return the names of Mem0's that hold something of the application's while we stand in."""
+        """Return the names of Mem0's that hold something of the application's while the drop-in is in place."""
         if not self.active:
             return ()
         held = [(label, namespace[name]) for label, namespace, name, _ in _places()]
@@ -134,7 +134,7 @@ class StandIn:
             with guard("closing Mem0's own telemetry"):
                 close_without_waiting(native, everywhere=_is_held_otherwise(names))
             for name in NATIVE_NAMES:
-                self._replace(names, name, _SAME_NAME)
+                self._replace_name(names, name, _SAME_NAME)
             if owned:  # whoever imports a name of it later is to find the application's
                 entered = native
         for _, namespace, name, replacement in _places():
@@ -147,19 +147,19 @@ class StandIn:
             return
         names = vars(module)
         for name, replacement in HOLDERS[module.__name__].items():
-            self._replace(names, name, replacement)
+            self._replace_name(names, name, replacement)
         if module.__name__ == MAIN_MODULE and "MEM0_TELEMETRY" not in names:
             factory = names.get("VectorStoreFactory")
             if type(factory) is type and factory.__module__.startswith("mem0."):
                 names["VectorStoreFactory"] = _without_migrations(factory)
 
-    def _replace(self, names: dict[str, Any], name: str, replacement: Replacement) -> None:
+    def _replace_name(self, names: dict[str, Any], name: str, replacement: Replacement) -> None:
         """Write over a name of a module of Mem0's, unless it holds something of the application's."""
         if name not in names or not is_replaceable(names[name]):
             return
         if is_mem0s(names[name]):
             names.setdefault(_ORIGINALS, {})[name] = names[name]
-        value = silent if name in self._silenced else replacement.stand_in(name, self._drop_in)
+        value = silent if name in self._silenced else replacement.value_of(name, self._drop_in)
         names[name] = (
             value if is_ours(value) else self._own[name]
         )  # what was written into ours is not for others
@@ -180,7 +180,7 @@ def _places() -> Iterator[_Place]:
 
 
 def _is_held_otherwise(native: dict[str, Any]) -> bool:
-    """Whether a name of Mem0's is not what its module has: replaced, or from before a reload."""
+    """Return whether a name of Mem0's is not what its module has: replaced, or from before a reload."""
     return any(
         replacement is not _WHOLE_MODULE and namespace[name] is not native.get(name, namespace[name])
         for _, namespace, name, replacement in _places()

@@ -1,0 +1,35 @@
+"""Fail for a word that has a plainer one (the glossary in CONTRIBUTING.md): `.venv/bin/python scripts/words.py`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+WORDS = {
+    r"\bstand(s|ing)?[ _-]in\b|\bStandIn\b|\bstand-ins\b": "drop-in, replace, restore; for a test: fake",
+    r"\bDESIGN \d|\bVOICE\.md|\bFACTS\.md": "a document of this repository, or a specification by its name",
+    r"\b\w*_facts\b|\bfacts of an? (instance|client|memory)": "observed values",
+}
+"""What is not written, and what is written instead."""
+PLACES = ("src", "docs", "README.md", "CONTRIBUTING.md", "TELEMETRY.md", "SECURITY.md")
+NOT_YET = ("src/mem0_telemetry/cli/", "src/mem0_telemetry/delivery/", "src/mem0_telemetry/pipeline/otlp.py")
+
+
+def main() -> None:
+    """Print each place, with what to write there."""
+    names = subprocess.run(["git", "ls-files", *PLACES], check=True, stdout=subprocess.PIPE, text=True).stdout
+    found = [
+        f"{name}:{number}: {match.group()!r}: write {instead}"
+        for name in names.splitlines()
+        if not name.startswith(NOT_YET) and name.endswith((".py", ".md")) and Path(name).exists()
+        for number, line in enumerate(Path(name).read_text(encoding="utf-8").splitlines(), 1)
+        for word, instead in WORDS.items()
+        for match in re.finditer(word, line)
+    ]
+    sys.exit("\n".join(found) or 0)
+
+
+if __name__ == "__main__":
+    main()
