@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import mem0_telemetry
 from mem0_telemetry.cli.harness.watch import Watch, is_ours
 from mem0_telemetry.cli.harness.ways import switch_off
 
@@ -87,25 +88,34 @@ def run(wanted: dict[str, Any], configuration: Callable[..., dict[str, Any]] | N
     watch = Watch(str(Path(os.environ["MEM0_DIR"], "telemetry")))
     if wanted["instrument"] == "before":
         watch.begin()
-        _instrument()
+        mem0_telemetry.instrument()
     if find_spec("mem0") is not None:
         import mem0  # noqa: PLC0415, F401  # when it is imported is part of what is verified
     if wanted["instrument"] == "after":
         watch.begin()
-        _instrument()
+        mem0_telemetry.instrument()
     if wanted["switch"]:
         switch_off(wanted["switch"])
         # Until then it was on: the drop-in had imported the SDK, which starts threads, and had prepared for a fork.
         watch.seen = [found for found in watch.seen if found[0] not in {"import", "thread", "hook"}]
     memories = _use(wanted, configuration)
-    _report(wanted, watch, logged, memories)
+    arrived = _have_it_sent()
+    status = mem0_telemetry.status()
+    report = {
+        "seen": list(watch.seen),
+        "logged": logged.lines,
+        "threads": [
+            thread.name
+            for thread in threading.enumerate()
+            if thread.name.startswith("mem0-telemetry") or "posthog" in type(thread).__module__
+        ],
+        "arrived": arrived,
+        "memories": memories,
+        "operations": [status.operations.active, status.operations.reason],
+        "native": status.native_telemetry,
+    }
+    Path(wanted["report"]).write_text(json.dumps(report), encoding="utf-8")
     return 0
-
-
-def _instrument() -> None:
-    import mem0_telemetry  # noqa: PLC0415  # not before it is watched
-
-    mem0_telemetry.instrument()
 
 
 def _use(wanted: dict[str, Any], configuration: Callable[..., dict[str, Any]] | None) -> list[dict[str, Any]]:
@@ -127,31 +137,8 @@ def _use(wanted: dict[str, Any], configuration: Callable[..., dict[str, Any]] | 
     )
 
 
-def _report(wanted: dict[str, Any], watch: Watch, logged: _Logged, memories: list[dict[str, Any]]) -> None:
-    import mem0_telemetry  # noqa: PLC0415
-
-    arrived = _have_it_sent()
-    status = mem0_telemetry.status()
-    report = {
-        "seen": list(watch.seen),
-        "logged": logged.lines,
-        "threads": [
-            thread.name
-            for thread in threading.enumerate()
-            if thread.name.startswith("mem0-telemetry") or "posthog" in type(thread).__module__
-        ],
-        "arrived": arrived,
-        "memories": memories,
-        "operations": [status.operations.active, status.operations.reason],
-        "native": status.native_telemetry,
-    }
-    Path(wanted["report"]).write_text(json.dumps(report), encoding="utf-8")
-
-
 def _have_it_sent() -> bool:
     """Wait until one destination has it all, and return whether it has; another may never take anything."""
-    import mem0_telemetry  # noqa: PLC0415
-
     deadline, before = time.monotonic() + _ARRIVAL, -1
     while not mem0_telemetry.flush(timeout=0.5):
         status = mem0_telemetry.status()

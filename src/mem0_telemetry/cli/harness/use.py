@@ -96,6 +96,7 @@ async def use_mem0(  # noqa: PLR0913  # keywords all
                     memory.add(message, agent_id=texts["agent_id"], memory_type="procedural_memory")
                 )
             await _use_methods(memory, texts)
+        del memory  # Mem0's own telemetry lets one memory at a time use its store.
     for cls in (mem0.MemoryClient, *([own(mem0.AsyncMemoryClient)] if thoroughly else [])):
         client = cls(api_key=texts["api_key"], host=platform_url)
         client.user_email = texts["email"]
@@ -122,7 +123,7 @@ async def use_memory(memory: Any, texts: Texts, generation: int, errors: Errors)
     calls: Calls = (
         lambda: memory.search(texts["query"], threshold=0.123, **scope),
         lambda: memory.get(identifier),
-        lambda: memory.update(identifier, texts["message"]),
+        lambda: memory.update(identifier, **{"data" if generation == 1 else "text": texts["message"]}),
         lambda: memory.history(identifier),
         lambda: memory.delete(identifier),
         lambda: memory.delete_all(**owner),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import mem0_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,10 +40,6 @@ WAYS = (
 
 def switch_off(switch: str) -> None:
     """Switch telemetry off in this process, in one of the ways that a program has."""
-    import os  # noqa: PLC0415
-
-    import mem0_telemetry  # noqa: PLC0415
-
     if switch == "environ":
         os.environ["MEM0_TELEMETRY"] = "False"
     elif switch == "flag":

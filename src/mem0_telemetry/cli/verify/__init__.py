@@ -1,4 +1,4 @@
-"""`mem0-telemetry verify`: proof on the user's own machine, in a temporary home, that off is off and on is little.
+"""`mem0-telemetry verify`: prove on the user's own machine that off is off, and that only what is declared is sent.
 
 Real Mem0 (or, without mem0ai, the drop-in alone) runs in processes of its own under Python's audit hooks, with
 texts planted wherever a user's could be and fakes of all servers on this machine. Nothing leaves it.
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_BREACHES_SHOWN = 10
 _TIME = 55.0
 """Seconds after which what has not ended could not be checked; the promise is to end within 60."""
 
@@ -106,13 +107,10 @@ def _shown(checks: Iterable[Check]) -> Iterator[Check]:
         else:
             mark = styled("could not be checked", "yellow") if check.unchecked else styled("ok", "green")
         print(f"  {mark}  {check.promise}")
-        for breach in check.breaches[:10]:
+        for breach in check.breaches[:_BREACHES_SHOWN]:
             print(f"        {breach[:200]}")
         if len(check.breaches) > _BREACHES_SHOWN:
             print(f"        and {len(check.breaches) - _BREACHES_SHOWN} more")
         if not check.breaches:
             print(f"      {styled(check.unchecked or check.observed, 'dim')}")
         yield check
-
-
-_BREACHES_SHOWN = 10
