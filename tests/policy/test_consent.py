@@ -45,6 +45,7 @@ def test_a_stored_choice_has_the_words_of_the_truth_table() -> None:
     assert choice_of(State()) == "enabled"
     assert choice_of(State(disabled=True)) == "disabled"
     assert choice_of(State(disabled=True, readable=False)) == "unreadable"
+    assert choice_of(State(disabled=True, readable=None)) == "unknown"
 
 
 @pytest.mark.parametrize(
