@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from commands import command, output
 from processes import clean_environ, posthog_environ
 
 from mem0_telemetry.api.status import Status
@@ -20,25 +21,6 @@ if TYPE_CHECKING:
     from opentelemetry.exporter.posthog.testing import CaptureServer
 
 COMMANDS = ("status", "show", "events", "verify", "demo", "disable", "enable", "reset-id", "clean")
-
-
-def command(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in `home` and answer its result."""
-    return subprocess.run(
-        [sys.executable, "-m", "mem0_telemetry", *arguments],
-        env=clean_environ(home, **settings),
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-
-
-def output(home: Path, *arguments: str, **settings: str) -> str:
-    """Run the command, which must succeed and be silent on stderr; answer what it prints."""
-    result = command(home, *arguments, **settings)
-    assert (result.returncode, result.stderr) == (0, "")
-    return result.stdout
 
 
 def status(home: Path, **settings: str) -> dict[str, Any]:

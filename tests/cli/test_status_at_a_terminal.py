@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from commands import output
 from processes import clean_environ
 from terminals import what_is_seen
 
@@ -15,25 +16,6 @@ from mem0_telemetry.policy import state_file
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def command(home: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in `home` and answer its result."""
-    return subprocess.run(
-        [sys.executable, "-m", "mem0_telemetry", *arguments],
-        env=clean_environ(home, **settings),
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-
-
-def output(home: Path, *arguments: str, **settings: str) -> str:
-    """Run the command, which must succeed and be silent on stderr; answer what it prints."""
-    result = command(home, *arguments, **settings)
-    assert (result.returncode, result.stderr) == (0, "")
-    return result.stdout
 
 
 def at_terminal(home: Path, **settings: str) -> str:

@@ -8,6 +8,7 @@ import sys
 from dataclasses import fields
 from typing import TYPE_CHECKING, get_args
 
+from commands import command
 from processes import clean_environ, run_program
 from reader import README, ROOT, every_block
 
@@ -18,7 +19,6 @@ from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.registry import added_attributes
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
 NOT_FOR_USERS = {environment_variables.PYTEST_VERSION, environment_variables.PYTEST_CURRENT_TEST}
@@ -59,11 +59,6 @@ def test_disable_leaves_what_the_readme_says(tmp_path: Path) -> None:
     left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     section = README.read_text().partition("## Switch it off\n")[2].partition("\n## ")[0]
     assert left == {name for name in ("state.json", "state.lock") if f"{name}`" in section}
-
-
-def command(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a home of its own."""
-    return run_program([sys.executable, "-m", "mem0_telemetry", *arguments], clean_environ(home))
 
 
 def test_queries_ask_for_what_is_sent() -> None:
