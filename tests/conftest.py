@@ -14,6 +14,7 @@ import warm
 
 from mem0_telemetry.base import guard
 from mem0_telemetry.cli.harness.stage import open_stage
+from mem0_telemetry.mem0_internals import import_hook
 from opentelemetry.exporter.posthog.testing import CaptureServer
 
 if TYPE_CHECKING:
@@ -59,7 +60,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 def _importing_as_before() -> Iterator[None]:
     """What a test has put in front of imports goes with it: the next one may count on that."""
     yield
-    assert not [finder for finder in sys.meta_path if type(finder).__module__.startswith("mem0_telemetry")]
+    ours = [finder for finder in sys.meta_path if type(finder).__module__.startswith("mem0_telemetry")]
+    sys.meta_path[:] = [
+        finder for finder in sys.meta_path if finder not in ours
+    ]  # the next test is not to blame
+    waiting = {**import_hook._finder.hooks, **import_hook._finder.served}
+    import_hook._finder.hooks.clear()
+    import_hook._finder.served.clear()
+    assert (ours, waiting) == ([], {})
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mem0_telemetry import mem0_internals
 from mem0_telemetry.mem0_internals import import_hook
 
 if TYPE_CHECKING:
@@ -246,6 +247,9 @@ def test_a_copy_that_was_dropped_from_the_modules_is_replaced(
     new: list[ModuleType] = []
     import_hook.when_imported(f"{package}.part", old.append)
     monkeypatch.delitem(sys.modules, import_hook.__name__)
+    monkeypatch.setattr(
+        mem0_internals, "import_hook", import_hook
+    )  # an import sets it on the package as well
     copy = importlib.import_module(import_hook.__name__)
     copy.when_imported(f"{package}.part", new.append)
     module = importlib.import_module(f"{package}.part")
