@@ -32,7 +32,7 @@ class Texts(Unremembered):
 
     def __getitem__(self, value: Any) -> str:
         if len(value) <= _MAX_LENGTH and value.isascii() and "\0" not in value and ":" not in value:
-            return f"{self._start}{encode_basestring(value)}," if self._start else ""
+            return f"{self._start}{encode_basestring(value)},"
         return super().__getitem__(value)
 
 

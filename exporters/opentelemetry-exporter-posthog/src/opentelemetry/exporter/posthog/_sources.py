@@ -9,7 +9,7 @@ from opentelemetry.exporter.posthog._identity import nanoseconds
 from opentelemetry.exporter.posthog._redact import ROUTE, hide_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.resources import Resource
@@ -136,3 +136,7 @@ def _copied(attributes: Mapping[Any, Any] | None) -> dict[Any, Any]:
     except AttributeError:
         copied = None
     return copied if type(copied) is dict else dict(attributes)
+
+
+READERS: Final[dict[str, Callable[..., Source]]] = {"log": log_source, "span": span_source}
+"""What reads one record of a signal."""
