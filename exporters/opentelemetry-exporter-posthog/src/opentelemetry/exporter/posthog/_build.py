@@ -221,7 +221,11 @@ class EventBuilder:
         added: dict[str, Any] = {}
         if self._adds or meant or inherited.meant:
             added = self._added(source, inherited, {key: attributes[key] for key in meant})
-        if personless and not (names.isdisjoint(OF_PERSONS) and added.keys().isdisjoint(OF_PERSONS)):
+        if (
+            personless
+            and (added or self._person_profiles)  # else no attribute is named so
+            and not (names.isdisjoint(OF_PERSONS) and added.keys().isdisjoint(OF_PERSONS))
+        ):
             changes["person_properties"] += 1
             added = {name: value for name, value in added.items() if name not in OF_PERSONS}
             own, names, _ = joined(self._encode_each(attributes, OF_PERSONS))
@@ -231,7 +235,7 @@ class EventBuilder:
             if most != UNLIMITED:
                 added[_CUT] = True
                 own, names, _ = joined(self._encode_each(attributes, OF_PERSONS if personless else (), most))
-                inherited = self.inherited(source.resource, source.scope, most=most)
+                inherited = self.inherited(inherited.resource, inherited.scope, most=most)
             if added:
                 more = {name: value for name, value in added.items() if name not in names}
                 own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())

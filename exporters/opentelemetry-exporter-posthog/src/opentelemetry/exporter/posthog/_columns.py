@@ -59,7 +59,7 @@ class Column(dict[Any, str]):
 
 
 def is_itself(value: object) -> bool:
-    """Whether whatever equals `value` reads the same: not so (1,) and (True,), 0.0 and -0.0."""
+    """Return whether whatever equals `value` reads the same: not so (1,) and (True,), 0.0 and -0.0."""
     if isinstance(value, tuple):
         return all(type(item) is str for item in value)
     return not isinstance(value, float) or value != 0

@@ -170,10 +170,10 @@ class PostHogExporter(Generic[Record]):
         """Send `records`; return False where they could succeed later. Never raises."""
         self.retry_after, self.failure, self.refusal = None, "", ""
         if self._config.api_key is None:
-            self._tally.dropped({"unconfigured": len(records)})
+            self._tally.add(dropped={"unconfigured": len(records)})
             return True
         if self._stopped.is_set():
-            self._tally.failed(len(records))
+            self._tally.add(failed=len(records))
             self.failure = "shut down"
             return False
         suppressed = set_value(_SUPPRESS_INSTRUMENTATION_KEY, True, get_current())
@@ -211,10 +211,9 @@ class PostHogExporter(Generic[Record]):
                     warn_of_silence(self.failure, sender.url)
         finally:
             if done:
-                self._tally.dropped(mapped.dropped)
-                self._tally.changed(mapped.changed)
+                self._tally.add(dropped=mapped.dropped, changed=mapped.changed)
             else:  # the caller has all of them back
-                self._tally.failed(uncounted + sum(mapped.dropped.values()))
+                self._tally.add(failed=uncounted + sum(mapped.dropped.values()))
         return done
 
     def _get_sender(self) -> Sender:

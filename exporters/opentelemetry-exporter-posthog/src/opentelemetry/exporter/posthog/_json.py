@@ -56,7 +56,7 @@ def _encode_cleaned(value: object) -> str:
 
 
 def _is_plain(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: int, nodes_left: list[int]) -> bool:
-    """Whether a container, down to `depth`, is made of what JSON knows, so that the encoder need not be helped."""
+    """Return whether a container, down to `depth`, is made of what JSON knows and the encoder needs no help."""
     kind = type(value)
     if kind not in _CONTAINERS:
         return False

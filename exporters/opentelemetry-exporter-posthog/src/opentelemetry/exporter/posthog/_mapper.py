@@ -136,7 +136,7 @@ class Mapper(Generic[_Record]):
         if self._signal == "span":
             yield from _exceptions.of_span(source)
         elif _exceptions.is_exception(source):
-            yield _exceptions.of_record(source, getattr(source.record, "log_record").severity_number)  # noqa: B009
+            yield _exceptions.of_record(source, source.record.log_record.severity_number)
 
     def _matches(self, name: object) -> bool:
         return isinstance(name, str) and any(fnmatchcase(name, glob) for glob in self._options.events)
@@ -154,13 +154,14 @@ class _Shared:
 
     def of(self, source: Source) -> Inherited:
         """Return what the record of `source` inherits, mostly the same as the record before."""
+        resource, scope = source.record.resource, source.record.instrumentation_scope
         last = self._last
-        if last is not None and last.resource is source.resource and last.scope is source.scope:
+        if last is not None and last.resource is resource and last.scope is scope:
             return last
-        key = id(source.resource), id(source.scope)  # the entry keeps both alive, so the ids stay theirs
+        key = id(resource), id(scope)  # the entry keeps both alive, so the ids stay theirs
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = self._builder.inherited(source.resource, source.scope)
+            found = self._known[key] = self._builder.inherited(resource, scope)
         self._last = found
         return found
 
