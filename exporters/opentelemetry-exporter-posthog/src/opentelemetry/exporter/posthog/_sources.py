@@ -34,7 +34,7 @@ class Source(NamedTuple):
     origin: str
     """Trace and span id, or empty: part of the identity, not sent."""
     is_unique: bool
-    """Whether `origin` alone identifies the event."""
+    """True where `origin` alone identifies the event."""
     record: Any
     """What it was read from, with its resource and scope."""
     trace_id: int
