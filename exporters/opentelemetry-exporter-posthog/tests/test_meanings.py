@@ -207,6 +207,30 @@ def test_the_last_look(make_log: MakeLog) -> None:
     assert mapped.dropped == {"before_send": 1, "invalid": 2, "before_send_failed": 1}
 
 
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"distinct_id": "anonymous"},
+        {"distinct_id": None},
+        {"event": " "},
+        {"event": 7},
+        {"uuid": ""},
+        {"timestamp": "soon"},
+        {"event": "$exception"},
+        {"properties": []},
+        {"properties": {"$geoip_disable": "yes"}},
+        {"properties": {"$process_person_profile": False, "$set": {"plan": "pro"}}},
+        {"properties": {"big": "x" * 950_000}},
+    ],
+    ids=lambda spoilt: str(spoilt)[:40],
+)
+def test_what_the_last_look_spoils_is_not_sent(make_log: MakeLog, spoilt: dict[str, Any]) -> None:
+    """An event that PostHog would reject or drop after `before_send` is dropped, and counted as `invalid`."""
+    mapped = log_events([make_log()], MappingOptions(before_send=lambda event: {**event, **spoilt}))
+    assert mapped.events == []
+    assert mapped.dropped == {"invalid": 1}
+
+
 _PRIVATE = {
     "url.query": "token=hunter2",
     "client.address": "hunter2",

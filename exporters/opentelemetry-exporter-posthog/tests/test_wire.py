@@ -11,7 +11,7 @@ import requests
 from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY, get_value
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
-from opentelemetry.exporter.posthog import PostHogLogExporter, _http
+from opentelemetry.exporter.posthog import PostHogLogExporter
 from opentelemetry.exporter.posthog.testing import Answer, CaptureServer, check_batch
 
 if TYPE_CHECKING:
@@ -168,7 +168,8 @@ def test_instrumentation_is_suppressed_while_sending(server: CaptureServer, make
 )
 def test_app_hosts_mean_their_ingestion_hosts(host: str, expected: str) -> None:
     """Hosts are mapped as PostHog's own client does."""
-    assert _http.HTTPClient(host=host, session=None).url == expected
+    exporter = PostHogLogExporter(api_key="phc_a", host=host)
+    assert exporter._get_sender().url == expected
 
 
 def test_passing_trouble_is_said_at_debug(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from opentelemetry.exporter.posthog._check import MAX_NAME_BYTES
 from opentelemetry.exporter.posthog._context import DISTINCT_ID, SESSION_ID
 from opentelemetry.exporter.posthog._conventions import properties_of
 from opentelemetry.exporter.posthog._identity import (
@@ -16,7 +17,7 @@ from opentelemetry.exporter.posthog._identity import (
     timestamp_of,
     uuid_of,
 )
-from opentelemetry.exporter.posthog._json import MAX_NAME_BYTES, UNLIMITED, clean_name, encode, to_json
+from opentelemetry.exporter.posthog._json import UNLIMITED, clean_name, encode, to_json
 from opentelemetry.exporter.posthog._members import OF_PERSONS, Block, MemberEncoder, joined
 from opentelemetry.exporter.posthog._notice import warn_once
 from opentelemetry.exporter.posthog._version import __version__
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from opentelemetry.exporter.posthog._options import MappingOptions
     from opentelemetry.exporter.posthog._sources import Source
 
-MAX_EVENT_BYTES: Final = 900 * 1024
+_MAX_EVENT_BYTES: Final = 900 * 1024
 _MAX_ENVELOPE_BYTES: Final = 990_000
 """PostHog keeps an event as a JSON string inside JSON, in 1 000 000 bytes: quotes and backslashes double."""
 _SURELY_FITS: Final = 100 * 1024
@@ -147,20 +148,19 @@ class EventBuilder:
             del attributes[_UID]
         timestamp = timestamp_of(source.times)
         when = f',"timestamp":"{timestamp}"' if timestamp else ""
-        constants, properties = self._properties(source, inherited, identified_by, changes, exception)
+        constants, text = self._properties(source, inherited, identified_by, changes, exception)
+        properties = text.encode()
         if uid is not None and uid != "":
             uuid = uuid_of(uid if isinstance(uid, str) else to_json(uid))
         elif source.is_unique:
             uuid = derived_uuid(source.origin)
         else:
-            who = distinct_id if identified_by else ""
-            content = f"{name}{who}{when}{source.origin}{properties}"
-            uuid = self._ordinals.uuid_of(source.record, derived_uuid(content))
-        event = (
-            f'{{"event":{name},"distinct_id":{distinct_id},"uuid":"{uuid}"{when},'
-            f'"properties":{{{constants}{properties}'
+            content = f"{name}{distinct_id if identified_by else ''}{when}{source.origin}"
+            uuid = self._ordinals.uuid_of(source.record, derived_uuid(content, properties))
+        head = (
+            f'{{"event":{name},"distinct_id":{distinct_id},"uuid":"{uuid}"{when},"properties":{{{constants}'
         )
-        return f"{event[:-1]}}}}}".encode()
+        return (head.encode() + properties)[:-1] + b"}}"
 
     def _name_of(self, name: object) -> str:
         """Return the event's name as JSON.
@@ -221,7 +221,11 @@ class EventBuilder:
         added: dict[str, Any] = {}
         if self._adds or meant or inherited.meant:
             added = self._added(source, inherited, {key: attributes[key] for key in meant})
-        if personless and not (names.isdisjoint(OF_PERSONS) and added.keys().isdisjoint(OF_PERSONS)):
+        if (
+            personless
+            and (added or self._person_profiles)  # else no attribute is named so
+            and not (names.isdisjoint(OF_PERSONS) and added.keys().isdisjoint(OF_PERSONS))
+        ):
             changes["person_properties"] += 1
             added = {name: value for name, value in added.items() if name not in OF_PERSONS}
             own, names, _ = joined(self._encode_each(attributes, OF_PERSONS))
@@ -231,13 +235,13 @@ class EventBuilder:
             if most != UNLIMITED:
                 added[_CUT] = True
                 own, names, _ = joined(self._encode_each(attributes, OF_PERSONS if personless else (), most))
-                inherited = self.inherited(source.resource, source.scope, most=most)
+                inherited = self.inherited(inherited.resource, inherited.scope, most=most)
             if added:
                 more = {name: value for name, value in added.items() if name not in names}
                 own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())
                 names = names.union(more)
             properties = inherited.block.without(self._fields.get(identified_by, "")).beside(names) + own
-            if len(properties) <= _SURELY_FITS or _fits(properties):
+            if len(properties) <= _SURELY_FITS or fits(properties):
                 if most != UNLIMITED:
                     changes["cut"] += 1
                 return (inherited.personless if personless else inherited.constants).beside(names), properties
@@ -270,10 +274,11 @@ def _encode_short_id(value: str) -> str:
     return encode(distinct_id) if distinct_id else ""
 
 
-def _fits(properties: str) -> bool:
+def fits(properties: str) -> bool:
+    """Return whether PostHog keeps an event with these members of `properties`."""
     size = len(properties.encode()) + _HEAD_BYTES
     escapes = properties.count('"') + properties.count("\\")
-    return size <= MAX_EVENT_BYTES and size + escapes <= _MAX_ENVELOPE_BYTES
+    return size <= _MAX_EVENT_BYTES and size + escapes <= _MAX_ENVELOPE_BYTES
 
 
 def _constants_of(options: MappingOptions) -> tuple[dict[str, object], dict[str, object]]:

@@ -32,7 +32,7 @@ class Texts(Unremembered):
 
     def __getitem__(self, value: Any) -> str:
         if len(value) <= _MAX_LENGTH and value.isascii() and "\0" not in value and ":" not in value:
-            return f"{self._start}{encode_basestring(value)}," if self._start else ""
+            return f"{self._start}{encode_basestring(value)},"
         return super().__getitem__(value)
 
 
@@ -59,7 +59,7 @@ class Column(dict[Any, str]):
 
 
 def is_itself(value: object) -> bool:
-    """Whether whatever equals `value` reads the same: not so (1,) and (True,), 0.0 and -0.0."""
+    """Return whether whatever equals `value` reads the same: not so (1,) and (True,), 0.0 and -0.0."""
     if isinstance(value, tuple):
         return all(type(item) is str for item in value)
     return not isinstance(value, float) or value != 0

@@ -1,4 +1,4 @@
-"""Argument, then environment, then default."""
+"""Read where events go: the argument, else the environment, else the default."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import math
 import os
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from opentelemetry.exporter.posthog._host import as_meant
-from opentelemetry.exporter.posthog._notice import debug_once, warn_once
+from opentelemetry.exporter.posthog._notice import logger, warn_once
 from opentelemetry.exporter.posthog.environment_variables import (
     OTEL_EXPORTER_POSTHOG_API_KEY,
     OTEL_EXPORTER_POSTHOG_HOST,
@@ -23,6 +22,10 @@ _DEFAULT_TIMEOUT: Final = 10.0
 _LONGEST_TIMEOUT: Final = 3600.0
 _LONGEST_KEY: Final = 64
 _PROJECT_KEY: Final = re.compile(r"phc_[A-Za-z0-9_-]*")
+_ENDPOINT: Final = re.compile(r"/(?:batch|capture|e|i/v0/e)/*$")
+_CLOUD: Final = frozenset(
+    {"app.posthog.com", "eu.posthog.com", "us.posthog.com", "eu.i.posthog.com", "us.i.posthog.com"}
+)
 _UNUSABLE: Final = "\0"
 """For what is no text: neither a key nor a URL, and not unset."""
 
@@ -39,8 +42,8 @@ class Config:
     """Seconds for one export."""
 
 
-def resolve(*, api_key: str | None, host: str | None, timeout: float | None) -> Config:
-    """Read what is not given from the environment. Never raises: what is unusable is said once."""
+def resolve(*, api_key: str | None, host: str | None, timeout: object) -> Config:
+    """Read what is not given from the environment. Never raises: it warns once of what is unusable."""
     key = _resolve_api_key(api_key)
     address = _resolve_host(host) if key else ""
     return Config(
@@ -72,12 +75,33 @@ def _resolve_host(given: str | None) -> str | None:
     """Return the host, empty for the default, None where it is unusable."""
     source, host = _first(given, "host", OTEL_EXPORTER_POSTHOG_HOST, POSTHOG_HOST)
     if not host or _is_url(host):
-        return host and as_meant(host, source)
+        return host and _as_meant(host, source)
     warn_once(
         f"{source} is no usable URL, so nothing is exported to PostHog: use one such as "
         "'https://eu.i.posthog.com', without a user name, a password or a query."
     )
     return None
+
+
+def _as_meant(host: str, source: str) -> str:
+    """Return the usable URL `host` as it was meant, and warn where that is not what was written.
+
+    Args:
+        host: a URL.
+        source: the argument or variable it comes from.
+    """
+    bare = _ENDPOINT.sub("", host.rstrip("/"))
+    url = urlsplit(bare)
+    name = (url.hostname or "").rstrip(".")
+    if name in _CLOUD:
+        if url.scheme != "https" or url.port not in {None, 443} or url.username or url.path:
+            warn_once(
+                f"{source} is taken for 'https://{name}': PostHog Cloud answers there only. Correct it."
+            )
+        return f"https://{name}"
+    if bare != host.rstrip("/"):
+        warn_once(f"{source} ends in the path of an endpoint, which the exporter adds itself: remove it.")
+    return bare
 
 
 def _is_url(text: str) -> bool:
@@ -95,19 +119,19 @@ def _is_url(text: str) -> bool:
     ) and (text.isprintable() and " " not in text)
 
 
-def _resolve_timeout(given: float | None) -> float:
-    if given is None:
-        text = _environment(OTEL_EXPORTER_POSTHOG_TIMEOUT)
-        if not text:
-            return _DEFAULT_TIMEOUT
-        try:
-            given = float(text)
-        except ValueError:
-            given = math.nan
-    if not given > 0:
-        debug_once(f"unusable timeout, {_DEFAULT_TIMEOUT:g} s instead (see {OTEL_EXPORTER_POSTHOG_TIMEOUT})")
-        return _DEFAULT_TIMEOUT
-    return min(float(given), _LONGEST_TIMEOUT)
+def _resolve_timeout(given: Any) -> float:
+    try:
+        seconds = float(
+            _environment(OTEL_EXPORTER_POSTHOG_TIMEOUT) or _DEFAULT_TIMEOUT if given is None else given
+        )
+    except Exception:  # noqa: BLE001  # code of the application's own objects
+        seconds = math.nan
+        if given is not None:
+            warn_once("The argument 'timeout' is not a number, so the default is used: correct it.")
+    if seconds > 0:
+        return min(seconds, _LONGEST_TIMEOUT)
+    logger.debug("unusable timeout, %g s instead (see %s)", _DEFAULT_TIMEOUT, OTEL_EXPORTER_POSTHOG_TIMEOUT)
+    return _DEFAULT_TIMEOUT
 
 
 def _first(given: str | None, argument: str, *variables: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ _PREFIXES: Final = (GROUP, *_OF_PERSONS)
 
 
 def is_meant(key: str) -> bool:
-    """Whether the attribute `key` is one of those here, and no property of its own."""
+    """Return whether the attribute `key` is one of those here, and no property of its own."""
     return key == SESSION_ID or key.startswith(_PREFIXES)
 
 

@@ -33,7 +33,7 @@ class Seen:
         self._by: OrderedDict[tuple[int, str, str], str] = OrderedDict()
 
     def is_of_other(self, key: tuple[int, str, str], signal: str) -> bool:
-        """Whether the other signal sent `key` already; else remember that `signal` does."""
+        """Return whether the other signal sent `key` already; else remember that `signal` does."""
         with self._lock:
             first = self._by.setdefault(key, signal)
             while len(self._by) > _REMEMBERED:
@@ -45,12 +45,12 @@ of_this_process: Final = Seen()
 
 
 def is_exception(source: Source) -> bool:
-    """Whether a record says that there was an exception."""
+    """Return whether a record says that there was an exception."""
     return TYPE in source.attributes or MESSAGE in source.attributes
 
 
 def is_nothing_else(source: Source) -> bool:
-    """Whether a record says nothing but that there was an exception."""
+    """Return whether a record says nothing but that there was an exception."""
     return not source.name or source.name == _EVENT
 
 
@@ -74,7 +74,7 @@ def of_record(source: Source, level: object) -> tuple[Source, dict[str, Any]]:
 
 def of_span(source: Source) -> Iterator[tuple[Source, dict[str, Any]]]:
     """Yield the exceptions that a span recorded, if it ended in an error."""
-    span: Any = source.record
+    span = source.record
     if span.status.status_code.name != "ERROR":
         return
     for index, event in enumerate(span.events):

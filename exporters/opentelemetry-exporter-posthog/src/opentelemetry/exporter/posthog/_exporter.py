@@ -22,13 +22,13 @@ from opentelemetry.context import (
 
 from opentelemetry.exporter.posthog import _exceptions
 from opentelemetry.exporter.posthog._config import resolve
+from opentelemetry.exporter.posthog._filters import filter_of
 from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._metrics import metrics_for
 from opentelemetry.exporter.posthog._notice import logger
 from opentelemetry.exporter.posthog._refusals import warn_of_silence
-from opentelemetry.exporter.posthog._settings import flag, mapping_options, number, warn_of_unknown
-from opentelemetry.exporter.posthog._sources import log_source
+from opentelemetry.exporter.posthog._settings import flag, mapping_options, warn_of_unknown
 from opentelemetry.exporter.posthog._stats import ExporterStats, Tally
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
     from opentelemetry.exporter.posthog._sender import Sender
-    from opentelemetry.exporter.posthog._sources import Source
 
 Record = TypeVar("Record")
 
@@ -92,6 +91,7 @@ class PostHogExporter(Generic[Record]):
     """Why the last export was a FAILURE, in a few words (`HTTP 503`, `ConnectTimeout`); empty where it was none."""
     refusal: str
     """Why PostHog refused the last export, or part of it, for good (`HTTP 401`); empty where it took it."""
+    _signal: str
     _tally: Tally
     _stopped: threading.Event
     _building: threading.RLock
@@ -125,11 +125,11 @@ class PostHogExporter(Generic[Record]):
         **unknown: object,
     ) -> None:
         given = dict(locals())
-        self._config = resolve(api_key=api_key, host=host, timeout=number("timeout", timeout))
+        self._config = resolve(api_key=api_key, host=host, timeout=timeout)
         self._session = session
-        self._retry = flag("retry", retry)
+        self._retry = flag("retry", retry, default=True)
         self._meter_provider = meter_provider
-        self._keep = self._filter_of(filter)
+        self._keep = filter_of(filter, self._signal)
         self._options = mapping_options(given)
         warn_of_unknown(unknown)
         self._begin()
@@ -166,22 +166,14 @@ class PostHogExporter(Generic[Record]):
         """What became of the records so far, in this process."""
         return self._tally.snapshot()
 
-    def _filter_of(self, given: object) -> Callable[[Record], object] | None:
-        """Return the filter that the argument or the environment asks for."""
-        raise NotImplementedError
-
-    def _source_of(self) -> Callable[..., Source]:
-        """Return what reads one record."""
-        raise NotImplementedError
-
     def _export(self, records: Sequence[Record]) -> bool:
         """Send `records`; return False where they could succeed later. Never raises."""
         self.retry_after, self.failure, self.refusal = None, "", ""
         if self._config.api_key is None:
-            self._tally.dropped({"unconfigured": len(records)})
+            self._tally.add(dropped={"unconfigured": len(records)})
             return True
         if self._stopped.is_set():
-            self._tally.failed(len(records))
+            self._tally.add(failed=len(records))
             self.failure = "shut down"
             return False
         suppressed = set_value(_SUPPRESS_INSTRUMENTATION_KEY, True, get_current())
@@ -219,10 +211,9 @@ class PostHogExporter(Generic[Record]):
                     warn_of_silence(self.failure, sender.url)
         finally:
             if done:
-                self._tally.dropped(mapped.dropped)
-                self._tally.changed(mapped.changed)
+                self._tally.add(dropped=mapped.dropped, changed=mapped.changed)
             else:  # the caller has all of them back
-                self._tally.failed(uncounted + sum(mapped.dropped.values()))
+                self._tally.add(failed=uncounted + sum(mapped.dropped.values()))
         return done
 
     def _get_sender(self) -> Sender:
@@ -245,15 +236,12 @@ class PostHogExporter(Generic[Record]):
     def _begin(self) -> None:
         """Set what belongs to this process alone."""
         self.retry_after, self.failure, self.refusal = None, "", ""
-        signal = "log" if self._source_of() is log_source else "span"
-        self._metrics = metrics_for(signal, self._config.host, self._meter_provider)
+        self._metrics = metrics_for(self._signal, self._config.host, self._meter_provider)
         self._tally = Tally(self._metrics)
         self._stopped = threading.Event()
         self._building = threading.RLock()  # re-entrant: a signal handler may emit too
         self._sender = None
-        self._mapper = Mapper(
-            self._options, self._source_of(), keep=self._keep, seen=_exceptions.of_this_process
-        )
+        self._mapper = Mapper(self._options, self._signal, keep=self._keep, seen=_exceptions.of_this_process)
 
     def _begin_in_child(self) -> None:
         """Share nothing with the parent process: no connection, lock, count or made-up id."""

@@ -9,45 +9,23 @@ import threading
 import uuid
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from opentelemetry.exporter.posthog._check import ILLEGAL_IDS, UUID
 from opentelemetry.exporter.posthog._json import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ILLEGAL_DISTINCT_IDS: Final = frozenset(
-    {
-        "",
-        "0",
-        "00000000-0000-0000-0000-000000000000",
-        "[object object]",
-        "anonymous",
-        "anonymous-user",
-        "backend",
-        "distinct_id",
-        "distinctid",
-        "email",
-        "false",
-        "guest",
-        "id",
-        "nan",
-        "none",
-        "not_authenticated",
-        "null",
-        "system",
-        "true",
-        "undefined",
-        "user",
-    }
+_NAMESPACE: Final = hashlib.sha1(
+    uuid.UUID("a1b6c1f0-8d52-5a5e-9c51-2f6f0f6f5d3b").bytes, usedforsecurity=False
 )
-"""Ids that PostHog takes for a caller's mistake; compared without case, white space and quotes."""
-_NAMESPACE: Final = uuid.UUID("a1b6c1f0-8d52-5a5e-9c51-2f6f0f6f5d3b").bytes
-_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""A copy of this state is quicker than a new one."""
 _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE)
 _CROCKFORD: Final = {digit: value for value, digit in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-_NANOS: Final = 10**9
+_YEAR_10000: Final = 253_402_300_800 * 10**9
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _ORDINAL: Final = "_posthog_ordinal"
 _REMEMBERED_CONTENTS: Final = 20_000
@@ -94,16 +72,16 @@ def text_of(value: object) -> str | None:
 
 
 def is_illegal_distinct_id(text: str) -> bool:
-    """Whether PostHog would treat `text` as a mistake rather than as somebody's id."""
+    """Return whether PostHog would treat `text` as a mistake rather than as somebody's id."""
     bare = text.strip()
     if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\"":
         bare = bare[1:-1].strip()
-    return bare.lower() in _ILLEGAL_DISTINCT_IDS
+    return bare.lower() in ILLEGAL_IDS
 
 
 def uuid_of(uid: str) -> str:
     """Return the event's uuid for a `log.record.uid`: a UUID as is, a ULID as its bits, other text hashed."""
-    if _UUID.fullmatch(uid):
+    if UUID.fullmatch(uid):
         return uid.lower()
     if _ULID.fullmatch(uid):
         number = 0
@@ -114,14 +92,16 @@ def uuid_of(uid: str) -> str:
 
 
 def is_uuid(uid: str) -> bool:
-    """Whether `uid` is a UUID in its usual form, so that it and the event's uuid say the same."""
-    return _UUID.fullmatch(uid) is not None
+    """Return whether `uid` is a UUID in its usual form, so that it and the event's uuid say the same."""
+    return UUID.fullmatch(uid) is not None
 
 
-def derived_uuid(content: str) -> str:
-    """Return the UUIDv5 of `content`: the same in every process and release."""
-    key = _NAMESPACE + content.encode(errors="surrogatepass")
-    text = hashlib.sha1(key, usedforsecurity=False).hexdigest()
+def derived_uuid(content: str, more: bytes = b"") -> str:
+    """Return the UUIDv5 of `content` and `more` after it: the same in every process and release."""
+    state = _NAMESPACE.copy()
+    state.update(content.encode("utf-8", "surrogatepass"))
+    state.update(more)
+    text = state.hexdigest()
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
@@ -134,8 +114,8 @@ class Ordinals:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # re-entrant: a signal handler may export too
-        self._counts: dict[str, int] = {}
-        self._earlier: dict[str, int] = {}
+        self._counts: dict[str, count[int]] = {}
+        self._earlier: dict[str, count[int]] = {}
 
     def uuid_of(self, record: object, content: str) -> str:
         """Return the uuid of `record`, whose content makes the uuid `content`."""
@@ -145,12 +125,13 @@ class Ordinals:
             kept = {}
         ordinal = kept.get(_ORDINAL)
         if ordinal is None:
-            with self._lock:
-                counts = self._counts
-                ordinal = (counts.get(content) or self._earlier.get(content, 0)) + 1
-                counts[content] = kept[_ORDINAL] = ordinal
-                if len(counts) >= _REMEMBERED_CONTENTS:
-                    self._earlier, self._counts = counts, {}
+            # Each of these calls is atomic, so a lock is needed only to forget.
+            numbers = self._counts.setdefault(content, self._earlier.get(content) or count(1))
+            ordinal = kept[_ORDINAL] = next(numbers)
+            if len(self._counts) >= _REMEMBERED_CONTENTS:
+                with self._lock:
+                    if len(self._counts) >= _REMEMBERED_CONTENTS:
+                        self._earlier, self._counts = self._counts, {}
         return content if ordinal == 1 else derived_uuid(f"{content}/{ordinal}")
 
 
@@ -158,11 +139,9 @@ def timestamp_of(candidates: Iterable[object]) -> str | None:
     """Return the first usable of `candidates` (moments as `nanoseconds` takes them) as RFC 3339 text in UTC."""
     for candidate in candidates:
         nanos = candidate if type(candidate) is int else nanoseconds(candidate)
-        if nanos is None or nanos <= 0:
-            continue
-        second = _second(nanos // _NANOS)
-        if second:
-            return f"{second}.{nanos % _NANOS // 1000:06d}Z"
+        if nanos is not None and 0 < nanos < _YEAR_10000:
+            digits = f"{nanos:010d}"  # quicker to cut than numbers of this size are to divide
+            return f"{_second(digits[:-9])}.{digits[-9:-3]}Z"
     return None
 
 
@@ -190,9 +169,6 @@ def nanoseconds(moment: object) -> int | None:
 
 
 @lru_cache(256)
-def _second(seconds: int) -> str | None:
+def _second(seconds: str) -> str:
     """Return a second as text, without its end; the next record is often of the same one."""
-    try:
-        return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
-    except OverflowError:
-        return None
+    return (_EPOCH + timedelta(seconds=int(seconds))).strftime("%Y-%m-%dT%H:%M:%S")

@@ -5,29 +5,25 @@ from __future__ import annotations
 import base64
 import json
 import math
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from json.encoder import encode_basestring  # the C function, where there is one
 from typing import Any, Final
 
+from opentelemetry.exporter.posthog._check import MAX_INT, MAX_NAME_BYTES, MIN_INT, UNSTORABLE
+
 UNLIMITED: Final = sys.maxsize
-MAX_NAME_BYTES: Final = 200
-"""Longer names of events and properties get no definition in PostHog, and longer ids are cut by it."""
 _MAX_DEPTH: Final = 32
 """PostHog's JSON parser refuses a whole batch for one value nested deeper than 128."""
 _MAX_NODES: Final = 100_000
 """Values in one attribute: an end to structures that share their parts, or make them as they are read."""
-_MIN_INT: Final = -(2**63)
-_MAX_INT: Final = 2**64 - 1
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def clean_text(text: str) -> str:
     """Replace what cannot be stored (NUL, lone surrogates) with U+FFFD."""
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def clean_name(text: str) -> str:
@@ -54,13 +50,13 @@ def _encode_cleaned(value: object) -> str:
             text = encode(value)
         except ValueError:  # a number that is not finite
             return encode(clean(value))
-        if (text.isascii() or not _UNSTORABLE.search(text)) and "\\u0000" not in text:
+        if (text.isascii() or not UNSTORABLE.search(text)) and "\\u0000" not in text:
             return text
     return encode(clean(value))
 
 
 def _is_plain(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: int, nodes_left: list[int]) -> bool:
-    """Whether a container, down to `depth`, is made of what JSON knows, so that the encoder need not be helped."""
+    """Return whether a container, down to `depth`, is made of what JSON knows and the encoder needs no help."""
     kind = type(value)
     if kind not in _CONTAINERS:
         return False
@@ -76,7 +72,7 @@ def _is_plain(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: int, n
         if kind in _LEAVES:
             continue
         if kind is int:
-            if not _MIN_INT <= item <= _MAX_INT:
+            if not MIN_INT <= item <= MAX_INT:
                 return False
         elif depth == 1 or not _is_plain(item, depth - 1, nodes_left):
             return False
@@ -103,7 +99,7 @@ def _encode_float(value: float) -> str:
 
 
 def _encode_int(value: int) -> str:
-    return repr(value) if _MIN_INT <= value <= _MAX_INT else _encode_cleaned(value)
+    return repr(value) if MIN_INT <= value <= MAX_INT else _encode_cleaned(value)
 
 
 _QUICK: Final[dict[type, Callable[[Any], str]]] = {
@@ -182,7 +178,7 @@ class _Cleaner:
 
 
 def _clean_int(value: int) -> int | str:
-    if _MIN_INT <= value <= _MAX_INT:
+    if MIN_INT <= value <= MAX_INT:
         return int(value)
     try:
         return str(int(value))

@@ -8,20 +8,16 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 
 from opentelemetry.exporter.posthog._exporter import PostHogExporter
-from opentelemetry.exporter.posthog._filters import FOR_LOGS
-from opentelemetry.exporter.posthog._settings import filter_of
-from opentelemetry.exporter.posthog._sources import log_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from opentelemetry.exporter.posthog._sources import Source
+    from collections.abc import Sequence
 
 
 class PostHogLogExporter(PostHogExporter[ReadableLogRecord], LogRecordExporter):
     __doc__ = f"""Turns log records that have an event name into PostHog events.
 
     {PostHogExporter.__doc__}"""
+    _signal = "log"
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Export `batch` within the timeout.
@@ -31,9 +27,3 @@ class PostHogLogExporter(PostHogExporter[ReadableLogRecord], LogRecordExporter):
             succeed later; what arrived already is recognised by PostHog when it is sent again.
         """
         return LogRecordExportResult.SUCCESS if self._export(batch) else LogRecordExportResult.FAILURE
-
-    def _filter_of(self, given: object) -> Callable[[ReadableLogRecord], object] | None:
-        return None if given is None else filter_of(given, FOR_LOGS)
-
-    def _source_of(self) -> Callable[..., Source]:
-        return log_source

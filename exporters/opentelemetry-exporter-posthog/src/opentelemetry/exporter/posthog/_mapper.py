@@ -12,7 +12,7 @@ from opentelemetry.exporter.posthog import _exceptions
 from opentelemetry.exporter.posthog._before_send import through
 from opentelemetry.exporter.posthog._build import EventBuilder, Inherited, NotAnEvent
 from opentelemetry.exporter.posthog._notice import warn_once
-from opentelemetry.exporter.posthog._sources import log_source
+from opentelemetry.exporter.posthog._sources import READERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ class Mapper(Generic[_Record]):
 
     Args:
         options: how.
-        source_of: reads one record.
+        signal: `log` or `span`.
         keep: which records become events; what raises is kept out.
         seen: the exceptions that were sent; None sends each.
     """
@@ -49,17 +49,17 @@ class Mapper(Generic[_Record]):
     def __init__(
         self,
         options: MappingOptions,
-        source_of: Callable[..., Source],
+        signal: str,
         *,
         keep: Callable[[_Record], object] | None = None,
         seen: _exceptions.Seen | None = None,
     ) -> None:
         self._builder = EventBuilder(options)
-        self._source_of = source_of
+        self._source_of = READERS[signal]
         self._options = options
         self._keep = keep
         self._seen = seen
-        self._signal = "log" if source_of is log_source else "span"
+        self._signal = signal
         self._is_wanted = lru_cache(1024)(self._matches)
 
     def map(self, records: Iterable[_Record]) -> Mapped:
@@ -136,7 +136,7 @@ class Mapper(Generic[_Record]):
         if self._signal == "span":
             yield from _exceptions.of_span(source)
         elif _exceptions.is_exception(source):
-            yield _exceptions.of_record(source, getattr(source.record, "log_record").severity_number)  # noqa: B009
+            yield _exceptions.of_record(source, source.record.log_record.severity_number)
 
     def _matches(self, name: object) -> bool:
         return isinstance(name, str) and any(fnmatchcase(name, glob) for glob in self._options.events)
@@ -154,13 +154,14 @@ class _Shared:
 
     def of(self, source: Source) -> Inherited:
         """Return what the record of `source` inherits, mostly the same as the record before."""
+        resource, scope = source.record.resource, source.record.instrumentation_scope
         last = self._last
-        if last is not None and last.resource is source.resource and last.scope is source.scope:
+        if last is not None and last.resource is resource and last.scope is scope:
             return last
-        key = id(source.resource), id(source.scope)  # the entry keeps both alive, so the ids stay theirs
+        key = id(resource), id(scope)  # the entry keeps both alive, so the ids stay theirs
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = self._builder.inherited(source.resource, source.scope)
+            found = self._known[key] = self._builder.inherited(resource, scope)
         self._last = found
         return found
 

@@ -13,6 +13,8 @@ from opentelemetry.metrics import get_meter_provider
 from opentelemetry.exporter.posthog._version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.metrics import MeterProvider
 
 _SWITCH: Final = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
@@ -52,29 +54,29 @@ class ExporterMetrics:
         """Count records that are given to an export."""
         self._inflight.add(records, self._attributes)
 
-    def exported(self, events: int, error: str = "") -> None:
-        """Count events whose export is over."""
-        self._exported.add(events, {**self._attributes, **({"error.type": error} if error else {})})
-
-    def failed(self, events: int) -> None:
-        """Count events that an export hands back."""
+    def add(self, exported: int, failed: int, dropped: Mapping[str, int]) -> None:
+        """Count events whose export is over, those that an export hands back, and records that are lost for good."""
         with self._lock:
-            self._failed += events
-
-    def dropped(self, reasons: dict[str, int]) -> None:
-        """Count records that are lost for good."""
-        for reason, count in reasons.items():
+            self._failed += failed
+        self._count(exported)
+        for reason, count in dropped.items():
             if reason not in _NO_EXPORT:
-                self.exported(count, reason)
+                self._count(count, reason)
 
     def end(self, records: int, seconds: float, error: str) -> None:
         """Count the end of an export."""
         self._inflight.add(-records, self._attributes)
         with self._lock:
             failed, self._failed = self._failed, 0
-        if failed:
-            self.exported(failed, error or "failed")
-        self._duration.record(seconds, {**self._attributes, **({"error.type": error} if error else {})})
+        self._count(failed, error or "failed")
+        self._duration.record(seconds, self._with(error))
+
+    def _count(self, records: int, error: str = "") -> None:
+        if records:
+            self._exported.add(records, self._with(error))
+
+    def _with(self, error: str) -> dict[str, Any]:
+        return {**self._attributes, "error.type": error} if error else self._attributes
 
 
 def metrics_for(signal: str, url: str, meter_provider: MeterProvider | None) -> ExporterMetrics | None:

@@ -8,46 +8,23 @@ from typing import Any, Final
 
 _PRIVATE: Final = frozenset(
     {
-        "client.address",
-        "client.port",
-        "client.socket.address",
-        "client.socket.port",
-        "db.query.text",
-        "db.statement",
-        "http.client_ip",
-        "net.peer.ip",
-        "net.peer.name",
-        "net.peer.port",
-        "net.sock.peer.addr",
-        "net.sock.peer.name",
-        "net.sock.peer.port",
-        "network.peer.address",
-        "network.peer.port",
-        "source.address",
-        "source.port",
-        "url.fragment",
-        "url.query",
+        *("client.address", "client.port", "client.socket.address", "client.socket.port", "http.client_ip"),
+        *("net.peer.ip", "net.peer.name", "net.peer.port"),
+        *("net.sock.peer.addr", "net.sock.peer.name", "net.sock.peer.port"),
+        *("network.peer.address", "network.peer.port", "source.address", "source.port"),
+        *("db.query.text", "db.statement", "url.fragment", "url.query"),
     }
 )
 _PRIVATE_PREFIXES: Final = (
-    "db.operation.parameter.",
-    "db.query.parameter.",
-    "enduser.",
-    "http.request.header.",
-    "http.response.header.",
-    "messaging.header.",
-    "rpc.connect_rpc.request.metadata.",
-    "rpc.connect_rpc.response.metadata.",
-    "rpc.grpc.request.metadata.",
-    "rpc.grpc.response.metadata.",
-    "rpc.request.metadata.",
-    "rpc.response.metadata.",
+    *("db.operation.parameter.", "db.query.parameter.", "enduser.", "messaging.header."),
+    *("http.request.header.", "http.response.header."),
+    *("rpc.connect_rpc.request.metadata.", "rpc.connect_rpc.response.metadata."),
+    *("rpc.grpc.request.metadata.", "rpc.grpc.response.metadata."),
+    *("rpc.request.metadata.", "rpc.response.metadata."),
 )
-_RELATIVE: Final = frozenset(
-    {"$current_url", "http.target", "http.url", "url.full", "url.original", "url.path"}
-)
-"""What holds a URL also where it does not begin with a scheme."""
 _ROUTED: Final = ("http.target", "http.url", "url.full", "url.original", "url.path")
+_RELATIVE: Final = frozenset({"$current_url", *_ROUTED})
+"""What holds a URL also where it does not begin with a scheme."""
 ROUTE: Final = "http.route"
 _PARAMETERS: Final = re.compile(r"[{<*(]|/:")
 _URL: Final = re.compile(r"\s*((?:[a-z][a-z0-9+.-]*:)*)(//)?(?:[^/?#\s]*@)?([^?#\s]*)\S*\s*", re.IGNORECASE)
@@ -55,12 +32,12 @@ _MAX_DEPTH: Final = 32
 
 
 def is_private(key: str) -> bool:
-    """Whether the attribute `key` is left out."""
+    """Return whether the attribute `key` is left out."""
     return key in _PRIVATE or key.startswith(_PRIVATE_PREFIXES)
 
 
 def is_url(name: str) -> bool:
-    """Whether the attribute or property `name` holds a URL, also a relative one."""
+    """Return whether the attribute or property `name` holds a URL, also a relative one."""
     return name in _RELATIVE
 
 

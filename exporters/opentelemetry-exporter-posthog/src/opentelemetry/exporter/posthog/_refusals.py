@@ -1,4 +1,4 @@
-"""What is said, once for each cause, when events are lost: cause, variable, remedy, and never a key."""
+"""Warn once of each cause by which events are lost: cause, variable, remedy, and never a key."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _REMEDIES: Final = {
 
 
 def warn_of_refusal(status: int, url: str, location: str | None) -> str:
-    """Say that a server refuses events for good; return the reason by which they are counted.
+    """Warn that a server refuses events for good; return the reason by which they are counted.
 
     Args:
         status: its answer.
@@ -56,7 +56,7 @@ def warn_of_refusal(status: int, url: str, location: str | None) -> str:
 
 
 def warn_of_silence(failure: str, url: str) -> None:
-    """Say that a batch was given up because the server did not take it in time."""
+    """Warn that a batch was given up because the server did not take it in time."""
     warn_once(
         f"Events are lost: {_host_of(url)} took none within the timeout ({failure}). Remedy: {_HOST} and the network; "
         f"{OTEL_EXPORTER_POSTHOG_TIMEOUT} (or the argument 'timeout') gives an export more time.",

@@ -55,7 +55,7 @@ class Answer(NamedTuple):
 
     @property
     def is_too_long(self) -> bool:
-        """Whether the body was longer than a client should read; the rest was not read."""
+        """Return whether the body was longer than a client should read; the rest was not read."""
         return len(self.content) > _MAX_ANSWER_BYTES
 
     @property

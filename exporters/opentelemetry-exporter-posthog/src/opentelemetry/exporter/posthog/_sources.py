@@ -9,12 +9,10 @@ from opentelemetry.exporter.posthog._identity import nanoseconds
 from opentelemetry.exporter.posthog._redact import ROUTE, hide_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.sdk._logs import ReadableLogRecord
-    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
     from opentelemetry.exporter.posthog._options import MappingOptions
 
@@ -36,11 +34,9 @@ class Source(NamedTuple):
     origin: str
     """Trace and span id, or empty: part of the identity, not sent."""
     is_unique: bool
-    """Whether `origin` alone identifies the event."""
-    resource: Resource | None
-    scope: InstrumentationScope | None
-    record: object
-    """What it was read from."""
+    """True where `origin` alone identifies the event."""
+    record: Any
+    """What it was read from, with its resource and scope."""
     trace_id: int
     span_id: int
 
@@ -71,8 +67,6 @@ def log_source(record: ReadableLogRecord, options: MappingOptions) -> Source:
         extras,
         f"{trace_id:x}/{span_id:x}" if trace_id else "",
         False,  # equal records of one span are still several
-        record.resource,
-        record.instrumentation_scope,
         record,
         trace_id,
         span_id,
@@ -111,8 +105,6 @@ def span_source(span: ReadableSpan, options: MappingOptions) -> Source:
         extras=extras,
         origin=f"{context.trace_id:x}/{context.span_id:x}" if context and is_unique else "",
         is_unique=is_unique,
-        resource=span.resource,
-        scope=span.instrumentation_scope,
         record=span,
         trace_id=context.trace_id if context else 0,
         span_id=context.span_id if context else 0,
@@ -136,3 +128,7 @@ def _copied(attributes: Mapping[Any, Any] | None) -> dict[Any, Any]:
     except AttributeError:
         copied = None
     return copied if type(copied) is dict else dict(attributes)
+
+
+READERS: Final[dict[str, Callable[..., Source]]] = {"log": log_source, "span": span_source}
+"""What reads one record of a signal."""

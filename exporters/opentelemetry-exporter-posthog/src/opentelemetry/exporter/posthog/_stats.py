@@ -45,36 +45,22 @@ class Tally:
         self._dropped: Counter[str] = Counter()
         self._changed: Counter[str] = Counter()
 
-    def exported(self, events: int) -> None:
-        """Count events that arrived."""
+    def add(
+        self,
+        *,
+        exported: int = 0,
+        retried: int = 0,
+        failed: int = 0,
+        dropped: Mapping[str, int] | None = None,
+        changed: Mapping[str, int] | None = None,
+    ) -> None:
+        """Count events and records, by the names of `ExporterStats`."""
         with self._lock:
-            self._counts["exported"] += events
+            self._counts.update(exported=exported, retried=retried, failed=failed)
+            self._dropped.update(dropped or {})
+            self._changed.update(changed or {})
         if self._metrics:
-            self._metrics.exported(events)
-
-    def retried(self, events: int) -> None:
-        """Count events that are sent again."""
-        with self._lock:
-            self._counts["retried"] += events
-
-    def failed(self, events: int) -> None:
-        """Count events that are handed back."""
-        with self._lock:
-            self._counts["failed"] += events
-        if self._metrics:
-            self._metrics.failed(events)
-
-    def dropped(self, reasons: Mapping[str, int]) -> None:
-        """Count records that are lost for good."""
-        with self._lock:
-            self._dropped.update(reasons)
-        if self._metrics:
-            self._metrics.dropped(dict(reasons))
-
-    def changed(self, by: Mapping[str, int]) -> None:
-        """Count events that lack something of their record."""
-        with self._lock:
-            self._changed.update(by)
+            self._metrics.add(exported, failed, dropped or {})
 
     def snapshot(self) -> ExporterStats:
         """Return the counts as they are now."""

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from opentelemetry.exporter.posthog._body import body
 from opentelemetry.exporter.posthog._mapper import Mapped, Mapper
 from opentelemetry.exporter.posthog._options import DEFAULT_DISTINCT_ID_ATTRIBUTES, MappingOptions
-from opentelemetry.exporter.posthog._sources import log_source, span_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,8 +42,7 @@ def log_events(records: Iterable[ReadableLogRecord], options: MappingOptions | N
     Returns:
         The events, and what was dropped. Never raises for a record.
     """
-    mapper: Mapper[ReadableLogRecord] = Mapper(options or MappingOptions(), log_source)
-    return mapper.map(records)
+    return Mapper["ReadableLogRecord"](options or MappingOptions(), "log").map(records)
 
 
 def span_events(spans: Iterable[ReadableSpan], options: MappingOptions | None = None) -> Mapped:
@@ -57,5 +55,4 @@ def span_events(spans: Iterable[ReadableSpan], options: MappingOptions | None = 
     Returns:
         The events, and what was dropped. Never raises for a span.
     """
-    mapper: Mapper[ReadableSpan] = Mapper(options or MappingOptions(), span_source)
-    return mapper.map(spans)
+    return Mapper["ReadableSpan"](options or MappingOptions(), "span").map(spans)

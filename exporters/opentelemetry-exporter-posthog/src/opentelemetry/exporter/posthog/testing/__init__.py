@@ -10,7 +10,7 @@ Usage:
 
 from __future__ import annotations
 
-from opentelemetry.exporter.posthog.testing._check import check_batch
+from opentelemetry.exporter.posthog._check import check_batch
 from opentelemetry.exporter.posthog.testing._server import Answer, CapturedRequest, CaptureServer
 
 __all__ = ["Answer", "CaptureServer", "CapturedRequest", "check_batch"]

@@ -12,7 +12,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.exporter.posthog.testing._check import check_batch
+from opentelemetry.exporter.posthog._check import check_batch
 from opentelemetry.exporter.posthog.testing._server import CapturedRequest, CaptureServer
 
 if TYPE_CHECKING:

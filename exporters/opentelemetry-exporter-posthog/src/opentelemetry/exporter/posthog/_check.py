@@ -1,8 +1,8 @@
 """PostHog's rules for a batch, as strict as its parser and its ingestion are, and a little stricter.
 
 Its `/batch/` endpoint rejects a whole batch for one bad event; ingestion then cuts, drops or hides what is
-too long. Here each of these is a violation. Written from PostHog's sources, and on purpose without this
-package's own mapping, which it checks.
+too long. Here each of these is a violation. Written from PostHog's sources, and without this package's mapping,
+which it checks; the mapping takes its limits from here.
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ if TYPE_CHECKING:
 
 _MAX_BODY_BYTES: Final = 20 * 1024 * 1024
 _MAX_EVENT_BYTES: Final = 1_000_000
-_MAX_NAME_BYTES: Final = 200
+MAX_NAME_BYTES: Final = 200
+"""Longer names get no definition in PostHog, and longer ids are cut by it."""
 _MAX_KEY_LENGTH: Final = 64
 _MAX_DEPTH: Final = 120
-_MIN_INT: Final = -(2**63)
-_MAX_INT: Final = 2**64 - 1
-_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+MIN_INT: Final = -(2**63)
+MAX_INT: Final = 2**64 - 1
+UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
-_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
-_ILLEGAL_IDS: Final = {
+UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+ILLEGAL_IDS: Final = {
     *("", "0", "00000000-0000-0000-0000-000000000000", "[object object]", "anonymous", "anonymous-user"),
     *("backend", "distinct_id", "distinctid", "email", "false", "guest", "id", "nan", "none"),
     *("not_authenticated", "null", "system", "true", "undefined", "user"),
 }
+"""What PostHog takes for a caller's mistake; compared without case, white space and quotes."""
 _BOOLEANS: Final = ("$process_person_profile", "$geoip_disable")
 _OF_PERSONS: Final = ("$set", "$set_once")
 
@@ -86,20 +88,20 @@ def _of_batch(batch: object) -> Iterator[str]:
         yield "there is no batch, or it is empty"
         return
     for place, event in enumerate(batch):
-        violations = _of_event(event) if isinstance(event, dict) else iter(["it is no object"])
-        for violation in violations:
+        for violation in check_event(event) if isinstance(event, dict) else ["it is no object"]:
             yield f"event {place}: {violation}"
 
 
-def _of_event(event: dict[str, Any]) -> Iterator[str]:
+def check_event(event: dict[str, Any]) -> Iterator[str]:
+    """Yield what PostHog would reject, cut, drop or misread in an event."""
     name = event.get("event")
     if not isinstance(name, str) or not name.strip():
         yield "it has no name"
     elif _is_too_long(name):
-        yield f"its name has more than {_MAX_NAME_BYTES} bytes"
+        yield f"its name has more than {MAX_NAME_BYTES} bytes"
     yield from _of_distinct_id(event.get("distinct_id"))
     uuid = event.get("uuid", "")
-    if uuid != "" and not (isinstance(uuid, str) and _UUID.fullmatch(uuid)):
+    if uuid != "" and not (isinstance(uuid, str) and UUID.fullmatch(uuid)):
         yield "its uuid is none"
     if "timestamp" in event and not _is_timestamp(event["timestamp"]):
         yield "its timestamp is no RFC 3339 text with an offset"
@@ -122,16 +124,16 @@ def _of_distinct_id(distinct_id: object) -> Iterator[str]:
         yield "it has no distinct_id"
         return
     text = str(distinct_id)
-    if text.strip().strip("'\"").strip().lower() in _ILLEGAL_IDS:
+    if text.strip().strip("'\"").strip().lower() in ILLEGAL_IDS:
         yield f"PostHog takes the distinct_id {text!r} for a mistake"
     if _is_too_long(text):
-        yield f"its distinct_id has more than {_MAX_NAME_BYTES} bytes"
+        yield f"its distinct_id has more than {MAX_NAME_BYTES} bytes"
 
 
 def _of_properties(properties: dict[str, Any]) -> Iterator[str]:
     for name in properties:
         if not name or _is_too_long(name):
-            yield f"the name of a property is empty, or has more than {_MAX_NAME_BYTES} bytes: {name[:20]!r}"
+            yield f"the name of a property is empty, or has more than {MAX_NAME_BYTES} bytes: {name[:20]!r}"
     for name in _BOOLEANS:
         if not isinstance(properties.get(name, False), bool):
             yield f"{name} is no boolean"
@@ -159,16 +161,16 @@ def _of_value(value: object, depth: int = 1) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from _of_value(item, depth + 1)
-    elif isinstance(value, str) and _UNSTORABLE.search(value):
+    elif isinstance(value, str) and UNSTORABLE.search(value):
         yield "it holds text with NUL or a lone surrogate"
     elif isinstance(value, float) and not math.isfinite(value):
         yield "it holds a number that is not finite"
-    elif isinstance(value, int) and not _MIN_INT <= value <= _MAX_INT:
+    elif isinstance(value, int) and not MIN_INT <= value <= MAX_INT:
         yield "it holds an integer beyond 64 bits"
 
 
 def _is_too_long(text: str) -> bool:
-    return len(text.encode(errors="replace")) > _MAX_NAME_BYTES
+    return len(text.encode(errors="replace")) > MAX_NAME_BYTES
 
 
 def _is_timestamp(value: object) -> bool:
