@@ -231,6 +231,13 @@ def test_what_the_last_look_spoils_is_not_sent(make_log: MakeLog, spoilt: dict[s
     assert mapped.dropped == {"invalid": 1}
 
 
+def test_a_resource_sets_no_person_properties_of_nobody(make_log: MakeLog) -> None:
+    """A resource attribute that is mapped to `$set` is left out of an event that makes no person."""
+    options = MappingOptions(person_profiles=True, property_names={"service.name": "$set"})
+    mapped = log_events([make_log()], options)
+    assert b'"$set"' not in mapped.events[0]
+
+
 _PRIVATE = {
     "url.query": "token=hunter2",
     "client.address": "hunter2",
