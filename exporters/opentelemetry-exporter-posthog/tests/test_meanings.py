@@ -6,8 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry._logs import LogRecord
+from opentelemetry.sdk._logs import LoggerProvider, ReadableLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
 
 from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter
 from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events, span_events
@@ -229,6 +231,13 @@ def test_what_the_last_look_spoils_is_not_sent(make_log: MakeLog, spoilt: dict[s
     mapped = log_events([make_log()], MappingOptions(before_send=lambda event: {**event, **spoilt}))
     assert mapped.events == []
     assert mapped.dropped == {"invalid": 1}
+
+
+def test_a_resource_sets_no_person_properties_of_nobody() -> None:
+    """A resource attribute that is mapped to `$set` is left out of an event that makes no person."""
+    record = ReadableLogRecord(LogRecord(event_name="order.placed"), Resource({"plan": "pro"}))
+    options = MappingOptions(person_profiles=True, property_names={"plan": "$set"})
+    assert b'"$set"' not in log_events([record], options).events[0]
 
 
 _PRIVATE = {

@@ -240,6 +240,8 @@ class EventBuilder:
                 more = {name: value for name, value in added.items() if name not in names}
                 own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())
                 names = names.union(more)
+            if personless and self._person_profiles:  # the resource may have some too
+                names = names.union(OF_PERSONS)
             properties = inherited.block.without(self._fields.get(identified_by, "")).beside(names) + own
             if len(properties) <= _SURELY_FITS or fits(properties):
                 if most != UNLIMITED:
