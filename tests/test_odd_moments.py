@@ -171,3 +171,30 @@ def test_running_process_follows_a_new_id(tmp_path: Path, server: CaptureServer)
     new = report_of(code, posthog_environ(tmp_path, server.url))
     first, second = (event["distinct_id"] for event in server.events)
     assert second == new != first
+
+
+def test_arguments_of_the_wrong_type(tmp_path: Path, server: CaptureServer) -> None:
+    """No public function raises, whatever it is given; a switch that is given anything but a yes is off."""
+    code = """
+        import json, mem0_telemetry
+        from mem0_telemetry import telemetry
+        class Raises:
+            __bool__ = __float__ = __eq__ = __lt__ = __gt__ = __str__ = __call__ = lambda *_: 1 / 0
+        enabled = []
+        mem0_telemetry.instrument()
+        telemetry.capture_event("mem0.init", object(), {})
+        for odd in (None, "x", b"5", [], object(), Raises(), Raises, float("nan"), -1, 1j):
+            mem0_telemetry.instrument(
+                usage=odd, operations=odd, tracer_provider=odd, meter_provider=odd, request_hook=odd, response_hook=odd
+            )
+            mem0_telemetry.flush(odd)
+            telemetry.capture_event(odd, odd, odd)
+            telemetry.capture_client_event(odd, odd, odd)
+            mem0_telemetry.set_enabled(odd)
+            enabled.append(mem0_telemetry.status().enabled)
+            mem0_telemetry.set_enabled(True)
+            mem0_telemetry.uninstrument()
+        mem0_telemetry.shutdown(odd)
+        print(json.dumps(enabled))
+    """
+    assert report_of(code, posthog_environ(tmp_path, server.url), timeout=180) == [False] * 10

@@ -304,6 +304,24 @@ def test_what_the_application_put_behind_a_call(name: str, start: Start) -> None
     assert (telemetry.client_telemetry is telemetry._own_client) == (name != "client_telemetry")
 
 
+@pytest.mark.parametrize("name", ["__init__", "capture_event"])
+def test_a_method_that_the_application_replaced(name: str, start: Start) -> None:
+    """Mem0's own would run what the application put in the place of a method, so nothing is recorded."""
+    telemetry, usage = start()
+    setattr(telemetry.AnonymousTelemetry, name, lambda *_: None)
+    assert call(telemetry, usage) == []
+
+
+def test_a_client_that_the_application_silenced(start: Start) -> None:
+    """A telemetry object that was closed, or given another PostHog client, records nothing; the others do."""
+    telemetry, usage = start()
+    telemetry.client_telemetry.close()
+    assert call(telemetry, usage) == ["mem0.init", "mem0.reset"]
+    usage.recorder.pipeline.events.clear()
+    telemetry.client_telemetry.posthog = SimpleNamespace(capture=print)
+    assert call(telemetry, usage) == ["mem0.init", "mem0.reset"]
+
+
 def test_sampling(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hot events of `Memory` are sampled, and say so; others are not."""
     telemetry, usage = start(MEM0_TELEMETRY_SAMPLE_RATE="0")

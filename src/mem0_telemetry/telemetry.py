@@ -14,6 +14,7 @@ from mem0_telemetry.environment_variables import says_on as _says_on
 from mem0_telemetry.mem0_internals.instance import observed_of_client as _observed_of_client
 from mem0_telemetry.mem0_internals.instance import observed_of_memory as _observed_of_memory
 from mem0_telemetry.mem0_internals.instance import observed_of_nothing as _observed_of_nothing
+from mem0_telemetry.mem0_internals.ownership import is_ours as _is_ours
 from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY as PROJECT_API_KEY
 from mem0_telemetry.pipeline.destinations import VENDOR_HOST as HOST
 from mem0_telemetry.policy.sampling import rate_from as _rate_from
@@ -62,7 +63,7 @@ def capture_event(
     """
     if _usage.switches.off or not _says_on(MEM0_TELEMETRY):
         return
-    if AnonymousTelemetry is not _own_class or _get_oss_telemetry is not _own_getter:
+    if (AnonymousTelemetry, _get_oss_telemetry, _own_class.__init__, _own_class.capture_event) != _own:
         return  # Mem0's own would hand the event to what the application has put there
     _usage.recorder.observe(
         event_name, memory_instance, additional_data, _observed_of_memory, MEM0_TELEMETRY_SAMPLE_RATE
@@ -73,8 +74,10 @@ def capture_client_event(
     event_name: str, instance: object, additional_data: dict[str, Any] | None = None
 ) -> None:
     """Record an event of a hosted client. Never sampled; otherwise as `capture_event`."""
-    if _usage.switches.off or not _says_on(MEM0_TELEMETRY) or client_telemetry is not _own_client:
+    if _usage.switches.off or not _says_on(MEM0_TELEMETRY):
         return
+    if client_telemetry is not _own_client or not _is_ours(client_telemetry):
+        return  # as above
     _usage.recorder.observe(event_name, instance, additional_data, _observed_of_client, 1.0)
 
 
@@ -97,13 +100,24 @@ class AnonymousTelemetry:
     """Mem0's telemetry object, without a client of its own.
 
     Attributes:
-        posthog: an inert handle; None where telemetry is off, or after `close`.
+        posthog: an inert handle; None where telemetry is off. Whoever writes to it, or calls `close`, silences this
+            object.
     """
 
     def __init__(self, vector_store: object = None, before_send: Callable[..., object] | None = None) -> None:  # noqa: ARG002
         """Build nothing. The arguments are Mem0's: no id is stored in a vector store, and sampling comes first here."""
         on = _says_on(MEM0_TELEMETRY) and not _usage.switches.off
-        self.posthog: _InertClient | None = _InertClient() if on else None
+        vars(self)["posthog"] = _InertClient() if on else None
+
+    @property
+    def posthog(self) -> Any:
+        """What Mem0 looks for before it sends."""
+        return vars(self).get("posthog")
+
+    @posthog.setter
+    def posthog(self, value: object) -> None:
+        """Hold the application's, and know that it is: Mem0's own would hand its events to it."""
+        vars(self).update(posthog=value, is_replaced=True)
 
     @property
     def user_id(self) -> str | None:
@@ -133,7 +147,7 @@ class AnonymousTelemetry:
         return False
 
     def close(self) -> None:
-        """Take this object out of service. The process's telemetry is not Mem0's to close."""
+        """Take this object out of service, and no other."""
         self.posthog = None
 
 
@@ -148,7 +162,7 @@ def _get_oss_telemetry() -> None:
     """Return None, so that Mem0's notices stay quiet."""
 
 
-_own_getter = _get_oss_telemetry
+_own = (_own_class, _get_oss_telemetry, _own_class.__init__, _own_class.capture_event)
 _is_part_of_mem0_telemetry = True
 
 

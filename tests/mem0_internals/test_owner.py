@@ -109,6 +109,31 @@ SETUPS = {
         "mem0.init",
         "memory.telemetry.client_telemetry",
     ),
+    "a method of the class": (
+        "cls = telemetry.AnonymousTelemetry; cls.capture_event = noop; WHERE, NAME = cls, 'capture_event'",
+        "",
+        "client.main.client_telemetry memory.telemetry.AnonymousTelemetry memory.telemetry.client_telemetry",
+    ),
+    "a method of the module's client": (
+        "one = telemetry.client_telemetry; one.capture_event = noop; WHERE, NAME = one, 'capture_event'",
+        "mem0.init",
+        "client.main.client_telemetry memory.telemetry.client_telemetry",
+    ),
+    "no PostHog client": (
+        "one = telemetry.client_telemetry; one.posthog = None; WHERE, NAME = one, 'posthog'",
+        "mem0.init",
+        "client.main.client_telemetry memory.telemetry.client_telemetry",
+    ),
+    "a method of the PostHog client": (
+        "one = telemetry.client_telemetry.posthog; one.capture = noop; WHERE, NAME = one, 'capture'",
+        "mem0.init",
+        "client.main.client_telemetry memory.telemetry.client_telemetry",
+    ),
+    "a disabled PostHog client": (
+        "one = telemetry.client_telemetry.posthog; one.disabled = True; WHERE, NAME = one, 'disabled'",
+        "mem0.init",
+        "client.main.client_telemetry memory.telemetry.client_telemetry",
+    ),
     "the module": (
         "sys.modules['mem0.memory.telemetry'] = Mock(); WHERE, NAME = sys.modules, 'mem0.memory.telemetry'",
         "mem0.init client.init",
@@ -141,7 +166,8 @@ def test_it_is_never_written_over(tmp_path: Path, server: CaptureServer) -> None
             sent = "mem0.init client.init"
         requests = [r.json() for r in server.requests]
         arrived = {e["event"] for r in requests if r["api_key"] == f"phc_{number}" for e in r["batch"]}
-        if json.loads(line) != [True, True, f"mem0.{told}"] or arrived != set(sent.split()):
+        names = [f"mem0.{name}" for name in told.split()]
+        if json.loads(line) != [True, True, *names] or arrived != set(sent.split()):
             wrong.append((setup, before, line, arrived))
     assert wrong == []
 
@@ -242,6 +268,29 @@ print(json.dumps([
     found = report_of(code, posthog_environ(tmp_path, server.url), listening=False)
     assert found == [True, True, True, 3, [True] * 3, []]
     assert [event["event"] for event in server.events] == ["mem0.init"]
+
+
+@pytest.mark.parametrize("entry", ["del {0}", "{0} = None", "{0} = type(sys)('stub')"])
+@pytest.mark.parametrize("lost", ["", "native.client_telemetry.posthog = None"])
+def test_a_module_that_is_not_in_its_place_is_found(
+    entry: str, lost: str, tmp_path: Path, server: CaptureServer
+) -> None:
+    """Without its entry in `sys.modules`, Mem0's module still has its client closed and its flag read.
+
+    So has one that does not hold the client any more.
+    """
+    code = f"""{NATIVE}
+{lost}
+{entry.format("sys.modules['mem0.memory.telemetry']")}
+import mem0_telemetry
+mem0_telemetry.instrument()
+native.MEM0_TELEMETRY = False
+main.capture_event("mem0.init", memory)
+print(json.dumps([[c.disabled for c in clients], mem0_telemetry.flush(60), mem0_telemetry.status().enabled]))
+"""
+    found = report_of(code, posthog_environ(tmp_path, server.url), listening=False)
+    assert found == [[True], True, False]
+    assert server.events == []
 
 
 def test_another_copy_of_the_package_is_replaced(tmp_path: Path, server: CaptureServer) -> None:

@@ -133,10 +133,23 @@ def test_http_sends_the_query(server: CaptureServer) -> None:
         ("application/x-protobuf", _rejecting(0), {}),
         ("application/x-protobuf", _rejecting(-1), {}),
         ("application/x-protobuf", b"\xff\xff", {}),
+        ("Application/X-Protobuf", _rejecting(2), {"partial_success": 2}),
+        ("", _rejecting(2), {"partial_success": 2}),
+        ("", b"<html>", {}),
+        (
+            "application/json",
+            b'{"partialSuccess": {"rejectedLogRecords": "2"}, "more": 1}',
+            {"partial_success": 2},
+        ),
+        ("application/json", b"[" * 100_000, {}),
+        ("application/json", b"\xff", {}),
         ("application/json", _rejecting(2), {}),
         ("application/x-protobuf", b"x" * 5_000_000, {"answer_too_long": 3}),
     ],
-    ids=("2", "more", "none", "negative", "no protobuf", "json", "too long"),
+    ids=(
+        *("2", "more", "none", "negative", "no protobuf", "other case", "no type", "no type and no protobuf"),
+        *("json", "deep json", "no text", "no json", "too long"),
+    ),
 )
 def test_http_partial_success(
     content_type: str, body: bytes, dropped: dict[str, int], server: CaptureServer

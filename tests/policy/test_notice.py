@@ -120,6 +120,12 @@ def test_whoever_has_chosen_is_not_told(home: Path, chosen: dict[str, str]) -> N
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.parametrize("empty", ["", " ", "''"])
+def test_an_empty_choice_of_exporter_is_none(home: Path, empty: str) -> None:
+    """Blanks or quotes around nothing choose no destination, so whoever sits there is told."""
+    assert start(home, chosen={"MEM0_TELEMETRY_EXPORTER": empty}) == ("False\nFalse\n", TEXT)
+
+
 def test_where_it_cannot_be_remembered_nothing_is_recorded(home: Path) -> None:
     """A notice that would come back at every start is not shown, and nothing is recorded instead."""
     (home / "telemetry").write_text("in the way")

@@ -42,11 +42,11 @@ def instrument(  # noqa: PLR0913  # each is a setting by name
         response_hook: for operations; called with each span and the result.
     """
     with _lock.of_this_process():
-        if usage:
-            with guard("replacing Mem0's telemetry"):
+        with guard("replacing Mem0's telemetry"):
+            if usage:
                 _begin_usage()
-        if operations:
-            with guard("instrumenting Mem0's operations"):
+        with guard("instrumenting Mem0's operations"):
+            if operations:
                 from mem0_telemetry.operations import install  # noqa: PLC0415
 
                 install(
@@ -55,8 +55,8 @@ def instrument(  # noqa: PLR0913  # each is a setting by name
                     request_hook=request_hook,
                     response_hook=response_hook,
                 )
-    if usage:
-        with guard("saying what is wrong with a destination"):
+    with guard("saying what is wrong with a destination"):
+        if usage:
             _warn()  # outside the lock: a log handler may use Mem0, and wait for it
 
 

@@ -63,6 +63,10 @@ class DropIn:
         if native is not None and native is not self._drop_in:
             # Another thread may be importing it, and about to build its client.
             import_hook.when_imported(TELEMETRY_MODULE, self._take_over)
+        for module in [namespace[name] for _, namespace, name, _ in _places()]:
+            # The application has replaced or removed the entry in `sys.modules`, and Mem0's code goes on with its own.
+            if is_module(module) and module is not native and is_mem0s(module):
+                self._take_over(module)
         import_hook.serve(TELEMETRY_MODULE, self._drop_in)
         for name in HOLDERS:
             import_hook.when_imported(name, self._repoint)

@@ -6,7 +6,7 @@ import sys
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals.instance import fields_of
-from mem0_telemetry.mem0_internals.names import NATIVE_EXIT_HOOKS, PARENT_PACKAGE, TELEMETRY_MODULE
+from mem0_telemetry.mem0_internals.names import MARK, NATIVE_EXIT_HOOKS, PARENT_PACKAGE, TELEMETRY_MODULE
 from mem0_telemetry.mem0_internals.ownership import is_mem0s, is_posthog_class
 
 TYPE_CHECKING = False
@@ -93,6 +93,9 @@ def run_native(*, private: bool) -> ModuleType:
         from posthog import Posthog  # noqa: PLC0415  # as Mem0's own import would; nothing is built
 
         module.__dict__.update(os=os, Posthog=Posthog, __builtins__=builtins)
+        fields = fields_of(module.__dict__.get("client_telemetry"))
+        if "posthog" in fields:
+            fields[MARK] = True  # it is by our doing that it has no client
     return module
 
 
@@ -126,7 +129,7 @@ def close_without_waiting(native: ModuleType, *, everywhere: bool) -> None:
         if is_mem0s(telemetry):
             atexit.unregister(telemetry.close)
             # None is Mem0's own "closed", but 1.0.0 (which has no singleton) would call it.
-            telemetry.posthog = _Inert() if in_1_0_0 else None
+            vars(telemetry).update({"posthog": _Inert() if in_1_0_0 else None, MARK: True})
     for client in clients:
         if is_posthog_class(type(client)):
             with guard("closing a native PostHog client"):

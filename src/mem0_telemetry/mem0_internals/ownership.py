@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from mem0_telemetry.environment_variables import says_on
 from mem0_telemetry.mem0_internals.names import MARK, PARENT_PACKAGE, TELEMETRY_MODULE
 
 TYPE_CHECKING = False
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeGuard
 
 _FunctionType = type(lambda: None)
-_FIELDS = {"posthog", "user_id"}
+_FIELDS = {"posthog", "user_id", MARK}
 
 
 def is_module(value: object) -> TypeGuard[ModuleType]:
@@ -68,10 +69,15 @@ def _is_own(value: object, is_function: Callable[[object], bool]) -> bool:
     if type(kind) is not type or not _is_own(kind, is_function):
         return False
     fields = vars(value)
-    client = type(fields.get("posthog"))
-    return fields.keys() <= _FIELDS and (
-        client is type(None) or is_posthog_class(client) or client.__dict__.get(MARK) is True
-    )
+    client: Any = fields.get("posthog")
+    if client is None:  # Mem0 builds none where it is off, and we mark what we have closed
+        known = MARK in fields or is_function is _is_our_function
+        untouched = known or not says_on(vars(kind)["__init__"].__globals__.get("MEM0_TELEMETRY"))
+    elif type(client).__dict__.get(MARK) is True:
+        untouched = not vars(client)
+    else:
+        untouched = is_posthog_class(type(client)) and not (client.disabled or "capture" in vars(client))
+    return untouched and fields.keys() <= _FIELDS
 
 
 def _is_our_function(value: Any) -> bool:

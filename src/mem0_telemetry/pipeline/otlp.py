@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
@@ -127,15 +128,22 @@ class _HTTPExporter(OTLPExporter):
             return self._drop(failure, len(batch))
         if answer.is_too_long:  # "the client MUST treat the response as a non-retryable error"
             return self._drop("answer too long", len(batch))
-        taken = ExportLogsServiceResponse()
-        if answer.headers.get("content-type", "").startswith(_PROTOBUF):
-            with suppress(DecodeError):
-                taken = ExportLogsServiceResponse.FromString(answer.content)
-        return self._taken(taken, len(batch))
+        return self._taken(_read(answer.headers.get("content-type", ""), answer.content), len(batch))
 
     def shutdown(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _read(content_type: str, content: bytes) -> ExportLogsServiceResponse:
+    """Return what a server says. Some answer in JSON to whatever they are sent, and some leave the type out."""
+    kind = content_type.partition(";")[0].strip().lower()
+    with suppress(DecodeError, json_format.Error, ValueError, RecursionError):
+        if kind in ("", _PROTOBUF, "application/octet-stream"):
+            return ExportLogsServiceResponse.FromString(content)
+        if kind == "application/json":
+            return json_format.Parse(content, ExportLogsServiceResponse(), ignore_unknown_fields=True)
+    return ExportLogsServiceResponse()
 
 
 class _GRPCExporter(OTLPExporter):

@@ -93,7 +93,7 @@ def _what_says_off(
     explicitly_on = names.is_explicitly_on(environ)
     if not flag:
         yield RUN_TIME, "switched off by the running program"
-    if environ.get(names.SDK_DISABLED, "").strip().lower() == "true":
+    if names.text(environ, names.SDK_DISABLED).lower() == "true":
         yield names.SDK_DISABLED, _setting(environ, names.SDK_DISABLED)
     if names.MEM0_TELEMETRY in environ and not explicitly_on:
         yield names.MEM0_TELEMETRY, _setting(environ, names.MEM0_TELEMETRY)
@@ -115,7 +115,9 @@ def _setting(environ: Mapping[str, str], name: str) -> str:
     """Return the setting in words; a value that is no spelling of a switch may be a secret in the wrong variable."""
     value = environ[name]
     return (
-        f"{name}={value!r}" if value.strip().lower() in _SPELLINGS else f"{name}=(a value that is not shown)"
+        f"{name}={value!r}"
+        if names.text(environ, name).lower() in _SPELLINGS
+        else f"{name}=(a value that is not shown)"
     )
 
 

@@ -14,6 +14,7 @@ from mem0_telemetry.environment_variables import (
     MEM0_TELEMETRY_EXPORTER,
     is_explicitly_on,
     is_set,
+    text,
 )
 from mem0_telemetry.policy import state_file
 
@@ -64,7 +65,7 @@ def concerns(environ: Mapping[str, str], *, terminal: bool, vendor: bool) -> boo
         terminal: stderr is a terminal.
         vendor: a destination is PostHog at Mem0's own host.
     """
-    chosen = is_explicitly_on(environ) or bool(environ.get(MEM0_TELEMETRY_EXPORTER))
+    chosen = is_explicitly_on(environ) or bool(text(environ, MEM0_TELEMETRY_EXPORTER))
     return terminal and vendor and not chosen and not is_set(environ, MEM0_TELEMETRY_DEBUG)
 
 
