@@ -9,6 +9,8 @@ Public names: `instrument`, `uninstrument`, `Mem0Instrumentor`, `set_enabled`, `
 
 from __future__ import annotations
 
+import sys
+
 # Not by `__getattr__`: a signal handler that calls one of these may interrupt the very import that it would start.
 from mem0_telemetry.api.process import flush, get_logger_provider, set_enabled, shutdown
 
@@ -47,10 +49,21 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+    # There where events can be recorded. A child that is forked during an import would wait for it for ever.
+    hold = getattr(sys.modules.get(f"{__name__}.delivery.fork_gate"), "hold", None)
+    if hold is None:
+        value = _load(name, home)
+    else:
+        with hold():
+            value = _load(name, home)
+    globals()[name] = value
+    return value
+
+
+def _load(name: str, home: str) -> object:
     from importlib import import_module  # noqa: PLC0415  # loaded by every interpreter's start
 
     value: object = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
     return value
 
 

@@ -127,6 +127,27 @@ def test_a_proxy_learns_its_instance(instrumented: Application, memory: mem0.Mem
     assert "mem0.embed" in {span.name for span in instrumented.spans()}
 
 
+def test_a_component_whose_class_has_no_hash(instrumented: Application, memory: mem0.Memory) -> None:
+    """A component whose metaclass defines `==` alone is recorded as any other, and the operation has not failed."""
+
+    class Meta(type):
+        __hash__ = None
+
+        def __eq__(cls, other: object) -> bool:
+            raise RuntimeError
+
+    class Embedder(metaclass=Meta):
+        def embed(self, text: str, memory_action: str) -> list[float]:
+            del text, memory_action
+            return [1.0] * 32
+
+    memory.embedding_model = Embedder()
+    memory.search("tea", filters=ALICE)
+    spans = {span.name: span for span in instrumented.spans()}
+    assert {"search_memory", "mem0.embed", "mem0.vector_store.search"} <= set(spans)
+    assert {span.status.is_unset for span in spans.values()} == {True}
+
+
 def test_a_mock_in_place_of_mem0s_method(application: Application, memory: mem0.Memory) -> None:
     """A mock that a test has put on `Memory` is called without the object, as ever."""
     with mock.patch.object(mem0.Memory, "history", return_value=[]) as history:

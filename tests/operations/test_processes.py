@@ -134,6 +134,26 @@ def test_a_provider_named_in_the_environment_counts(tmp_path: Path) -> None:
     assert kinds == ["opentelemetry.sdk.trace", "opentelemetry.sdk.metrics._internal"]
 
 
+@pytest.mark.parametrize("first", ["import opentelemetry.trace", "pass"])
+def test_the_first_operation_imports_nothing(tmp_path: Path, first: str) -> None:
+    """A fork in another thread cannot hit an import of ours, whether OpenTelemetry comes before Mem0 or after."""
+    imported = run(
+        f"""
+        {first}
+        operations.install()
+        memory = new_memory()
+        {_GLOBAL_PROVIDER}
+        before = set(sys.modules)
+        memory.get_all(filters={{"user_id": "alice"}})
+        assert exporter.get_finished_spans()
+        print(json.dumps([name for name in sys.modules if name not in before and "mem0_telemetry" in name]))
+        close(memory)
+        """,
+        tmp_path,
+    )
+    assert imported == []
+
+
 @pytest.mark.parametrize("release", ["1.0.11", "3.0.0", None])
 def test_other_releases_of_mem0_stay_as_they_are(tmp_path: Path, release: str | None) -> None:
     """Where mem0ai is not 2.x nothing is replaced, and the state says why."""

@@ -6,6 +6,11 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mem0_telemetry.api import instrumentation
+from mem0_telemetry.environment_variables import unusable_numbers
+from mem0_telemetry.mem0_internals.native_module import native_in_place
+from mem0_telemetry.operations import state
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -79,11 +84,7 @@ class Status:
 
 def status() -> Status:
     """Return a picture of this process's telemetry. Creates nothing, never raises; costs some file look-ups."""
-    from mem0_telemetry import telemetry  # noqa: PLC0415
-    from mem0_telemetry.api import instrumentation  # noqa: PLC0415
-    from mem0_telemetry.environment_variables import unusable_numbers  # noqa: PLC0415
-    from mem0_telemetry.mem0_internals.native_module import native_in_place  # noqa: PLC0415
-    from mem0_telemetry.operations import state  # noqa: PLC0415
+    from mem0_telemetry import telemetry  # noqa: PLC0415  # executing it reads the environment
     from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
     decided = usage.switches.consent()

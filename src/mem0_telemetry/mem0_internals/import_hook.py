@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    Hook = Callable[[ModuleType], None]
+    Hook = Callable[[ModuleType], object]
 else:
     ModuleSpec, ModuleType = type(sys.__spec__), type(sys)  # `importlib.machinery` is not always loaded
 

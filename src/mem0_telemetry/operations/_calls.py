@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-import weakref  # noqa: TC003  # these are the types of a NamedTuple's fields
-from collections.abc import Mapping  # noqa: TC003
-from typing import Any, NamedTuple
+import weakref
+from collections.abc import Mapping  # noqa: TC003  # the type of a NamedTuple's fields
+from typing import Any, Generic, NamedTuple, TypeVar
+
+_T = TypeVar("_T")
+
+
+class PerClass(Generic[_T]):
+    """Values for classes, which are held weakly. Told apart by identity: a metaclass may have no hash."""
+
+    def __init__(self) -> None:
+        self._values: dict[int, tuple[weakref.ref[type], _T]] = {}
+
+    def get(self, cls: type) -> _T | None:
+        """Return the value for a class, None where there is none."""
+        found = self._values.get(id(cls))
+        return found[1] if found is not None else None
+
+    def set(self, cls: type, value: _T) -> None:
+        """Keep a value while the class lives."""
+        key, values = id(cls), self._values
+        values[key] = weakref.ref(cls, lambda _: values.pop(key, None)), value
 
 
 class Method(NamedTuple):
@@ -27,5 +46,5 @@ class PhaseMethod(NamedTuple):
     interface: str
     name: str
     span_name: str
-    known: dict[weakref.ref[type], Mapping[str, Any]]
+    known: PerClass[Mapping[str, Any]]
     """Attributes that are the same for all components of a class; a class may inherit the method."""

@@ -7,13 +7,12 @@ outside an operation.
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.operations import _semconv, _wrappers
-from mem0_telemetry.operations._calls import PhaseMethod
+from mem0_telemetry.operations._calls import PerClass, PhaseMethod
 from mem0_telemetry.operations._scope import CURRENT_SCOPE
 
 if TYPE_CHECKING:
@@ -28,15 +27,15 @@ class Components:
 
     def __init__(self, patches: Patches) -> None:
         self._patches = patches
-        self._met: dict[str, set[weakref.ref[type]]] = {name: set() for name in _semconv.PHASE_NAMES}
+        self._met: dict[str, PerClass[bool]] = {name: PerClass() for name in _semconv.PHASE_NAMES}
 
     def meet(self, instance: object) -> None:
         """Instrument the classes of an object's components, as far as they are new."""
         attributes = getattr(instance, "__dict__", {})
         for attribute, interface in mem0.COMPONENTS.items():
             cls = type(attributes.get(attribute))
-            if weakref.ref(cls) not in self._met[interface]:
-                self._met[interface].add(weakref.ref(cls, self._met[interface].discard))
+            if not self._met[interface].get(cls):
+                self._met[interface].set(cls, True)
                 for name in _semconv.PHASE_NAMES[interface]:
                     with guard("instrumenting a component"):
                         self._instrument(cls, interface, name)
@@ -49,7 +48,7 @@ class Components:
         is_stub = f"{owner.__module__}.{owner.__qualname__}.{name}" in mem0.INHERITED_STUBS
         if _wrappers.is_method(original) and not is_stub:
             span_name = _semconv.PHASE_NAMES[interface][name]
-            begin = _wrappers.Begin(_begin, PhaseMethod(interface, name, span_name, {}))
+            begin = _wrappers.Begin(_begin, PhaseMethod(interface, name, span_name, PerClass()))
             self._patches.replace(owner, name, _wrappers.recorded(original, begin))
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mem0_telemetry.operations._recorder import Recorder
     from mem0_telemetry.operations._settings import RequestHook, ResponseHook
 
+_TRACE_API = "opentelemetry.trace"
+
 
 class Instrumentation:
     """The wrappers on Mem0's classes in one process: off, waiting for `mem0` to be imported, or active."""
@@ -59,6 +61,7 @@ class Instrumentation:
         with self._lock.of_this_process():  # another thread may be in `_instrument`, at the end of its import
             if self._recorder is not None:
                 self._recorder.stop()
+                forget(_TRACE_API, self._recorder.prepare)
             if self._patches is not None:
                 self._patches.restore()
             self._recorder = self._patches = None
@@ -91,6 +94,7 @@ class Instrumentation:
                 self._patches = _patches.Patches()
                 self._recorder = _recorder.Recorder(self._settings, self._patches)
             _replace(module, self._patches, self._recorder)
+            when_imported(_TRACE_API, self._recorder.prepare)
 
 
 def _replace(module: ModuleType, patches: Patches, recorder: Recorder) -> None:

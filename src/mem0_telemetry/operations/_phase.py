@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import ref
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
@@ -38,7 +37,7 @@ class Phase(CurrentSpan):
         method, component = self._method, args[0]
         attributes: dict[str, AttributeValue] = {}
         try:
-            known = method.known.get(ref(type(component)))
+            known = method.known.get(type(component))
             attributes.update(_look_up_class(method, type(component)) if known is None else known)
             _read_request(method, args, kwargs, attributes)
         finally:
@@ -72,7 +71,7 @@ def _look_up_class(method: PhaseMethod, cls: type) -> Mapping[str, AttributeValu
     else:
         named = _semconv.PROVIDER_NAMES.get(str(provider), provider)
         _set_text(attributes, _semconv.GEN_AI_PROVIDER_NAME, named)
-    method.known[ref(cls, lambda gone: method.known.pop(gone, None))] = attributes
+    method.known.set(cls, attributes)
     return attributes
 
 

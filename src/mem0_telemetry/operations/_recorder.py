@@ -33,6 +33,18 @@ class Recorder:
         self._opentelemetry: tuple[type[Operation], Callable[[], bool]] | None = None
         self._stopped = False
 
+    def prepare(self, _: object = None) -> tuple[type[Operation], Callable[[], bool]]:
+        """Import what an operation needs and return it. It imports OpenTelemetry, so the application has to be first.
+
+        Called right after `opentelemetry.trace` has been imported. In the first operation it would be too late: a
+        child that another thread forks during an import waits for that import for ever.
+        """
+        from mem0_telemetry.operations._operation import Operation  # noqa: PLC0415
+        from mem0_telemetry.operations._span import is_suppressed  # noqa: PLC0415
+
+        self._opentelemetry = Operation, is_suppressed
+        return self._opentelemetry
+
     def stop(self) -> None:
         """Let every call pass from now on; a wrapper may outlive us inside somebody else's."""
         self._stopped = True
@@ -66,13 +78,7 @@ class Recorder:
         scope = CURRENT_SCOPE.get()
         if scope is not None and scope[0].instance is instance:
             return None
-        if self._opentelemetry is None:
-            # Both import OpenTelemetry, which the application has imported already.
-            from mem0_telemetry.operations._operation import Operation  # noqa: PLC0415
-            from mem0_telemetry.operations._span import is_suppressed  # noqa: PLC0415
-
-            self._opentelemetry = Operation, is_suppressed
-        new, is_suppressed = self._opentelemetry
+        new, is_suppressed = self._opentelemetry or self.prepare()
         if is_suppressed():
             return None
         operation = new(instance, method, histogram, self._settings)
