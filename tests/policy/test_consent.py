@@ -36,7 +36,7 @@ def test_the_truth_table_names_every_switch() -> None:
 
 
 def test_a_stored_choice_has_the_words_of_the_truth_table() -> None:
-    """A state holds one of the table's three choices, and one that cannot be read holds no other; one that cannot be read now is unknown."""
+    """A stored choice has the words of the truth table; a state that cannot be read just now is unknown."""
     assert {case["choice"] for case in TABLE["decisions"] if "choice" in case} == {
         choice_of(State()),
         choice_of(State(disabled=True)),
