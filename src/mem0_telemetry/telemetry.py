@@ -76,7 +76,7 @@ def capture_client_event(
     """Record an event of a hosted client. Never sampled; otherwise as `capture_event`."""
     if _usage.switches.off or not _says_on(MEM0_TELEMETRY):
         return
-    if client_telemetry is not _own_client or not _is_ours(client_telemetry):
+    if not _is_ours(client_telemetry):
         return  # as above
     _usage.recorder.observe(event_name, instance, additional_data, _observed_of_client, 1.0)
 
@@ -152,8 +152,7 @@ class AnonymousTelemetry:
 
 
 _own_class = AnonymousTelemetry
-_own_client = globals().get("_own_client") or AnonymousTelemetry()
-client_telemetry = globals().get("client_telemetry", _own_client)
+client_telemetry = globals()["client_telemetry"] if "client_telemetry" in globals() else AnonymousTelemetry()
 _oss_telemetry_instance = None
 _oss_telemetry_shutting_down = False
 

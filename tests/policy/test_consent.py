@@ -36,7 +36,7 @@ def test_the_truth_table_names_every_switch() -> None:
 
 
 def test_a_stored_choice_has_the_words_of_the_truth_table() -> None:
-    """A state holds one of the table's three choices, and one that cannot be read holds no other."""
+    """A state holds one of the table's three choices; one that cannot be read holds another, for good or for now."""
     assert {case["choice"] for case in TABLE["decisions"] if "choice" in case} == {
         choice_of(State()),
         choice_of(State(disabled=True)),
@@ -45,6 +45,7 @@ def test_a_stored_choice_has_the_words_of_the_truth_table() -> None:
     assert choice_of(State()) == "enabled"
     assert choice_of(State(disabled=True)) == "disabled"
     assert choice_of(State(disabled=True, readable=False)) == "unreadable"
+    assert choice_of(State(readable=None)) == "unknown"
 
 
 @pytest.mark.parametrize(
