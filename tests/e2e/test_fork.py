@@ -171,6 +171,42 @@ def test_fork_while_another_thread_consults(tmp_path: Path, server: CaptureServe
     assert [event["event"] for event in server.events] == ["mem0.reset"]
 
 
+IN_A_DRY_RUN = """
+import os, sys, threading
+import mem0_telemetry
+mem0_telemetry.instrument(operations=False)
+from mem0_telemetry import telemetry
+printing, forking = threading.Event(), threading.Event()
+class Slow:
+    lock = threading.Lock()
+    def write(self, text):
+        with self.lock:  # as that of a real one
+            printing.set()
+            forking.wait(60)
+    def flush(self):
+        pass
+sys.stderr = Slow()
+os.register_at_fork(before=forking.set)  # the last that is registered runs first
+event = "mem0.init", object(), {"sync_type": "sync"}
+threading.Thread(target=telemetry.capture_event, args=event).start()
+printing.wait(60)
+child = os.fork()
+if child == 0:
+    import signal
+    signal.alarm(60)
+    telemetry.capture_event(*event)
+    os._exit(0)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_fork_in_a_dry_run(tmp_path: Path, server: CaptureServer) -> None:
+    """A fork waits while another thread prints an event of a dry run, so the child can print one as well."""
+    environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_DEBUG="1", PYTHONWARNINGS=INTERPRETERS_OWN)
+    result = run_python(IN_A_DRY_RUN, environ, new_interpreter=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 IN_THE_FIRST_STATUS = """
 import os, sys, threading
 import mem0_telemetry

@@ -121,9 +121,11 @@ class Recorder:
     def enqueue(self, event: Event, attributes: Mapping[str, Any]) -> None:
         """Enqueue an event that was selected; in a dry run, print it."""
         if self.switches.dry_run:
+            from mem0_telemetry.delivery import fork_gate  # noqa: PLC0415  # loaded by `prepare`
             from mem0_telemetry.usage.dry_run import show  # noqa: PLC0415  # only in a dry run
 
-            show(event, attributes, directory=self.switches.directory)
+            with fork_gate.hold():  # it imports, and takes the lock of stderr
+                show(event, attributes, directory=self.switches.directory)
             return
         pipeline = self.ensure_pipeline()
         if pipeline is None:
