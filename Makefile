@@ -169,7 +169,7 @@ BUILT := --reinstall-package mem0-telemetry --reinstall-package opentelemetry-ex
 	$(ENVIRONMENT) .venvs/py$* $* $(PINNED) -r requirements/dev.txt $(BUILT) "$$(echo dist/mem0_telemetry-*.whl)[otlp,instruments]"
 	@touch $@
 
-test-python-%: .venvs/py%/.ready
+test-python-%: .venvs/py%/.ready .venvs/ddapm/.ready
 	.venvs/py$*/bin/python $(PYTEST) -m "interpreter and not slow and not backends" --ignore=tests/compat
 
 # What holds for every release: the drop-in, the instrumentor, what may be sent, planted texts; for 2.x, the operations.
