@@ -123,7 +123,9 @@ async def use_memory(memory: Any, texts: Texts, generation: int, errors: Errors)
     calls: Calls = (
         lambda: memory.search(texts["query"], threshold=0.123, **scope),
         lambda: memory.get(identifier),
-        lambda: memory.update(identifier, **{"data" if generation == 1 else "text": texts["message"]}),
+        lambda: memory.update(
+            identifier, texts["message"]
+        ),  # the parameter has other names in other releases
         lambda: memory.history(identifier),
         lambda: memory.delete(identifier),
         lambda: memory.delete_all(**owner),
