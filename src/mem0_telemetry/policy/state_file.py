@@ -141,13 +141,6 @@ def update(directory: str, change: Callable[[State], State], *, timeout: float =
             _unlock(descriptor)
 
 
-def write_aside(path: str, content: bytes) -> str:
-    """Write a file beside `path`, for its owner alone, and answer its own path; raises OSError."""
-    directory, _, name = path.rpartition("/")
-    with Directory(directory) as ours:
-        return f"{directory}/{ours.write_aside(name, content)}"
-
-
 def _parse(content: bytes) -> State:
     import json  # noqa: PLC0415  # 5 ms, and most installations have no state
 
