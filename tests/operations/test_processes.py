@@ -37,11 +37,21 @@ SETUP = """
 
 
 def run(code: str, directory: Path, **environment: str) -> Any:
-    """Run code in a process of its own and return what it printed last, as JSON."""
-    script = textwrap.dedent(SETUP.format(directory=str(directory))) + textwrap.dedent(code)
+    """Run code in a process of its own, without Mem0's own telemetry, and return what it printed last, as JSON."""
+    script = (
+        "import loopback_only\n"
+        + textwrap.dedent(SETUP.format(directory=str(directory)))
+        + textwrap.dedent(code)
+    )
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PYTEST_"))}
     path = os.pathsep.join([str(HERE), str(HERE.parents[1] / "src"), *sys.path[1:]])
-    environ = {**clean, "PYTHONPATH": path, "MEM0_DIR": str(directory), **environment}
+    environ = {
+        **clean,
+        "PYTHONPATH": path,
+        "MEM0_DIR": str(directory),
+        "MEM0_TELEMETRY": "False",
+        **environment,
+    }
     result = run_program([sys.executable, "-c", script], environ, cwd=directory, uses_mem0=True)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1])
