@@ -33,17 +33,15 @@ def feature(name: str, condition: str) -> str:
     return f"if({condition}, '{name}', '')"
 
 
-def given(name: str) -> str:
-    """Return the condition that a filter of this name was given."""
-    return f"has(JSONExtractArrayRaw(coalesce(toString(properties.keys), '[]')), '\"{name}\"')"
-
-
 SEARCH_FEATURES = ",\n            ".join(
     (
         "'all searches'",
         feature("explain", "toString(properties.explain) IN ('true', '1')"),
         feature("advanced filters", "toString(properties.advanced_filters) IN ('true', '1')"),
-        *(feature(f"by {name}", given(name)) for name in ("user_id", "agent_id", "run_id")),
+        *(
+            feature(f"by {name}", f"toString(properties.keys) LIKE '%\"{name}\"%'")
+            for name in ("user_id", "agent_id", "run_id")
+        ),
     )
 )
 

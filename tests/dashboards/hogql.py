@@ -18,7 +18,7 @@ _ERRORS: Final = "posthog.hogql.errors"
 FUNCTIONS: Final = frozenset(
     (  # noqa: SIM905  # a list would take a page
         "addWeeks any arrayFilter arrayJoin arrayMin arrayZip coalesce count countIf dateDiff extract groupUniqArray "
-        "has if JSONExtractArrayRaw min multiIf notEmpty now nullIf round sqrt sum toFloat toMonday toStartOfDay "
+        "has if min multiIf notEmpty now nullIf round sqrt sum toFloat toMonday toStartOfDay "
         "toString tupleElement"
     ).split()
 )
