@@ -115,14 +115,17 @@ def named(objects: list[Object], name: str) -> Object | None:
 
 
 def dashboards_of(insight: Object) -> set[int]:
-    """Return the dashboards that an insight is on."""
-    return {tile["dashboard_id"] for tile in insight.get("dashboard_tiles") or ()}
+    """Return the dashboards that an insight is on, or is to be on."""
+    if "dashboard_tiles" in insight:
+        return {tile["dashboard_id"] for tile in insight["dashboard_tiles"]}
+    return set(insight.get("dashboards", ()))
 
 
-def shown(query: Object | None) -> list[Any]:
-    """Return of a query what this sets; PostHog may add to it."""
-    query = query or {}
-    return [(query.get("source") or {}).get("query"), query.get("display"), query.get("chartSettings")]
+def state(each: Object) -> list[Any]:
+    """Return of a dashboard or an insight what this sets, without what PostHog may add to a query."""
+    query = each.get("query") or {}
+    drawn = [query.get("display"), query.get("chartSettings")]
+    return [each.get("description"), dashboards_of(each), (query.get("source") or {}).get("query"), *drawn]
 
 
 class Importer:
@@ -157,38 +160,32 @@ class Importer:
         ]
         try:
             for body, existing, tiles in plan:
-                number = self._write(
-                    "dashboards", body, existing, changed=existing != {**(existing or {}), **body}
-                )
+                number = self._write("dashboards", body, existing)
                 for tile, before in tiles:
-                    on = dashboards_of(before or {})
-                    same = (
-                        before is not None and number in on and tile["description"] == before["description"]
-                    )
-                    changed = not same or shown(tile["query"]) != shown((before or {}).get("query"))
-                    self._write(
-                        "insights", {**tile, "dashboards": sorted({*on, number})}, before, changed=changed
-                    )
+                    on = sorted({*dashboards_of(before or {}), number})
+                    self._write("insights", {**tile, "dashboards": on}, before)
         except (Problem, KeyboardInterrupt) as error:
             raise Problem(f"{str(error) or 'Interrupted.'} {self._take_back()}") from None
 
-    def _write(self, kind: str, body: Object, existing: Object | None, *, changed: bool) -> int:
-        """Make or change one where it is needed; return its number."""
-        if existing is not None:
-            number = int(existing["id"])
-            self.lines.append(f"{'change' if changed else 'leave '} {kind[:-1]} {body['name']}")
-            if changed and self._apply:
-                before = {name: existing.get(name) for name in body if name in existing}
-                if kind == "insights":
-                    before["dashboards"] = sorted(dashboards_of(existing))
-                self._project.change(kind, number, body)
-                self._undo.append((kind, number, before))
+    def _write(self, kind: str, body: Object, existing: Object | None) -> int:
+        """Make or change one where it is needed; return its number, which is 0 where it would be made."""
+        what = f"{kind[:-1]} {body['name']}"
+        if existing is None:
+            self.lines.append(f"create {what}")
+            if not self._apply:
+                return 0
+            number = int(self._project.create(kind, body)["id"])
+            self._undo.append((kind, number, {"deleted": True}))
             return number
-        self.lines.append(f"create {kind[:-1]} {body['name']}")
-        if not self._apply:
-            return 0
-        number = int(self._project.create(kind, body)["id"])
-        self._undo.append((kind, number, {"deleted": True}))
+        number = int(existing["id"])
+        changed = state(body) != state(existing)
+        self.lines.append(f"{'change' if changed else 'leave '} {what}")
+        if changed and self._apply:
+            before = {name: existing[name] for name in body if name in existing}
+            if kind == "insights":
+                before["dashboards"] = sorted(dashboards_of(existing))
+            self._project.change(kind, number, body)
+            self._undo.append((kind, number, before))
         return number
 
     def _take_back(self) -> str:

@@ -12,7 +12,8 @@ WEEKS_OF_INSTALLATIONS = f"""SELECT distinct_id, groupUniqArray(toMonday(timesta
         GROUP BY distinct_id"""
 
 ONE_INSTALLATION = (
-    "An id is one home directory: after a reset, and in a container without a lasting volume, it is a new one. "
+    "How many people: an id is one home directory. After a reset, and in a container without a lasting volume, it "
+    "is a new one. "
     "Build services and ids that could not be stored are left out."
 )
 
@@ -25,8 +26,7 @@ def by_property(key: str, name: str, value: str, reading: str, limits: str = "")
         question=f"How many installations use each {name}?",
         unit="installations in 30 days",
         reading=reading,
-        limits=limits
-        or "An installation that used several counts for each, so the bars add up to more than all.",
+        limits=limits or "How many use nothing else: an installation that used two counts for both.",
         query=f"""SELECT
     coalesce(nullIf({value}, ''), 'not sent') AS value,
     count(DISTINCT distinct_id) AS installations

@@ -94,7 +94,7 @@ LIMIT 100
             unit="events in 30 days",
             reading="From the call to PostHog. What a process could not send, a later one sends, within 7 days. So "
             "numbers of the last days still grow.",
-            limits="What never arrived. PostHog moves times by the difference of the clocks.",
+            limits="What never arrived. Times are corrected by the difference of the clocks.",
             query=f"""SELECT
     multiIf(
         seconds < 60, '1: within a minute',
@@ -123,7 +123,7 @@ LIMIT 100
             unit="rows in a day",
             reading="A repeat has the `uuid` of the event. It is normal where an answer was lost; the other tiles "
             "count each once.",
-            limits="Repeats that PostHog has merged by now: this is a lower bound.",
+            limits="How many repeats PostHog has merged by now: this is a lower bound.",
             query=f"""SELECT
     toStartOfDay(timestamp) AS day,
     count() AS events,
