@@ -200,7 +200,7 @@ dashboards-picture: .venvs/dashboards/.ready  ## 1 min: draw the picture of the 
 	DASHBOARDS_RESULTS=.build/dashboards.json .venvs/dashboards/bin/python -m pytest --quiet -m dashboards tests/dashboards
 	.venvs/dashboards/bin/python dashboards/picture.py .build/dashboards.json docs/images
 
-# PostHog's parser, ClickHouse and a charting library: 0.6 GB.
+# With what requirements/dashboards.txt names, apart from the environment of the suite.
 .venvs/dashboards/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constraints.txt requirements/dashboards.txt
 	$(ENVIRONMENT) .venvs/dashboards $(PYTHON) $(PINNED) -e $(EXPORTER) -e ".[instruments]" -r requirements/dashboards.txt
 	@touch $@

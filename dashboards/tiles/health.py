@@ -143,14 +143,14 @@ LIMIT 100
             title="Mem0 events by sample rate",
             question="Which sample rates are used, and are all of them rates?",
             unit="events in 30 days",
-            reading="`calls_each` is what one such event stands for in *Usage*. `not sent` is right for hosted "
-            "clients, and for Mem0 1.x without this package. What is no rate counts as one call.",
+            reading="`calls_each` is what one such event stands for in *Usage*: 1 where it is no rate. `not sent` is "
+            "right for hosted clients, and for Mem0 1.x without this package; values that are no number are there too.",
             limits="How many installations set a rate of 0: they send no sampled event.",
             query=f"""SELECT rate, min(weight) AS calls_each, count() AS kept
 FROM (
     SELECT
         uuid,
-        any(coalesce(nullIf(toString(properties.sample_rate), ''), 'not sent')) AS rate,
+        any(coalesce(toString(toFloat(properties.sample_rate)), 'not sent')) AS rate,
         any({WEIGHT}) AS weight
     FROM events
     WHERE timestamp >= now() - INTERVAL 30 DAY

@@ -120,7 +120,7 @@ DASHBOARD = Dashboard(
             limits="The exact limit: it is an upper bound, so never average it. Nor how many memories were found. "
             "Mem0's own telemetry sends exact limits.",
             query=weighted(
-                "coalesce(nullIf(toString(properties.limit), ''), 'not sent') AS up_to",
+                "coalesce(toString(toFloat(properties.limit)), 'not sent') AS up_to",
                 "event = 'mem0.search'",
                 "up_to",
                 "calls DESC, up_to",

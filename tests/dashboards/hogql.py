@@ -6,10 +6,11 @@ import importlib
 import json
 import sys
 import types
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 Node = dict[str, Any]
@@ -33,10 +34,11 @@ _COLUMNS: Final = (
     "uuid UUID, event String, properties {type}, timestamp DateTime64(6, 'UTC'), distinct_id String, "
     "created_at DateTime64(6, 'UTC')"
 )
-SHAPES: Final = {"text": "String", "json": "JSON"}
+TABLES: Final = {"text": "String", "json": "JSON"}
 """How PostHog keeps properties: as JSON text, or in its newer table as ClickHouse's type."""
 
 
+@cache
 def parse(query: str) -> Node:
     """Return the tree of a query; raises PostHog's own error where it is none."""
     if (
@@ -80,13 +82,18 @@ def events(tree: Node) -> set[str]:
     return {node["value"] for node in nodes(of_events) if node["node"] == "Constant"}
 
 
-def translate(query: str, *, shape: str, now: str) -> str:
+def translate(query: str, read: Callable[[str], str], now: str) -> str:
     """Return the ClickHouse SQL of a query.
 
     PostHog's own printer is part of its server. Of what the tiles use, three things are not ClickHouse's SQL already:
     the properties, `toFloat`, which answers NULL for what is no number, and `now()`, which is a fixed moment here.
     PostHog also makes a comparison with NULL false. In WHERE and `if` that is what ClickHouse does; in `!=` and NOT it
     is not, so this refuses them, as it does any function that is not in `FUNCTIONS`, placeholders and joins.
+
+    Args:
+        query: HogQL.
+        read: returns how a property is read.
+        now: a moment, in UTC.
 
     Raises:
         ValueError: it uses more of HogQL than this translates.
@@ -98,7 +105,7 @@ def translate(query: str, *, shape: str, now: str) -> str:
         if kind in {"Placeholder", "Not"} or op in {"!=", "not like", "not ilike"} or node.get("next_join"):
             raise ValueError(f"not translated: {query[start:end]}")
         if _is_property(node):
-            edits.append((start, end, _property(str(node["chain"][1]), shape)))
+            edits.append((start, end, read(str(node["chain"][1]))))
         elif kind == "Call":
             name = node["name"]
             if name == "now":
@@ -116,15 +123,21 @@ def _is_property(node: Node) -> bool:
     return node["node"] == "Field" and node["chain"][0] == "properties"
 
 
-def _property(name: str, shape: str) -> str:
-    """Return how PostHog reads a property: as text, NULL where it is missing."""
-    if shape == "text":
-        raw = f"nullIf(nullIf(JSONExtractRaw(properties, '{name}'), ''), 'null')"
-        return f"""replaceRegexpAll({raw}, '^"|"$', '')"""
+def _read_text(name: str) -> str:
+    """Return how PostHog reads a property of JSON text: as text, NULL where it is missing."""
+    raw = f"nullIf(nullIf(JSONExtractRaw(properties, '{name}'), ''), 'null')"
+    return f"""replaceRegexpAll({raw}, '^"|"$', '')"""
+
+
+def _read_json(name: str) -> str:
+    """Return how PostHog reads a property of the type JSON: to the same text."""
     path = f"`{name.replace('.', '%2E')}`"
     value, below = f"properties.{path}", f"toJSONString(properties.^{path})"
     listed = f"if(startsWith(toString({value}), '['), toJSONString({value}), toString({value}))"
     return f"if({below} = '{{}}', if(toString({value}) = '', NULL, {listed}), {below})"
+
+
+_READERS: Final = {"text": _read_text, "json": _read_json}
 
 
 class ClickHouse:
@@ -138,19 +151,36 @@ class ClickHouse:
     def __init__(self, rows: Sequence[dict[str, Any]], directory: Path) -> None:
         from chdb import session
 
+        self._types: dict[str, str] = {}
+        for name, value in (pair for row in rows for pair in row["properties"].items()):
+            if isinstance(value, bool | int | float):
+                self._types.setdefault(name, "Bool" if isinstance(value, bool) else "Float64")
         self._session: Any = session.Session(str(directory))
-        for shape, kind in SHAPES.items():
-            self._session.query(f"CREATE DATABASE {shape}")
+        for table, kind in TABLES.items():
+            self._session.query(f"CREATE DATABASE {table}")
             columns = _COLUMNS.format(type=kind)
-            self._session.query(f"CREATE TABLE {shape}.events ({columns}) ENGINE = Memory")
+            self._session.query(f"CREATE TABLE {table}.events ({columns}) ENGINE = Memory")
         lines = (json.dumps({**row, "properties": json.dumps(row["properties"])}) for row in rows)
         self._session.query("INSERT INTO text.events FORMAT JSONEachRow\n" + "\n".join(lines))
         self._session.query(f"INSERT INTO json.events SELECT * FROM text.events SETTINGS {SETTINGS}")  # noqa: S608
 
-    def run(self, query: str, *, shape: str, now: str) -> list[dict[str, Any]]:
-        """Return the rows of a HogQL query."""
-        self._session.query(f"USE {shape}")
-        sql = f"{translate(query, shape=shape, now=now)} SETTINGS {SETTINGS}"
+    def run(self, query: str, *, table: str, typed: bool, now: str) -> list[dict[str, Any]]:
+        """Return the rows of a HogQL query.
+
+        Args:
+            query: HogQL.
+            table: one of `TABLES`.
+            typed: read each property as the type that PostHog infers, which is that of the first value that arrives.
+            now: a moment, in UTC.
+        """
+
+        def read(name: str) -> str:
+            text = _READERS[table](name)
+            kind = self._types.get(name) if typed else None
+            return f"accurateCastOrNull({text}, '{kind}')" if kind else text
+
+        self._session.query(f"USE {table}")
+        sql = f"{translate(query, read, now)} SETTINGS {SETTINGS}"
         return [json.loads(line) for line in str(self._session.query(sql, "JSONEachRow")).splitlines()]
 
     def close(self) -> None:

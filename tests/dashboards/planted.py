@@ -193,7 +193,10 @@ def foreign() -> tuple[list[Row], list[Active]]:
         row("mem0.init", "somebody", sender, at=at),
         row("checkout", "somebody", {**sender, "sample_rate": 0.001}, at=at),
         row(
-            "mem0.search", "somebody", {**sender, "limit": "many", "explain": "yes", "keys": "user_id"}, at=at
+            "mem0.search",
+            "somebody",
+            {**sender, "limit": "many", "explain": "perhaps", "keys": "user_id"},
+            at=at,
         ),
         row("mem0.reset", "somebody", {"$lib": _LIB, "mem0.telemetry.dropped.expired": "three"}, at=at),
         *(row("mem0.get", "somebody", {**sender, "sample_rate": rate}, at=at) for rate in NO_RATES),

@@ -27,13 +27,14 @@ Calls = tuple[tuple[str, int, dict[str, Any]], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """One installation, and what it does: builds a memory, adds once, and makes its calls."""
+    """One installation, and what it does: builds a memory, adds to it, and makes its calls."""
 
     name: str
     days_ago: int
     """When it did so, by the proof's clock."""
     rate: float = 1.0
     cls: str = "Memory"
+    adds: int = 1
     calls: Calls = ()
     """The name of each call, how often it is made, and with which arguments."""
     delay: int = 2
@@ -56,8 +57,8 @@ INSTALLATIONS = (
         name="sync",
         days_ago=1,
         lost_answer=True,
+        adds=13,
         calls=(
-            ("add", 12, {}),
             ("search", 30, PLAIN),
             ("search", 6, SCOPED),
             ("search", 4, FILTERED),
@@ -70,15 +71,16 @@ INSTALLATIONS = (
         rate=0.5,
         cls="AsyncMemory",
         delay=26 * 3600,
-        calls=(("add", 40, {}), ("search", 200, PLAIN), ("search", 100, SCOPED), ("get", 200, {})),
+        adds=41,
+        calls=(("search", 200, PLAIN), ("search", 100, SCOPED), ("get", 200, {})),
     ),
     Installation(
         name="tenth",
         days_ago=3,
         rate=0.1,
         unknown=3,
+        adds=101,
         calls=(
-            ("add", 100, {}),
             ("search", 600, PLAIN),
             ("search", 300, FILTERED),
             ("get", 1000, {}),
@@ -127,6 +129,7 @@ def _run(installation: Installation, directory: Path) -> Received:
         wanted = {
             "native": installation.native,
             "cls": installation.cls,
+            "adds": installation.adds,
             "calls": installation.calls,
             "unknown": installation.unknown,
             "seed": INSTALLATIONS.index(installation),

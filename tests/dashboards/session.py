@@ -43,7 +43,7 @@ def instrument() -> None:
 
 
 async def use_memory() -> None:
-    """Build a memory and make the wanted calls, in turn."""
+    """Build a memory, add to it, and make the wanted calls, in turn."""
     import mem0
 
     from mem0_telemetry.cli.harness import fake_models
@@ -62,9 +62,9 @@ async def use_memory() -> None:
             [{"role": "user", "content": f"I like tea {wanted['seed']}-{next(numbers)}."}], user_id="alice"
         )
 
-    identifier = (await result(add()))["results"][0]["id"]
+    added = [await result(add()) for _ in range(wanted["adds"])]
+    identifier = added[0]["results"][0]["id"]
     calls = {
-        "add": add,
         "search": lambda **given: memory.search("tea", **given),
         "get": lambda: memory.get(identifier),
         "history": lambda: memory.history(identifier),

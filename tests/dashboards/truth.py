@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -142,9 +141,8 @@ CALLS_EACH = {"0.5": 2, "0.1": 10}
 def _rate(row: Row) -> str:
     """Return the sample rate of a row as it is shown."""
     rate = row["properties"].get("sample_rate")
-    if isinstance(rate, str):
-        return rate
-    return "not sent" if rate is None else json.dumps(rate, separators=(",", ":"))
+    a_number = isinstance(rate, int | float) and not isinstance(rate, bool)
+    return f"{rate:g}" if a_number else "not sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +169,7 @@ def _of_the_product(received: Iterable[Received]) -> Iterator[Made]:
             for name in ("client.init", "client.search"):
                 yield Made(event=name, day_ago=plan.days_ago, number=1, kept=1)
             continue
-        for name, number, given in (("init", 1, {}), ("add", 1, {}), *plan.calls):
+        for name, number, given in (("init", 1, {}), ("add", plan.adds, {}), *plan.calls):
             up_to, features = _search(given, exact=plan.native) if name == "search" else (None, ())
             event = f"mem0.{name}"
             found = [one for one in once if one["event"] == event and one["properties"].get("limit") == up_to]
@@ -179,8 +177,7 @@ def _of_the_product(received: Iterable[Received]) -> Iterator[Made]:
                 event=event,
                 day_ago=plan.days_ago,
                 number=number,
-                # An add is one of several kinds of call here, and all its events are counted with the first.
-                kept=len(found) if number == 1 or name != "add" else 0,
+                kept=len(found),
                 rate=1.0 if name == "init" else plan.rate,
                 sync="async" if plan.cls == "AsyncMemory" else "sync",
                 up_to=str(up_to),
@@ -209,7 +206,7 @@ def _of_others(active: Sequence[Active], real: int) -> Iterator[Made]:
         number=1,
         kept=1,
         sync="not sent",
-        up_to="many",
+        up_to="not sent",
         features=("all searches",),
     )
 
