@@ -13,8 +13,7 @@ WEEKS_OF_INSTALLATIONS = f"""SELECT distinct_id, groupUniqArray(toMonday(timesta
 
 ONE_INSTALLATION = (
     "How many people: an id is one home directory. After a reset, and in a container without a lasting volume, it "
-    "is a new one. "
-    "Build services and ids that could not be stored are left out."
+    "is a new one. Build services and ids that could not be stored are left out."
 )
 
 
@@ -43,10 +42,10 @@ LIMIT 50
     )
 
 
-def component(key: str, name: str, *, own: bool) -> Tile:
+def component(key: str, name: str) -> Tile:
     """Return the tile of a component, by the name of its class."""
-    custom = " `custom` is any class that is not Mem0's own." if own else ""
-    return by_property(key, name, f"extract(toString(properties.{key}), '[^.]+$')", f"By class.{custom}")
+    value = f"extract(toString(properties.{key}), '[^.]+$')"
+    return by_property(key, name, value, "By class. `custom` is any class that is not Mem0's own.")
 
 
 DASHBOARD = Dashboard(
@@ -104,9 +103,9 @@ ORDER BY first_week
 LIMIT 100
 """,
         ),
-        component("vector_store", "vector store", own=True),
-        component("llm", "language model class", own=True),
-        component("embedding_model", "embedder", own=True),
+        component("vector_store", "vector store"),
+        component("llm", "language model class"),
+        component("embedding_model", "embedder"),
         by_property(
             "mem0_version",
             "version of Mem0",
