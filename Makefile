@@ -39,6 +39,7 @@ check: $(VENV)/.ready  ## 1 min: lint, format, types, layers, words, generated d
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/words.py
+	$(BIN)/python dashboards/generate.py --check
 	$(BIN)/mem0-telemetry events --markdown | diff TELEMETRY.md - || { echo "TELEMETRY.md is out of date: make docs"; exit 1; }
 
 .PHONY: docs
@@ -187,3 +188,24 @@ COMPAT_2 := $(addprefix tests/operations/test_,operations.py transparency.py rob
 
 test-compat-%: .venvs/mem0ai-%/.ready
 	.venvs/mem0ai-$*/bin/python $(PYTEST) $(COMPAT) $(if $(filter 2.%,$*),$(COMPAT_2))
+
+##@ Dashboards for Mem0's maintainers (docs/dashboards.md)
+
+.PHONY: dashboards
+dashboards: $(VENV)/.ready  ## seconds: write dashboards/posthog and the page from the tiles and the registry
+	$(BIN)/python dashboards/generate.py
+
+.PHONY: test-dashboards
+test-dashboards: .venvs/dashboards/.ready  ## 1 min: each tile against what real Mem0 did, by PostHog's parser and database
+	.venvs/dashboards/bin/python -m pytest --durations=$(DURATIONS) -m dashboards tests/dashboards
+
+.PHONY: dashboards-picture
+dashboards-picture: .venvs/dashboards/.ready  ## 1 min: draw the picture of the page from the results of that test
+	mkdir -p .build
+	DASHBOARDS_RESULTS=.build/dashboards.json .venvs/dashboards/bin/python -m pytest --quiet -m dashboards tests/dashboards
+	.venvs/dashboards/bin/python dashboards/picture.py .build/dashboards.json docs/images
+
+# With what requirements/dashboards.txt names, apart from the environment of the suite.
+.venvs/dashboards/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constraints.txt requirements/dashboards.txt
+	$(ENVIRONMENT) .venvs/dashboards $(PYTHON) $(PINNED) -e $(EXPORTER) -e ".[instruments]" -r requirements/dashboards.txt
+	@touch $@
