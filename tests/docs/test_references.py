@@ -29,7 +29,7 @@ def test_links_lead_somewhere() -> None:
     """Each link to this repository, relative or whole, names a file that is there, and each anchor a heading."""
     broken = []
     for document in DOCUMENTS:
-        text = re.sub(rf"\({HOME}/(?:blob|tree)/main/", f"({ROOT}/", document.read_text())
+        text = re.sub(rf"\({HOME}/(?:blob|tree|raw)/main/", f"({ROOT}/", document.read_text())
         for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
             path, _, anchor = target.partition("#")
             file = (document.parent / path).resolve() if path else document
