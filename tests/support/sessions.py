@@ -36,7 +36,7 @@ def run_session(
     command: Sequence[str | Path] = PROGRAM,
 ) -> dict[str, Any]:
     """Run it in a process of its own; return its report, with what it printed under `stdout`."""
-    wanted = json.dumps([stage.wanted(program)])
+    wanted = json.dumps(stage.wanted(program))
     result = run_program(
         [*launcher, sys.executable, *command, wanted, *arguments],
         {**inherited(), **stage.environ(program)},

@@ -1,7 +1,6 @@
 """A watched program: uses Mem0 and the drop-in, or without mem0ai the drop-in alone, switched off or on.
 
-`python -m mem0_telemetry.cli.harness.program JSON`: a list with one object for each program. They are forked from one
-process that has loaded what Mem0 needs, and nothing of ours or of Mem0's.
+`python -m mem0_telemetry.cli.harness.program JSON`: what `Stage.wanted` returns.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ import socket
 import sys
 import threading
 import time
-from contextlib import suppress
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,11 +23,6 @@ from mem0_telemetry.cli.harness.ways import switch_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_NEEDED = ("httpx", "numpy", "openai", "pydantic", "pytz", "qdrant_client", "requests", "sqlalchemy")
-"""Packages that mem0ai imports and that take long."""
-
-_AT_ONCE = max(2, min(4, os.cpu_count() or 1))
 
 _ARRIVAL = 40.0
 """Seconds that delivery may take on a busy machine; it takes a few tenths of one."""
@@ -48,26 +40,6 @@ class _Logged(logging.Handler):
             self.lines.append(f"{record.levelname} {record.name}: {record.getMessage()}")
 
 
-def main() -> int:
-    """Become each of the programs that the first argument describes."""
-    sys.dont_write_bytecode = True  # Python would write it, but only if nobody has before.
-    wanted = json.loads(sys.argv[1])
-    if len(wanted) == 1:
-        return run(wanted[0])
-    for name in _NEEDED:
-        with suppress(ImportError):
-            import_module(name)
-    for number, each in enumerate(wanted):
-        if number >= _AT_ONCE:
-            os.wait()
-        if os.fork() == 0:
-            return run(each)
-    with suppress(ChildProcessError):  # There is no child left.
-        while True:
-            os.wait()
-    return 0
-
-
 def run(wanted: dict[str, Any], configuration: Callable[..., dict[str, Any]] | None = None) -> int:
     """Run one program, watched, and write down what was seen; it ends as any does, exit hooks and all.
 
@@ -75,6 +47,7 @@ def run(wanted: dict[str, Any], configuration: Callable[..., dict[str, Any]] | N
         wanted: what `Stage.wanted` returns.
         configuration: makes the configuration of a `Memory`, in place of the one with fake models.
     """
+    sys.dont_write_bytecode = True  # Python would write it, but only if nobody has before.
     os.dup2(os.open(wanted["errors"], os.O_WRONLY | os.O_CREAT, 0o600), 2)
     os.environ.update(wanted["environ"])
     os.chdir(wanted["home"])
@@ -155,4 +128,4 @@ def _plant_host_name(name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(json.loads(sys.argv[1])))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 _SETTINGS = ("MEM0_", "OTEL_", "PYTEST_", "DO_NOT_TRACK", "POSTHOG_", "CI")
 """How the variables begin that would decide what the program is to decide."""
-_POLL = 0.2
-"""Seconds between two looks at how many programs have ended."""
+_AT_ONCE = max(2, min(4, os.cpu_count() or 1))
 
 
 class ChildError(Exception):
@@ -157,51 +156,37 @@ class Stage:
 
     def run(self, programs: Sequence[Program]) -> str:
         """Run watched programs, a few at once, until they have ended or time is up; return what they printed."""
-        wanted = [self.wanted(program) for program in programs]
-        # Where it can fork, one process loads what Mem0 needs and then becomes each of the programs.
-        batches = [wanted] if hasattr(os, "fork") else [[each] for each in wanted]
-        module = "mem0_telemetry.cli.harness.program"
-        printed = (self.start(self.root, {}, module, json.dumps(each), programs=programs) for each in batches)
-        return "".join(text or "" for text in printed)
+        self.progress(0, len(programs))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            running = [pool.submit(self._run, program) for program in programs]
+            try:
+                for ended, _ in enumerate(as_completed(running), 1):
+                    self.progress(ended, len(programs))
+            except KeyboardInterrupt:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return "".join(each.result() or "" for each in running)
 
-    def start(
-        self,
-        directory: Path,
-        environ: Mapping[str, str],
-        module: str,
-        *arguments: str,
-        programs: Sequence[Program] = (),
-    ) -> str | None:
+    def _run(self, program: Program) -> str | None:
+        module = "mem0_telemetry.cli.harness.program"
+        return self.start(program.home, {}, module, json.dumps(self.wanted(program)))
+
+    def start(self, directory: Path, environ: Mapping[str, str], module: str, *arguments: str) -> str | None:
         """Run a module of ours in `directory`; return what it printed, or None if it failed or ran out of time."""
-        with tempfile.TemporaryFile() as printed:
-            process = subprocess.Popen(  # noqa: S603  # our own module, with this interpreter
+        try:
+            result = subprocess.run(  # noqa: S603  # our own module, with this interpreter
                 [sys.executable, "-m", module, *arguments],
                 env={**inherited(), **environ},
                 cwd=directory,
                 stdin=subprocess.DEVNULL,
-                stdout=printed,
+                stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,  # `_end` then ends what it has forked, too.
+                timeout=max(0.0, self.deadline - monotonic()),
+                check=False,
             )
-            try:
-                self._wait(process, programs)
-            finally:
-                _end(process)
-            printed.seek(0)
-            return printed.read().decode(errors="replace") if process.returncode == 0 else None
-
-    def _wait(self, process: subprocess.Popen[bytes], programs: Sequence[Program]) -> None:
-        """Wait until it ends or time is up; tell the progress of the programs."""
-        told = -1
-        while monotonic() < self.deadline:
-            running = process.poll() is None
-            ended = sum(program.report_path.exists() for program in programs)
-            if programs and ended > told:
-                self.progress(told := ended, len(programs))
-            if not running:
-                return
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_POLL)
+        except subprocess.TimeoutExpired:
+            return None
+        return result.stdout.decode(errors="replace") if result.returncode == 0 else None
 
 
 def inherited() -> dict[str, str]:
@@ -213,16 +198,6 @@ def inherited() -> dict[str, str]:
     }
     # Some systems have a proxy in their settings, which counts if no variable names one.
     return {**kept, **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")}
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process that still runs, and all that it has forked."""
-    if process.poll() is None:
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait()
 
 
 @contextmanager
