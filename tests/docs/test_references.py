@@ -46,7 +46,7 @@ def test_pages_of_the_package_index_have_whole_links(page: Path) -> None:
 
 
 def anchors(document: Path) -> set[str]:
-    """The anchors of a document's headings, as GitHub makes them."""
+    """Return the anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -78,7 +78,7 @@ def test_make_targets_exist() -> None:
 
 
 def test_every_room_is_in_the_architecture() -> None:
-    """Each module and package at the top of `src/mem0_telemetry` stands in the picture of the rooms."""
+    """Each module and package at the top of `src/mem0_telemetry` is in the picture of the rooms."""
     picture = (ROOT / "docs" / "architecture.md").read_text().partition("```text\n")[2].partition("```")[0]
     package = ROOT / "src" / "mem0_telemetry"
     rooms = {
@@ -98,5 +98,5 @@ def test_files_exist() -> None:
 
 
 def texts() -> list[str]:
-    """The documents."""
+    """Return the text of each document."""
     return [document.read_text() for document in DOCUMENTS]

@@ -40,7 +40,7 @@ class JSONServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where a client finds it, without a slash at the end."""
+        """Return where a client finds it, without a slash at the end."""
         return f"http://127.0.0.1:{self.server_port}"
 
 

@@ -51,17 +51,17 @@ class Program:
 
     @property
     def ours(self) -> Path:
-        """Telemetry's own directory."""
+        """Return the directory of telemetry."""
         return self.home / ".mem0" / "telemetry"
 
     @property
     def report_path(self) -> Path:
-        """Where its report goes: beside its home, in which only telemetry and Mem0 write."""
+        """Return where its report goes: beside its home, in which only telemetry and Mem0 write."""
         return self.home.with_suffix(".report")
 
     @property
     def errors_path(self) -> Path:
-        """Where its standard error goes."""
+        """Return where its standard error goes."""
         return self.home.with_suffix(".errors")
 
     def files(self) -> list[str]:
