@@ -89,6 +89,13 @@ def test_every_room_is_in_the_architecture() -> None:
     assert set(re.findall(r"[a-z_0-9]+(?:\.py\b|/)", picture)) == rooms
 
 
+def test_every_helper_of_the_tests_is_in_contributing() -> None:
+    """The index "to test X, start from Y" in CONTRIBUTING.md names each module of `tests/support`."""
+    index = (ROOT / "CONTRIBUTING.md").read_text().partition("## Write a test\n")[2].partition("\n## ")[0]
+    modules = {path.name for path in (ROOT / "tests" / "support").glob("*.py")}
+    assert modules - set(re.findall(r"`([\w/]+\.py)`", index)) == set()
+
+
 def test_files_exist() -> None:
     """Each Python file that a document names is somewhere in the repository."""
     files = {path.as_posix() for root in SOURCES for path in (ROOT / root).rglob("*.py")}
