@@ -161,7 +161,7 @@ $(VENV)/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constrain
 	@touch $@
 
 # Wheels and sdists of both distributions; what uses them is tested as users get it.
-SOURCES := $(shell find src $(EXPORTER)/src -name '*.py') $(wildcard *.md $(EXPORTER)/*.md)
+SOURCES := $(shell find src $(EXPORTER)/src -name '*.py' -o -name '*.md') $(wildcard *.md $(EXPORTER)/*.md)
 dist/.built: $(VENV)/.ready $(SOURCES)
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist $(EXPORTER)

@@ -71,7 +71,7 @@ def _observe(stage: Stage, examples: dict[str, Any]) -> Iterator[str]:
     off = [stage.program(way, counted=True) for way in WAYS]
     traces = stage.program(WAYS[0])
     stage.run([on, *off])
-    tree = stage.start(traces.home, stage.environ(traces), "mem0_telemetry.cli.span_tree") or ""
+    tree = stage.start(traces, "mem0_telemetry.cli.span_tree") or ""
     heading("Switched on: what arrives")
     yield from _show_on(stage, on, examples)
     heading("Switched off: the same calls, and what telemetry does and leaves")

@@ -48,9 +48,6 @@ def run(wanted: dict[str, Any], configuration: Callable[..., dict[str, Any]] | N
         configuration: makes the configuration of a `Memory`, in place of the one with fake models.
     """
     sys.dont_write_bytecode = True  # Python would write it, but only if nobody has before.
-    os.dup2(os.open(wanted["errors"], os.O_WRONLY | os.O_CREAT, 0o600), 2)
-    os.environ.update(wanted["environ"])
-    os.chdir(wanted["home"])
     _plant_host_name(wanted["texts"]["host_name"])
     logged = _Logged()
     logging.getLogger().addHandler(logged)
@@ -77,7 +74,7 @@ def run(wanted: dict[str, Any], configuration: Callable[..., dict[str, Any]] | N
     if has_mem0:
         session = use.use_mem0(
             wanted["texts"],
-            directory=Path(wanted["home"], wanted["texts"]["directory"]),
+            directory=Path(wanted["texts"]["directory"]).absolute(),
             platform_url=wanted["platform_url"],
             thoroughly=wanted["thoroughly"],
             errors=() if wanted["counted"] else (Exception,),

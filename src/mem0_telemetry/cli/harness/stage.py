@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import site
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _SETTINGS = ("MEM0_", "OTEL_", "PYTEST_", "DO_NOT_TRACK", "POSTHOG_", "CI")
 """How the variables begin that would decide what the program is to decide."""
+WATCHED = "mem0_telemetry.cli.harness.program"
+"""The module that each watched program runs."""
 _AT_ONCE = max(2, min(4, os.cpu_count() or 1))
 
 
@@ -146,10 +149,7 @@ class Stage:
         return {
             "texts": dict(self.planted.texts),
             "platform_url": self.platform.url,
-            "environ": self.environ(program),
-            "home": str(program.home),
             "report": str(program.report_path),
-            "errors": str(program.errors_path),
             "switch": program.way.switch if program.way else "",
             **{name: getattr(program, name) for name in ("instrument", "counted", "thoroughly")},
         }
@@ -158,7 +158,10 @@ class Stage:
         """Run watched programs, a few at once, until they have ended or time is up; return what they printed."""
         self.progress(0, len(programs))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            running = [pool.submit(self._run, program) for program in programs]
+            running = [
+                pool.submit(self.start, program, WATCHED, json.dumps(self.wanted(program)))
+                for program in programs
+            ]
             try:
                 for ended, _ in enumerate(as_completed(running), 1):
                     self.progress(ended, len(programs))
@@ -167,37 +170,37 @@ class Stage:
                 raise
         return "".join(each.result() or "" for each in running)
 
-    def _run(self, program: Program) -> str | None:
-        module = "mem0_telemetry.cli.harness.program"
-        return self.start(program.home, {}, module, json.dumps(self.wanted(program)))
-
-    def start(self, directory: Path, environ: Mapping[str, str], module: str, *arguments: str) -> str | None:
-        """Run a module of ours in `directory`; return what it printed, or None if it failed or ran out of time."""
-        try:
+    def start(self, program: Program, module: str, *arguments: str) -> str | None:
+        """Run a module of ours as this program; return what it printed, or None if it failed or ran out of time."""
+        with program.errors_path.open("ab") as errors, suppress(subprocess.TimeoutExpired):
             result = subprocess.run(  # noqa: S603  # our own module, with this interpreter
                 [sys.executable, "-m", module, *arguments],
-                env={**inherited(), **environ},
-                cwd=directory,
+                env={**inherited(), **self.environ(program)},
+                cwd=program.home,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=errors,
                 timeout=max(0.0, self.deadline - monotonic()),
                 check=False,
             )
-        except subprocess.TimeoutExpired:
-            return None
-        return result.stdout.decode(errors="replace") if result.returncode == 0 else None
+            if result.returncode == 0:
+                return result.stdout.decode(errors="replace")
+        return None
 
 
 def inherited() -> dict[str, str]:
-    """Return the environment without settings of telemetry, and without proxies: all servers are on this machine."""
+    """Return the environment without settings of telemetry, and without proxies: all servers are on this machine.
+
+    A program with a home of its own still finds the packages of `pip install --user`.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(_SETTINGS) and not name.lower().endswith("_proxy")
     }
     # Some systems have a proxy in their settings, which counts if no variable names one.
-    return {**kept, **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")}
+    direct = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
+    return {**kept, **direct, "PYTHONUSERBASE": site.getuserbase()}
 
 
 @contextmanager

@@ -11,11 +11,10 @@ from mem0_telemetry.policy.registry import EVENTS, hosted_events
 from mem0_telemetry.policy.registry.deviations import NOT_SENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     Texts = Mapping[str, str]
-    Calls = tuple[Callable[[], Any], ...]
     Errors = tuple[type[Exception], ...]
 
 _SHARED = ("init", "add", "search", "get_all", "update", "history", "delete", "delete_all")
@@ -118,19 +117,15 @@ async def use_memory(memory: Any, texts: Texts, generation: int, errors: Errors)
         identifier = (await _result(memory.add(messages, **owner, metadata=metadata)))["results"][0]["id"]
     with suppress(*errors):
         listed = await _result(memory.get_all(**scope))
-    calls: Calls = (
+    calls = (
         lambda: memory.search(texts["query"], threshold=0.123, **scope),
         lambda: memory.get(identifier),
-        lambda: memory.update(
-            identifier, texts["message"]
-        ),  # In other releases the parameter has another name.
+        lambda: memory.update(identifier, texts["message"]),  # Releases differ in this parameter's name.
         lambda: memory.history(identifier),
         lambda: memory.delete(identifier),
         lambda: memory.delete_all(**owner),
     )
-    for call in calls:
-        with suppress(*errors):
-            await _result(call())
+    await _call_each(calls, errors)
     collections = memory.vector_store.client.get_collections().collections
     held = {
         "id": identifier,
@@ -147,7 +142,7 @@ async def use_memory(memory: Any, texts: Texts, generation: int, errors: Errors)
 async def _use_client(client: Any, texts: Texts, errors: Errors) -> None:
     owner = {"user_id": texts["user_id"]}
     messages = [{"role": "user", "content": texts["message"]}]
-    calls: Calls = (
+    calls = (
         lambda: client.add(messages, **owner, metadata={texts["metadata_key"]: texts["metadata_value"]}),
         lambda: client.search(texts["query"], filters=owner),
         lambda: client.get_all(filters=owner),
@@ -156,6 +151,10 @@ async def _use_client(client: Any, texts: Texts, errors: Errors) -> None:
         lambda: client.delete("m1"),
         lambda: client.delete_all(**owner),
     )
+    await _call_each(calls, errors)
+
+
+async def _call_each(calls: Iterable[Callable[[], Any]], errors: Errors) -> None:
     for call in calls:
         with suppress(*errors):
             await _result(call())

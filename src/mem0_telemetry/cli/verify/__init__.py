@@ -1,7 +1,7 @@
 """`mem0-telemetry verify`: prove on the user's own machine that off is off, and that only what is declared is sent.
 
 Real Mem0 (or, without mem0ai, the drop-in alone) runs in processes of its own under Python's audit hooks, with
-texts planted wherever a user's could be and fakes of all servers on this machine. Nothing leaves it.
+planted texts wherever a user's could be, and with fake servers on this machine. Nothing leaves it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,10 @@ def run() -> int:
         subject = f"Mem0 {version('mem0ai')}"
     except PackageNotFoundError:
         subject = "The drop-in (mem0ai is not installed)"
-    print(f"{subject} is used in a temporary home, with texts planted wherever yours")
-    print("could be, and fakes of all servers. Nothing leaves this machine.")
+    prose(
+        f"{subject} is used in temporary homes, with planted texts wherever yours could be, and with fake servers. "
+        "Nothing leaves this machine."
+    )
     with open_stage(_TIME, progress) as stage:
         checks = list(_verify(stage))
     failed = sum(bool(check.breaches) for check in checks)

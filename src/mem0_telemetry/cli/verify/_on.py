@@ -67,7 +67,7 @@ def checks(program: Program, stage: Stage) -> Iterator[Check]:
 def _places(program: Program, stage: Stage, report: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     """Yield everything that left the process or can be read later, by name."""
     shown, status = (
-        stage.start(program.home, stage.environ(program), "mem0_telemetry", *arguments)
+        stage.start(program, "mem0_telemetry", *arguments)
         for arguments in (("show", "--all"), ("status", "--json"))
     )
     if shown is None or status is None:
@@ -116,7 +116,7 @@ def _undeclared_in_event(event: dict[str, Any]) -> Iterator[str]:
     for name, value in event["properties"].items():
         selected = types[name].take(value) if name in types else None
         if (tuple(value) if isinstance(value, list) else value) != selected:
-            yield f"the property {name} of {event['event']} is not declared so"
+            yield f"the property {name} of {event['event']}, or its value, is not declared"
 
 
 def _undeclared_in_request(request: CapturedRequest) -> Iterator[str]:
