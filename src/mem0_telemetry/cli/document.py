@@ -10,7 +10,7 @@ from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, e
 from mem0_telemetry.policy.registry.deviations import CHANGED, NOT_SENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from mem0_telemetry.policy.registry import Attribute, Event
 
@@ -139,12 +139,12 @@ def _as_data(attribute: Attribute) -> dict[str, str]:
 
 def _names() -> str:
     """Return the names of all events and attributes, for a terminal of 80 columns."""
-    return "\n".join(_name_lines())
-
-
-def _name_lines() -> Iterator[str]:
     names = sorted({attribute.posthog_name for attribute in _EVERY})
-    yield f"These {len(EVENTS)} events may be sent, and nothing else. --markdown explains each.\n"
-    yield from (f"  {event.posthog_name:<30} {event.brief.replace('`', '')}" for event in EVENTS)
-    yield f"\nThey may carry these {len(names)} attributes:\n"
-    yield from (f"  {name}" for name in names)
+    return "\n".join(
+        (
+            f"These {len(EVENTS)} events may be sent, and nothing else. --markdown explains each.\n",
+            *(f"  {event.posthog_name:<30} {event.brief.replace('`', '')}" for event in EVENTS),
+            f"\nThey may carry these {len(names)} attributes:\n",
+            *(f"  {name}" for name in names),
+        )
+    )
