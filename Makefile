@@ -46,6 +46,10 @@ check: $(VENV)/.ready  ## 1 min: lint, format, types, layers, words, generated d
 docs: $(VENV)/.ready  ## seconds: generate TELEMETRY.md from the registry
 	$(BIN)/mem0-telemetry events --markdown > TELEMETRY.md
 
+.PHONY: picture
+picture: $(VENV)/.ready .venvs/autotel/.ready  ## 1 min: the README's picture (needs chromium and npm)
+	$(BIN)/python scripts/picture.py
+
 .PHONY: demo
 demo: .venvs/demo/.ready  ## 1 min: real Mem0 against fake servers, on and off
 	@.venvs/demo/bin/mem0-telemetry demo
@@ -152,12 +156,17 @@ $(VENV)/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constrain
 	$(ENVIRONMENT) .venvs/$* $(PYTHON) -r $<
 	@touch $@
 
+# An OTLP backend with a web page, and the Node that it needs.
+.venvs/autotel/.ready:
+	npm install --silent --no-audit --no-fund --prefix .venvs/autotel node@24.21.0 autotel-devtools@27.1.0
+	@touch $@
+
 .venvs/pyright/.ready: requirements/typing.txt
 	$(ENVIRONMENT) .venvs/pyright $(PYTHON) -r $<
 	@touch $@
 
 # Wheels and sdists of both distributions; what uses them is tested as users get it.
-SOURCES := $(shell find src $(EXPORTER)/src -name '*.py') $(wildcard *.md $(EXPORTER)/*.md)
+SOURCES := $(shell find src $(EXPORTER)/src -name '*.py' -o -name '*.md') $(wildcard *.md $(EXPORTER)/*.md)
 dist/.built: $(VENV)/.ready $(SOURCES)
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist $(EXPORTER)

@@ -51,7 +51,7 @@ def command(home: Path, *arguments: str, **settings: str) -> str:
 
 
 def commands(home: Path) -> None:
-    """The command looks without creating anything, and proves what it says."""
+    """Check that the command looks without creating anything, and proves what it says."""
     assert command(home, "--version").startswith("mem0-telemetry ")
     assert json.loads(command(home, "status", "--json"))["enabled"] is True
     assert json.loads(command(home, "status", "--json", DO_NOT_TRACK="1"))["source"] == "DO_NOT_TRACK"
@@ -61,7 +61,7 @@ def commands(home: Path) -> None:
 
 
 def delivery(home: Path) -> None:
-    """An event arrives where PostHog would be, with what is declared and nothing else."""
+    """Check that an event arrives where PostHog would be, with what is declared and nothing else."""
     from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
 
     with CaptureServer() as server:

@@ -58,7 +58,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 @pytest.fixture(autouse=True)
 def _importing_as_before() -> Iterator[None]:
-    """What a test has put in front of imports goes with it: the next one may count on that."""
+    """Remove what a test has put in front of imports: the next test relies on that."""
     yield
     ours = [finder for finder in sys.meta_path if type(finder).__module__.startswith("mem0_telemetry")]
     sys.meta_path[:] = [
@@ -72,7 +72,7 @@ def _importing_as_before() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _clean_environ(_importing_as_before: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A home of its own, and no variable that telemetry reads but pytest's own."""
+    """Give a test its own home, and remove each variable that telemetry reads, except those of pytest."""
     for name in tuple(os.environ):
         if name.startswith(("MEM0_", "OTEL_", "POSTHOG_", "DO_NOT_TRACK")):
             monkeypatch.delenv(name)
@@ -82,7 +82,7 @@ def _clean_environ(_importing_as_before: None, monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.fixture(autouse=True)
 def reported(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What failed inside the guard, as our logger says it at DEBUG; a test that leaves something here fails."""
+    """Return what failed inside the guard, as our logger says it at DEBUG; fail the test if something is left."""
     reports: list[str] = []
 
     def note(record: logging.LogRecord) -> bool:
@@ -102,14 +102,14 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.fixture
 def lenient(reported: list[str]) -> Iterator[None]:
-    """For tests in which foreign code raises: the guard drops it, as it does for users."""
+    """Let foreign code raise: the guard drops the exception, as it does for users."""
     yield
     reported.clear()
 
 
 @pytest.fixture
 def server() -> Iterator[CaptureServer]:
-    """A receiver on this machine, where PostHog or an OTLP backend would be."""
+    """Run a receiver in the place of PostHog or an OTLP backend."""
     with CaptureServer() as capture_server:
         yield capture_server
 

@@ -43,7 +43,7 @@ async def recall(user: str, query: str) -> dict[str, Any]:
 
 
 def build_memory() -> Memory:
-    """Make a memory of stand-in models, so that this runs without a key; yours is `Memory.from_config({...})`.
+    """Make a memory with fake models, so that this runs without a key; yours is `Memory.from_config({...})`.
 
     Embedded Qdrant is for one process, so each worker has its own; yours is a server that they share.
     """

@@ -1,4 +1,4 @@
-"""Use the library in two processes, on and off, with a stand-in where PostHog would be."""
+"""Use the library in two processes, on and off, with a fake PostHog."""
 # ruff: noqa: INP001, T201
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def walk(node: cst.CSTNode, symbol: str = "") -> Iterator[tuple[cst.CSTNode, str
 
 
 def checks_removed(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """What stands in the place of a node where a check is taken out."""
+    """Yield what replaces a node if a check is taken out."""
     if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
         yield cst.Pass()
     if isinstance(node, (cst.If, cst.IfExp, cst.CompIf)):
@@ -72,7 +72,7 @@ def checks_removed(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 
 def everything(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """What may stand in the place of a node. Of a text there is one mutant, and a call may also be left out."""
+    """Yield what may replace a node. A text has one mutant, and a call may also be left out."""
     if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
         yield cst.Pass()
     for kind, operator in mutation_operators:
@@ -82,7 +82,7 @@ def everything(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 
 def meaning(source: str) -> str:
-    """The syntax tree of a file without annotations and docstrings."""
+    """Return the syntax tree of a file without annotations and docstrings."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.arg):

@@ -179,13 +179,13 @@ def made(files: list[str]) -> list[dict[str, Any]]:
 
 
 def named(mutant: dict[str, Any]) -> tuple[str, str, str]:
-    """A mutant by its symbol and its line before and after: what stands elsewhere in the file may change."""
+    """Return a mutant's symbol and its line before and after: the rest of the file may change."""
     removed, added = changed_lines(mutant)
     return mutant["symbol"], removed, added
 
 
 def tally(path: str, mutants: list[dict[str, Any]]) -> dict[str, int]:
-    """The numbers of one file, by column."""
+    """Return the numbers of one file, by column."""
     counts = Counter(mutant["result"] for mutant in mutants if mutant["path"] == path)
     return {
         **dict.fromkeys(COLUMNS, 0),
@@ -289,7 +289,7 @@ def described(mutant: dict[str, Any]) -> str:
 
 
 def changed_lines(mutant: dict[str, Any]) -> tuple[str, str]:
-    """What a mutant takes out, and what stands there instead."""
+    """Return what a mutant takes out, and what replaces it."""
     before = Path(mutant["path"]).read_text().splitlines()
     lines = list(difflib.unified_diff(before, mutant["source"].splitlines(), n=0, lineterm=""))[3:]
     removed, added = ([line[1:].strip() for line in lines if line[0] == sign] for sign in "-+")

@@ -2,8 +2,7 @@
 
     .venv/bin/python -m pytest scripts/mutants/wire.py    (part of `make mutants`)
 
-A build is broken by symbol: right after a module has run, statements run in its namespace and replace what it defines.
-A symbol that is gone fails the case.
+A build is broken by symbol (`tests/support/broken_build.py`): a symbol that is gone fails the case.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
+from broken_build import broken_build
 from isolation import MARKER, run
 from processes import clean_environ
 
@@ -21,20 +21,11 @@ from mem0_telemetry.cli.harness.ways import WAYS
 from mem0_telemetry.cli.verify import _on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mem0_telemetry.cli.harness.stage import Stage
 
-SITE = """
-import importlib.machinery, sys
-CHANGES = {changes!r}
-run = importlib.machinery.SourceFileLoader.exec_module
-def exec_module(self, module):
-    run(self, module)
-    exec(CHANGES.get(module.__name__, ""), vars(module))
-importlib.machinery.SourceFileLoader.exec_module = exec_module
-"""
 REGISTRY_ONLY = (
     "mem0_telemetry.pipeline.selection",
     "Selection._resource = lambda self, found: found or Resource({})",
@@ -231,20 +222,11 @@ def _clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
-def broken(directory: Path, changes: Mapping[str, str]) -> Path:
-    """Return a directory that breaks the package where it is on PYTHONPATH: module by module, with statements."""
-    site = directory / "site"
-    site.mkdir()
-    program = SITE.format(changes={name: textwrap.dedent(code) for name, code in changes.items()})
-    (site / "sitecustomize.py").write_text(program)
-    return site
-
-
 @pytest.mark.parametrize("fact", NAIVE)
 def test_naive_code_is_found_out(fact: str, tmp_path: Path) -> None:
     """Each leak that was measured is seen where the code is as one would write it first."""
     breach, order, changes = NAIVE[fact]
-    outcome = run(tmp_path, order, "fork", package=broken(tmp_path, changes))
+    outcome = run(tmp_path, order, "fork", package=broken_build(tmp_path, changes))
     assert any(found.startswith(breach) for found in outcome.breaches()), outcome.breaches()
 
 
@@ -257,10 +239,7 @@ def stage() -> Iterator[Stage]:
 
 def break_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, code: str) -> None:
     """Break the package in the programs that `verify` watches, which then use it without Mem0."""
-    site = broken(tmp_path, {module: code})
-    with (site / "sitecustomize.py").open("a") as program:
-        program.write("sys.modules['mem0'] = None\n")
-    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("PYTHONPATH", str(broken_build(tmp_path, {module: code}, without_mem0=True)))
 
 
 @pytest.mark.parametrize("kind", DEFECTS)

@@ -1,4 +1,4 @@
-"""What the tests of `verify` share: a copy of the package to break."""
+"""What the tests of `verify` share: programs that use a broken build, or one that was never compiled."""
 
 from __future__ import annotations
 
@@ -8,29 +8,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from broken_build import WITHOUT_MEM0, broken_build
 
 import mem0_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PACKAGE = Path(mem0_telemetry.__file__).parent
+
+@pytest.fixture
+def _unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave coverage out of the programs: it should not measure a build that is broken on purpose."""
+    for name in [name for name in os.environ if name.startswith("COV")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
-def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
-    """Answer a function that breaks a copy of the package, which the watched programs then use, without mem0ai."""
-    copy = tmp_path / "broken"
-    shutil.copytree(PACKAGE, copy / "mem0_telemetry", ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setenv("PYTHONPATH", str(copy))
-    for name in [name for name in os.environ if name.startswith("COV")]:
-        monkeypatch.delenv(name)  # what is broken on purpose is not to be measured
+def break_build(
+    _unmeasured: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[dict[str, str]], None]:
+    """Return a function that breaks the package, by symbol, in the watched programs; they run without mem0ai."""
 
-    def break_it(path: str, sound: str, defect: str) -> None:
-        source = copy / "mem0_telemetry" / path
-        text = source.read_text(encoding="utf-8")
-        assert sound in text, f"{path} has changed: break it elsewhere"
-        source.write_text(text.replace(sound, defect), encoding="utf-8")
+    def break_it(changes: dict[str, str]) -> None:
+        monkeypatch.setenv("PYTHONPATH", str(broken_build(tmp_path, changes, without_mem0=True)))
 
-    (copy / "sitecustomize.py").write_text("import sys\nsys.modules['mem0'] = None\n")
     return break_it
+
+
+@pytest.fixture
+def uncompiled(_unmeasured: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the watched programs use a copy of the package that has no byte code, without mem0ai."""
+    package = Path(mem0_telemetry.__file__).parent
+    copy = tmp_path / "uncompiled"
+    shutil.copytree(package, copy / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "sitecustomize.py").write_text(WITHOUT_MEM0)
+    monkeypatch.setenv("PYTHONPATH", str(copy))
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)

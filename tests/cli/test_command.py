@@ -30,7 +30,7 @@ def status(home: Path, **settings: str) -> dict[str, Any]:
 
 
 def files(home: Path) -> list[str]:
-    """Answer every file and directory in `home`."""
+    """Return every file and directory in `home`."""
     return sorted(str(path.relative_to(home)) for path in home.rglob("*"))
 
 

@@ -25,7 +25,7 @@ def test_the_document_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_document_opens_with_what_a_reader_asks() -> None:
     """What is sent, to whom, under which id, how to see it and how to stop it come before everything else."""
-    opening = document.markdown().partition("## Events")[0]
+    opening = document.page().partition("## Events")[0]
     answers = re.findall(r"^\*\*(.+?)\.\*\*", opening, flags=re.MULTILINE)
     assert answers == ["What", "To whom", "Under which id", "See it", "Stop it"]
     for word in (
@@ -42,7 +42,7 @@ def test_the_document_opens_with_what_a_reader_asks() -> None:
 
 def test_the_document_has_everything() -> None:
     """Each event, attribute, declared value and deviation is in it."""
-    text = document.markdown()
+    text = document.page()
     for event in EVENTS:
         assert f"`{event.posthog_name}`" in text
         for attribute in event.attributes:

@@ -32,7 +32,7 @@ FEW: dict[str, Any] = {
 
 
 def planted_in(shape: list[str]) -> Planted:
-    """Answer texts to plant, of such shapes."""
+    """Return texts to plant, of such shapes."""
     plain = Planted().texts
     return Planted(
         {kind: _shaped(kind, text, made) for (kind, text), made in zip(plain.items(), shape, strict=True)}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def at_terminal(home: Path, **settings: str) -> str:
-    """Answer what `status` shows at a terminal."""
+    """Return what `status` shows at a terminal."""
     reader, end = pty.openpty()
     environ = {**clean_environ(home), "TERM": "xterm", **settings}
     with subprocess.Popen(

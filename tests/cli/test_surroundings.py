@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import site
+import sys
 from typing import TYPE_CHECKING
+
+from processes import run_program
 
 from mem0_telemetry.cli.harness.stage import inherited
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
 
@@ -21,3 +27,10 @@ def test_what_would_decide_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not decisive & set(left)
     assert left["SSL_CERT_FILE"] == "given"
     assert (left["NO_PROXY"], left["no_proxy"]) == ("127.0.0.1,localhost", "127.0.0.1,localhost")
+
+
+def test_packages_of_the_user_are_found(tmp_path: Path) -> None:
+    """A program with a home of its own still finds what `pip install --user` has installed."""
+    code = "import site; print(site.getuserbase())"
+    result = run_program([sys.executable, "-c", code], {**inherited(), "HOME": str(tmp_path)})
+    assert result.stdout == f"{site.getuserbase()}\n"

@@ -55,23 +55,27 @@ def test_a_sound_build_passes(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+OBEYS_ALL_BUT_ONE = """
+sound = decide
+def decide(environ, **others):
+    return sound({name: value for name, value in environ.items() if name != "DO_NOT_TRACK"}, **others)
+"""
+
+
 def test_a_build_that_ignores_a_switch_is_found_out(
-    stage: Stage, broken: Callable[[str, str, str], None]
+    stage: Stage, break_build: Callable[[dict[str, str]], None]
 ) -> None:
     """A switch that no longer switches anything off is a breach."""
-    broken("policy/consent.py", "if names.is_set(environ, names.DO_NOT_TRACK):", "if False:")
+    break_build({"mem0_telemetry.policy.consent": OBEYS_ALL_BUT_ONE})
     ways = {way.shown: way for way in WAYS}
     ignored, obeyed = switched_off(stage, ways["DO_NOT_TRACK=1"], ways["MEM0_TELEMETRY=False"])
     assert ignored
     assert not obeyed
 
 
-def test_a_build_that_was_never_compiled_is_sound(
-    stage: Stage, broken: Callable[[str, str, str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("uncompiled")
+def test_a_build_that_was_never_compiled_is_sound(stage: Stage) -> None:
     """Byte code that Python writes of a package that was installed without any is not the package's doing."""
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    broken("telemetry.py", '"""Drop-in', '"""A drop-in')
     assert switched_off(stage, WAYS[0]) == [[]]
 
 
@@ -100,9 +104,11 @@ def switched_on(stage: Stage) -> list[str]:
     return [breach for check in _on.checks(program, stage) for breach in check.breaches]
 
 
-def test_a_build_that_cannot_run_is_no_success(stage: Stage, broken: Callable[[str, str, str], None]) -> None:
+def test_a_build_that_cannot_run_is_no_success(
+    stage: Stage, break_build: Callable[[dict[str, str]], None]
+) -> None:
     """A watched program that fails could not be checked, and its last line is told."""
-    broken("telemetry.py", "from __future__ import annotations\n", "raise SystemExit('broken')\n")
+    break_build({"mem0_telemetry.telemetry": "raise SystemExit('broken')"})
     program = stage.program(WAYS[0])
     stage.run([program])
     check = verify._off(program)

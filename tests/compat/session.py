@@ -47,5 +47,4 @@ def with_graph(directory: Path, *, collection: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    (wanted,) = json.loads(sys.argv[1])
-    sys.exit(program.run(wanted, with_graph))
+    sys.exit(program.run(json.loads(sys.argv[1]), with_graph))

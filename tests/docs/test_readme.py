@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from openai_standin import MEMORY
+from fake_openai import MEMORY
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -37,20 +37,20 @@ OF_THE_PLACE = {
 
 @pytest.fixture
 def collector(reader: Reader) -> Iterator[CaptureServer]:
-    """The operator's own OTLP backend, beside the one in PostHog's place."""
+    """Run the operator's own OTLP backend, beside the one in PostHog's place."""
     with CaptureServer() as receiver:
         reader.environ["COLLECTOR"] = receiver.url
         yield receiver
 
 
 def application() -> Block:
-    """The program of the first quick start."""
+    """Return the program of the first quick start."""
     (program,) = blocks(README, section=APPLICATION, language="python")
     return program
 
 
 def write_unchanged_application(reader: Reader) -> None:
-    """The same program as it was before its author heard of this package."""
+    """Write the same program as it was before its author heard of this package."""
     lines = application().text.splitlines(keepends=True)
     unchanged = "".join(line for line in lines if "mem0_telemetry" not in line)
     (reader.directory / "app.py").write_text(unchanged)
@@ -90,7 +90,7 @@ def test_application(reader: Reader, server: CaptureServer) -> None:
 
 
 def without_what_differs(event: dict[str, Any]) -> dict[str, Any]:
-    """An event without the values of its place and time, but with their names."""
+    """Return an event without the values of its place and time, but with their names."""
 
     def blanked(found: dict[str, Any], names: set[str]) -> dict[str, Any]:
         return {name: None if name in names else value for name, value in found.items()}

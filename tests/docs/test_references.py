@@ -29,7 +29,7 @@ def test_links_lead_somewhere() -> None:
     """Each link to this repository, relative or whole, names a file that is there, and each anchor a heading."""
     broken = []
     for document in DOCUMENTS:
-        text = re.sub(rf"\({HOME}/(?:blob|tree)/main/", f"({ROOT}/", document.read_text())
+        text = re.sub(rf"\({HOME}/(?:blob|tree|raw)/main/", f"({ROOT}/", document.read_text())
         for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
             path, _, anchor = target.partition("#")
             file = (document.parent / path).resolve() if path else document
@@ -46,7 +46,7 @@ def test_pages_of_the_package_index_have_whole_links(page: Path) -> None:
 
 
 def anchors(document: Path) -> set[str]:
-    """The anchors of a document's headings, as GitHub makes them."""
+    """Return the anchors of a document's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -78,7 +78,7 @@ def test_make_targets_exist() -> None:
 
 
 def test_every_room_is_in_the_architecture() -> None:
-    """Each module and package at the top of `src/mem0_telemetry` stands in the picture of the rooms."""
+    """Each module and package at the top of `src/mem0_telemetry` is in the picture of the rooms."""
     picture = (ROOT / "docs" / "architecture.md").read_text().partition("```text\n")[2].partition("```")[0]
     package = ROOT / "src" / "mem0_telemetry"
     rooms = {
@@ -87,6 +87,13 @@ def test_every_room_is_in_the_architecture() -> None:
         if path.name not in ("__init__.py", "__pycache__", "py.typed")
     }
     assert set(re.findall(r"[a-z_0-9]+(?:\.py\b|/)", picture)) == rooms
+
+
+def test_every_helper_of_the_tests_is_in_contributing() -> None:
+    """The index "to test X, start from Y" in CONTRIBUTING.md names each module of `tests/support`."""
+    index = (ROOT / "CONTRIBUTING.md").read_text().partition("## Write a test\n")[2].partition("\n## ")[0]
+    modules = {path.name for path in (ROOT / "tests" / "support").glob("*.py")}
+    assert modules - set(re.findall(r"`([\w/]+\.py)`", index)) == set()
 
 
 def test_files_exist() -> None:
@@ -98,5 +105,5 @@ def test_files_exist() -> None:
 
 
 def texts() -> list[str]:
-    """The documents."""
+    """Return the text of each document."""
     return [document.read_text() for document in DOCUMENTS]

@@ -25,7 +25,7 @@ def doctored_mem0(directory: Path, source: str) -> Path:
 
 
 def own_source() -> str:
-    """The source of the installed `memory/telemetry.py`."""
+    """Return the source of the installed `memory/telemetry.py`."""
     spec = importlib.util.find_spec("mem0")
     assert spec is not None
     assert spec.origin is not None

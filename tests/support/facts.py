@@ -31,7 +31,7 @@ SEARCH_AS_MEM0_HAS_IT = {
 
 
 def event(mem0_name: str) -> Event:
-    """Answer the event that Mem0 calls so."""
+    """Return the event with this name in Mem0."""
     found = event_by_mem0_name(mem0_name)
     assert found is not None
     return found

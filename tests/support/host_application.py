@@ -35,7 +35,7 @@ exporters: dict[str, Any] = {}
 
 
 def set_up_opentelemetry() -> None:
-    """What an application does at its start: global providers, and every installed instrumentation."""
+    """Do what an application does at its start: set global providers, and use every installed instrumentation."""
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
     from opentelemetry.sdk.metrics import MeterProvider
@@ -60,7 +60,7 @@ def set_up_opentelemetry() -> None:
 
 
 def instrument_everything() -> None:
-    """Every instrumentation that is installed, but ours."""
+    """Use every installed instrumentation except ours."""
     from importlib.metadata import entry_points
 
     for entry_point in entry_points(group="opentelemetry_instrumentor"):
@@ -69,7 +69,7 @@ def instrument_everything() -> None:
 
 
 def call_own_server() -> None:
-    """One request with each library, which the application's instrumentation is to see."""
+    """Send one request with each library; the application's instrumentation should see all."""
     import httpx
     import requests
     import urllib3
@@ -80,7 +80,7 @@ def call_own_server() -> None:
 
 
 def work() -> list[str]:
-    """A request of the application's, in the middle of which Mem0 is used; answer its trace and span id."""
+    """Serve a request of the application that uses Mem0; return its trace id and span id."""
     from opentelemetry import baggage, context, trace
 
     token = context.attach(baggage.set_baggage("user", BAGGAGE))
@@ -95,7 +95,7 @@ def work() -> list[str]:
 
 
 def record() -> None:
-    """One event of Mem0's, delivered."""
+    """Record one event of Mem0 and deliver it."""
     import mem0_telemetry
     from mem0_telemetry import telemetry
 
@@ -104,7 +104,7 @@ def record() -> None:
 
 
 def seen() -> dict[str, Any]:
-    """Everything that reached the application's exporters and log handlers."""
+    """Return everything that reached the application's exporters and log handlers."""
     from opentelemetry import _logs
 
     found: dict[str, Any] = {
@@ -125,7 +125,7 @@ def seen() -> dict[str, Any]:
 
 
 def in_a_child() -> dict[str, Any]:
-    """The same in a forked process."""
+    """Do the same in a forked process, and return what it saw."""
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
@@ -141,7 +141,7 @@ def in_a_child() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Do it all, and print what was seen."""
+    """Run the application, and print what it saw."""
     if ORDER == "before":
         set_up_opentelemetry()
     if ORDER != "auto":

@@ -15,12 +15,12 @@ MEM0S = "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10"
 
 
 def write_config(directory: Path, content: Any) -> bytes:
-    """Write Mem0's `config.json` and answer its bytes."""
+    """Write Mem0's `config.json` and return its bytes."""
     text = content if isinstance(content, str) else json.dumps(content, indent=4)
     (directory / "config.json").write_text(text)
     return text.encode()
 
 
 def is_random(text: str) -> bool:
-    """Whether the text is a UUID of version 4."""
+    """Return whether the text is a UUID of version 4."""
     return str(uuid.UUID(text)) == text and uuid.UUID(text).version == 4

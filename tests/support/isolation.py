@@ -29,7 +29,7 @@ _NUMBERS = ("COUNT_LIMIT", "LENGTH_LIMIT")
 
 
 def every_setting(url: str) -> dict[str, str]:
-    """Answer every `OTEL_*` variable that the installed SDK, exporters and instrumentations have, set to the marker."""
+    """Return every `OTEL_*` variable that the installed SDK, exporters and instrumentations have, set to the marker."""
     found = set()
     for source in _INSTALLED.rglob("*.py"):
         found.update(re.findall(r"\bOTEL_[A-Z0-9_]*[A-Z0-9]", source.read_text(encoding="utf-8")))
@@ -48,7 +48,7 @@ def every_setting(url: str) -> dict[str, str]:
 
 
 def usable_settings(url: str) -> dict[str, str]:
-    """Answer those settings with which an application can still have an SDK of its own, and no limits on its spans."""
+    """Return those settings with which an application can still have an SDK of its own, and no limits on its spans."""
     settings = {
         name: value
         for name, value in every_setting(url).items()
@@ -73,7 +73,7 @@ class Outcome:
     """Of our destinations."""
 
     def breaches(self) -> set[str]:
-        """Say in which ways one side has seen something of the other."""
+        """Return in which ways one side has seen something of the other."""
         processes = [self.report, *([self.report["child"]] if "child" in self.report else [])]
         found = {f"{secret} is on our wire" for secret in _SECRETS if secret.encode() in self.wire}
         for process in processes:
@@ -173,6 +173,6 @@ LIBRARIES = {"/own/requests", "/own/httpx", "/own/urllib3"}
 
 
 def own_spans(report: dict[str, Any]) -> set[str]:
-    """Answer which of the application's own requests its spans tell of."""
+    """Return which of the application's own requests its spans tell of."""
     spans = json.dumps(report["spans"])
     return {path for path in LIBRARIES if path in spans}

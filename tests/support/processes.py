@@ -25,13 +25,13 @@ _FOREIGN = ("MEM0_", "OTEL_", "PYTEST_", "POSTHOG_", "DO_NOT_TRACK", "CI", "GITH
 
 
 def clean_environ(home: Path, **settings: str) -> dict[str, str]:
-    """The environment of a user with the home directory `home` and these `settings`."""
+    """Return the environment of a user with the home directory `home` and these `settings`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     return {**inherited, "HOME": str(home), "PYTHONPATH": str(_SUPPORT), **settings}
 
 
 def posthog_environ(home: Path, url: str, **settings: str) -> dict[str, str]:
-    """As `clean_environ`, with PostHog's place taken by the server at `url`, and nothing sampled out."""
+    """Return `clean_environ` with the server at `url` in PostHog's place, and nothing sampled out."""
     return clean_environ(
         home,
         MEM0_TELEMETRY_POSTHOG_API_KEY="phc_test",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from processes import run_program
 
-from mem0_telemetry.cli.harness.stage import inherited
+from mem0_telemetry.cli.harness.stage import WATCHED, inherited
 from mem0_telemetry.cli.harness.ways import WAYS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ EACH_WAY_ONCE = [
 ]
 """Each way to switch off once, the orders of imports by turns; the other combinations are slow tests."""
 
-PROGRAM = ("-m", "mem0_telemetry.cli.harness.program")
+PROGRAM = ("-m", WATCHED)
 
 
 def run_session(
@@ -36,12 +36,12 @@ def run_session(
     command: Sequence[str | Path] = PROGRAM,
 ) -> dict[str, Any]:
     """Run it in a process of its own; return its report, with what it printed under `stdout`."""
-    wanted = json.dumps([stage.wanted(program)])
+    wanted = json.dumps(stage.wanted(program))
     result = run_program(
         [*launcher, sys.executable, *command, wanted, *arguments],
         {**inherited(), **stage.environ(program)},
         cwd=program.home,
         uses_mem0=True,
     )
-    assert result.returncode == 0, program.errors_path.read_text()
+    assert result.returncode == 0, result.stderr
     return {**program.report(), "stdout": result.stdout}

@@ -6,7 +6,7 @@ import os
 
 
 def what_is_seen(reader: int) -> str:
-    """Answer all that was written at the other end, once that is closed."""
+    """Return all that was written at the other end, once that is closed."""
     seen = b""
     try:
         while part := os.read(reader, 65536):

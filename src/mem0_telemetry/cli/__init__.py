@@ -5,27 +5,30 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from importlib import import_module
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
+from mem0_telemetry.version import __version__
+
 if TYPE_CHECKING:
-    from argparse import _SubParsersAction
     from collections.abc import Callable, Sequence
-    from typing import TextIO
+    from typing import Any, TextIO
 
 __all__ = ["main"]
 
 _DESCRIPTION = """\
 Mem0's usage telemetry: see what is sent, prove it, and stop it.
 
-It governs the processes that use mem0-telemetry with this MEM0_DIR. Anything
-off wins: this command, MEM0_TELEMETRY=False, DO_NOT_TRACK=1,
-OTEL_SDK_DISABLED=true.
+This command governs the processes that use mem0-telemetry with this MEM0_DIR.
+Each of these alone switches telemetry off: `mem0-telemetry disable`,
+MEM0_TELEMETRY=False, DO_NOT_TRACK=1, OTEL_SDK_DISABLED=true.
 """
 
 _EPILOG = """\
-Exit status: 0 done; 1 not done, or not as promised; 2 the command was not
-understood, or `verify` could not check. `status` and `show` create nothing.
+Exit status: 0 means done; 1 means not done, or a promise does not hold; 2 means
+that the command was not understood, or that `verify` could not check something.
+`status`, `show` and `events` create nothing.
 """
 
 
@@ -34,39 +37,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     _prepare_output()
     try:
         try:
-            parser = _parser()
-            arguments = vars(parser.parse_args(argv))
-            if "run" not in arguments:
-                parser.print_help(sys.stderr)
-                return 2
-            run: Callable[..., int] = arguments.pop("run")
-            return run(**arguments)
+            return _run(argv)
         finally:
-            # Here, where a pipe that nobody reads any more can be told from an error.
+            # Flush here: a closed pipe or a full disk is then handled below, not by the interpreter at its exit.
             sys.stdout.flush()
             sys.stderr.flush()
-    except BrokenPipeError:  # `| head` has seen enough
-        _let_go(sys.stdout)
+    except BrokenPipeError:  # The reader, such as `head`, has closed the pipe.
+        _discard(sys.stdout)
         return 0
-    except OSError as error:  # the disk that the output goes to is full, say
-        _let_go(sys.stdout)
+    except OSError as error:  # The output cannot be written, for example because the disk is full.
+        _discard(sys.stdout)
         try:
             print(f"mem0-telemetry: {error}", file=sys.stderr, flush=True)
         except OSError:
-            _let_go(sys.stderr)
+            _discard(sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
 
 
-def _prepare_output() -> None:
-    """Print what a terminal's encoding lacks as escapes, and to nowhere where an output is closed."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  # for as long as the process lasts
-        elif isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+def _run(argv: Sequence[str] | None) -> int:
+    parser = _parser()
+    arguments = vars(parser.parse_args(argv))
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return 2
+    # Each command loads its own module only: `status` needs no OpenTelemetry SDK and no fake server.
+    run: Callable[..., int] = import_module(f"mem0_telemetry.cli.{arguments.pop('module')}").run
+    return run(**arguments)
 
 
 def _parser() -> ArgumentParser:
@@ -77,94 +75,54 @@ def _parser() -> ArgumentParser:
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action="version", version=f"mem0-telemetry {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    _add_looking(commands)
-    _add_choosing(commands)
-    return parser
 
+    def add(name: str, help_text: str, module: str, **arguments: Any) -> ArgumentParser:
+        description = f"{help_text[0].upper()}{help_text[1:]}."
+        command = commands.add_parser(name, help=help_text, description=description, allow_abbrev=False)
+        command.set_defaults(module=module, **arguments)
+        return command
 
-def _add_looking(commands: _SubParsersAction[ArgumentParser]) -> None:
-    status = _add(commands, "status", "is it on here, who says so, and what waits", _status)
-    status.add_argument("--json", action="store_true", dest="as_json", help="for programs")
-    status.add_argument("--check", action="store_true", help="exit status 1 where telemetry is off")
-    show = _add(commands, "show", "what waits to be sent and what was sent last", _show)
-    show.add_argument("--all", action="store_true", dest="everything", help="all, and not the newest 5 only")
+    status = add("status", "say whether telemetry is on here, why, and what waits", "status")
+    status.add_argument("--json", action="store_true", dest="as_json", help="print the same for programs")
+    status.add_argument("--check", action="store_true", help="exit with status 1 if telemetry is off")
+    show = add("show", "print what waits to be sent and what was sent last", "show")
+    show.add_argument(
+        "--all", action="store_true", dest="everything", help="print all, not only the newest 5"
+    )
     show.add_argument(
         "--raw",
         action="store_true",
-        help="byte for byte, as it lies and as it is sent; so without a terminal",
+        help="print each batch byte for byte, as it is stored and as it is sent (the default in a pipe)",
     )
-    events = _add(commands, "events", "everything that may ever be sent", _events)
+    events = add("events", "list everything that may ever be sent", "document")
     form = events.add_mutually_exclusive_group()
-    for name, help_text in (("markdown", "as TELEMETRY.md"), ("json", "for programs")):
-        form.add_argument(f"--{name}", action="store_const", const=name, dest="form", help=help_text)
-    _add(commands, "verify", "prove here that off is off and on is no more than said", _verify)
-    demo = _add(commands, "demo", "real Mem0 with fake servers, switched on and off", _demo)
-    demo.add_argument("--verbose", action="store_true", help="print an event and a log record in full")
-
-
-def _add_choosing(commands: _SubParsersAction[ArgumentParser]) -> None:
+    form.add_argument("--markdown", action="store_true", help="print the page TELEMETRY.md")
+    form.add_argument("--json", action="store_true", dest="as_json", help="print the same for programs")
+    add("verify", "prove here that off is off, and that only declared fields are sent", "verify")
+    demo = add("demo", "run real Mem0 with fake servers, switched on and off", "demo")
+    demo.add_argument("--verbose", action="store_true", help="also print an event and a log record in full")
     for name, help_text in (
-        ("disable", "switch it off for good; delete what waits, the history, and the id"),
-        ("enable", "withdraw `disable`; whatever else says off still does"),
-        ("reset-id", "make a fresh random id; delete what waits, and the history"),
-        ("clean", "delete what waits, the history, and the id"),
+        ("disable", "switch telemetry off; delete what waits, the history and the id"),
+        ("enable", "withdraw `disable`; anything else that says off still applies"),
+        ("reset-id", "make a new random id; delete what waits and the history"),
+        ("clean", "delete what waits, the history and the id"),
     ):
-        _add(commands, name, help_text, _choose).set_defaults(choice=name)
+        add(name, help_text, "choices", choice=name)
+    return parser
 
 
-def _add(
-    commands: _SubParsersAction[ArgumentParser], name: str, help_text: str, run: Callable[..., int]
-) -> ArgumentParser:
-    description = f"{help_text[0].upper()}{help_text[1:]}."
-    command = commands.add_parser(name, help=help_text, description=description, allow_abbrev=False)
-    command.set_defaults(run=run)
-    return command
+def _prepare_output() -> None:
+    """Print characters that the terminal lacks as escapes, and print nothing where an output is closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  # It stays open until the exit.
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
-def _status(*, as_json: bool, check: bool) -> int:
-    from mem0_telemetry.cli import status  # noqa: PLC0415  # each command loads what it needs, and no more
-
-    return status.run(as_json=as_json, check=check)
-
-
-def _show(*, everything: bool, raw: bool) -> int:
-    from mem0_telemetry.cli import show  # noqa: PLC0415
-
-    return show.run(everything=everything, raw=raw or not sys.stdout.isatty())
-
-
-def _events(*, form: str | None) -> int:
-    from mem0_telemetry.cli import document  # noqa: PLC0415
-
-    return document.run(form)
-
-
-def _verify() -> int:
-    from mem0_telemetry.cli import verify  # noqa: PLC0415
-
-    return verify.run()
-
-
-def _demo(*, verbose: bool) -> int:
-    from mem0_telemetry.cli import demo  # noqa: PLC0415
-
-    return demo.main(verbose=verbose)
-
-
-def _choose(*, choice: str) -> int:
-    from mem0_telemetry.cli import choices  # noqa: PLC0415
-
-    return choices.run(choice)
-
-
-def _version() -> str:
-    from mem0_telemetry.version import __version__  # noqa: PLC0415
-
-    return f"mem0-telemetry {__version__}"
-
-
-def _let_go(stream: TextIO) -> None:
-    """Leave nothing for the interpreter to flush at exit into an output that takes no more."""
+def _discard(stream: TextIO) -> None:
+    """Send what is still buffered to nowhere: the interpreter would fail when it flushes it at its exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,4 +1,4 @@
-"""How the command prints: for people at a terminal of 80 columns, and without colour anywhere else."""
+"""How the command prints: at most 80 columns, and colour only at a terminal that wants it."""
 
 from __future__ import annotations
 
@@ -12,75 +12,71 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-WIDTH = 80
-"""Columns that every line of prose fits."""
-
+_WIDTH = 80
+_COLUMN = 16
+"""Where the values of `fact` begin."""
 _CODES = {"bold": "1", "green": "32", "red": "31", "yellow": "33", "dim": "2"}
-
-
-def has_colour() -> bool:
-    """Whether standard output is a terminal whose user has not asked for plain text."""
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
-    return sys.stdout.isatty() and not plain
+_STYLE_OF_RESULT = {"refused": "red", "failed": "yellow"}
 
 
 def styled(text: str, style: str) -> str:
-    """Answer `text` in a style (bold, green, red, yellow, dim) where there is colour."""
-    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if has_colour() else text
+    """Return `text` in bold, green, red, yellow or dim; unchanged unless a terminal shows it and wants colour."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if sys.stdout.isatty() and not plain else text
 
 
 def heading(text: str, tail: str = "") -> None:
-    """Print the title of a part, with an empty line before it; `tail` has a style of its own."""
-    print()
-    print(styled(text, "bold") + tail)
-
-
-def fact(name: str, value: str) -> None:
-    """Print one named fact, its value wrapped into a column of its own."""
-    lines = [line for part in value.splitlines() for line in _wrapped(part, WIDTH - _COLUMN)] or [""]
-    for number, line in enumerate(lines):
-        print(f"  {name if number == 0 else '':<{_COLUMN - 2}}{line}")
+    """Print a title after an empty line; `tail` keeps its own style."""
+    print(f"\n{styled(text, 'bold')}{tail}")
 
 
 def prose(text: str, indent: str = "") -> None:
-    """Print text as paragraphs of at most 80 columns."""
-    for line in text.splitlines():
-        print("\n".join(f"{indent}{part}" for part in _wrapped(line, WIDTH - len(indent))))
+    """Print text, wrapped."""
+    print(_wrapped(text, indent))
+
+
+def fact(name: str, value: str) -> None:
+    """Print a name and its value; the value is wrapped into a column of its own."""
+    print(f"  {name:<{_COLUMN - 2}}{_wrapped(value, ' ' * _COLUMN).lstrip()}")
 
 
 def failed(text: str) -> int:
-    """Say on standard error what went wrong and how to go on; answer the exit status for it."""
-    print("\n".join(_wrapped(f"mem0-telemetry: {text}", WIDTH)), file=sys.stderr)
+    """Print on standard error what went wrong and the remedy; return the exit status 1."""
+    print(_wrapped(f"mem0-telemetry: {text}"), file=sys.stderr)
     return 1
 
 
 def progress(done: int, of: int) -> None:
-    """Show how many of the programs have ended: in one line at a terminal."""
+    """Print how many programs have ended; at a terminal each count replaces the one before."""
     last = "\r" if sys.stdout.isatty() and done < of else "\n"
     print(f"  {done} of {of} programs have ended", end=last, flush=True)
 
 
-def shortened(path: str) -> str:
-    """Answer a path as its user would write it, with `~` for the home directory."""
+def shortened(path: Path | str) -> str:
+    """Return a path with `~` for the home directory."""
     home = str(Path.home()) if os.environ.get("HOME") else ""
-    return f"~{path[len(home) :]}" if home and path.startswith(f"{home}/") else path
+    return f"~{str(path)[len(home) :]}" if home and str(path).startswith(f"{home}/") else str(path)
 
 
 def plural(count: int, noun: str) -> str:
-    """Answer `1 event`, `2 events`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """Return `1 event`, `2 events`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def outcome(send: Mapping[str, Any]) -> str:
-    """Return how one send of the history ended: `sent`, `refused (HTTP 401)`, or `failed (ConnectTimeout)`."""
+    """Return how a send of the history ended: `sent`, `refused (HTTP 401)` or `failed (ConnectTimeout)`."""
     result, reason = str(send.get("result")), send.get("reason")
     text = f"{result} ({reason})" if reason else result
     return styled(text, _STYLE_OF_RESULT[result]) if result in _STYLE_OF_RESULT else text
 
 
-_COLUMN = 16
-_STYLE_OF_RESULT = {"refused": "red", "failed": "yellow"}
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
+def _wrapped(text: str, indent: str = "") -> str:
+    """Return each line of `text` wrapped, with `indent` before each line of the result."""
+    wrapper = textwrap.TextWrapper(
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join("\n".join(wrapper.wrap(line)) for line in text.splitlines())

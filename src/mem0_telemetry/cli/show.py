@@ -1,104 +1,177 @@
-"""`mem0-telemetry show`: what waits and what was sent last, to be read, or byte for byte."""
+"""`mem0-telemetry show`: what waits and what was sent last, for people or byte for byte."""
 
 from __future__ import annotations
 
 import json
 import os
+import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mem0_telemetry.cli.console import heading, outcome, plural, prose, shortened
-from mem0_telemetry.cli.readable import Readable
-from mem0_telemetry.delivery import history, mailbox_name, mailboxes, unreadable
-from mem0_telemetry.pipeline import destinations
+from mem0_telemetry.cli.console import heading, outcome, plural, prose, shortened, styled
+from mem0_telemetry.cli.status import chosen_mailboxes
+from mem0_telemetry.delivery import history, mailboxes, unreadable
 from mem0_telemetry.policy import state_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.sdk._logs import ReadableLogRecord
+
     from mem0_telemetry.delivery import SpooledMailbox
     from mem0_telemetry.pipeline.destinations import DestinationConfig
 
 _NEWEST = 5
 _POSTHOG = "posthog"
 _A_KEY = "(the project's key)"
+_UNREADABLE = "(it cannot be read, and will be dropped)"
 
 
 def run(*, everything: bool, raw: bool) -> int:
     """Print what waits and what was sent last.
 
     Args:
-        everything: all of it, and not the newest few only.
-        raw: the lines as they lie, and the requests that they become; else each batch once, to be read.
+        everything: print all of it, and not the newest few only.
+        raw: print the lines as they are stored, and the requests that they become, as outside a terminal.
     """
     directory = Path(state_file.telemetry_dir(state_file.mem0_dir(os.environ)))
+    newest = None if everything else _NEWEST
+    printer = _Raw() if raw or not sys.stdout.isatty() else _Readable(newest)
     waiting = [box for box in mailboxes(directory) if box.files]
     sends = history(directory)
-    readable = None if raw else Readable(None if everything else _NEWEST)
     for box in waiting:
-        _show_mailbox(box, readable, everything=everything)
-    shown = sends if everything else sends[-_NEWEST:]
+        _show_mailbox(box, printer, newest)
+    shown = sends[-_NEWEST:] if newest else sends
     for send in shown:
-        _show_send(send, readable)
+        _show_send(send, printer)
     if closed := unreadable(directory):
-        prose(f"This user may not read {', '.join(shortened(str(path)) for path in closed)}.")
+        prose(f"This user may not read {', '.join(map(shortened, closed))}.")
     elif not waiting and not sends:
-        prose(f"Nothing waits in {shortened(str(directory))}, and the history of sends is empty.")
+        prose(f"Nothing waits in {shortened(directory)}, and the history of sends is empty.")
     if len(shown) < len(sends):
         print()
         prose(f"{plural(len(sends) - len(shown), 'older send')} not shown: --all shows them.")
     return 0
 
 
-def _show_mailbox(box: SpooledMailbox, readable: Readable | None, *, everything: bool) -> None:
-    config = _config_of(box.name)
+def _show_mailbox(box: SpooledMailbox, printer: _Raw | _Readable, newest: int | None) -> None:
+    config = chosen_mailboxes(os.environ).get(box.name)
     whom = f"{box.name} ({config.endpoint or 'no address'})" if config else f"{box.name} (not chosen here)"
     heading(f"{plural(box.events, 'event')} for {whom}, in {plural(len(box.files), 'file')}")
-    shown = box.files if everything else box.files[-_NEWEST:]
+    shown = box.files[-newest:] if newest else box.files
     for file in shown:
-        count = f"({plural(file.events, 'event')}, {file.state})"
-        if readable:
-            print(f"\n{file.path.name} {count}")
-            readable.show(file.line())
-            continue
-        print(f"\n{shortened(str(file.path))} {count}, as it lies:")
+        printer.title(file.path, f"({plural(file.events, 'event')}, {file.state})")
         is_request = box.name.startswith(f"{_POSTHOG}-") and file.state == "waiting"
-        _show_raw(file.line(), config.api_key if config else _A_KEY, is_request=is_request)
+        printer.batch(file.line(), config, is_request=is_request)
     if len(shown) < len(box.files):
         print(f"\n{plural(len(box.files) - len(shown), 'older file')} not shown: --all shows them.")
 
 
-def _show_send(send: dict[str, Any], readable: Readable | None) -> None:
-    count, whom = send.get("count"), str(send.get("destination"))
-    count = plural(count if isinstance(count, int) else 0, "event")
-    heading(f"{send.get('time')}: {count} to {whom}, ", outcome(send))
+def _show_send(send: dict[str, Any], printer: _Raw | _Readable) -> None:
+    whom = send["destination"]
+    heading(f"{send['time']}: {plural(send['count'], 'event')} to {whom}, ", outcome(send))
     batch = send.get("batch")
     if batch is None:
         print("\n(too large to be kept)")
         return
     line = json.dumps(batch, separators=(",", ":"), ensure_ascii=False)
-    if readable:
-        readable.show(line)
-    else:
-        _show_raw(line, _A_KEY, is_request=whom.startswith(_POSTHOG))
+    printer.batch(line, None, is_request=whom.startswith(_POSTHOG))
 
 
-def _show_raw(line: str, api_key: str, *, is_request: bool) -> None:
-    """Print a batch byte for byte, and the request to PostHog that it becomes."""
-    print(f"\n{line}")
-    if not is_request:
-        return
-    from mem0_telemetry.cli.preview import posthog_request  # noqa: PLC0415  # loads the OpenTelemetry SDK
+def _records(line: str) -> Sequence[ReadableLogRecord]:
+    """Return the records of one line of OTLP/JSON; none if it is something else."""
+    from mem0_telemetry.delivery._decode import decode  # noqa: PLC0415  # It loads the OpenTelemetry SDK.
 
     try:
-        body = json.loads(posthog_request(line.encode(), api_key=api_key))
+        return decode(f"{line}\n".encode())
     except ValueError:
-        print("\n(it cannot be read, and will be dropped)")
-        return
-    print("\nas the body of the request to PostHog:\n")
-    print(json.dumps(body, indent=2, ensure_ascii=False))
+        return ()
 
 
-def _config_of(mailbox: str) -> DestinationConfig | None:
-    for config in destinations.resolve(os.environ).configs:
-        if mailbox == mailbox_name(config.name, config.fingerprint):
-            return config
-    return None
+class _Raw:
+    """Prints batches byte for byte, and the requests to PostHog that they become."""
+
+    def title(self, path: Path, count: str) -> None:
+        """Print which file the next batch is in."""
+        print(f"\n{shortened(path)} {count}, as it is stored:")
+
+    def batch(self, line: str, config: DestinationConfig | None, *, is_request: bool) -> None:
+        """Print a batch; where it `is_request`, select its records again and map them, as the sender does."""
+        print(f"\n{line}")
+        if not is_request:
+            return
+        from mem0_telemetry.pipeline.exporters import posthog_mapping  # noqa: PLC0415  # They load the SDK too.
+        from mem0_telemetry.pipeline.selection import Selection  # noqa: PLC0415
+        from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events  # noqa: PLC0415
+
+        if not (records := _records(line)):
+            print(f"\n{_UNREADABLE}")
+            return
+        selected = [record for record in map(Selection(), records) if record is not None]
+        events = log_events(selected, MappingOptions(**posthog_mapping())).events
+        request = body(events, api_key=config.api_key if config else _A_KEY, sent_at="(when it is sent)")
+        print("\nas the body of the request to PostHog:\n")
+        print(json.dumps(json.loads(request), indent=2, ensure_ascii=False))
+
+
+class _Readable:
+    """Prints batches for people; a batch whose events were all printed before is only mentioned."""
+
+    def __init__(self, newest: int | None) -> None:
+        self._newest = newest
+        self._printed: set[str] = set()
+
+    def title(self, path: Path, count: str) -> None:
+        """Print which file the next batch is in."""
+        print(f"\n{path.name} {count}")
+
+    def batch(self, line: str, config: DestinationConfig | None, *, is_request: bool) -> None:
+        """Print each event by name and time, and what all of them carry once."""
+        del config, is_request
+        records = _records(line)
+        events = [_attributes(record) for record in records]
+        uids = {event.pop("log.record.uid", "") for event in events}
+        if not events:
+            print(f"  {_UNREADABLE}")
+            return
+        if uids <= self._printed:
+            print("  (the events above)")
+            return
+        self._printed |= uids - {""}
+        first = events[0].items() if len(events) > 1 else ()
+        shared = {name: value for name, value in first if all(e.get(name) == value for e in events)}
+        left_out = max(0, len(events) - self._newest) if self._newest else 0
+        for record, event in list(zip(records, events, strict=True))[left_out:]:
+            moment = datetime.fromtimestamp((record.log_record.timestamp or 0) / 1e9, tz=timezone.utc)
+            name = styled(_printable(record.log_record.event_name), "bold")
+            print(f"  {name}  {moment:%Y-%m-%d %H:%M:%S} UTC")
+            _print({name: value for name, value in event.items() if name not in shared})
+        if shared:
+            print("  and in each of them:")
+            _print(shared)
+        if left_out:
+            print(f"  {plural(left_out, 'older event')} of this batch not shown: --all shows them.")
+
+
+def _print(attributes: Mapping[str, str]) -> None:
+    if attributes:
+        prose("  ".join(f"{name}={value}" for name, value in attributes.items()), indent="    ")
+
+
+def _attributes(record: ReadableLogRecord) -> dict[str, str]:
+    """Return the attributes of a record and of its resource, as text."""
+    found = {**record.resource.attributes, **(record.log_record.attributes or {})}
+    return {_printable(name): _text(value) for name, value in found.items()}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(_text, value))
+    return _printable(str(value).lower() if isinstance(value, bool) else value)
+
+
+def _printable(found: object) -> str:
+    """Return text that moves no terminal's cursor: others may be able to write to the disk."""
+    text = str(found)
+    return text if text.isprintable() else ascii(text)

@@ -1,11 +1,17 @@
-"""Finished spans as a tree of text lines, with durations."""
+"""Finished spans as a tree of text lines, with durations.
+
+`python -m mem0_telemetry.cli.span_tree` prints the trees of one `add` and one `search` of real Mem0 with fake models,
+in an application that has an OpenTelemetry SDK of its own.
+"""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -13,11 +19,11 @@ if TYPE_CHECKING:
 def lines(
     spans: Iterable[ReadableSpan], *, describe: Callable[[ReadableSpan], str] | None = None
 ) -> Iterator[str]:
-    """Yield one line a span: roots and children from the oldest on.
+    """Yield one line for each span: roots and children from the oldest on.
 
     Args:
         spans: finished spans, in any order. A span whose parent is not among them is drawn as a root.
-        describe: what stands beside a span's name; by default how long it took and how it failed.
+        describe: returns the text beside a span's name; by default how long it took and how it failed.
     """
     ordered = sorted(spans, key=lambda span: span.start_time or 0)
     known = {span.context.span_id for span in ordered if span.context}
@@ -25,27 +31,49 @@ def lines(
     for span in ordered:
         parent = span.parent.span_id if span.parent is not None else None
         children.setdefault(parent if parent in known else None, []).append(span)
+
+    def branch(span: ReadableSpan, first: str, rest: str) -> Iterator[str]:
+        yield f"{first}{span.name}  {(describe or _took)(span)}".rstrip()
+        below = children.get(span.context.span_id, []) if span.context else []
+        for child in below[:-1]:
+            yield from branch(child, f"{rest}├─ ", f"{rest}│  ")
+        for child in below[-1:]:
+            yield from branch(child, f"{rest}└─ ", f"{rest}   ")
+
     for root in children.get(None, ()):
-        yield from _branch(root, children, describe or took, "", "")
+        yield from branch(root, "", "")
 
 
-def took(span: ReadableSpan) -> str:
-    """Return how long a span took, and `error.type` where it failed."""
+def _took(span: ReadableSpan) -> str:
     milliseconds = ((span.end_time or 0) - (span.start_time or 0)) / 1e6
     error = (span.attributes or {}).get("error.type")
     return f"{milliseconds:.1f} ms" + (f"  ! {error}" if error else "")
 
 
-def _branch(
-    span: ReadableSpan,
-    children: Mapping[int | None, Sequence[ReadableSpan]],
-    describe: Callable[[ReadableSpan], str],
-    first: str,
-    rest: str,
-) -> Iterator[str]:
-    yield f"{first}{span.name}  {describe(span)}".rstrip()
-    below = children.get(span.context.span_id, ()) if span.context else ()
-    for child in below:
-        is_last = child is below[-1]
-        branch = ("└─ ", "   ") if is_last else ("├─ ", "│  ")
-        yield from _branch(child, children, describe, rest + branch[0], rest + branch[1])
+def main() -> int:
+    """Run the two operations and print their trees."""
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  # as an application would
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: PLC0415
+
+    import mem0_telemetry  # noqa: PLC0415
+    from opentelemetry import trace  # noqa: PLC0415
+
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    mem0_telemetry.instrument()
+    import mem0  # noqa: PLC0415  # after `instrument()`, as the README has it
+
+    from mem0_telemetry.cli.harness.fake_models import configuration  # noqa: PLC0415  # It imports mem0.
+
+    memory = mem0.Memory.from_config(configuration(Path("memory")))
+    memory.add([{"role": "user", "content": "I prefer green tea."}], user_id="demo-user")
+    memory.search("tea", filters={"user_id": "demo-user"})
+    print("\n".join(lines(exporter.get_finished_spans())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mem0_telemetry.api.status import DestinationStatus, Status
 from mem0_telemetry.cli.console import fact, heading, outcome, plural, prose, shortened, styled
@@ -24,149 +24,149 @@ from mem0_telemetry.policy import identity, notice, sampling, state_file
 from mem0_telemetry.policy.consent import DEFAULT, STORED, choice_of, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
+    from collections.abc import Mapping
 
     from mem0_telemetry.delivery import SpooledMailbox
-    from mem0_telemetry.pipeline.destinations import Destinations
+    from mem0_telemetry.pipeline.destinations import DestinationConfig
+    from mem0_telemetry.policy.consent import Consent
 
 _GOVERNS = """\
-This is about processes that use mem0-telemetry. In a process without it, Mem0's own telemetry is at work: only \
+This is about processes that use mem0-telemetry. In a process without it, Mem0's own telemetry is active: only \
 MEM0_TELEMETRY=False in its environment stops that."""
 _ALSO_STOPS_MEM0S = "MEM0_TELEMETRY also stops Mem0's own telemetry, in processes without mem0-telemetry."
-_STOP = "To switch it off: mem0-telemetry disable"
-_WITHDRAW = "To withdraw `disable`: mem0-telemetry enable"
+
+
+class _Disk(NamedTuple):
+    """What telemetry has stored."""
+
+    directory: Path
+    waiting: tuple[SpooledMailbox, ...]
+    sends: tuple[dict[str, Any], ...]
+    unreadable: tuple[Path, ...]
 
 
 def run(*, as_json: bool, check: bool) -> int:
-    """Print the status; where `check` is set, the exit status is 1 where telemetry is off."""
-    directory = state_file.mem0_dir(os.environ)
-    waiting = mailboxes(Path(state_file.telemetry_dir(directory)))
-    found = status_here(os.environ, directory, waiting)
+    """Print the status; with `check`, return the exit status 1 if telemetry is off."""
+    mem0_dir = state_file.mem0_dir(os.environ)
+    ours = Path(state_file.telemetry_dir(mem0_dir))
+    disk = _Disk(ours, mailboxes(ours), history(ours), unreadable(ours))
+    status = _status(os.environ, mem0_dir, disk)
     if as_json:
-        print(json.dumps({**asdict(found), "mem0_dir": directory, **_disk(directory, waiting)}, indent=2))
+        print(json.dumps({**asdict(status), "mem0_dir": mem0_dir, **_for_programs(disk)}, indent=2))
     else:
-        _print(found, directory, waiting)
-    return 1 if check and not found.enabled else 0
+        _print(status, mem0_dir)
+        _print_disk(disk)
+        _print_advice(status)
+    return 1 if check and not status.enabled else 0
 
 
-def _disk(directory: str, waiting: Sequence[SpooledMailbox]) -> dict[str, Any]:
-    """Return what lies on the disk, for programs."""
-    ours = Path(state_file.telemetry_dir(directory))
-    told = ("time", "destination", "result", "reason", "count")
-    return {
-        "on_disk": [{"mailbox": box.name, "events": box.events, "files": len(box.files)} for box in waiting],
-        "last_sends": [{name: send.get(name) for name in told} for send in history(ours)],
-        "unreadable": [str(path) for path in unreadable(ours)],
-    }
+def consent_here(environ: Mapping[str, str], mem0_dir: str) -> Consent:
+    """Return what a process that would start now decides: nothing is created, loaded or warned about."""
+    problem = destinations.resolve(environ).reason_for_none
+    return decide(environ, choice=choice_of(state_file.read(mem0_dir)), destination_problem=problem)
 
 
-def status_here(environ: Mapping[str, str], directory: str, waiting: Sequence[SpooledMailbox]) -> Status:
-    """Answer the status of a process that would start now: nothing is created, loaded or warned about."""
-    state = state_file.read(directory)
-    chosen = destinations.resolve(environ)
-    consent = decide(environ, choice=choice_of(state), destination_problem=chosen.reason_for_none)
-    who = identity.current(directory)
+def chosen_mailboxes(environ: Mapping[str, str]) -> dict[str, DestinationConfig]:
+    """Return the config of each chosen destination, by the name of its mailbox."""
+    configs = destinations.resolve(environ).configs
+    return {mailbox_name(config.name, config.fingerprint): config for config in configs}
+
+
+def _status(environ: Mapping[str, str], mem0_dir: str, disk: _Disk) -> Status:
+    consent, who = consent_here(environ, mem0_dir), identity.current(mem0_dir)
+    waiting = {box.name: box.events for box in disk.waiting}
+    found = tuple(
+        DestinationStatus(
+            name=config.name, endpoint=config.endpoint, state="idle", waiting=waiting.get(mailbox, 0)
+        )
+        for mailbox, config in chosen_mailboxes(environ).items()
+    )
     return Status(
         enabled=consent.enabled,
         source=consent.source,
         reason=consent.reason,
         also_off=consent.also,
         installation_id=who.id if who and consent.enabled else None,
-        destinations=_destinations(chosen, waiting) if consent.enabled else (),
-        problems=(*chosen.problems, *unusable_numbers(environ)),
+        destinations=found if consent.enabled else (),
+        problems=(*destinations.resolve(environ).problems, *unusable_numbers(environ)),
         sample_rate=sampling.rate_from(environ),
-        waiting_earlier=sum(box.events for box in waiting),
+        waiting_earlier=sum(waiting.values()),
     )
 
 
-def _destinations(chosen: Destinations, waiting: Sequence[SpooledMailbox]) -> tuple[DestinationStatus, ...]:
-    events = {box.name: box.events for box in waiting}
-    return tuple(
-        DestinationStatus(
-            name=config.name,
-            endpoint=config.endpoint,
-            state="idle",
-            waiting=events.get(mailbox_name(config.name, config.fingerprint), 0),
-        )
-        for config in chosen.configs
-    )
+def _for_programs(disk: _Disk) -> dict[str, Any]:
+    names = ("time", "destination", "result", "reason", "count")
+    return {
+        "on_disk": [
+            {"mailbox": box.name, "events": box.events, "files": len(box.files)} for box in disk.waiting
+        ],
+        "last_sends": [{name: send.get(name) for name in names} for send in disk.sends],
+        "unreadable": [str(path) for path in disk.unreadable],
+    }
 
 
-def _print(found: Status, directory: str, waiting: Sequence[SpooledMailbox]) -> None:
-    state = styled("on", "green") if found.enabled else styled("off", "red")
-    print(f"Mem0 usage telemetry is {state} for a process that starts here.")
-    print()
-    fact("decided by", _said(found.source, found.reason))
-    for source, reason in found.also_off:
+def _print(status: Status, mem0_dir: str) -> None:
+    state = styled("on", "green") if status.enabled else styled("off", "red")
+    print(f"Mem0 usage telemetry is {state} for a process that starts here.\n")
+    fact("decided by", _said(status.source, status.reason))
+    for source, reason in status.also_off:
         fact("off as well", _said(source, reason))
-    if found.enabled:
-        fact("id", found.installation_id or "none yet; it is made at the first event")
-        for destination in found.destinations:
-            fact("sends to", f"{destination.name} {destination.endpoint} {_whose(destination)}".strip())
-        fact("sampling", f"{found.sample_rate * 100:.3g} % of Memory's frequent calls, and all others")
-        _print_notice(directory)
+    if status.enabled:
+        fact("id", status.installation_id or "none yet; it is made at the first event")
+        for destination in status.destinations:
+            is_vendor = destinations.is_vendor(destination.name, destination.endpoint)
+            whose = "(Mem0's maintainers, US)" if is_vendor else ""
+            fact("sends to", f"{destination.name} {destination.endpoint} {whose}".strip())
+        fact("sampling", f"{status.sample_rate * 100:.3g} % of Memory's frequent calls, and all others")
+        if _is_notice_due(mem0_dir):
+            fact("notice", "the next run at a terminal shows it, and records nothing")
         if is_set(os.environ, MEM0_TELEMETRY_DEBUG):
             fact("dry run", f"{MEM0_TELEMETRY_DEBUG} is set: events are printed, and neither sent nor stored")
-    for problem in found.problems:
-        if problem not in found.reason:
+    for problem in status.problems:
+        if problem not in status.reason:
             fact("problem", problem)
-    _print_disk(directory, waiting)
-    print()
-    says_off = () if found.enabled else (found.source, *(source for source, _ in found.also_off))
-    prose(_ALSO_STOPS_MEM0S if MEM0_TELEMETRY in says_off else _GOVERNS)
-    if found.enabled:
-        prose(_STOP)
-    elif STORED in says_off:
-        prose(_WITHDRAW)
 
 
 def _said(source: str, reason: str) -> str:
-    """Who says it, once: a reason that is a variable's setting names it already."""
+    """Return the source once: a reason that quotes a variable names it already."""
     return reason if source == DEFAULT or reason.startswith(f"{source}=") else f"{source}: {reason}"
 
 
-def _whose(destination: DestinationStatus) -> str:
-    return (
-        "(Mem0's maintainers, US)" if destinations.is_vendor(destination.name, destination.endpoint) else ""
-    )
+def _is_notice_due(mem0_dir: str) -> bool:
+    vendor = any(config.is_vendor for config in chosen_mailboxes(os.environ).values())
+    concerns = notice.concerns(os.environ, terminal=notice.is_terminal(sys.stderr), vendor=vendor)
+    return concerns and not notice.is_shown(state_file.read(mem0_dir))
 
 
-def _print_notice(directory: str) -> None:
-    vendor = any(config.is_vendor for config in destinations.resolve(os.environ).configs)
-    due = notice.concerns(os.environ, terminal=notice.is_terminal(sys.stderr), vendor=vendor)
-    if due and not notice.is_shown(state_file.read(directory)):
-        fact("notice", "the next run at a terminal shows it, and records nothing")
-
-
-def _print_disk(directory: str, waiting: Sequence[SpooledMailbox]) -> None:
-    ours = state_file.telemetry_dir(directory)
-    heading(f"On the disk, in {shortened(ours)}")
-    sends = history(Path(ours))
-    chosen = {
-        mailbox_name(config.name, config.fingerprint): config
-        for config in destinations.resolve(os.environ).configs
-    }
+def _print_disk(disk: _Disk) -> None:
+    heading(f"On the disk, in {shortened(disk.directory)}")
+    chosen = chosen_mailboxes(os.environ)
+    waiting = [box for box in disk.waiting if box.files]
     for box in waiting:
-        if box.files:
-            oldest = datetime.fromtimestamp(box.files[0].time_ns / 1e9, tz=timezone.utc)
-            config = chosen.get(box.name)
-            whom = (
-                f"{config.name} {config.endpoint}".strip()
-                if config
-                else f"{box.name}, which is not chosen here"
-            )
-            fact("waits", f"{plural(box.events, 'event')} for {whom}, since {oldest:%Y-%m-%d %H:%M} UTC")
-    if any(box.files and box.name not in chosen for box in waiting):
-        fact(
-            "",
-            "What is not for a chosen destination is deleted when it is 7 days old, or by `mem0-telemetry clean`.",
+        oldest = datetime.fromtimestamp(box.files[0].time_ns / 1e9, tz=timezone.utc)
+        config = chosen.get(box.name)
+        whom = (
+            f"{config.name} {config.endpoint}".strip() if config else f"{box.name}, which is not chosen here"
         )
-    for send in sends[-3:]:
-        moment, count = str(send.get("time"))[:16].replace("T", " "), send.get("count")
-        fact("last sends", f"{moment} UTC  {send.get('destination')}  {outcome(send)}  {count}")
-    if closed := unreadable(Path(ours)):
-        names = ", ".join(shortened(str(path)) for path in closed)
+        fact("waits", f"{plural(box.events, 'event')} for {whom}, since {oldest:%Y-%m-%d %H:%M} UTC")
+    if any(box.name not in chosen for box in waiting):
+        fact("", "Events for a destination that is not chosen are deleted when they are 7 days old, or by "
+                 "`mem0-telemetry clean`.")  # fmt: skip
+    for send in disk.sends[-3:]:
+        moment = send["time"][:16].replace("T", " ")
+        fact("last sends", f"{moment} UTC  {send['destination']}  {outcome(send)}  {send['count']}")
+    if disk.unreadable:
+        names = ", ".join(map(shortened, disk.unreadable))
         fact("cannot look", f"{names}: this user may not read it, so events may wait there")
-    elif not sends and not any(box.files for box in waiting):
-        prose("  nothing waits, and the history of sends is empty")
+    elif not disk.sends and not waiting:
+        prose("nothing waits, and the history of sends is empty", indent="  ")
+
+
+def _print_advice(status: Status) -> None:
+    print()
+    says_off = () if status.enabled else (status.source, *(source for source, _ in status.also_off))
+    prose(_ALSO_STOPS_MEM0S if MEM0_TELEMETRY in says_off else _GOVERNS)
+    if status.enabled:
+        prose("To switch it off: mem0-telemetry disable")
+    elif STORED in says_off:
+        prose("To withdraw `disable`: mem0-telemetry enable")

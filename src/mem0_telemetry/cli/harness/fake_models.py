@@ -1,7 +1,7 @@
-"""An embedder and a language model for real Mem0 that need no key and no network, and always answer the same.
+"""Fake models for real Mem0: they need no key and no network, and always answer the same.
 
-`configuration` is a complete `Memory.from_config` argument: embedded Qdrant and SQLite in one directory,
-these two classes in Mem0's own factories.
+`configuration` is a complete `Memory.from_config` argument: these two classes, and embedded Qdrant and SQLite in one
+directory.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class HashEmbedder(EmbeddingBase):
         vector = [0.0] * DIMENSIONS
         for word in re.findall(r"\w+", text.lower()) or [""]:
             vector[hashlib.sha256(word.encode()).digest()[0] % DIMENSIONS] += 1.0
-        length = math.sqrt(sum(value * value for value in vector))
+        length = math.hypot(*vector)
         return [value / length for value in vector]
 
 
@@ -46,7 +46,7 @@ class EchoLLM(LLMBase):
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         self.config.model = self.config.model or "echo-1"
-        self._facts: list[str] = []
+        self._sentences: list[str] = []
 
     def generate_response(
         self,
@@ -59,33 +59,31 @@ class EchoLLM(LLMBase):
         prompt = messages[-1]["content"]
         if "response_format" not in kwargs:
             return prompt
-        if prompt.startswith("Input:\n"):  # Mem0 1.x asks for facts first, and then what to do with each.
-            self._facts = [line.partition(": ")[2] for line in prompt.splitlines()[1:] if ": " in line]
-            return json.dumps({"facts": self._facts})
-        if "## New Messages" not in prompt:
-            new = [{"id": "0", "text": fact, "event": "ADD"} for fact in self._facts]
-            return json.dumps({"memory": new})
         new_messages = prompt.partition("## New Messages\n")[2].partition("\n\n## ")[0]
-        spoken = re.findall(r"^(?:user|assistant): (.+)$", new_messages, flags=re.MULTILINE)
-        sentences = [sentence for line in spoken for sentence in re.split(r"(?<=[.!?])\s+", line)]
-        return json.dumps({"memory": [{"text": sentence, "attributed_to": "user"} for sentence in sentences]})
+        if prompt.startswith("Input:\n"):  # Mem0 1.x asks for facts first, and then what to do with each.
+            new_messages = prompt
+        if new_messages:
+            spoken = re.findall(r"^(?:user|assistant): (.+)$", new_messages, flags=re.MULTILINE)
+            self._sentences = [each for line in spoken for each in re.split(r"(?<=[.!?])\s+", line)]
+        memory = [
+            {"id": "0", "text": text, "event": "ADD", "attributed_to": "user"} for text in self._sentences
+        ]
+        return json.dumps({"facts": self._sentences, "memory": memory})
 
 
 def configuration(directory: Path, *, collection: str = "memories") -> dict[str, Any]:
     """Return a configuration that keeps everything in one directory, and register its classes."""
     EmbedderFactory.provider_to_class[PROVIDER] = f"{__name__}.HashEmbedder"
     LlmFactory.register_provider(PROVIDER, f"{__name__}.EchoLLM")
+    qdrant = {
+        "path": str(directory / "qdrant"),
+        "collection_name": collection,
+        "embedding_model_dims": DIMENSIONS,
+        "on_disk": True,
+    }
     return {
         "embedder": {"provider": PROVIDER},
         "llm": {"provider": PROVIDER},
-        "vector_store": {
-            "provider": "qdrant",
-            "config": {
-                "path": str(directory / "qdrant"),
-                "collection_name": collection,
-                "embedding_model_dims": DIMENSIONS,
-                "on_disk": True,
-            },
-        },
+        "vector_store": {"provider": "qdrant", "config": qdrant},
         "history_db_path": str(directory / "history.db"),
     }

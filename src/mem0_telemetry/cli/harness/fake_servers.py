@@ -1,4 +1,4 @@
-"""Fake servers on loopback ports: any that answers with JSON, and the little of Mem0's hosted API that is called."""
+"""Fake servers on loopback ports: any that answers with JSON, and the parts of Mem0's hosted API that are called."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class JSONServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where a client finds it, without a slash at the end."""
+        """Return where a client finds it, without a slash at the end."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -68,16 +68,15 @@ class _Handler(BaseHTTPRequestHandler):
 class FakePlatform(JSONServer):
     """Mem0's hosted API; `url` is what a client's `host` is set to."""
 
-    def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:  # noqa: ARG002
         """Answer as the API does, whatever it is told."""
-        del body
         if method == "GET":
             return _read(path)
+        if path.startswith("/v3/memories/add/"):
+            return 200, {"results": [{"event_id": "e1", "status": "PENDING"}]}
         if method == "POST":
-            if path.startswith("/v3/memories/add/"):
-                return 200, {"results": [{"event_id": "e1", "status": "PENDING"}]}
             return 200, {"count": 1, "results": [RECORD]}
-        return 200, {"message": "updated" if method == "PUT" else "deleted"}
+        return 200, {"message": "done"}
 
 
 def _read(path: str) -> tuple[int, Any]:

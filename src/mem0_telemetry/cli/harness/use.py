@@ -11,11 +11,10 @@ from mem0_telemetry.policy.registry import EVENTS, hosted_events
 from mem0_telemetry.policy.registry.deviations import NOT_SENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     Texts = Mapping[str, str]
-    Calls = tuple[Callable[[], Any], ...]
     Errors = tuple[type[Exception], ...]
 
 _SHARED = ("init", "add", "search", "get_all", "update", "history", "delete", "delete_all")
@@ -30,7 +29,7 @@ EXPECTED = Counter(
 
 def use_drop_in(texts: Texts) -> None:
     """Record every declared event through the drop-in, with planted texts as each property that Mem0 may pass."""
-    from mem0_telemetry import telemetry  # noqa: PLC0415  # executing it decides whether telemetry is on
+    from mem0_telemetry import telemetry  # noqa: PLC0415  # Executing it decides whether telemetry is on.
 
     own = {"__module__": texts["custom_class"]}
     instance: Any = type(texts["custom_class"], (), own)()
@@ -72,9 +71,9 @@ async def use_mem0(  # noqa: PLR0913  # keywords all
         errors: what is ignored, as a planted text may be none that Mem0 takes.
         configuration: makes the configuration of a memory, in place of the one with fake models.
     """
-    import mem0  # noqa: PLC0415  # when it is imported is part of what is verified
+    import mem0  # noqa: PLC0415  # When it is imported is part of what is verified.
 
-    from mem0_telemetry.cli.harness import fake_models  # noqa: PLC0415  # imports mem0
+    from mem0_telemetry.cli.harness import fake_models  # noqa: PLC0415  # It imports mem0.
 
     def own(cls: type) -> Any:
         return type(texts["custom_class"], (cls,), {"__module__": texts["custom_class"]})
@@ -90,11 +89,9 @@ async def use_mem0(  # noqa: PLR0913  # keywords all
         memory = await _result(cls.from_config(config))
         held.append(await use_memory(memory, texts, generation, errors))
         if thoroughly:
+            procedural = {"agent_id": texts["agent_id"], "memory_type": "procedural_memory"}
             with suppress(Exception):
-                message = [{"role": "user", "content": texts["message"]}]
-                await _result(
-                    memory.add(message, agent_id=texts["agent_id"], memory_type="procedural_memory")
-                )
+                await _result(memory.add([{"role": "user", "content": texts["message"]}], **procedural))
             await _use_methods(memory, texts)
         del memory  # Mem0's own telemetry lets one memory at a time use its store.
     for cls in (mem0.MemoryClient, *([own(mem0.AsyncMemoryClient)] if thoroughly else [])):
@@ -120,19 +117,15 @@ async def use_memory(memory: Any, texts: Texts, generation: int, errors: Errors)
         identifier = (await _result(memory.add(messages, **owner, metadata=metadata)))["results"][0]["id"]
     with suppress(*errors):
         listed = await _result(memory.get_all(**scope))
-    calls: Calls = (
+    calls = (
         lambda: memory.search(texts["query"], threshold=0.123, **scope),
         lambda: memory.get(identifier),
-        lambda: memory.update(
-            identifier, texts["message"]
-        ),  # the parameter has other names in other releases
+        lambda: memory.update(identifier, texts["message"]),  # Releases differ in this parameter's name.
         lambda: memory.history(identifier),
         lambda: memory.delete(identifier),
         lambda: memory.delete_all(**owner),
     )
-    for call in calls:
-        with suppress(*errors):
-            await _result(call())
+    await _call_each(calls, errors)
     collections = memory.vector_store.client.get_collections().collections
     held = {
         "id": identifier,
@@ -149,7 +142,7 @@ async def use_memory(memory: Any, texts: Texts, generation: int, errors: Errors)
 async def _use_client(client: Any, texts: Texts, errors: Errors) -> None:
     owner = {"user_id": texts["user_id"]}
     messages = [{"role": "user", "content": texts["message"]}]
-    calls: Calls = (
+    calls = (
         lambda: client.add(messages, **owner, metadata={texts["metadata_key"]: texts["metadata_value"]}),
         lambda: client.search(texts["query"], filters=owner),
         lambda: client.get_all(filters=owner),
@@ -158,6 +151,10 @@ async def _use_client(client: Any, texts: Texts, errors: Errors) -> None:
         lambda: client.delete("m1"),
         lambda: client.delete_all(**owner),
     )
+    await _call_each(calls, errors)
+
+
+async def _call_each(calls: Iterable[Callable[[], Any]], errors: Errors) -> None:
     for call in calls:
         with suppress(*errors):
             await _result(call())
@@ -165,15 +162,15 @@ async def _use_client(client: Any, texts: Texts, errors: Errors) -> None:
 
 async def _use_methods(target: Any, texts: Texts) -> None:
     """Call each public method with a planted text as each of its arguments."""
-    for name in sorted(dir(type(target)), key="close".__eq__):  # after which nothing else can be called
+    for name in sorted(dir(type(target)), key="close".__eq__):  # Nothing can be called after `close`.
         method = inspect.unwrap(inspect.getattr_static(type(target), name))
         if not name.startswith("_") and inspect.isfunction(method):
-            with suppress(Exception):  # the fake server does not know all of them
+            with suppress(Exception):  # The fake server does not know all of them.
                 await _result(getattr(target, name)(**arguments_for(method, texts)))
 
 
 def arguments_for(method: Callable[..., Any], texts: Texts) -> dict[str, Any]:
-    """Answer arguments for a method, a planted text in each that takes a value of the user's."""
+    """Return arguments for a method, a planted text in each that takes a value of the user's."""
     named: dict[str, Any] = {}
     for parameter in list(inspect.signature(method).parameters.values())[1:]:
         if parameter.kind is parameter.VAR_KEYWORD:

@@ -84,7 +84,7 @@ def _root_of(frame: FrameType) -> str:
 
 
 def is_ours(frame: FrameType | None) -> bool:
-    """Whether the innermost code that is neither Python's own nor a library in between is ours."""
+    """Return whether the innermost code that is neither Python's own nor a library in between is ours."""
     while frame is not None:
         root = _root_of(frame)
         if root in _NOT_OURS or str(frame.f_globals.get("__name__", "")).startswith(_HARNESS):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import mem0_telemetry
 
@@ -12,29 +11,28 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Way(NamedTuple):
     """One way to switch usage telemetry off."""
 
     shown: str
     """As a user writes it."""
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = {}
     """Variables of the environment."""
-    switch: str | None = None
+    switch: str = ""
     """What the program does, after `import mem0` and before its first call."""
     stored: bool = False
     """Whether `mem0-telemetry disable` was run before."""
 
 
 WAYS = (
-    Way(shown="MEM0_TELEMETRY=False", settings={"MEM0_TELEMETRY": "False"}),
-    Way(shown='os.environ["MEM0_TELEMETRY"] = "False"', switch="environ"),
-    Way(shown="telemetry.MEM0_TELEMETRY = False", switch="flag"),
-    Way(shown="mem0_telemetry.set_enabled(False)", switch="set_enabled"),
-    Way(shown="OTEL_SDK_DISABLED=true", settings={"OTEL_SDK_DISABLED": "true"}),
-    Way(shown="DO_NOT_TRACK=1", settings={"DO_NOT_TRACK": "1"}),
-    Way(shown="MEM0_TELEMETRY_EXPORTER=none", settings={"MEM0_TELEMETRY_EXPORTER": "none"}),
-    Way(shown="mem0-telemetry disable", stored=True),
+    Way("MEM0_TELEMETRY=False", settings={"MEM0_TELEMETRY": "False"}),
+    Way('os.environ["MEM0_TELEMETRY"] = "False"', switch="environ"),
+    Way("telemetry.MEM0_TELEMETRY = False", switch="flag"),
+    Way("mem0_telemetry.set_enabled(False)", switch="set_enabled"),
+    Way("OTEL_SDK_DISABLED=true", settings={"OTEL_SDK_DISABLED": "true"}),
+    Way("DO_NOT_TRACK=1", settings={"DO_NOT_TRACK": "1"}),
+    Way("MEM0_TELEMETRY_EXPORTER=none", settings={"MEM0_TELEMETRY_EXPORTER": "none"}),
+    Way("mem0-telemetry disable", stored=True),
 )
 
 
@@ -43,7 +41,7 @@ def switch_off(switch: str) -> None:
     if switch == "environ":
         os.environ["MEM0_TELEMETRY"] = "False"
     elif switch == "flag":
-        from mem0_telemetry import telemetry  # noqa: PLC0415
+        from mem0_telemetry import telemetry  # noqa: PLC0415  # Executing it decides whether telemetry is on.
 
         telemetry.MEM0_TELEMETRY = False
     else:

@@ -1,4 +1,4 @@
-"""Opted in, only what is declared arrives, and nothing that was planted, in any form, anywhere."""
+"""Check that, switched on, only what is declared arrives, and no planted text, in any form, anywhere."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from mem0_telemetry.cli.harness.stage import ChildError, Program
 from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, select_record, select_resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from mem0_telemetry.cli.harness.stage import Stage
     from mem0_telemetry.policy.registry.types import Type
+    from opentelemetry.exporter.posthog.testing import CapturedRequest
+
+_MOST_THREADS = 3
+"""One writes, and one sends for each of two destinations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,28 +27,11 @@ class Check:
     """One promise, and what was seen that breaks it."""
 
     promise: str
-    breaches: tuple[str, ...] = ()
+    breaches: Collection[str] = ()
     observed: str = ""
-    """What was seen, in a few words, where nothing breaks it."""
+    """What was seen, in a few words, if nothing breaks the promise."""
     unchecked: str = ""
-    """Why it could not be checked, where it could not: that proves nothing, for or against."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
-    """What an opted-in session left, wherever anything could be."""
-
-    report: dict[str, Any]
-    events: list[dict[str, Any]]
-    """As PostHog received them."""
-    requests: list[Any]
-    """As they arrived where PostHog would be."""
-    lines: list[str]
-    """OTLP/JSON that waits in the spool, or was noted as sent."""
-    places: list[tuple[str, bytes]]
-    """Everything else that left the process or could be read later, by name."""
-    strange: list[str]
-    """Files in the home of the session that are neither its own nor Mem0's nor ours."""
+    """Why it could not be checked. That proves nothing, for or against."""
 
 
 def program(stage: Stage) -> Program:
@@ -62,88 +49,57 @@ def checks(program: Program, stage: Stage) -> Iterator[Check]:
     """Yield what arrived from a program that has run, what lies on the disk and what else was done.
 
     Raises:
-        ChildError: where it has not come to its end.
+        ChildError: if the program has not come to its end.
     """
-    seen = _look(program, stage)
-    yield _declared(seen)
-    yield _planted(stage, seen)
-    yield _network(seen, (stage.receiver.port, stage.refusing.port))
-    yield _rest(seen)
+    report = program.report()
+    ports = (stage.receiver.port, stage.refusing.port)
+    places = list(_places(program, stage, report))  # Before the rest: `show` and `status` must leave no file.
+    yield _declared(program, stage, arrived=report["arrived"])
+    yield Check(
+        promise="no planted private text leaves the process or is stored, in any form",
+        breaches=dict.fromkeys(stage.planted.found_in(places)),
+        observed=f"{len(stage.planted.texts)} planted texts, in 5 forms each, searched in {len(places)} places",
+    )
+    yield _network([what for kind, what in report["seen"] if kind == "network"], ports)
+    yield _rest(program, stage, report)
 
 
-def _look(program: Program, stage: Stage) -> _Seen:
-    report, home = program.report(), program.home
+def _places(program: Program, stage: Stage, report: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Yield everything that left the process or can be read later, by name."""
     shown, status = (
-        stage.start(home, stage.environ(program), "mem0_telemetry", *arguments)
+        stage.start(program, "mem0_telemetry", *arguments)
         for arguments in (("show", "--all"), ("status", "--json"))
     )
     if shown is None or status is None:
         raise ChildError("`mem0-telemetry show` or `status` did not end within a minute, or failed")
-    ours = home / ".mem0" / "telemetry"
-    requests = [*stage.receiver.requests, *stage.refusing.requests]
-    return _Seen(
-        report=report,
-        events=stage.receiver.events,
-        requests=stage.receiver.requests,
-        lines=list(_lines(ours)),
-        places=[
-            *((f"the body of a request to {request.path}", request.body) for request in requests),
-            *((f"the head of a request to {request.path}", _head(request)) for request in requests),
-            *((f"the file {path.name}", path.read_bytes()) for path in ours.rglob("*") if path.is_file()),
-            ("the output of `show`", shown.encode()),
-            ("the output of `status --json`", status.replace(str(home), "~").encode()),
-            ("a log record", "\n".join(report["logged"]).encode()),
-        ],
-        strange=sorted(_strange(home, stage.planted["directory"])),
-    )
+    for request in (*stage.receiver.requests, *stage.refusing.requests):
+        yield f"the body of a request to {request.path}", request.body
+        head = f"{request.path}\n{json.dumps(dict(request.headers))}"
+        yield f"the head of a request to {request.path}", head.encode()
+    for path in program.ours.rglob("*"):
+        if path.is_file():
+            yield f"the file {path.name}", path.read_bytes()
+    yield "the output of `show`", shown.encode()
+    yield "the output of `status --json`", status.replace(str(program.home), "~").encode()
+    yield "a log record", "\n".join(report["logged"]).encode()
 
 
-def _strange(home: Path, mem0s: str) -> Iterator[str]:
-    for path in home.iterdir():
-        if path.name not in {".netrc", ".mem0", mem0s}:
-            yield path.name
-    for path in (home / ".mem0").iterdir():
-        # Early releases of mem0ai make the directory of their telemetry store themselves; nothing may be in it.
-        is_left_empty = path.name.startswith("migrations_") and not any(path.iterdir())
-        if path.name not in {"telemetry", "config.json"} and not is_left_empty:
-            yield f".mem0/{path.name}"
-
-
-def _head(request: Any) -> bytes:
-    return f"{request.path}\n{json.dumps(dict(request.headers))}".encode()
-
-
-def _lines(ours: Path) -> Iterator[str]:
-    from mem0_telemetry.delivery import history, mailboxes  # noqa: PLC0415
-
-    for mailbox in mailboxes(ours):
-        yield from (file.line() for file in mailbox.files)
-    yield from (json.dumps(entry["batch"]) for entry in history(ours) if entry.get("batch"))
-
-
-def _declared(seen: _Seen) -> Check:
-    breaches = [breach for event in seen.events for breach in _undeclared_in_event(event)]
-    breaches += [
-        f"the {part} {name} of a request is not declared"
-        for request in seen.requests
-        for part, names, declared in (
-            ("header", request.headers, map(str.lower, envelope.HEADERS)),
-            ("field", json.loads(request.body), envelope.REQUEST),
-        )
-        for name in sorted(set(names).difference(declared))
-    ]
-    breaches += [breach for line in seen.lines for breach in _undeclared_in_line(line)]
-    missing = {event.posthog_name for event in EVENTS} - {event["event"] for event in seen.events}
+def _declared(program: Program, stage: Stage, *, arrived: bool) -> Check:
+    events = stage.receiver.events
+    breaches = [breach for event in events for breach in _undeclared_in_event(event)]
+    breaches += [breach for request in stage.receiver.requests for breach in _undeclared_in_request(request)]
+    breaches += [breach for line in _lines(program.ours) for breach in _undeclared_in_line(line)]
+    missing = {event.posthog_name for event in EVENTS} - {event["event"] for event in events}
     unchecked = ""
-    if missing and not seen.report["arrived"]:
-        unchecked = "what was recorded had not arrived after 40 s"  # a slow machine breaks no promise
+    if missing and not arrived:
+        unchecked = "what was recorded had not arrived after 40 s"  # A slow machine breaks no promise.
     else:
         breaches += [f"{name} was recorded and did not arrive" for name in sorted(missing)]
     return Check(
         promise="each field that arrives is declared in the registry, with a declared value",
-        breaches=tuple(dict.fromkeys(breaches)),
+        breaches=dict.fromkeys(breaches),
         unchecked=unchecked,
-        observed=f"{len(seen.events)} events of {len(EVENTS)} kinds",
+        observed=f"{len(events)} events of {len(EVENTS)} kinds",
     )
 
 
@@ -152,22 +108,35 @@ def _undeclared_in_event(event: dict[str, Any]) -> Iterator[str]:
     if declared is None:
         yield f"the event {event['event']} is not declared"
         return
-    yield from (
-        f"the field {name} of a PostHog event is not declared"
-        for name in event
-        if name not in envelope.FIELDS
-    )
-    of_process = (*added_attributes.OF_EVERY_RECORD, *added_attributes.OF_THE_RESOURCE)
-    types: dict[str, Type] = {known.posthog_name: known.type for known in (*declared.attributes, *of_process)}
+    for name in set(event).difference(envelope.FIELDS):
+        yield f"the field {name} of a PostHog event is not declared"
+    added = (*added_attributes.OF_EVERY_RECORD, *added_attributes.OF_THE_RESOURCE)
+    types: dict[str, Type] = {known.posthog_name: known.type for known in (*declared.attributes, *added)}
     types |= envelope.PROPERTIES
     for name, value in event["properties"].items():
-        taken = types[name].take(value) if name in types else None
-        if (tuple(value) if isinstance(value, list) else value) != taken:
-            yield f"the property {name} of {event['event']} is not declared so"
+        selected = types[name].take(value) if name in types else None
+        if (tuple(value) if isinstance(value, list) else value) != selected:
+            yield f"the property {name} of {event['event']}, or its value, is not declared"
+
+
+def _undeclared_in_request(request: CapturedRequest) -> Iterator[str]:
+    for name in sorted(set(request.headers).difference(map(str.lower, envelope.HEADERS))):
+        yield f"the header {name} of a request is not declared"
+    for name in sorted(set(request.json()).difference(envelope.REQUEST)):
+        yield f"the field {name} of a request is not declared"
+
+
+def _lines(ours: Path) -> Iterator[str]:
+    """Yield the OTLP/JSON that waits in the spool, or that the history has as sent."""
+    from mem0_telemetry.delivery import history, mailboxes  # noqa: PLC0415
+
+    for mailbox in mailboxes(ours):
+        yield from (file.line() for file in mailbox.files)
+    yield from (json.dumps(entry["batch"]) for entry in history(ours) if entry.get("batch"))
 
 
 def _undeclared_in_line(line: str) -> Iterator[str]:
-    from mem0_telemetry.delivery._decode import decode  # noqa: PLC0415  # loads the OpenTelemetry SDK
+    from mem0_telemetry.delivery._decode import decode  # noqa: PLC0415  # It loads the OpenTelemetry SDK.
 
     for record in decode(f"{line}\n".encode()):
         log = record.log_record
@@ -179,44 +148,36 @@ def _undeclared_in_line(line: str) -> Iterator[str]:
             yield "a record on the disk has the ids of a span"
 
 
-def _planted(stage: Stage, seen: _Seen) -> Check:
-    count = len(stage.planted.texts)
-    return Check(
-        promise="no planted private text leaves the process or is stored, in any form",
-        breaches=tuple(dict.fromkeys(stage.planted.found_in(seen.places))),
-        observed=f"{count} planted texts, in 5 forms each, searched in {len(seen.places)} places",
-    )
-
-
-def _network(seen: _Seen, ports: Iterable[int]) -> Check:
-    allowed = tuple(f"('127.0.0.1', {port})" for port in ports)
-    breaches = [
-        what
-        for kind, what in seen.report["seen"]
-        if kind == "network"
-        and ("connect" in what or "sendto" in what)
-        and not any(end in what for end in allowed)
-    ]
-    looked_up = [
-        what
-        for kind, what in seen.report["seen"]
-        if kind == "network" and "get" in what and "127.0.0.1" not in what
-    ]
+def _network(seen: Iterable[str], ports: Iterable[int]) -> Check:
+    allowed = [f"('127.0.0.1', {port})" for port in ports]
+    connections = [what for what in seen if "connect" in what or "sendto" in what]
+    breaches = [what for what in connections if not any(end in what for end in allowed)]
+    breaches += [
+        what for what in seen if "get" in what and "127.0.0.1" not in what
+    ]  # names that were looked up
     return Check(
         promise="it connects to the chosen destinations, and to nobody else",
-        breaches=tuple(dict.fromkeys((*breaches, *looked_up))),
+        breaches=dict.fromkeys(breaches),
         observed="no other address, no name looked up",
     )
 
 
-def _rest(seen: _Seen) -> Check:
-    threads = seen.report["threads"]
-    breaches = [what for kind, what in seen.report["seen"] if kind == "process"]
-    breaches += [f"the file {name} was made" for name in seen.strange]
-    if len(threads) > 3:  # noqa: PLR2004  # one writes, and one sends for each of two destinations
+def _rest(program: Program, stage: Stage, report: dict[str, Any]) -> Check:
+    threads = report["threads"]
+    breaches = [what for kind, what in report["seen"] if kind == "process"]
+    known = {".netrc", ".mem0", stage.planted["directory"]}
+    mem0s = program.ours.parent
+    strange = {path.name for path in program.home.iterdir()} - known
+    strange |= {
+        f".mem0/{path.name}" for path in mem0s.iterdir() if path.name not in {"telemetry", "config.json"}
+    }
+    # Early releases of mem0ai make the directory of their telemetry store themselves; nothing may be in it.
+    strange -= {f".mem0/{path.name}" for path in mem0s.glob("migrations_*") if not any(path.iterdir())}
+    breaches += [f"the file {name} was made" for name in sorted(strange)]
+    if len(threads) > _MOST_THREADS:
         breaches.append(f"{len(threads)} threads run: {', '.join(threads)}")
     return Check(
         promise="it starts no process, few threads, and keeps its files in its own directory",
-        breaches=tuple(dict.fromkeys(breaches)),
+        breaches=dict.fromkeys(breaches),
         observed=f"{len(threads)} threads, none but for writing and sending",
     )

@@ -28,22 +28,22 @@ class Block:
     """A fenced code block."""
 
     section: str
-    """The heading of the second level that it stands under."""
+    """The heading of the second level above it."""
     language: str
     file: str
-    """The file's name that stands behind the language; empty where there is none."""
+    """The file's name after the language; empty if there is none."""
     text: str
 
 
 def blocks(document: Path, *, section: str, language: str = "") -> list[Block]:
-    """The code blocks of a section, in their order; of one language, where it is given."""
+    """Return the code blocks of a section, in their order; of one language, if it is given."""
     found = [block for block in every_block(document) if block.section == section]
     assert found, f"{document.name} has no code under {section!r}"
     return [block for block in found if not language or block.language == language]
 
 
 def every_block(document: Path) -> Iterator[Block]:
-    """All code blocks of a document, in their order."""
+    """Yield all code blocks of a document, in their order."""
     text = document.read_text()
     for fence in _FENCE.finditer(text):
         headings = _HEADING.findall(text, 0, fence.start())

@@ -1,4 +1,4 @@
-"""The little of OpenAI's API that Mem0 calls, on a loopback port: embeddings, and one extracted memory."""
+"""A fake of the part of OpenAI's API that Mem0 calls, on a loopback port: embeddings, and one extracted memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DIMENSIONS: Final = 1536  # of Mem0's default model
 _USAGE: Final = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
 
 
-class OpenAIStandIn(JSONServer):
+class FakeOpenAI(JSONServer):
     """The API, while the `with` block lasts."""
 
     @property
