@@ -24,7 +24,7 @@ INSIGHTS = [insight for file in FILES for insight in file["insights"]]
 
 @pytest.fixture
 def posthog() -> Iterator[FakePostHog]:
-    """A project that has things of others."""
+    """Serve a project that has things of others."""
     with FakePostHog() as server:
         server.put("dashboards", name="Sales", description="")
         server.put("insights", name="Revenue", description=None, query=None, dashboard_tiles=[])
