@@ -207,37 +207,6 @@ def test_fork_in_a_dry_run(tmp_path: Path, server: CaptureServer) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-IN_THE_FIRST_STATUS = """
-import os, sys, threading
-import mem0_telemetry
-mem0_telemetry.instrument(operations=False)
-reached, forking = threading.Event(), threading.Event()
-class Slow:
-    def find_spec(self, name, path=None, target=None):
-        if name == "mem0_telemetry.api.status":
-            reached.set()
-            forking.wait(60)
-sys.meta_path.insert(0, Slow())
-os.register_at_fork(before=forking.set)  # the last that is registered runs first
-threading.Thread(target=lambda: mem0_telemetry.status()).start()
-reached.wait(60)
-child = os.fork()
-if child == 0:
-    import signal
-    signal.alarm(60)
-    mem0_telemetry.status()
-    os._exit(0)
-raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-
-
-def test_fork_in_the_first_status(tmp_path: Path, server: CaptureServer) -> None:
-    """A fork waits while another thread imports what `status()` needs, so the child can ask as well."""
-    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=INTERPRETERS_OWN)
-    result = run_python(IN_THE_FIRST_STATUS, environ, new_interpreter=True)
-    assert (result.returncode, result.stderr) == (0, "")
-
-
 def fork_again_and_again(runs: int, tmp_path: Path, server: CaptureServer) -> None:
     """Run the program `runs` times on one home, then one clean run that delivers what is left."""
     environ = posthog_environ(
