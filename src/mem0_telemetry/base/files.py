@@ -12,7 +12,6 @@ import stat
 import time
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
@@ -68,9 +67,7 @@ class Directory:
     def __enter__(self) -> Directory:  # noqa: PYI034  # `Self` is `typing`'s from 3.11 on only
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
