@@ -73,7 +73,7 @@ def test_opted_out_it_loads_what_mem0_has_loaded(tmp_path: Path) -> None:
     code = "import mem0, mem0_telemetry; mem0_telemetry.instrument(); mem0_telemetry.status()"
     both = loaded_by(code, tmp_path, MEM0_TELEMETRY="False")
     others = {module for module in both - mem0 if not module.startswith("mem0_telemetry")}
-    assert others == {"concurrent.futures.thread", "difflib"}
+    assert others <= {"concurrent.futures.thread", "difflib"}
 
 
 def test_drop_in_loads_what_the_first_event_needs(tmp_path: Path) -> None:

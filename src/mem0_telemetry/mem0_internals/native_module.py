@@ -49,10 +49,8 @@ def run_native(*, private: bool) -> ModuleType:
     Raises:
         Exception: whatever the module's own code raises.
     """
-    spec = importlib.util.find_spec("mem0.memory")
-    locations = (spec.submodule_search_locations if spec else None) or ()
-    finder_spec = _find_file_spec(locations)
-    module = importlib.util.module_from_spec(finder_spec)
+    spec = _spec_of_its_file()
+    module = importlib.util.module_from_spec(spec)
     environ = {**os.environ, "MEM0_TELEMETRY": "False"}
     # mem0ai 1.0.0 builds its client even where it is opted out, so `posthog` stands aside in either case.
     replaced = {"os": _changed(os, environ=environ, getenv=environ.get), "posthog": _Inert()}
@@ -63,8 +61,7 @@ def run_native(*, private: bool) -> ModuleType:
         return replaced[name] if name in replaced else builtins.__import__(name, *args)
 
     module.__dict__["__builtins__"] = {**vars(builtins), "__import__": import_}
-    code = finder_spec.loader.get_code(TELEMETRY_MODULE)
-    exec(code, module.__dict__)  # noqa: S102  # Mem0's own module, as its import would run it
+    exec(spec.loader.get_code(TELEMETRY_MODULE), module.__dict__)  # noqa: S102  # as its import would
     if not private:
         from posthog import Posthog  # noqa: PLC0415  # as Mem0's own import does; nothing is built
 
@@ -87,8 +84,11 @@ def _unregistered_logger(name: str = "root") -> logging.Logger:
     return logging.Logger(name, logging.CRITICAL + 1)  # noqa: LOG001
 
 
-def _find_file_spec(locations: Any) -> Any:
-    spec = PathFinder.find_spec(TELEMETRY_MODULE, list(locations))
+def _spec_of_its_file() -> Any:
+    package = importlib.util.find_spec(PARENT_PACKAGE)
+    locations = package.submodule_search_locations if package else None
+    # Not by `importlib.util.find_spec`: that would find the drop-in.
+    spec = PathFinder.find_spec(TELEMETRY_MODULE, list(locations or ()))
     if spec is None or spec.loader is None:
         raise ModuleNotFoundError(TELEMETRY_MODULE, name=TELEMETRY_MODULE)
     return spec
@@ -175,8 +175,7 @@ def native_attribute(name: str) -> Any:
     package = sys.modules.get(PARENT_PACKAGE)
     if package is not None and not _private_copy:
         with guard("reading Mem0's own telemetry module"):
-            spec = _find_file_spec(package.__path__)
-            if name in spec.loader.get_code(TELEMETRY_MODULE).co_names:
+            if name in _spec_of_its_file().loader.get_code(TELEMETRY_MODULE).co_names:
                 _private_copy.append(run_native(private=True))
     if package is None or not _private_copy or name not in vars(_private_copy[0]):
         raise AttributeError(f"module {TELEMETRY_MODULE!r} has no attribute {name!r}", name=name)
