@@ -65,6 +65,19 @@ def test_switched_on_again(tmp_path: Path) -> None:
     assert report_of(program, environ) == [["begin"], True]
 
 
+def test_status_imports_nothing(tmp_path: Path) -> None:
+    """After `instrument()`, that is: so a child that is forked while a thread asks for it can ask as well."""
+    code = """
+    import json, sys
+    import mem0_telemetry
+    mem0_telemetry.instrument()
+    before = set(sys.modules)
+    enabled = mem0_telemetry.status().enabled
+    print(json.dumps([enabled, sorted(set(sys.modules) - before)]))
+    """
+    assert report_of(code, posthog_environ(tmp_path, LOOPBACK)) == [True, []]
+
+
 def test_flush_and_shutdown_import_nothing(tmp_path: Path) -> None:
     """In a process that has recorded nothing, there is nothing to be loaded for them."""
     code = """

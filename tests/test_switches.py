@@ -19,7 +19,7 @@ import pytest
 import mem0_telemetry
 from mem0_telemetry import environment_variables
 from mem0_telemetry.base import guard as _guard
-from mem0_telemetry.mem0_internals import native_module
+from mem0_telemetry.mem0_internals import drop_in, native_module
 from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.pipeline import pipeline as pipeline_module
 from mem0_telemetry.policy import identity, notice, sampling, state_file
@@ -543,6 +543,42 @@ def test_what_stays_as_it_was_found(start: Start, monkeypatch: pytest.MonkeyPatc
     before = usage.switches.directory
     usage.switches.consult()
     assert usage.switches.directory == before
+
+
+class DropIn:
+    """Takes a drop-in's place, and remembers what it is asked to do."""
+
+    def __init__(self, module: Any, *, found: Callable[[Any], None]) -> None:
+        self.module, self.found = module, found
+        self.asked: list[object] = []
+
+    def replace(self) -> None:
+        """Remember that."""
+        self.asked.append("replace")
+
+    def restore(self, *, opted_out: bool) -> None:
+        """Remember that."""
+        self.asked.append(opted_out)
+
+
+def test_replaced_and_restored(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One drop-in serves a process; the flag of Mem0's own module counts from when it is found until it is restored."""
+    monkeypatch.setattr(drop_in, "DropIn", DropIn)
+    telemetry, usage = start()
+    usage.restore_native()
+    assert usage.drop_in is None
+    usage.replace_native(telemetry)
+    replaced = usage.drop_in
+    usage.replace_native(telemetry)
+    assert (usage.drop_in, replaced.module) == (replaced, telemetry)
+    native = SimpleNamespace(MEM0_TELEMETRY=True)
+    replaced.found(native)
+    assert call(telemetry, usage) == ALL
+    native.MEM0_TELEMETRY = False
+    assert call(telemetry, usage) == []
+    usage.restore_native()
+    assert replaced.asked == ["replace", "replace", True]
+    assert call(telemetry, usage) == ALL
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -9,9 +9,8 @@ Public names: `instrument`, `uninstrument`, `Mem0Instrumentor`, `set_enabled`, `
 
 from __future__ import annotations
 
-import sys
-
 # Not by `__getattr__`: a signal handler that calls one of these may interrupt the very import that it would start.
+from mem0_telemetry.api.instrumentation import instrument, uninstrument
 from mem0_telemetry.api.process import flush, get_logger_provider, set_enabled, shutdown
 
 # Nor this: tools ask every module in `sys.modules` for its version, and must not import by that.
@@ -19,7 +18,6 @@ from mem0_telemetry.version import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mem0_telemetry.api.instrumentation import instrument, uninstrument
     from mem0_telemetry.api.status import Status, status
     from mem0_telemetry.instrumentor import Mem0Instrumentor
 
@@ -36,35 +34,17 @@ __all__ = [
     "uninstrument",
 ]
 
-_HOMES = {
-    "Mem0Instrumentor": "instrumentor",
-    "Status": "api.status",
-    "instrument": "api.instrumentation",
-    "status": "api.status",
-    "uninstrument": "api.instrumentation",
-}
-
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
-    # There where events can be recorded. A child that is forked during an import would wait for it for ever.
-    hold = getattr(sys.modules.get(f"{__name__}.delivery.fork_gate"), "hold", None)
-    if hold is None:
-        value = _load(name, home)
-    else:
-        with hold():
-            value = _load(name, home)
-    globals()[name] = value
-    return value
+    if name == "Mem0Instrumentor":
+        from mem0_telemetry.instrumentor import Mem0Instrumentor  # noqa: PLC0415
 
+        return Mem0Instrumentor
+    if name in ("Status", "status"):
+        from mem0_telemetry.api import status as module  # noqa: PLC0415
 
-def _load(name: str, home: str) -> object:
-    from importlib import import_module  # noqa: PLC0415  # loaded by every interpreter's start
-
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
-    return value
+        return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""Every environment variable that this distribution reads, by name, and how it reads.
+"""Name every environment variable that this distribution reads, and read it.
 
 Not in the entry point group `opentelemetry_environment_variables`: of a module there `opentelemetry-instrument` makes
 options of the names that begin with `OTEL_` only, and fails to start where two modules share one.
@@ -6,9 +6,8 @@ options of the names that begin with `OTEL_` only, and fails to start where two 
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
+from difflib import get_close_matches
 
 MEM0_TELEMETRY = "MEM0_TELEMETRY"
 """Usage telemetry on or off: only `true`, `1` and `yes`, in any case, keep it on; unset is on, as in Mem0."""
@@ -109,9 +108,7 @@ def unread(environ: Mapping[str, str]) -> list[str]:
 
 
 def problem_of_unread(names: list[str]) -> str:
-    """Say in a sentence what the variables `names`, which nothing reads, stop, and what may have been meant."""
-    from difflib import get_close_matches  # noqa: PLC0415  # only where something is wrong
-
+    """Return a sentence on what the variables `names`, which nothing reads, stop, and what may have been meant."""
     like = [name for name in _READ if name.startswith(_LIKE_A_SWITCH)]
     meant = sorted(
         {match for name in names for match in get_close_matches(name.upper(), like, n=1, cutoff=0)}
@@ -129,7 +126,7 @@ def is_ci(environ: Mapping[str, str]) -> bool:
 
 
 def exit_timeout(environ: Mapping[str, str]) -> float:
-    """`MEM0_TELEMETRY_EXIT_TIMEOUT` in seconds; what cannot be used is the default."""
+    """Return `MEM0_TELEMETRY_EXIT_TIMEOUT` in seconds; what cannot be used is the default."""
     return number(environ, MEM0_TELEMETRY_EXIT_TIMEOUT, default=0.5, most=_LONGEST)
 
 
@@ -143,7 +140,7 @@ def number(environ: Mapping[str, str], name: str, *, default: float, most: float
 
 
 def unusable_numbers(environ: Mapping[str, str]) -> list[str]:
-    """One sentence for each variable that should be a number and is none that can be used."""
+    """Return a sentence for each variable that should be a number and is none that can be used."""
     most = {MEM0_TELEMETRY_SAMPLE_RATE: 1.0, MEM0_TELEMETRY_EXIT_TIMEOUT: _LONGEST}
     return [
         f"{name} is no number from 0 to {most[name]:g}: its default is used"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from inspect import signature
+from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # `# type: ignore` on its first line
 
 from mem0_telemetry.api.instrumentation import instrument, uninstrument
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 __all__ = ["Mem0Instrumentor"]
 
@@ -24,18 +23,11 @@ class Mem0Instrumentor(BaseInstrumentor):
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Any mem0ai from 1.0.0 on; there is no upper bound, as `import mem0` works whatever happens to us."""
+        """Return any mem0ai from 1.0.0 on; there is no upper bound, as `import mem0` works whatever happens to us."""
         return _instruments
 
     def _instrument(self, **kwargs: Any) -> None:
-        known = {
-            "usage",
-            "operations",
-            "tracer_provider",
-            "meter_provider",
-            "request_hook",
-            "response_hook",
-        }
+        known = signature(instrument).parameters  # `BaseInstrumentor` hands its own arguments on as well
         instrument(**{name: value for name, value in kwargs.items() if name in known})
 
     def _uninstrument(self, **_: Any) -> None:

@@ -8,22 +8,19 @@ lives in `mem0_telemetry.usage.current`, so `importlib.reload` forgets nothing.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 from mem0_telemetry import environment_variables as _env
 from mem0_telemetry.environment_variables import says_on as _says_on
-from mem0_telemetry.mem0_internals.instance import observed_of_client as _observed_of_client
-from mem0_telemetry.mem0_internals.instance import observed_of_memory as _observed_of_memory
-from mem0_telemetry.mem0_internals.instance import observed_of_nothing as _observed_of_nothing
+from mem0_telemetry.mem0_internals import instance as _instance
+from mem0_telemetry.mem0_internals import native_module as _native_module
 from mem0_telemetry.mem0_internals.ownership import is_ours as _is_ours
+from mem0_telemetry.mem0_internals.user_id import stored_user_id as _stored_user_id
 from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY as PROJECT_API_KEY
 from mem0_telemetry.pipeline.destinations import VENDOR_HOST as HOST
 from mem0_telemetry.policy.sampling import rate_from as _rate_from
 from mem0_telemetry.usage.current import usage as _usage
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
 
 __all__ = [
     "FEATURE_FLAGS_REQUEST_TIMEOUT_SECONDS",
@@ -66,7 +63,7 @@ def capture_event(
     if (AnonymousTelemetry, _get_oss_telemetry, _own_class.__init__, _own_class.capture_event) != _own:
         return  # Mem0's own would hand the event to what the application has put there
     _usage.recorder.observe(
-        event_name, memory_instance, additional_data, _observed_of_memory, MEM0_TELEMETRY_SAMPLE_RATE
+        event_name, memory_instance, additional_data, _instance.observed_of_memory, MEM0_TELEMETRY_SAMPLE_RATE
     )
 
 
@@ -78,7 +75,7 @@ def capture_client_event(
         return
     if not _is_ours(client_telemetry):
         return  # as above
-    _usage.recorder.observe(event_name, instance, additional_data, _observed_of_client, 1.0)
+    _usage.recorder.observe(event_name, instance, additional_data, _instance.observed_of_client, 1.0)
 
 
 class _InertClient:
@@ -87,13 +84,13 @@ class _InertClient:
     _is_part_of_mem0_telemetry = True
 
     def capture(self, *_: object, **__: object) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def flush(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def shutdown(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class AnonymousTelemetry:
@@ -111,7 +108,7 @@ class AnonymousTelemetry:
 
     @property
     def posthog(self) -> Any:
-        """What Mem0 looks for before it sends."""
+        """Return what Mem0 looks for before it sends."""
         return vars(self).get("posthog")
 
     @posthog.setter
@@ -121,7 +118,7 @@ class AnonymousTelemetry:
 
     @property
     def user_id(self) -> str | None:
-        """The installation id once there is one, else None. Reading it creates nothing."""
+        """Return the installation id once there is one, else None. Reading it creates nothing."""
         return None if self.posthog is None else _usage.recorder.installation_id()
 
     @user_id.setter
@@ -139,7 +136,7 @@ class AnonymousTelemetry:
         if self.posthog is None or _usage.switches.off or not _says_on(MEM0_TELEMETRY):
             return
         _usage.recorder.observe(
-            event_name, None, properties, _observed_of_nothing, MEM0_TELEMETRY_SAMPLE_RATE
+            event_name, None, properties, _instance.observed_of_nothing, MEM0_TELEMETRY_SAMPLE_RATE
         )
 
     def capture_identify(self, anon_id: str | None, email: str | None) -> bool:  # noqa: ARG002
@@ -166,7 +163,7 @@ _is_part_of_mem0_telemetry = True
 
 
 def _shutdown_oss_telemetry() -> None:
-    """Nothing: there is no native client."""
+    """Do nothing: there is no native client."""
 
 
 def get_or_create_user_id(vector_store: Any = None) -> str | None:
@@ -179,18 +176,14 @@ def get_or_create_user_id(vector_store: Any = None) -> str | None:
     user_id = _usage.recorder.make_installation_id()
     if user_id is None or vector_store is None:
         return user_id
-    from mem0_telemetry.mem0_internals.user_id import stored_user_id  # noqa: PLC0415  # hardly ever called
-
-    return stored_user_id(vector_store, user_id)
+    return _stored_user_id(vector_store, user_id)
 
 
 def __getattr__(name: str) -> Any:
-    """Answer a name that we do not know from Mem0's own module, executed privately and opted out; never for dunders."""
+    """Return what Mem0's own module, executed privately and opted out, has under a name that we do not know."""
     if name.startswith("__"):
         raise AttributeError(name)
-    from mem0_telemetry.mem0_internals.native_module import native_attribute  # noqa: PLC0415  # hardly ever called
-
-    return native_attribute(name)
+    return _native_module.native_attribute(name)
 
 
 _usage.enter(globals())

@@ -11,6 +11,7 @@ captured; in them telemetry is off, as it always is under pytest.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,14 +20,12 @@ import pytest
 
 from mem0_telemetry import telemetry
 from mem0_telemetry.policy.consent import Consent
+from mem0_telemetry.policy.registry import Event
 from mem0_telemetry.usage.current import usage
 from mem0_telemetry.usage.recorder import Recorder
 from mem0_telemetry.usage.switches import Switches
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping
-
-    from mem0_telemetry.policy.registry import Event
     from mem0_telemetry.policy.registry.types import AttributeValue
 
 __all__ = ["CapturedEvent", "mem0_events"]

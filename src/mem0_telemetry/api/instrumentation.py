@@ -1,4 +1,7 @@
-"""`instrument()` and `uninstrument()`: plain functions that import no OpenTelemetry."""
+"""`instrument()` and `uninstrument()`: plain functions that import no OpenTelemetry.
+
+What they import is inside their guard: however we are broken, they return, and `import mem0` works.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,12 @@ from mem0_telemetry.base.lock import ForkSafeLock
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
     from typing import Any
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from mem0_telemetry.mem0_internals.drop_in import DropIn
-
 _lock = ForkSafeLock()
-_drop_in: list[DropIn] = []
 
 
 def instrument(  # noqa: PLR0913  # each is a setting by name
@@ -44,7 +43,7 @@ def instrument(  # noqa: PLR0913  # each is a setting by name
     with _lock.of_this_process():
         with guard("replacing Mem0's telemetry"):
             if usage:
-                _begin_usage()
+                _replace_native()
         with guard("instrumenting Mem0's operations"):
             if operations:
                 from mem0_telemetry.operations import install  # noqa: PLC0415
@@ -57,7 +56,9 @@ def instrument(  # noqa: PLR0913  # each is a setting by name
                 )
     with guard("saying what is wrong with a destination"):
         if usage:
-            _warn()  # outside the lock: a log handler may use Mem0, and wait for it
+            from mem0_telemetry.usage import current  # noqa: PLC0415
+
+            current.usage.switches.warn()  # outside the lock: a log handler may use Mem0, and wait for it
 
 
 def uninstrument() -> None:
@@ -67,51 +68,22 @@ def uninstrument() -> None:
     where we were opted out, Mem0's own flag is left `False`, which counts for a later `instrument()` as well.
     """
     with _lock.of_this_process():
-        if _drop_in:
-            with guard("restoring Mem0's telemetry"):
-                _end_usage()
+        with guard("restoring Mem0's telemetry"):
+            from mem0_telemetry.usage import current  # noqa: PLC0415
+
+            current.usage.restore_native()
         with guard("uninstrumenting Mem0's operations"):
             from mem0_telemetry.operations import remove  # noqa: PLC0415
 
             remove()
 
 
-def is_in_place() -> bool:
-    """Return whether the drop-in is in place of Mem0's own telemetry."""
-    return bool(_drop_in) and _drop_in[0].active
-
-
-def not_replaced() -> tuple[str, ...]:
-    """Return the names of Mem0's that hold something of the application's, which the drop-in did not replace."""
-    return _drop_in[0].not_replaced() if _drop_in else ()
-
-
-def _begin_usage() -> None:
+def _replace_native() -> None:
+    # `status` is not needed here. But a child that is forked while another thread imports it can never use it.
+    from mem0_telemetry.api import status  # noqa: F401, PLC0415
     from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
     usage.switches.consult()  # first of all: then the drop-in, which decides too, leaves the warnings to us
     from mem0_telemetry import telemetry  # noqa: PLC0415  # executing it reads the environment
-    from mem0_telemetry.mem0_internals.drop_in import DropIn  # noqa: PLC0415
 
-    if not _drop_in:
-        _drop_in.append(DropIn(telemetry, found=_note_native))
-    _drop_in[0].replace()
-
-
-def _warn() -> None:
-    from mem0_telemetry.usage.current import usage  # noqa: PLC0415
-
-    usage.switches.warn()
-
-
-def _note_native(native: ModuleType | None) -> None:
-    from mem0_telemetry.usage.current import usage  # noqa: PLC0415
-
-    usage.switches.meet_native(native)
-
-
-def _end_usage() -> None:
-    from mem0_telemetry.usage.current import usage  # noqa: PLC0415
-
-    _drop_in[0].restore(opted_out=usage.switches.leaves_off())
-    _note_native(None)
+    usage.replace_native(telemetry)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mem0_telemetry.api import instrumentation
 from mem0_telemetry.environment_variables import unusable_numbers
 from mem0_telemetry.mem0_internals.native_module import native_in_place
 from mem0_telemetry.operations import state
+from mem0_telemetry.pipeline.destinations import DestinationConfig
+from mem0_telemetry.usage.current import usage
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
+if TYPE_CHECKING:  # it needs the OpenTelemetry SDK
     from mem0_telemetry.delivery import DeliverySnapshot, DestinationSnapshot
-    from mem0_telemetry.pipeline.destinations import DestinationConfig
 
 __all__ = ["DestinationStatus", "OperationsStatus", "Status", "status"]
 
@@ -85,7 +84,6 @@ class Status:
 def status() -> Status:
     """Return a picture of this process's telemetry. Creates nothing, never raises; costs some file look-ups."""
     from mem0_telemetry import telemetry  # noqa: PLC0415  # executing it reads the environment
-    from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
     decided = usage.switches.consent()
     pipeline, chosen = usage.recorder.pipeline, usage.switches.chosen
@@ -93,6 +91,7 @@ def status() -> Status:
     # Those that run, whatever is chosen by now.
     configs = pipeline.configs if pipeline is not None else chosen.configs
     active, reason = state()
+    in_place = usage.drop_in is not None and usage.drop_in.active
     return Status(
         enabled=decided.enabled,
         source=decided.source,
@@ -107,9 +106,9 @@ def status() -> Status:
         sent=snapshot.sent if snapshot else 0,
         dropped=dict(snapshot.dropped) if snapshot else usage.recorder.dropped_before(),
         waiting_earlier=snapshot.waiting_earlier if snapshot else 0,
-        native_telemetry=native_in_place() and not instrumentation.is_in_place(),
-        instrumented=instrumentation.is_in_place(),
-        not_replaced=instrumentation.not_replaced(),
+        native_telemetry=native_in_place() and not in_place,
+        instrumented=in_place,
+        not_replaced=usage.drop_in.not_replaced() if usage.drop_in is not None else (),
         operations=OperationsStatus(active=active, reason=reason),
     )
 

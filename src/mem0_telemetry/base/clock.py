@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from typing import Protocol
 
-TYPE_CHECKING = False  # `typing` costs 10 ms, and this module may be on the path of `import mem0_telemetry`
-if TYPE_CHECKING:
-    from typing import Protocol
 
-    class Clock(Protocol):
-        """Where the time is read. A test passes its own; thread-safe."""
+class Clock(Protocol):
+    """Where the time is read. A test passes its own; thread-safe."""
 
-        def time_ns(self) -> int:
-            """Nanoseconds since the epoch, UTC. May jump in either direction."""
+    def time_ns(self) -> int:
+        """Return nanoseconds since the epoch, UTC. May jump in either direction."""
 
-        def monotonic(self) -> float:
-            """Seconds since some point of this boot. Never goes back."""
+    def monotonic(self) -> float:
+        """Return seconds since some point of this boot. Never goes back."""
 
 
 # Tools that freeze time for an application's tests replace `time.monotonic` and `time.perf_counter`, also where

@@ -9,10 +9,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import TracebackType
+import time
+from contextlib import suppress
+from pathlib import Path
 
 _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
@@ -54,7 +53,7 @@ class Directory:
         self._path = ""
         self._descriptor: int | None = None
         if create:
-            os.makedirs(path, mode=_DIRECTORY_MODE, exist_ok=True)  # noqa: PTH103  # `pathlib` costs 10 ms
+            Path(path).mkdir(_DIRECTORY_MODE, parents=True, exist_ok=True)
         try:
             self._enter(path, create=create)
             for level in below:
@@ -68,9 +67,7 @@ class Directory:
     def __enter__(self) -> Directory:  # noqa: PYI034  # `Self` is `typing`'s from 3.11 on only
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -150,8 +147,6 @@ class Directory:
 
     def remove_abandoned(self) -> None:
         """Remove what processes that were killed have written aside, once it is a minute old."""
-        import time  # noqa: PLC0415  # only for those who write
-
         for name in self.names():
             if name.endswith(".aside"):
                 try:
@@ -181,10 +176,8 @@ class Directory:
         return name if self._descriptor is not None else os.path.join(self._path, name)  # noqa: PTH118
 
     def _make(self, level: str) -> None:
-        try:  # noqa: SIM105  # `contextlib` costs 3 ms
+        with suppress(FileExistsError):
             os.mkdir(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)
-        except FileExistsError:
-            pass
 
     def _enter(self, level: str, *, create: bool) -> None:
         status = self.stat(level)

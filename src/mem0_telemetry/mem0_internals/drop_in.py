@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, MutableMapping
+from types import ModuleType
+from typing import Any
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import import_hook
 from mem0_telemetry.mem0_internals.names import (
+    FIXED,
     HOLDERS,
     LEADS_THROUGH,
     MAIN_MODULE,
@@ -14,19 +18,14 @@ from mem0_telemetry.mem0_internals.names import (
     NATIVE_NAMES,
     PARENT_PACKAGE,
     TELEMETRY_MODULE,
-    Replacement,
+    WHOLE_MODULE,
     silent,
 )
 from mem0_telemetry.mem0_internals.native_module import close_without_waiting, run_native
 from mem0_telemetry.mem0_internals.ownership import is_mem0s, is_module, is_ours, is_replaceable
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import ModuleType
-    from typing import Any
-
-    _Place = tuple[str, dict[str, Any], str, Replacement]
+_Place = tuple[str, MutableMapping[str, Any], str]
+"""A label, a namespace, and the name in it."""
 
 _ORIGINALS = "__mem0_telemetry_originals__"
 """Where a module keeps what of Mem0's was replaced in it, for any copy of this package to give back."""
@@ -63,7 +62,7 @@ class DropIn:
         if native is not None and native is not self._drop_in:
             # Another thread may be importing it, and about to build its client.
             import_hook.when_imported(TELEMETRY_MODULE, self._take_over)
-        for module in [namespace[name] for _, namespace, name, _ in _places()]:
+        for module in [namespace[name] for _, namespace, name in _places()]:
             # The application has replaced or removed the entry in `sys.modules`, and Mem0's code goes on with its own.
             if is_module(module) and module is not native and is_mem0s(module):
                 self._take_over(module)
@@ -101,9 +100,11 @@ class DropIn:
             if is_ours(names.get(name)):
                 names[name] = original
         sys.modules.setdefault(TELEMETRY_MODULE, native)
-        for _, namespace, name, replacement in ours:
+        for _, namespace, name in ours:
             kept = namespace.get(_ORIGINALS, {})
-            namespace[name] = kept[name] if name in kept else replacement.restored(name, native)
+            # What Mem0's own import statement would have given it: the module, or a name of it.
+            natives = native if name in WHOLE_MODULE else getattr(native, name, None)
+            namespace[name] = kept.get(name, natives)
         for name in NATIVE_NAMES:  # last: it was put into our module, and no holder had it
             written = getattr(self._drop_in, name)
             if not is_ours(written) and is_replaceable(names.get(name)):
@@ -117,7 +118,7 @@ class DropIn:
         """Return the names of Mem0's that hold something of the application's while the drop-in is in place."""
         if not self.active:
             return ()
-        held = [(label, namespace[name]) for label, namespace, name, _ in _places()]
+        held = [(label, namespace[name]) for label, namespace, name in _places()]
         seen = sys.modules.get(TELEMETRY_MODULE)
         if is_module(seen) and is_replaceable(seen):
             names = vars(seen)
@@ -138,11 +139,11 @@ class DropIn:
             with guard("closing Mem0's own telemetry"):
                 close_without_waiting(native, everywhere=_is_held_otherwise(names))
             for name in NATIVE_NAMES:
-                self._replace_name(names, name, _SAME_NAME)
+                self._replace_name(names, name)
             if owned:  # whoever imports a name of it later is to find the application's
                 entered = native
-        for _, namespace, name, replacement in _places():
-            if replacement is _WHOLE_MODULE and is_replaceable(namespace[name]):
+        for _, namespace, name in _module_places():
+            if is_replaceable(namespace[name]):
                 namespace[name] = entered
 
     def _repoint(self, module: ModuleType) -> None:
@@ -150,49 +151,65 @@ class DropIn:
         if not self.active:  # taken out while it was imported
             return
         names = vars(module)
-        for name, replacement in HOLDERS[module.__name__].items():
-            self._replace_name(names, name, replacement)
+        for name in HOLDERS[module.__name__]:
+            self._replace_name(names, name)
         if module.__name__ == MAIN_MODULE and "MEM0_TELEMETRY" not in names:
             factory = names.get("VectorStoreFactory")
             if type(factory) is type and factory.__module__.startswith("mem0."):
                 names["VectorStoreFactory"] = _without_migrations(factory)
 
-    def _replace_name(self, names: dict[str, Any], name: str, replacement: Replacement) -> None:
+    def _replace_name(self, names: dict[str, Any], name: str) -> None:
         """Write over a name of a module of Mem0's, unless it holds something of the application's."""
         if name not in names or not is_replaceable(names[name]):
             return
         if is_mem0s(names[name]):
             names.setdefault(_ORIGINALS, {})[name] = names[name]
-        value = silent if name in self._silenced else replacement.value_of(name, self._drop_in)
-        names[name] = (
-            value if is_ours(value) else self._own[name]
-        )  # what was written into ours is not for others
+        if name in self._silenced:
+            names[name] = silent
+        elif name in FIXED:
+            names[name] = FIXED[name]
+        else:
+            value = getattr(self._drop_in, name)
+            names[name] = (
+                value if is_ours(value) else self._own[name]
+            )  # what was written into ours is not for others
 
 
-def _places() -> Iterator[_Place]:
-    """Where Mem0 holds names of its telemetry, as far as it is loaded: a label, a namespace, and the name in it."""
+def _places() -> list[_Place]:
+    """Return where Mem0 holds its telemetry module or names of it, as far as it is loaded."""
+    return [*_module_places(), *_holder_places()]
+
+
+def _module_places() -> list[_Place]:
+    """Return where Python holds the telemetry module itself."""
     parent = sys.modules.get(PARENT_PACKAGE)
+    attributes = vars(parent) if is_module(parent) else {}
     places: list[_Place] = [
-        (TELEMETRY_MODULE, sys.modules, TELEMETRY_MODULE, _WHOLE_MODULE),
-        (TELEMETRY_MODULE, vars(parent) if is_module(parent) else {}, "telemetry", _WHOLE_MODULE),
+        (TELEMETRY_MODULE, sys.modules, TELEMETRY_MODULE),
+        (TELEMETRY_MODULE, attributes, "telemetry"),
     ]
+    return [place for place in places if place[2] in place[1]]
+
+
+def _holder_places() -> Iterator[_Place]:
+    """Return where Mem0's other modules hold names of it."""
     for holder, names in HOLDERS.items():
         module = sys.modules.get(holder)
         namespace = vars(module) if is_module(module) else {}
-        places += [(f"{holder}.{name}", namespace, name, names[name]) for name in names]
-    return (place for place in places if place[2] in place[1])
+        for name in names:
+            if name in namespace:
+                yield f"{holder}.{name}", namespace, name
 
 
 def _is_held_otherwise(native: dict[str, Any]) -> bool:
     """Return whether a name of Mem0's is not what its module has: replaced, or from before a reload."""
     return any(
-        replacement is not _WHOLE_MODULE and namespace[name] is not native.get(name, namespace[name])
-        for _, namespace, name, replacement in _places()
+        namespace[name] is not native.get(name, namespace[name]) for _, namespace, name in _holder_places()
     ) or not all(is_mem0s(native[name]) for name in NATIVE_NAMES if name in native)
 
 
 def _without_migrations(factory: Any) -> Any:
-    """Mem0's vector store factory, which builds no store for telemetry (mem0ai 1.0.0 does so on or off)."""
+    """Return a vector store factory that builds none for telemetry, as mem0ai 1.0.0 does on or off."""
 
     class VectorStoreFactory(factory):
         _without_migrations = True
@@ -205,7 +222,3 @@ def _without_migrations(factory: Any) -> Any:
             return factory.create(provider_name, config)
 
     return VectorStoreFactory
-
-
-_WHOLE_MODULE = Replacement(whole_module=True)
-_SAME_NAME = Replacement()

@@ -6,10 +6,8 @@ Only instance dictionaries and the type's own names are read, never an attribute
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+from collections.abc import Callable
+from typing import Any
 
 # The type's own getters: a metaclass with attributes of these names is not asked.
 _module_of: Callable[[type], object] = type.__dict__["__module__"].__get__
@@ -63,7 +61,7 @@ def fields_of(thing: object) -> dict[str, Any]:
 
 
 def class_path(cls: type) -> str:
-    """`module.Class`, as Mem0 writes a component; "" where either is no plain text, which no class of Mem0's has."""
+    """Return `module.Class`, as Mem0 writes a component; "" where either is no plain text: no class of Mem0's."""
     module, name = _module_of(cls), _name_of(cls)
     # Formatting anything else would run its code.
     return f"{module}.{name}" if type(module) is str and type(name) is str else ""

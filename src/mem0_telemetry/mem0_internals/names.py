@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
+from types import ModuleType
 
 TELEMETRY_MODULE = "mem0.memory.telemetry"
 PARENT_PACKAGE = "mem0.memory"
@@ -14,20 +10,19 @@ MAIN_MODULE = "mem0.memory.main"
 MIGRATIONS_COLLECTION = "mem0migrations"
 """The collection of the second vector store that Mem0 builds for telemetry, and that we never build."""
 
-
 MARK = "_is_part_of_mem0_telemetry"
 """What the module of a function of ours has, so that another copy of this package knows it."""
 _is_part_of_mem0_telemetry = True
 
 
-class Off(int):
+class _Off(int):
     """A `False` that is told from the application's own."""
 
     _is_part_of_mem0_telemetry = True
 
 
 def silent(*_: object, **__: object) -> None:
-    """Nothing. It is where Mem0's own function would have led to what the application put there."""
+    """Do nothing. It is where Mem0's own function would have led to what the application put there."""
 
 
 def _quiet_telemetry() -> ModuleType:
@@ -36,7 +31,7 @@ def _quiet_telemetry() -> ModuleType:
     So no feature flag is evaluated, no file is fetched, no notice is spent and `add` counts nothing
     (mem0/memory/notices.py asks `MEM0_TELEMETRY` first, then `_get_oss_telemetry()`).
     """
-    module = type(sys)("mem0_telemetry.quiet")
+    module = ModuleType("mem0_telemetry.quiet")
     vars(module).update(
         {
             MARK: True,
@@ -48,36 +43,24 @@ def _quiet_telemetry() -> ModuleType:
     return module
 
 
-class Replacement:
-    """What a holder's name is while the drop-in is in place: the drop-in's value of that name, or a `fixed` one."""
-
-    __slots__ = ("_fixed", "_whole_module")
-
-    def __init__(self, *fixed: object, whole_module: bool = False) -> None:
-        self._fixed = fixed
-        self._whole_module = whole_module
-
-    def value_of(self, name: str, drop_in: ModuleType) -> object:
-        """Return the value to give to the holder's `name`."""
-        return self._fixed[0] if self._fixed else getattr(drop_in, name)
-
-    def restored(self, name: str, native: ModuleType) -> object:
-        """Return what Mem0's own import statement would have given it: a name of the module, or the module."""
-        return native if self._whole_module else getattr(native, name, None)
-
-
-HOLDERS: dict[str, dict[str, Replacement]] = {
-    MAIN_MODULE: {
-        "capture_event": Replacement(),
-        # Taken by value; where true, each Memory builds a second vector store in the user's own database.
-        "MEM0_TELEMETRY": Replacement(Off(False)),
-    },
-    "mem0.client.main": {"capture_client_event": Replacement(), "client_telemetry": Replacement()},
-    "mem0.client.project": {"capture_client_event": Replacement()},
-    "mem0.proxy.main": {"capture_event": Replacement(), "capture_client_event": Replacement()},
-    "mem0.memory.notices": {"telemetry_module": Replacement(_quiet_telemetry(), whole_module=True)},
+HOLDERS = {
+    MAIN_MODULE: ("capture_event", "MEM0_TELEMETRY"),
+    "mem0.client.main": ("capture_client_event", "client_telemetry"),
+    "mem0.client.project": ("capture_client_event",),
+    "mem0.proxy.main": ("capture_event", "capture_client_event"),
+    "mem0.memory.notices": ("telemetry_module",),
 }
-"""module -> name -> what it is while the drop-in is in place. Names that a release does not have are left out there."""
+"""The modules that take names from Mem0's telemetry module. Names that a release does not have are left out there."""
+
+WHOLE_MODULE = frozenset({"telemetry_module", "telemetry", TELEMETRY_MODULE})
+"""Names that hold the telemetry module itself: of a holder, of the parent package, and in `sys.modules`."""
+
+FIXED = {
+    # Taken by value; where true, each Memory builds a second vector store in the user's own database.
+    "MEM0_TELEMETRY": _Off(False),
+    "telemetry_module": _quiet_telemetry(),
+}
+"""What a holder gets while the drop-in is in place, where it is not the drop-in's value of that name."""
 
 NATIVE_NAMES = (
     "AnonymousTelemetry",

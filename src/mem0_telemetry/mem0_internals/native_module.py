@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
+import builtins
+import gc
+import importlib.util
+import logging
+import os
 import sys
+from contextlib import suppress
+from importlib.machinery import PathFinder
+from importlib.metadata import PackageNotFoundError, version
+from queue import Empty
+from types import ModuleType
+from typing import Any
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.mem0_internals.names import MARK, NATIVE_EXIT_HOOKS, PARENT_PACKAGE, TELEMETRY_MODULE
 from mem0_telemetry.mem0_internals.ownership import is_mem0s, is_posthog_class
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-    from typing import Any
-
-
-class _EnvironmentSaysOff:
-    """Stands for the module `os` in the native module's code: the real one, where the variable says off."""
-
-    def __init__(self, os: ModuleType) -> None:
-        self._os = os
-        self.environ = {**os.environ, "MEM0_TELEMETRY": "False"}
-
-    def getenv(self, name: str, default: Any = None) -> Any:
-        return self.environ.get(name, default)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._os, name)
-
-
-class _UnregisteredLoggers:
-    """Stands for the module `logging`: the real one, but its loggers are in no hierarchy, so a level hurts nobody."""
-
-    def __init__(self, logging: ModuleType) -> None:
-        self._logging = logging
-
-    def getLogger(self, name: str | None = None) -> Any:  # noqa: N802  # as in `logging`
-        return self._logging.Logger(name or "root", self._logging.CRITICAL + 1)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._logging, name)
-
 
 class _Inert:
-    """Stands for what a private copy must not reach: any call, attribute or item of it is itself."""
+    """Stand for what a private copy must not reach: any call, attribute or item of it is itself."""
 
     _is_part_of_mem0_telemetry = True
 
@@ -69,28 +49,21 @@ def run_native(*, private: bool) -> ModuleType:
     Raises:
         Exception: whatever the module's own code raises.
     """
-    import builtins  # noqa: PLC0415  # with its neighbours: only ever needed here
-    import importlib.util  # noqa: PLC0415
-    import logging  # noqa: PLC0415
-    import os  # noqa: PLC0415
-
-    spec = importlib.util.find_spec("mem0.memory")
-    locations = (spec.submodule_search_locations if spec else None) or ()
-    finder_spec = _find_file_spec(locations)
-    module = importlib.util.module_from_spec(finder_spec)
+    spec = _spec_of_its_file()
+    module = importlib.util.module_from_spec(spec)
+    environ = {**os.environ, "MEM0_TELEMETRY": "False"}
     # mem0ai 1.0.0 builds its client even where it is opted out, so `posthog` stands aside in either case.
-    replaced: dict[str, Any] = {"os": _EnvironmentSaysOff(os), "posthog": _Inert()}
+    replaced = {"os": _changed(os, environ=environ, getenv=environ.get), "posthog": _Inert()}
     if private:
-        replaced.update(atexit=_Inert(), logging=_UnregisteredLoggers(logging))
+        replaced.update(atexit=_Inert(), logging=_changed(logging, getLogger=_unregistered_logger))
 
     def import_(name: str, *args: Any) -> Any:
         return replaced[name] if name in replaced else builtins.__import__(name, *args)
 
     module.__dict__["__builtins__"] = {**vars(builtins), "__import__": import_}
-    code = finder_spec.loader.get_code(TELEMETRY_MODULE)
-    exec(code, module.__dict__)  # noqa: S102  # Mem0's own module, as its import would run it
+    exec(spec.loader.get_code(TELEMETRY_MODULE), module.__dict__)  # noqa: S102  # as its import would
     if not private:
-        from posthog import Posthog  # noqa: PLC0415  # as Mem0's own import would; nothing is built
+        from posthog import Posthog  # noqa: PLC0415  # as Mem0's own import does; nothing is built
 
         module.__dict__.update(os=os, Posthog=Posthog, __builtins__=builtins)
         fields = fields_of(module.__dict__.get("client_telemetry"))
@@ -99,10 +72,23 @@ def run_native(*, private: bool) -> ModuleType:
     return module
 
 
-def _find_file_spec(locations: Any) -> Any:
-    from importlib.machinery import PathFinder  # noqa: PLC0415
+def _changed(module: ModuleType, **changes: Any) -> ModuleType:
+    """Return a copy of `module` in which some names are others."""
+    copy = ModuleType(module.__name__)
+    vars(copy).update(vars(module), **changes)
+    return copy
 
-    spec = PathFinder.find_spec(TELEMETRY_MODULE, list(locations))
+
+def _unregistered_logger(name: str = "root") -> logging.Logger:
+    """Return a logger in no hierarchy, so that its level concerns nobody."""
+    return logging.Logger(name, logging.CRITICAL + 1)  # noqa: LOG001
+
+
+def _spec_of_its_file() -> Any:
+    package = importlib.util.find_spec(PARENT_PACKAGE)
+    locations = package.submodule_search_locations if package else None
+    # Not by `importlib.util.find_spec`: that would find the drop-in.
+    spec = PathFinder.find_spec(TELEMETRY_MODULE, list(locations or ()))
     if spec is None or spec.loader is None:
         raise ModuleNotFoundError(TELEMETRY_MODULE, name=TELEMETRY_MODULE)
     return spec
@@ -116,8 +102,6 @@ def close_without_waiting(native: ModuleType, *, everywhere: bool) -> None:
         everywhere: also close clients that the module does not hold any more. Looks at every object of the process,
             0.15 s for a million.
     """
-    import atexit  # noqa: PLC0415
-
     names = vars(native)
     in_1_0_0 = "_oss_telemetry_instance" not in names
     held: list[Any] = [names.get(name) for name in ("client_telemetry", "_oss_telemetry_instance")]
@@ -142,9 +126,7 @@ def close_without_waiting(native: ModuleType, *, everywhere: bool) -> None:
 
 
 def _made_by_mem0(key: object) -> tuple[list[Any], list[Any]]:
-    """All of Mem0's telemetry objects, and all PostHog clients that send to its project."""
-    import gc  # noqa: PLC0415
-
+    """Return all of Mem0's telemetry objects, and all PostHog clients that send to its project."""
     objects = gc.get_objects()
     kinds = {type(found) for found in objects}
     telemetry = {kind for kind in kinds if kind.__dict__.get("__module__") == TELEMETRY_MODULE}
@@ -156,10 +138,6 @@ def _made_by_mem0(key: object) -> tuple[list[Any], list[Any]]:
 
 def _stop(client: Any) -> None:
     """Stop a `posthog.Client` (7.14 to 7.91 and alike) without its `shutdown`, which waits for the network."""
-    import atexit  # noqa: PLC0415
-    from contextlib import suppress  # noqa: PLC0415
-    from queue import Empty  # noqa: PLC0415
-
     client.disabled = True
     for hook in ("_atexit", "join"):
         function = getattr(client, hook, None)
@@ -197,8 +175,7 @@ def native_attribute(name: str) -> Any:
     package = sys.modules.get(PARENT_PACKAGE)
     if package is not None and not _private_copy:
         with guard("reading Mem0's own telemetry module"):
-            spec = _find_file_spec(package.__path__)
-            if name in spec.loader.get_code(TELEMETRY_MODULE).co_names:
+            if name in _spec_of_its_file().loader.get_code(TELEMETRY_MODULE).co_names:
                 _private_copy.append(run_native(private=True))
     if package is None or not _private_copy or name not in vars(_private_copy[0]):
         raise AttributeError(f"module {TELEMETRY_MODULE!r} has no attribute {name!r}", name=name)
@@ -207,8 +184,6 @@ def native_attribute(name: str) -> Any:
 
 def mem0_version() -> str:
     """Return the version of the mem0ai that is installed, or "" where it cannot be told."""
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # 53 ms
-
     try:
         return version("mem0ai")
     except PackageNotFoundError:

@@ -7,11 +7,8 @@ Read from mem0ai 2.0.0 to 2.2.1. The tables are plain data and cost nothing to i
 from __future__ import annotations
 
 import sys
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 SUPPORTED_GENERATION: Final = "2"
 """The generation of mem0ai that these tables describe, as the first part of its version."""
@@ -90,7 +87,7 @@ def argument(name: str, position: int, args: Sequence[Any], kwargs: Mapping[str,
 
 
 def creates_records(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Tell whether an `add` stores what it is given as new records, without leaving the choice to Mem0."""
+    """Return whether an `add` stores what it is given as new records, without leaving the choice to Mem0."""
     return argument("infer", 0, args, kwargs) is False or kwargs.get("memory_type") == "procedural_memory"
 
 

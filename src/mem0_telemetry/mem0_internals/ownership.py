@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from types import FunctionType, ModuleType
+from typing import Any, TypeGuard
 
 from mem0_telemetry.environment_variables import says_on
 from mem0_telemetry.mem0_internals.names import MARK, PARENT_PACKAGE, TELEMETRY_MODULE
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import ModuleType
-    from typing import Any, TypeGuard
-
-_FunctionType = type(lambda: None)
 _FIELDS = {"posthog", "user_id", MARK}
 
 
 def is_module(value: object) -> TypeGuard[ModuleType]:
     """Return whether a value is really a module: `isinstance` believes what a mock says."""
-    return issubclass(type(value), type(sys))
+    return issubclass(type(value), ModuleType)
 
 
 def is_ours(value: object) -> bool:
@@ -57,7 +53,7 @@ def is_posthog_class(cls: type) -> bool:
 def _is_own(value: object, is_function: Callable[[object], bool]) -> bool:
     """Judge a function, a class by all its methods, or an instance of such a class by its fields."""
     kind = type(value)
-    if kind is _FunctionType:
+    if kind is FunctionType:
         return is_function(value)
     if kind is type:
         methods = [
@@ -82,15 +78,15 @@ def _is_own(value: object, is_function: Callable[[object], bool]) -> bool:
 
 def _is_our_function(value: Any) -> bool:
     # Not by an attribute of the function: `functools.wraps` copies those to a wrapper.
-    return type(value) is _FunctionType and value.__globals__.get(MARK) is True
+    return type(value) is FunctionType and value.__globals__.get(MARK) is True
 
 
 def _is_mem0s_function(value: Any) -> bool:
-    return type(value) is _FunctionType and value.__code__.co_filename in _own_files()
+    return type(value) is FunctionType and value.__code__.co_filename in _own_files()
 
 
 def _own_files() -> list[str]:
-    """Where the code of Mem0's telemetry module is: in the directories of its package."""
+    """Return where the code of Mem0's telemetry module may be: in the directories of its package."""
     package = sys.modules.get(PARENT_PACKAGE)
     paths = vars(package).get("__path__", ()) if is_module(package) else ()
-    return [os.path.join(path, "telemetry.py") for path in paths]  # noqa: PTH118  # `pathlib` costs 10 ms
+    return [os.path.join(path, "telemetry.py") for path in paths]  # noqa: PTH118  # as Python's finder joins it

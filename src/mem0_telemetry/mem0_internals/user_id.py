@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from mem0_telemetry.base.guard import guard
+from typing import Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from mem0_telemetry.base.guard import guard
 
 _DEFAULT_DIMENSIONS = 1536
 

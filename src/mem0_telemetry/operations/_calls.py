@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping  # noqa: TC003  # the type of a NamedTuple's fields
+from collections.abc import Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 _T = TypeVar("_T")

@@ -1,16 +1,25 @@
-"""What the texts of variables say about where to send. Pure.
+"""Read where to send from the texts of variables. Pure.
 
 Each address has one spelling: it names a directory of the spool, and tells whether events go to Mem0.
 """
 
 from __future__ import annotations
 
+import re
+from unicodedata import normalize
+from urllib.parse import unquote, urlsplit
+
 GRPC = "grpc"
 HTTP_PROTOBUF = "http/protobuf"
 
 _LOCAL_ENDPOINTS = {GRPC: "http://localhost:4317", HTTP_PROTOBUF: "http://localhost:4318"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-_HOST_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789-_."
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[a-z0-9_.%-]*:[a-z0-9_.:%-]*")
+"""A name or an IPv4 address, or else an IPv6 address with its zone; `urlsplit` has looked at the latter."""
+_HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
+"""A token (RFC 9110, section 5.6.2), in lower case."""
+_GRPC_NAME = re.compile(r"[a-z0-9_.-]+(?<!-bin)")
+"""What gRPC takes as a header's name with a text as its value."""
 
 
 class UnusableError(ValueError):
@@ -29,25 +38,22 @@ def one_spelling(text: str, variable: str, example: str, *, keep_port: bool = Fa
     Raises:
         UnusableError: where it is no such URL, or has credentials, a query or a fragment.
     """
-    from unicodedata import normalize  # noqa: PLC0415  # only where something may be sent
-    from urllib.parse import urlsplit  # noqa: PLC0415
-
+    unusable = UnusableError(f"{variable} is not a URL such as {example}")
     try:
         parts = urlsplit(text)
         # As a client reads an international name: of full-width letters and the ideographic dot.
         host = normalize("NFKC", parts.hostname or "").lower().replace("\u3002", ".").removesuffix(".")
         port = parts.port
     except ValueError:
-        raise UnusableError(f"{variable} is not a URL such as {example}") from None
+        raise unusable from None
     if parts.username is not None:  # an address is shown, so it must hold no secret
         raise UnusableError(
             f"{variable} holds a user name or password, so it is not used; set a URL such as {example}"
         )
-    is_host = all(host.split(".")) and not host.strip(_HOST_CHARACTERS + ":%" * (":" in host))
     is_plain = parts.path.isascii() and text.isprintable() and " " not in text
     default = _DEFAULT_PORTS.get(parts.scheme)
-    if not (default and is_host and is_plain and port != 0) or parts.query or parts.fragment:
-        raise UnusableError(f"{variable} is not a URL such as {example}")
+    if not (default and _HOST.fullmatch(host) and is_plain and port != 0) or parts.query or parts.fragment:
+        raise unusable
     authority = f"[{host}]" if ":" in host else host
     if port is not None and (keep_port or port != default):
         authority = f"{authority}:{port}"
@@ -86,26 +92,20 @@ def with_otlp_path(endpoint: str, protocol: str) -> str:
 
 def otlp_headers(variable: str, text: str, protocol: str) -> dict[str, str]:
     """Return the headers of `name=value,name=value`, values URL-encoded (OTLP exporter, "Specifying headers")."""
-    from urllib.parse import unquote  # noqa: PLC0415
-
     headers: dict[str, str] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = item.partition("=")
         name, value = unquote(name).strip().lower(), unquote(value).strip()
-        if not equals or not _is_name(name) or not value.isascii() or not (value or "-").isprintable():
+        if (
+            not equals
+            or not _HEADER_NAME.fullmatch(name)
+            or not value.isascii()
+            or not (value or "-").isprintable()
+        ):
             raise UnusableError(f"{variable} is not a list such as name=value,name2=value2")
-        if protocol == GRPC and (name.strip(_METADATA_CHARACTERS) or name.endswith("-bin")):
+        if protocol == GRPC and not _GRPC_NAME.fullmatch(name):
             raise UnusableError(
                 f"{variable} has a name that gRPC does not take: use letters, digits, _ - . and no -bin at the end"
             )
         headers[name] = value
     return headers
-
-
-def _is_name(name: str) -> bool:
-    """Whether `name` can be a header's (RFC 9110, 5.6.2)."""
-    return bool(name) and not name.strip(_METADATA_CHARACTERS + "!#$%&'*+^`|~")
-
-
-_METADATA_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789_-."
-"""What gRPC allows in the name of a header."""

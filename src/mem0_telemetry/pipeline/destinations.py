@@ -7,14 +7,17 @@ the value of a variable: it may be a secret.
 
 from __future__ import annotations
 
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+
 from mem0_telemetry import environment_variables as env
 from mem0_telemetry.pipeline import addresses
 from mem0_telemetry.pipeline.addresses import UnusableError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from importlib.metadata import EntryPoint
 
 VENDOR_API_KEY = "phc_hgJkUVJFYtmaJqrvf6CYN67TIQ8yhXAkWzUn9AMU4yX"
 """Mem0's PostHog *project* key: public, write-only, in every release of mem0ai."""
@@ -24,39 +27,24 @@ _VENDOR_HOSTS = ("us.i.posthog.com", "us.posthog.com", "app.posthog.com")
 """Names of one host: the PostHog client maps the last two to the first."""
 
 
+@dataclass(frozen=True, slots=True, repr=False)  # it holds secrets
 class DestinationConfig:
-    """One chosen destination, in plain values.
+    """One chosen destination, in plain values."""
 
-    Attributes:
-        name: the exporter's name, as in `MEM0_TELEMETRY_EXPORTER`.
-        endpoint: URL that is posted to, in its one spelling and without credentials, or "" where the exporter has none.
-        query: the rest of that URL, which may be a secret: it is sent, and shown nowhere.
-        api_key: PostHog project key, else "".
-        headers: for OTLP, in lower case.
-        protocol: for OTLP, `http/protobuf` or `grpc`, else "".
-        files: paths of `certificate`, `client_key`, `client_certificate`, where the standard variables name them.
-    """
-
-    __slots__ = ("api_key", "endpoint", "files", "headers", "name", "protocol", "query")
-
-    def __init__(  # noqa: PLR0913  # plain values, by keyword
-        self,
-        name: str,
-        *,
-        endpoint: str = "",
-        query: str = "",
-        api_key: str = "",
-        headers: Mapping[str, str] | None = None,
-        protocol: str = "",
-        files: Mapping[str, str] | None = None,
-    ) -> None:
-        self.name = name
-        self.endpoint = endpoint
-        self.query = query
-        self.api_key = api_key
-        self.headers = dict(headers or {})
-        self.protocol = protocol
-        self.files = dict(files or {})
+    name: str
+    """The exporter's name, as in `MEM0_TELEMETRY_EXPORTER`."""
+    endpoint: str = ""
+    """URL that is posted to, in its one spelling and without credentials, or "" where the exporter has none."""
+    query: str = ""
+    """The rest of that URL, which may be a secret: it is sent, and shown nowhere."""
+    api_key: str = ""
+    """PostHog project key."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """For OTLP, in lower case."""
+    protocol: str = ""
+    """For OTLP, `http/protobuf` or `grpc`."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Paths of `certificate`, `client_key` and `client_certificate`, where the standard variables name them."""
 
     @property
     def is_vendor(self) -> bool:
@@ -65,53 +53,36 @@ class DestinationConfig:
 
     @property
     def url(self) -> str:
-        """The endpoint with its query: what is posted to, and never shown."""
+        """Return the endpoint with its query: what is posted to, and never shown."""
         return f"{self.endpoint}?{self.query}" if self.query else self.endpoint
 
     @property
     def fingerprint(self) -> str:
-        """12 hex digits of endpoint and credentials: they name the mailbox, so no file ever goes to another address."""
-        from hashlib import sha256  # noqa: PLC0415  # 8 ms, and not needed before the first kept event
-
-        parts = (
-            self.url,
-            self.api_key,
-            self.protocol,
-            *sorted(f"{k}={v}" for k, v in self.headers.items()),
-        )
-        return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        """Return 12 hex digits that name the mailbox of this address and its credentials: no other gets its files."""
+        headers = sorted(f"{name}={value}" for name, value in self.headers.items())
+        text = "\0".join((self.url, self.api_key, self.protocol, *headers))
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
+@dataclass(frozen=True, slots=True)
 class Destinations:
-    """What the environment chooses: usable destinations, and what is wrong with the others, in words with the remedy.
+    """What the environment chooses; by default nothing yet."""
 
-    Attributes:
-        configs: the usable ones, in the order given.
-        problems: one sentence for each unusable one; each names its variable.
-        none: whether `none` was chosen.
-    """
-
-    __slots__ = ("configs", "none", "problems")
-
-    def __init__(
-        self, configs: tuple[DestinationConfig, ...], problems: tuple[str, ...], *, none: bool
-    ) -> None:
-        self.configs = configs
-        self.problems = problems
-        self.none = none
+    configs: tuple[DestinationConfig, ...] = ()
+    """The usable ones, in the order given."""
+    problems: tuple[str, ...] = ()
+    """One sentence for each unusable one: it names the variable and the remedy."""
+    none: bool = False
+    """Whether `none` was chosen."""
 
     @property
     def reason_for_none(self) -> str | None:
-        """Why nothing can be sent, or None where something can."""
+        """Return why nothing can be sent, or None where something can."""
         if self.configs:
             return None
         if self.none:
             return f"{env.MEM0_TELEMETRY_EXPORTER} chooses none"
         return "; ".join(self.problems)
-
-
-NOTHING = Destinations((), (), none=False)
-"""Before the environment was read."""
 
 
 def is_vendor(name: str, endpoint: str) -> bool:
@@ -127,9 +98,9 @@ def resolve(environ: Mapping[str, str]) -> Destinations:
     try:
         chosen = _chosen(environ)
     except UnusableError as error:
-        return Destinations((), (str(error),), none=False)
+        return Destinations(problems=(str(error),))
     if "none" in chosen:
-        return Destinations((), (), none=True)
+        return Destinations(none=True)
     for name in chosen:
         reader = _READERS.get(name, _read_entry_point)
         try:
@@ -140,7 +111,7 @@ def resolve(environ: Mapping[str, str]) -> Destinations:
         # It may be a no that is spelled wrong: destinations of the operator's own keep what they get.
         configs = [config for config in configs if config.name != "posthog"]
         problems.append(env.problem_of_unread(unread))
-    return Destinations(tuple(configs), tuple(problems), none=False)
+    return Destinations(tuple(configs), tuple(problems))
 
 
 def _chosen(environ: Mapping[str, str]) -> dict[str, None]:
@@ -164,7 +135,7 @@ def _chosen(environ: Mapping[str, str]) -> dict[str, None]:
 
 def _read_posthog(_: str, environ: Mapping[str, str]) -> DestinationConfig:
     key = env.text(environ, env.MEM0_TELEMETRY_POSTHOG_API_KEY) or VENDOR_API_KEY
-    if not key.startswith("phc_") or len(key) > _LONGEST_KEY or key.strip(_KEY_CHARACTERS):
+    if not _POSTHOG_KEY.fullmatch(key):
         raise UnusableError(
             f"{env.MEM0_TELEMETRY_POSTHOG_API_KEY} is not a PostHog project key, which begins with phc_ and has "
             "letters, digits, _ and - only; a personal key (phx_…) must never leave this machine"
@@ -181,64 +152,38 @@ def _read_console(_: str, __: Mapping[str, str]) -> DestinationConfig:
 
 
 def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
+    """Read our own variables where one is set, else the standard ones, of which the form for logs wins."""
     _require_otlp()
     own = any(env.text(environ, name) for name in _OWN_OTLP)
-    return _own_otlp(environ) if own else _standard_otlp(environ)
+    prefixes = (_OWN_PREFIX,) if own else ("OTEL_EXPORTER_OTLP_LOGS_", "OTEL_EXPORTER_OTLP_")
 
-
-def _own_otlp(environ: Mapping[str, str]) -> DestinationConfig:
     def given(name: str) -> tuple[str, str]:
-        return name, env.text(environ, name)
+        variables = [prefix + name for prefix in prefixes]
+        set_one = next((variable for variable in variables if env.text(environ, variable)), variables[-1])
+        return set_one, env.text(environ, set_one)
 
-    protocol = addresses.otlp_protocol(*given(env.MEM0_TELEMETRY_OTLP_PROTOCOL))
-    endpoint, query = addresses.otlp_address(*given(env.MEM0_TELEMETRY_OTLP_ENDPOINT), protocol)
-    return DestinationConfig(
-        "otlp",
-        endpoint=addresses.with_otlp_path(endpoint, protocol),
-        query=query,
-        headers=addresses.otlp_headers(*given(env.MEM0_TELEMETRY_OTLP_HEADERS), protocol),
-        protocol=protocol,
-    )
-
-
-def _standard_otlp(environ: Mapping[str, str]) -> DestinationConfig:
-    """`OTEL_EXPORTER_OTLP_*` as the specification has them: the logs form wins, and is used as it is."""
-
-    def signal_or_general(name: str) -> tuple[str, str]:
-        for variable in (f"OTEL_EXPORTER_OTLP_LOGS_{name}", f"OTEL_EXPORTER_OTLP_{name}"):
-            if given := env.text(environ, variable):
-                return variable, given
-        return f"OTEL_EXPORTER_OTLP_{name}", ""
-
-    protocol = addresses.otlp_protocol(*signal_or_general("PROTOCOL"))
-    variable, address = signal_or_general("ENDPOINT")
-    if protocol == addresses.GRPC and address and "://" not in address:
-        insecure = signal_or_general("INSECURE")[1].lower() == "true"
-        address = f"{'http' if insecure else 'https'}://{address}"
+    protocol = addresses.otlp_protocol(*given("PROTOCOL"))
+    variable, address = given("ENDPOINT")
+    files = {}
+    if not own:
+        kinds = ("certificate", "client_key", "client_certificate")
+        files = {kind: path for kind in kinds if (path := given(kind.upper())[1])}
+        if protocol == addresses.GRPC and address and "://" not in address:
+            insecure = given("INSECURE")[1].lower() == "true"
+            address = f"{'http' if insecure else 'https'}://{address}"
     endpoint, query = addresses.otlp_address(variable, address, protocol)
-    if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):
+    if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):  # that one is used as it is
         endpoint = addresses.with_otlp_path(endpoint, protocol)
+    headers = addresses.otlp_headers(*given("HEADERS"), protocol)
     return DestinationConfig(
-        "otlp",
-        endpoint=endpoint,
-        query=query,
-        headers=addresses.otlp_headers(*signal_or_general("HEADERS"), protocol),
-        protocol=protocol,
-        files={
-            kind: path
-            for kind in ("certificate", "client_key", "client_certificate")
-            if (path := signal_or_general(kind.upper())[1])
-        },
+        "otlp", endpoint=endpoint, query=query, headers=headers, protocol=protocol, files=files
     )
 
 
+@cache  # the first event reads no file
 def entry_points_of(name: str) -> tuple[EntryPoint, ...]:
-    """Return the installed log exporters of that name. Looked for once: the first event reads no file."""
-    if name not in _entry_points:
-        from importlib.metadata import entry_points  # noqa: PLC0415  # 53 ms, and only for names that are not ours
-
-        _entry_points[name] = tuple(entry_points(group="opentelemetry_logs_exporter", name=name))
-    return _entry_points[name]
+    """Return the installed log exporters of that name."""
+    return tuple(entry_points(group="opentelemetry_logs_exporter", name=name))
 
 
 def _read_entry_point(name: str, _: Mapping[str, str]) -> DestinationConfig:
@@ -251,8 +196,6 @@ def _read_entry_point(name: str, _: Mapping[str, str]) -> DestinationConfig:
 
 
 def _require_otlp() -> None:
-    from importlib.util import find_spec  # noqa: PLC0415  # only where OTLP is chosen
-
     try:
         found = find_spec("opentelemetry.exporter.otlp.proto.common")
     except ModuleNotFoundError:
@@ -264,9 +207,9 @@ def _require_otlp() -> None:
         )
 
 
-_entry_points: dict[str, tuple[EntryPoint, ...]] = {}
-_LONGEST_KEY = 64  # PostHog refuses longer ones
-_KEY_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_POSTHOG_KEY = re.compile(r"phc_[A-Za-z0-9_-]{,60}")
+"""PostHog refuses longer ones."""
+_OWN_PREFIX = "MEM0_TELEMETRY_OTLP_"
 _OWN_OTLP = (
     env.MEM0_TELEMETRY_OTLP_ENDPOINT,
     env.MEM0_TELEMETRY_OTLP_HEADERS,

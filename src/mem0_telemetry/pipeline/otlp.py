@@ -8,25 +8,24 @@ succeed. Here the environment is not read at all, so isolation needs no upkeep.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 
 from mem0_telemetry.pipeline.addresses import GRPC
+from mem0_telemetry.pipeline.destinations import DestinationConfig
 from mem0_telemetry.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import grpc
-    from opentelemetry.sdk._logs import ReadableLogRecord
-
-    from mem0_telemetry.pipeline.destinations import DestinationConfig
 
 _TIMEOUT: Final = 10.0  # seconds for one attempt; OTEL_EXPORTER_OTLP_TIMEOUT's default
 _USER_AGENT: Final = f"mem0-telemetry/{__version__}"
@@ -40,7 +39,7 @@ _RETRYABLE_CODES: Final = frozenset(
 
 
 def build(config: DestinationConfig) -> OTLPExporter:
-    """The exporter for `config`, with what it needs imported. Connects to nothing yet.
+    """Return the exporter for `config`, with what it needs imported. Connects to nothing yet.
 
     Raises:
         OSError: a certificate file of the standard variables cannot be read.
@@ -83,8 +82,8 @@ class OTLPExporter(LogRecordExporter):
             return self._drop(f"partial success: {rejected} of {count} rejected", rejected)
         return LogRecordExportResult.SUCCESS
 
-    def force_flush(self, timeout_millis: int = 10_000) -> bool:  # noqa: ARG002  # nothing is buffered here
-        """Nothing is buffered: always True."""
+    def force_flush(self, timeout_millis: int = 10_000) -> bool:  # noqa: ARG002
+        """Return True: nothing is buffered."""
         return True
 
 
@@ -153,9 +152,7 @@ class _GRPCExporter(OTLPExporter):
         super().__init__()
         import grpc  # noqa: PLC0415  # only where it is chosen
         from google.rpc import error_details_pb2, status_pb2  # noqa: F401, PLC0415  # not in mid-export
-        from opentelemetry.proto.collector.logs.v1.logs_service_pb2_grpc import (  # noqa: PLC0415
-            LogsServiceStub,
-        )
+        from opentelemetry.proto.collector.logs.v1 import logs_service_pb2_grpc  # noqa: PLC0415
 
         scheme, _, target = config.endpoint.partition("://")
         options = (("grpc.primary_user_agent", _USER_AGENT), ("grpc.enable_retries", 0))
@@ -164,7 +161,7 @@ class _GRPCExporter(OTLPExporter):
         else:
             self._channel = grpc.insecure_channel(target, options=options)
         self._metadata = tuple(config.headers.items())
-        self._stub = LogsServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._stub = logs_service_pb2_grpc.LogsServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         import grpc  # noqa: PLC0415
@@ -203,10 +200,7 @@ def _retry_delay(error: grpc.RpcError) -> float | None:
 def _credentials(files: Mapping[str, str]) -> grpc.ChannelCredentials:
     import grpc  # noqa: PLC0415
 
-    contents = {}
-    for kind, path in files.items():
-        with open(path, "rb") as file:  # noqa: PTH123  # a path of the standard variables, as it is
-            contents[kind] = file.read()
+    contents = {kind: Path(path).read_bytes() for kind, path in files.items()}
     return grpc.ssl_channel_credentials(
         root_certificates=contents.get("certificate"),
         private_key=contents.get("client_key"),

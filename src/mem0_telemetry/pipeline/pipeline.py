@@ -5,32 +5,26 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.util.types import AttributeValue
 
 from mem0_telemetry import environment_variables
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import Delivery, fork_gate
+from mem0_telemetry.pipeline.destinations import DestinationConfig
 from mem0_telemetry.pipeline.exporters import destination
 from mem0_telemetry.pipeline.provider import PrivateProvider
 from mem0_telemetry.pipeline.resource import runtime_metadata
 from mem0_telemetry.pipeline.selection import Selection
 from mem0_telemetry.policy import registry
-from mem0_telemetry.policy.identity import establish
+from mem0_telemetry.policy.identity import Identity, establish
 from mem0_telemetry.policy.registry import added_attributes, hosted_events
 from mem0_telemetry.policy.state_file import telemetry_dir
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from opentelemetry.sdk._logs import LoggerProvider
-    from opentelemetry.util.types import AttributeValue
-
-    from mem0_telemetry.pipeline.destinations import DestinationConfig
-    from mem0_telemetry.policy.identity import Identity
-
 
 _SHOW_AN_ACCOUNT = frozenset(event.name for event in hosted_events.EVENTS)
 """Whoever uses a hosted client has an account, to which Mem0 ties the id that it keeps."""
@@ -90,18 +84,18 @@ class Pipeline:
 
     @property
     def installation_id(self) -> str | None:
-        """The id that events are sent under, or None before the first."""
+        """Return the id that events are sent under, or None before the first."""
         current = self._sending_as  # `follow` may take it away
         return current.identity.id if current else None
 
     def follow(self, installation_id: str | None) -> None:
-        """Another process has changed the stored id (`reset-id`, an account that shows): send under it from now on."""
+        """Send under the stored id from now on: another process may have changed it, by `reset-id` or an account."""
         current = self._sending_as
         if current is not None and not current.identity.ephemeral and installation_id != current.identity.id:
             self._sending_as = None
 
     def _leave(self) -> None:
-        """Switched off in the last moment: what this process wrote is deleted, the network budget being 0 or not."""
+        """Delete what this process wrote, where it was switched off in the last moment; whatever the exit budget is."""
         with guard("leaving"):
             if self._allowed() is False:
                 self.delivery.discard()
@@ -114,7 +108,7 @@ class Pipeline:
         current.private.emit(time_ns, event, {**attributes, **current.common})
 
     def _current(self) -> _SendingAs:
-        """Who we are, and the provider that says so; made anew once an account shows."""
+        """Return who we are, and the provider that says so; made anew once an account shows."""
         with fork_gate.hold(), self._lock:
             current = self._sending_as
             if current is None or current.account_linked != self._account_shows:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+from mem0_telemetry.mem0_internals.drop_in import DropIn
 from mem0_telemetry.usage.recorder import Recorder
 from mem0_telemetry.usage.switches import Switches
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
 
 class Usage:
-    """Holds the recorder and its switches. It outlives a reload of the drop-in.
+    """Holds the recorder, its switches and the drop-in. It outlives a reload of the drop-in's module.
 
     Attributes:
         recorder: records the events.
         switches: decides whether it may.
+        drop_in: what `instrument()` has put in the place of Mem0's own telemetry; None before that.
     """
 
-    __slots__ = ("recorder", "switches")
-
     def __init__(self) -> None:
+        self.drop_in: DropIn | None = None
         self.use(Recorder(Switches()))
 
     def use(self, recorder: Recorder) -> None:
@@ -42,6 +42,21 @@ class Usage:
         if first:
             self.switches.warn()
         self.recorder.prepare()
+
+    def replace_native(self, module: ModuleType) -> None:
+        """Put `module` in the place of Mem0's own telemetry module."""
+        if self.drop_in is None:
+            self.drop_in = DropIn(module, found=self._note_native)
+        self.drop_in.replace()
+
+    def restore_native(self) -> None:
+        """Give Mem0 its own names back."""
+        if self.drop_in is not None:
+            self.drop_in.restore(opted_out=self.switches.leaves_off())
+            self._note_native(None)
+
+    def _note_native(self, native: ModuleType | None) -> None:
+        self.switches.meet_native(native)  # those of this moment: a test may work with others
 
     def set_enabled(self, enabled: bool) -> None:  # noqa: FBT001  # as the public function
         """Switch this process off, or withdraw that. Off deletes what this process has queued and spooled."""

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 
 from mem0_telemetry.environment_variables import MEM0_TELEMETRY_DEBUG
 from mem0_telemetry.mem0_internals.native_module import mem0_version
 from mem0_telemetry.pipeline.resource import runtime_metadata
 from mem0_telemetry.policy import identity, registry
-from mem0_telemetry.policy.registry import added_attributes
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from mem0_telemetry.policy.consent import Consent
-    from mem0_telemetry.policy.registry import Event
+from mem0_telemetry.policy.consent import Consent
+from mem0_telemetry.policy.registry import Event, added_attributes
 
 _said: set[str] = set()
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from mem0_telemetry.environment_variables import says_on
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import ModuleType
-    from typing import Any
+from mem0_telemetry.environment_variables import says_on
 
 
 class Flags:

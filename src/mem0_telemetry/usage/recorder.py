@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry import environment_variables as env
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.base.lock import ForkSafeLock
+from mem0_telemetry.delivery import fork_gate
+from mem0_telemetry.mem0_internals.native_module import mem0_version
 from mem0_telemetry.policy import consent, identity, notice, registry, sampling, state_file
+from mem0_telemetry.policy.registry import Event
+from mem0_telemetry.usage import dry_run
+from mem0_telemetry.usage.switches import Switches
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
-
+if TYPE_CHECKING:  # it needs the OpenTelemetry SDK
     from mem0_telemetry.pipeline.pipeline import Pipeline
-    from mem0_telemetry.policy.registry import Event
-    from mem0_telemetry.usage.switches import Switches
 
 _capturing = guard("capturing an event")
 
@@ -51,21 +53,10 @@ class Recorder:
         """
         if self.switches.off or not self.switches.decided:
             return
-        with guard("preparing usage telemetry"):
-            loaded = False
-            try:
-                from mem0_telemetry.delivery import fork_gate  # noqa: PLC0415  # not where telemetry is off
-
-                with fork_gate.hold():
-                    sampling.prepare()
-                    if self.switches.dry_run:
-                        from mem0_telemetry.usage import dry_run  # noqa: F401, PLC0415
-                    else:
-                        from mem0_telemetry.pipeline import pipeline  # noqa: F401, PLC0415
-                loaded = True
-            finally:
-                if not loaded:
-                    self._give_up()
+        with guard("preparing usage telemetry"), fork_gate.hold(), self._giving_up_on_failure():
+            sampling.prepare()
+            if not self.switches.dry_run:
+                from mem0_telemetry.pipeline import pipeline  # noqa: F401, PLC0415  # it needs the SDK
 
     def observe(
         self,
@@ -90,8 +81,16 @@ class Recorder:
             event = registry.event_by_mem0_name(name)
             if event is None:
                 self.drop_unregistered(name)
-            elif not event.hot or sampling.keep(rate):
-                self._keep(event, instance, additional, observed_of, rate if event.hot else 1.0)
+                return
+            if event.hot and not sampling.keep(rate):
+                return
+            if not self.switches.allowed():
+                return
+            observed = observed_of(instance)
+            if type(additional) is dict:
+                observed.update(additional)
+            observed["sample_rate"] = rate if event.hot else 1.0
+            self.enqueue(event, registry.select(event, observed))
 
     def _see_first_event(self) -> bool:
         """Read the environment once more, so that `os.environ[...]` works in any order before the first event."""
@@ -101,31 +100,11 @@ class Recorder:
         self._first_event_seen = True
         return enabled
 
-    def _keep(
-        self,
-        event: Event,
-        instance: object,
-        additional: Mapping[str, Any] | None,
-        observed_of: Callable[[object], dict[str, object]],
-        rate: float,
-    ) -> None:
-        """Read, select and enqueue an event that sampling has kept."""
-        if not self.switches.allowed():
-            return
-        observed = observed_of(instance)
-        if type(additional) is dict:
-            observed.update(additional)
-        observed["sample_rate"] = rate
-        self.enqueue(event, registry.select(event, observed))
-
     def enqueue(self, event: Event, attributes: Mapping[str, Any]) -> None:
         """Enqueue an event that was selected; in a dry run, print it."""
         if self.switches.dry_run:
-            from mem0_telemetry.delivery import fork_gate  # noqa: PLC0415  # loaded by `prepare`
-            from mem0_telemetry.usage.dry_run import show  # noqa: PLC0415  # only in a dry run
-
-            with fork_gate.hold():  # it imports, and takes the lock of stderr
-                show(event, attributes, directory=self.switches.directory)
+            with fork_gate.hold():  # it takes the lock of stderr
+                dry_run.show(event, attributes, directory=self.switches.directory)
             return
         pipeline = self.ensure_pipeline()
         if pipeline is None:
@@ -156,18 +135,11 @@ class Recorder:
         Where it cannot be built, telemetry is off from here on.
         """
         if self.pipeline is None:
-            tried = False
-            try:
+            with self._giving_up_on_failure():
                 self._build_once()
-                tried = True
-            finally:
-                if not tried:
-                    self._give_up()
         return self.pipeline
 
     def _build_once(self) -> None:
-        from mem0_telemetry.delivery import fork_gate  # noqa: PLC0415  # only where something is really sent
-
         with fork_gate.hold(), self._lock.of_this_process():
             # `_building` is only ever seen by a signal handler that has interrupted the building.
             if self.pipeline is None and not self._building and self._is_admitted():
@@ -179,10 +151,18 @@ class Recorder:
                 for reason, count in self._dropped_before.items():  # nobody adds to them any more
                     self.pipeline.delivery.count_dropped(reason, count)
 
-    def _give_up(self) -> None:
-        reason = "the OpenTelemetry SDK cannot be loaded in this process, or not any more (logged at DEBUG)"
-        self.switches.turn_off("opentelemetry-sdk", reason)
-        self.drop("not_ready")  # counted once, for all events of this process
+    @contextmanager
+    def _giving_up_on_failure(self) -> Iterator[None]:
+        """Switch telemetry off where what is inside the `with` block fails."""
+        try:
+            yield
+        except BaseException:
+            reason = (
+                "the OpenTelemetry SDK cannot be loaded in this process, or not any more (logged at DEBUG)"
+            )
+            self.switches.turn_off("opentelemetry-sdk", reason)
+            self.drop("not_ready")  # counted once, for all events of this process
+            raise
 
     def _is_admitted(self) -> bool:
         """Return whether nobody has to be told first; the run in which somebody is told records nothing."""
@@ -197,8 +177,7 @@ class Recorder:
         return False
 
     def _build_pipeline(self) -> Pipeline:
-        from mem0_telemetry.mem0_internals.native_module import mem0_version  # noqa: PLC0415
-        from mem0_telemetry.pipeline.pipeline import Pipeline  # noqa: PLC0415
+        from mem0_telemetry.pipeline.pipeline import Pipeline  # noqa: PLC0415  # it needs the SDK
 
         switches = self.switches
         directory = switches.directory
@@ -230,9 +209,8 @@ class Recorder:
     def make_installation_id(self) -> str | None:
         """Return the id, made now where there is none; None where telemetry is off."""
         with guard("making the installation id"):
-            if (
-                self.switches.allowed() and self.switches.consult().enabled
-            ):  # in this order: what is off reads no file
+            # In this order: what is off reads no file.
+            if self.switches.allowed() and self.switches.consult().enabled:
                 pipeline = self.ensure_pipeline()
                 return pipeline.identity().id if pipeline is not None else None
         return None

@@ -1,24 +1,20 @@
-"""Whether usage telemetry of this process is on: every source of consent, asked and remembered."""
+"""Decide whether usage telemetry of this process is on: ask every source of consent, and remember the answer."""
 
 from __future__ import annotations
 
+import logging
 import os
+from types import ModuleType
 
 from mem0_telemetry import environment_variables as env
 from mem0_telemetry.base.guard import note
 from mem0_telemetry.base.lock import ForkSafeLock
 from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.policy import consent, state_file
+from mem0_telemetry.policy.consent import Consent
+from mem0_telemetry.policy.state_file import State
+from mem0_telemetry.usage import dry_run
 from mem0_telemetry.usage.flags import Flags
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from mem0_telemetry.policy.consent import Consent
-    from mem0_telemetry.policy.state_file import State
-
-_WARNING = 30
 
 
 class Switches:
@@ -40,7 +36,7 @@ class Switches:
         self.off = False
         self.flags = flags or Flags()
         self.directory = ""
-        self.chosen = destinations.NOTHING
+        self.chosen = destinations.Destinations()
         self.state: State | None = None
         self.dry_run = False
         self._consent: Consent | None = None
@@ -123,11 +119,9 @@ class Switches:
         To be called without a lock of ours: a log handler may use Mem0, and wait for that lock.
         """
         for problem in self.chosen.problems:
-            note(f"Mem0 usage telemetry is not sent as chosen: {problem}", level=_WARNING)
+            note(f"Mem0 usage telemetry is not sent as chosen: {problem}", level=logging.WARNING)
         if not self.off:
             for problem in env.unusable_numbers(os.environ):
                 note(problem)
         if self.dry_run and self.off:
-            from mem0_telemetry.usage.dry_run import show_off  # noqa: PLC0415  # only in a dry run
-
-            show_off(self.consent())
+            dry_run.show_off(self.consent())
