@@ -50,7 +50,7 @@ def _enable(directory: str) -> int:
     if choice_of(state_file.read(directory)) == ENABLED:
         done = "`disable` was not in force"
     else:
-        state_file.update(directory, lambda state: _known(state).but(disabled=False))
+        state_file.update(directory, lambda state: _known(state)._replace(disabled=False))
         done = "`disable` is withdrawn"
     found = status_here(os.environ, directory, ())
     if found.enabled:
@@ -67,7 +67,7 @@ def _enable(directory: str) -> int:
 
 def _disable(directory: str) -> int:
     try:
-        state_file.update(directory, lambda state: identity.forget(_known(state).but(disabled=True)))
+        state_file.update(directory, lambda state: identity.forget(_known(state)._replace(disabled=True)))
         prose(
             "Usage telemetry is off until `mem0-telemetry enable`. Running processes stop at their next batch. "
             "The id is forgotten."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, events, hosted_events
+from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, events
 from mem0_telemetry.policy.registry.deviations import CHANGED, NOT_SENT
 
 if TYPE_CHECKING:
@@ -106,8 +106,10 @@ def markdown() -> str:
         (
             _INTRODUCTION.format(events=len(EVENTS), attributes=len(attributes)),
             _SAMPLING,
-            *_event_section("### Of `Memory` and `AsyncMemory`", events.EVENTS),
-            *_event_section("### Of `MemoryClient`, `AsyncMemoryClient` and projects", hosted_events.EVENTS),
+            *_event_section("### Of `Memory` and `AsyncMemory`", events.OF_MEMORY),
+            *_event_section(
+                "### Of `MemoryClient`, `AsyncMemoryClient` and projects", events.OF_HOSTED_CLIENTS
+            ),
             "## Attributes",
             "",
             *_attribute_section("### Of a call", _attributes_of_calls()),
@@ -135,9 +137,7 @@ def markdown() -> str:
             ),
             "",
             _CHANGED,
-            *_table(
-                ("Property", "Its value here"), ((f"`{given.property}`", given.how) for given in CHANGED)
-            ),
+            *_table(("Property", "Its value here"), ((f"`{name}`", how) for name, how in CHANGED.items())),
         )
     )
 

@@ -126,7 +126,7 @@ class Stage:
         netrc.write_text(f"default login {login} password {password}\n", encoding="utf-8")
         netrc.chmod(0o600)
         if way and way.stored:
-            state_file.update(str(home / ".mem0"), lambda state: state.but(disabled=True))
+            state_file.update(str(home / ".mem0"), lambda state: state._replace(disabled=True))
         return Program(home=home, way=way, **fields)
 
     def environ(self, program: Program) -> dict[str, str]:

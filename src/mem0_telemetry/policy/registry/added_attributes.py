@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mem0_telemetry.policy.registry.model import CONDITIONALLY_REQUIRED, REQUIRED, Attribute
-from mem0_telemetry.policy.registry.types import Enum, Int, Mark, Uuid, Version
+from mem0_telemetry.policy.registry.types import MARK, Enum, Int, Uuid, Version
 
 _OURS = "mem0-telemetry 0.1.0"
 
@@ -24,14 +24,14 @@ RECORD_UID = Attribute(
 )
 EPHEMERAL = Attribute(
     "mem0.installation.ephemeral",
-    type=Mark(),
+    type=MARK,
     brief="The installation id could not be stored, and is this process's only.",
     level=CONDITIONALLY_REQUIRED,
     since=_OURS,
 )
 CI = Attribute(
     "mem0.ci",
-    type=Mark(),
+    type=MARK,
     brief="A build service runs this process.",
     level=CONDITIONALLY_REQUIRED,
     since=_OURS,

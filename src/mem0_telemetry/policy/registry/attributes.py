@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from mem0_telemetry.policy.registry import components
 from mem0_telemetry.policy.registry.model import CONDITIONALLY_REQUIRED, REQUIRED, Attribute
-from mem0_telemetry.policy.registry.sizes import OneOf, UpTo
-from mem0_telemetry.policy.registry.types import Bool, ClassPath, Enum, EnumSet, Rate
+from mem0_telemetry.policy.registry.types import BOOL, ClassPath, Enum, EnumSet, OneOf, Rate, UpTo
 
 _API_VERSIONS = Enum("v1", "v1.0", "v1.1", "v2", "v3")
+_ENTITIES = ("user_id", "agent_id", "app_id", "run_id", "actor_id")
+_FILTERS = ("AND", "OR", "NOT", "$or", "$not", "filters")
+_OF_ADD = ("metadata", "infer", "immutable", "includes", "excludes", "timestamp", "expiration_date")
+_OF_HOSTED_ADD = (
+    "structured_data_schema",
+    "async_mode",
+    "output_format",
+    "api_version",
+    "org_id",
+    "project_id",
+)
+_OF_SEARCH = ("text", "fields", "categories", "keyword_search", "rerank", "threshold", "top_k", "limit")
+_OF_LISTS = ("page", "page_size", "start_date", "end_date", "reference_date", "latest_only", "show_expired")
+_OF_OTHERS = ("enabled", "entities", "schema", "feedback_reason", "name", "description")
 _PROJECT_SETTINGS = (
     "custom_instructions",
     "agent_custom_instructions",
@@ -90,51 +103,13 @@ KEYS = Attribute(
     "mem0.parameters",
     mem0_name="keys",
     type=EnumSet(
-        "user_id",
-        "agent_id",
-        "app_id",
-        "run_id",
-        "actor_id",
-        "AND",
-        "OR",
-        "NOT",
-        "$or",
-        "$not",
-        "filters",
-        "metadata",
-        "infer",
-        "immutable",
-        "includes",
-        "excludes",
-        "timestamp",
-        "expiration_date",
-        "structured_data_schema",
-        "async_mode",
-        "output_format",
-        "api_version",
-        "org_id",
-        "project_id",
-        "text",
-        "fields",
-        "categories",
-        "keyword_search",
-        "rerank",
-        "threshold",
-        "top_k",
-        "limit",
-        "page",
-        "page_size",
-        "start_date",
-        "end_date",
-        "reference_date",
-        "latest_only",
-        "show_expired",
-        "enabled",
-        "entities",
-        "schema",
-        "feedback_reason",
-        "name",
-        "description",
+        *_ENTITIES,
+        *_FILTERS,
+        *_OF_ADD,
+        *_OF_HOSTED_ADD,
+        *_OF_SEARCH,
+        *_OF_LISTS,
+        *_OF_OTHERS,
         *_PROJECT_SETTINGS,
     ),
     brief="The names of the parameters and filters that were given; never a value or a name of the caller's.",
@@ -166,20 +141,20 @@ THRESHOLD = Attribute(
 EXPLAIN = Attribute(
     "mem0.explain",
     mem0_name="explain",
-    type=Bool(),
+    type=BOOL,
     brief="Whether an explanation of the ranking was asked for.",
     since="mem0ai 2.0.5",
 )
 ADVANCED_FILTERS = Attribute(
     "mem0.advanced_filters",
     mem0_name="advanced_filters",
-    type=Bool(),
+    type=BOOL,
     brief="Whether a filter used operators.",
 )
 DELETE_LINKED = Attribute(
     "mem0.delete_linked",
     mem0_name="delete_linked",
-    type=Bool(),
+    type=BOOL,
     brief="Whether linked memories were to be deleted too.",
     since="mem0ai 2.0.4",
 )
@@ -204,20 +179,20 @@ FIELDS = Attribute(
 MULTILINGUAL = Attribute(
     "mem0.project.multilingual",
     mem0_name="multilingual",
-    type=Bool(),
+    type=BOOL,
     brief="Whether memories are to be kept in the language of the input.",
     since="mem0ai 1.0.11",
 )
 DECAY = Attribute(
     "mem0.project.decay",
     mem0_name="decay",
-    type=Bool(),
+    type=BOOL,
     brief="Whether memories are to fade with time.",
     since="mem0ai 2.0.2",
 )
 ENABLE_GRAPH = Attribute(
     "mem0.project.enable_graph",
     mem0_name="enable_graph",
-    type=Bool(),
+    type=BOOL,
     brief="Whether the project's graph memory is to be used; mem0ai 1.x only.",
 )
