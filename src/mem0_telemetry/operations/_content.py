@@ -22,7 +22,7 @@ _HUGE = 1e18
 
 
 def is_captured() -> bool:
-    """Tell whether the environment asks for content on spans; read at each call that is recorded."""
+    """Return whether the environment asks for content on spans; read at each call that is recorded."""
     value = os.environ.get(_semconv.CAPTURE_CONTENT_VARIABLE, "")
     return value.strip().lower() in _semconv.CAPTURE_CONTENT_VALUES
 

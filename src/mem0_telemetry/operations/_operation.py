@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
     from opentelemetry.util.types import AttributeValue
 
-    from mem0_telemetry.operations._calls import Method, PhaseMethod
+    from mem0_telemetry.operations._calls import Method, PhaseMethod, Settings
     from mem0_telemetry.operations._components import Components
-    from mem0_telemetry.operations._settings import Settings
 
     Attributes: TypeAlias = Mapping[str, AttributeValue]
 

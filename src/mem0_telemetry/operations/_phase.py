@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
     from opentelemetry.util.types import AttributeValue
 
-    from mem0_telemetry.operations._calls import PhaseMethod
-    from mem0_telemetry.operations._scope import UnderWay
+    from mem0_telemetry.operations._calls import PhaseMethod, UnderWay
 
 _ENDING = guard("ending a phase")
 _DATABASES = frozenset({"vector_store", "history"})

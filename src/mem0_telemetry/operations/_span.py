@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._scope import CURRENT_SCOPE
+from mem0_telemetry.operations._calls import CURRENT_SCOPE
 from opentelemetry import context
 
 if TYPE_CHECKING:
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
     from opentelemetry.util.types import AttributeValue
 
-    from mem0_telemetry.operations._scope import UnderWay
+    from mem0_telemetry.operations._calls import UnderWay
 
 _SUPPRESSED = "suppress_instrumentation"  # the key that `opentelemetry.instrumentation.utils` sets
 
 
 def is_suppressed() -> bool:
-    """Tell whether instrumentation is suppressed in this context."""
+    """Return whether instrumentation is suppressed in this context."""
     return bool(context.get_value(_SUPPRESSED))
 
 

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from mem0_telemetry.operations._scope import CURRENT_SCOPE
+from mem0_telemetry.operations._calls import CURRENT_SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
