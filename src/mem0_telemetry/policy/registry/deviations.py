@@ -25,11 +25,7 @@ class NotSent(NamedTuple):
 NOT_SENT = (
     NotSent(
         "the account's e-mail, and the event that ties the anonymous id to it",
-        (
-            "distinct_id",
-            "$identify",
-            "$anon_distinct_id",
-        ),
+        ("distinct_id", "$identify", "$anon_distinct_id"),
         "Hosted usage is counted by installation, not by account, and joined with no other surface.",
     ),
     NotSent(
@@ -49,37 +45,18 @@ NOT_SENT = (
     ),
     NotSent(
         "ids of entities, memories and webhooks",
-        (
-            "user_id",
-            "agent_id",
-            "app_id",
-            "run_id",
-            "memory_id",
-            "webhook_id",
-        ),
+        ("user_id", "agent_id", "app_id", "run_id", "memory_id", "webhook_id"),
         "Nothing that is counted; which kinds of entity were deleted stays in `keys`.",
     ),
-    NotSent(
-        "the name of the collection",
-        ("collection",),
-        "Whether the default name is used.",
-    ),
+    NotSent("the name of the collection", ("collection",), "Whether the default name is used."),
     NotSent(
         "e-mail addresses of a project's members, the name and description of a project",
-        (
-            "email",
-            "name",
-            "description",
-        ),
+        ("email", "name", "description"),
         "Nothing that is counted; whether a description was given stays in `keys`.",
     ),
     NotSent(
         "texts of the user's: the reason of a feedback, the schema of an export, instructions, categories",
-        (
-            "feedback_reason",
-            "schema",
-            *PROJECT_TEXTS,
-        ),
+        ("feedback_reason", "schema", *PROJECT_TEXTS),
         "What is written; which of them were given stays in `keys`.",
     ),
     NotSent(

@@ -135,11 +135,7 @@ OF_HOSTED_CLIENTS = (
         a.CLIENT_API_VERSION,
     ),
     _hosted(
-        "search",
-        "Memories were searched.",
-        "Which options of search are used?",
-        a.KEYS,
-        a.CLIENT_API_VERSION,
+        "search", "Memories were searched.", "Which options of search are used?", a.KEYS, a.CLIENT_API_VERSION
     ),
     _hosted("update", "A memory was changed.", "How often is a memory changed by hand?"),
     _hosted("delete", "A memory was deleted.", "How often is a memory deleted by hand?", a.DELETE_LINKED),
