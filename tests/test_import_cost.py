@@ -84,8 +84,7 @@ def test_drop_in_loads_fewer_modules_than_native_telemetry(tmp_path: Path) -> No
     on = loaded_by("import mem0_telemetry.telemetry", tmp_path)
     off = loaded_by("import mem0_telemetry.telemetry", tmp_path, MEM0_TELEMETRY="False")
     native = loaded_by("import posthog", tmp_path)
-    assert len(native) > 3 * len(off)
-    assert len(native) > len(on)
+    assert len(off) < len(on) < len(native)
 
 
 def test_importing_the_exporter_loads_no_library(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delivery_sink import Answer, Sink, sinks, wait_until  # noqa: F401, TC002  # for the tests and their programs
+from delivery_sink import Answer, Sink, sinks, wait_until  # noqa: F401  # for the tests and their programs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import contextvars
 import weakref
-from collections.abc import Mapping  # noqa: TC003  # the type of a NamedTuple's fields
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeAlias
-
+if TYPE_CHECKING:  # the application is the first to import it
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
-    RequestHook: TypeAlias = Callable[[Span, object, Sequence[Any], Mapping[str, Any]], None]
-    ResponseHook: TypeAlias = Callable[[Span, object, Any], None]
+RequestHook: TypeAlias = "Callable[[Span, object, Sequence[Any], Mapping[str, Any]], None]"
+ResponseHook: TypeAlias = "Callable[[Span, object, Any], None]"
 
 _T = TypeVar("_T")
 

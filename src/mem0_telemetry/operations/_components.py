@@ -7,18 +7,14 @@ outside an operation.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.operations import _semconv, _wrappers
-from mem0_telemetry.operations._calls import CURRENT_SCOPE, PerClass, PhaseMethod
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from mem0_telemetry.operations._calls import Recording
-    from mem0_telemetry.operations._wrappers import Patches
+from mem0_telemetry.operations._calls import CURRENT_SCOPE, PerClass, PhaseMethod, Recording
+from mem0_telemetry.operations._wrappers import Patches
 
 
 class Components:

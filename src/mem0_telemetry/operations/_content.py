@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.operations import _semconv
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 LONGEST: Final = 65_536
 """Characters of a text, or of all texts in one attribute: a request with a larger span may be refused whole."""

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from mem0_telemetry.base.lock import ForkSafeLock
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.import_hook import forget, when_imported
-from mem0_telemetry.operations._calls import Settings
+from mem0_telemetry.operations._calls import RequestHook, ResponseHook, Settings
 from mem0_telemetry.operations._recorder import Recorder
 from mem0_telemetry.operations._threads import carrying_context
 from mem0_telemetry.operations._wrappers import Patches, is_method
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
+if TYPE_CHECKING:  # the application is the first to import it
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
-
-    from mem0_telemetry.operations._calls import RequestHook, ResponseHook
 
 _TRACE_API = "opentelemetry.trace"
 

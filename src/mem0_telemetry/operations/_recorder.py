@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.operations import _semconv
-from mem0_telemetry.operations._calls import CURRENT_SCOPE, Method
+from mem0_telemetry.operations._calls import CURRENT_SCOPE, Method, Settings
 from mem0_telemetry.operations._components import Components
 from mem0_telemetry.operations._signals import Metrics, Traces
-from mem0_telemetry.operations._wrappers import Begin, recorded
+from mem0_telemetry.operations._wrappers import Begin, Patches, recorded
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from mem0_telemetry.operations._calls import Settings
+if TYPE_CHECKING:  # it imports OpenTelemetry
     from mem0_telemetry.operations._operation import Operation
-    from mem0_telemetry.operations._wrappers import Patches
 
 _BEGINNING = guard("beginning an operation")
 

@@ -13,7 +13,7 @@ from mem0_telemetry.base.guard import guard
 from mem0_telemetry.operations import _semconv
 from mem0_telemetry.version import SCHEMA_URL, __version__
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the application is the first to import it
     from opentelemetry.metrics import Histogram
     from opentelemetry.trace import Tracer
 

@@ -12,16 +12,13 @@ import contextlib
 import functools
 import inspect
 import weakref
+from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
+from mem0_telemetry.operations._calls import Recording
 
-    from mem0_telemetry.operations._calls import Recording
-
-    Asked: TypeAlias = Callable[..., Recording | None] | None
+Asked: TypeAlias = Callable[..., Recording | None] | None
 
 _METHOD_DESCRIPTOR: Final = 1 << 17
 """Python's flag on types whose objects, called through an instance, get it as their first argument."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from mem0_telemetry import environment_variables as names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from mem0_telemetry.policy.state_file import State
+from mem0_telemetry.policy.state_file import State
 
 ENABLED = "enabled"
 """No choice is stored: nobody has run `mem0-telemetry disable`."""

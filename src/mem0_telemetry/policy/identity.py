@@ -13,12 +13,10 @@ import uuid
 from contextlib import suppress
 from functools import cache
 from threading import Event
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mem0_telemetry.policy import state_file
-
-if TYPE_CHECKING:
-    from mem0_telemetry.policy.state_file import State
+from mem0_telemetry.policy.state_file import State
 
 _LARGEST_CONFIG = 1_048_576
 """Bytes of Mem0's `config.json` that are read."""

@@ -7,10 +7,11 @@ that was switched off before or that uses no Mem0.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import gmtime, strftime
-from typing import TYPE_CHECKING
+from typing import TextIO
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.environment_variables import (
@@ -21,12 +22,7 @@ from mem0_telemetry.environment_variables import (
     text,
 )
 from mem0_telemetry.policy import state_file
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import TextIO
-
-    from mem0_telemetry.policy.state_file import State
+from mem0_telemetry.policy.state_file import State
 
 VERSION = 1
 """To be raised where the text says something new: then it is shown once more."""

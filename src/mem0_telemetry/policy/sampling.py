@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from functools import cache
 from random import Random
-from typing import TYPE_CHECKING
 
 from mem0_telemetry.environment_variables import MEM0_TELEMETRY_SAMPLE_RATE, number
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 DEFAULT_RATE = 0.1
 """Mem0's own default."""

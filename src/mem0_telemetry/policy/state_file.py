@@ -8,10 +8,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Event
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mem0_telemetry.base.files import Directory
 from mem0_telemetry.environment_variables import MEM0_DIR
@@ -20,9 +21,6 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 _LARGEST = 65_536
 """Bytes of a state that is read: ours has some hundred."""

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mem0_telemetry.policy.registry import attributes as a
-from mem0_telemetry.policy.registry.model import Event
-
-if TYPE_CHECKING:
-    from mem0_telemetry.policy.registry.model import Attribute
+from mem0_telemetry.policy.registry.model import Attribute, Event
 
 _HOT = 0.1
 """Mem0's own default for the events of a call that applications make often."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from mem0_telemetry.policy.registry.types import Type
+from mem0_telemetry.policy.registry.types import Type
 
 REQUIRED = "required"
 RECOMMENDED = "recommended"

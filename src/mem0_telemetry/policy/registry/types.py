@@ -7,14 +7,11 @@ run, and it never raises.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import TypeAlias
-
-    AttributeValue: TypeAlias = bool | int | float | str | tuple[str, ...]
+AttributeValue: TypeAlias = bool | int | float | str | tuple[str, ...]
 
 _LONGEST_TEXT = 200
 """Longest text that is looked at: hashing a longer one would cost the caller, and none is ever declared."""
