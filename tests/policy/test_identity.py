@@ -63,11 +63,12 @@ def test_mem0s_id_is_remembered_when_a_tool_drops_it(tmp_path: Path) -> None:
         None,
         [],
         MEM0S.upper(),
+        f"{MEM0S}\n",
         "me@example.com",
         str(uuid.uuid1()),
         str(uuid.UUID(int=0)),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_only_a_random_uuid_is_taken_over(tmp_path: Path, user_id: object) -> None:
     """A `user_id` that is no random UUID (one of version 1 holds the MAC address) is left where it is."""

@@ -89,6 +89,8 @@ def test_a_type_is_told_in_words(kind: types.Type, words: str) -> None:
         (VERSION, "1" + "." * 200, None),
         (types.Uuid(), "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10", "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10"),
         (types.Uuid(), "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a1X", None),
+        (types.Uuid(), "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10 alice", None),
+        (types.Uuid(), "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10\n", None),
     ],
     ids=lambda value: ascii(value)[:20] if isinstance(value, (str, list)) else None,
 )
