@@ -83,7 +83,7 @@ CHANGED = {
     "client_version": "without a local suffix",
     "function": "`custom` for a class of the application; a free API version becomes `other`",
     "vector_store": "`custom` for a class that is not Mem0's own",
-    "graph_store": ("`custom` for a class that is not Mem0's own; left out, not null, without a graph store"),
+    "graph_store": "`custom` for a class that is not Mem0's own; left out, not null, without a graph store",
     "llm": "`custom` for a class that is not Mem0's own",
     "embedding_model": "`custom` for a class that is not Mem0's own",
     "vector_size": "left out where it is none of the common numbers of dimensions, such as `1536`",
@@ -92,8 +92,8 @@ CHANGED = {
         "names of the caller's own together are one `other`; an empty list is left out; where Mem0 sends the "
         "values themselves, the names of those that were given are sent instead"
     ),
-    "fields": ("names that are no setting together are one `other`; left out, not null, where none is given"),
-    "limit": ("an upper bound: rounded up to 1, 5, 10, 20, 50, 100 or 1000; 1000 for more; left out below 1"),
+    "fields": "names that are no setting together are one `other`; left out, not null, where none is given",
+    "limit": "an upper bound: rounded up to 1, 5, 10, 20, 50, 100 or 1000; 1000 for more; left out below 1",
     "threshold": "rounded to one decimal; left out, not null, where none is given",
     "explain": "left out, not null, where it is no boolean",
     "delete_linked": "left out, not null, where it is no boolean",
@@ -101,10 +101,10 @@ CHANGED = {
     "decay": "left out, not null, where it is not given",
     "enable_graph": "left out, not null, where it is not given",
     "feedback": "left out, not null, where it is not given",
-    "sample_rate": ("mem0ai 1.x neither samples nor sends it: here its events are sampled like those of 2.x"),
-    "distinct_id": ("a random id of the installation for the hosted client too, where Mem0 sends the e-mail"),
+    "sample_rate": "mem0ai 1.x neither samples nor sends it: here its events are sampled like those of 2.x",
+    "distinct_id": "a random id of the installation for the hosted client too, where Mem0 sends the e-mail",
     "$lib": "this package's exporter instead of PostHog's client, and `$lib_version` with it",
     "$lib_version": "see `$lib`",
-    "$geoip_disable": ("the same, `true`; beside it `$ip` is `0.0.0.0`, so that PostHog keeps no address"),
+    "$geoip_disable": "the same, `true`; beside it `$ip` is `0.0.0.0`, so that PostHog keeps no address",
 }
 """Properties that keep their name and not always their value: Mem0's name, and how the value differs."""
