@@ -10,7 +10,7 @@ from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.operations import _semconv
 from mem0_telemetry.operations._calls import CURRENT_SCOPE, Method, Settings
 from mem0_telemetry.operations._components import Components
-from mem0_telemetry.operations._signals import Metrics, Traces
+from mem0_telemetry.operations._signals import metrics, traces
 from mem0_telemetry.operations._wrappers import Begin, Patches, recorded
 
 if TYPE_CHECKING:  # it imports OpenTelemetry
@@ -25,8 +25,8 @@ class Recorder:
     def __init__(self, settings: Settings, patches: Patches) -> None:
         self._settings = settings
         self._components = Components(patches)
-        self._traces = Traces()
-        self._metrics = Metrics()
+        self._traces = traces()
+        self._metrics = metrics()
         self._opentelemetry: tuple[type[Operation], Callable[[], bool]] | None = None
         self._stopped = False
 
