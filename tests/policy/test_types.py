@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mem0_telemetry.policy.registry import types
@@ -101,9 +103,16 @@ def test_where_a_type_ends(kind: types.Type, given_value: object, taken: object)
     assert type(result) is type(taken)
 
 
-def test_what_is_remembered_is_bounded_and_right() -> None:
-    """Whatever number of versions came before, each is taken the same way again, and 64 are remembered."""
-    values = [f"{number}.0" for number in range(100)]
+@pytest.mark.parametrize(
+    ("kind", "memo", "values"),
+    [
+        (types.Rate(decimals=6), types._rounded, [number / 1000 for number in range(100)]),
+        (VERSION, types._version, [f"{number}.0" for number in range(100)]),
+    ],
+    ids=["Rate", "Version"],
+)
+def test_what_is_remembered_is_bounded_and_right(kind: types.Type, memo: Any, values: list[Any]) -> None:
+    """Whatever number of values came before, each is taken the same way again, and 64 are remembered."""
     for _ in range(2):
-        assert [VERSION.take(value) for value in values] == values
-    assert types._version.cache_info().currsize == 64
+        assert [kind.take(value) for value in values] == values
+    assert memo.cache_info().currsize == 64

@@ -96,7 +96,7 @@ class Rate(Type):
     def take(self, value: object) -> AttributeValue | None:
         """Return a number from 0 to 1, rounded; anything else, not-a-number included, is left out."""
         if (type(value) is float or type(value) is int) and 0 <= value <= 1:
-            return round(float(value), self._decimals)
+            return _rounded(value, self._decimals)
         return None
 
 
@@ -183,6 +183,11 @@ class Uuid(Type):
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RELEASE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})*(?=\.*([^0-9.]|$))")
 _PRE_RELEASE = re.compile(r"(a|b|rc|\.dev)[0-9]{1,6}(?![0-9])")
+
+
+@lru_cache(maxsize=64)  # a process meets a few rates, one in every event
+def _rounded(value: float, decimals: int) -> float:
+    return round(float(value), decimals)
 
 
 @lru_cache(maxsize=64)  # a process meets a few versions, each in every record
