@@ -161,7 +161,7 @@ def test_reset_id_and_clean(tmp_path: Path) -> None:
     stored = status(tmp_path)["installation_id"]
     assert stored != before
     assert stored in printed.split()
-    state_file.update(directory, lambda state: state.but(notice={"version": 1}))
+    state_file.update(directory, lambda state: state._replace(notice={"version": 1}))
     output(tmp_path, "clean")
     assert status(tmp_path)["installation_id"] is None
     assert state_file.read(directory) == state_file.State(notice={"version": 1}, fresh_id=True)

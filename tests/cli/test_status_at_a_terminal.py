@@ -51,7 +51,7 @@ def test_status_tells_of_the_notice_that_is_due(tmp_path: Path) -> None:
             run, env=environ, stdout=subprocess.PIPE, stderr=end, text=True, check=True, timeout=60
         ).stdout
     )
-    state_file.update(str(tmp_path / ".mem0"), lambda state: state.but(notice={"version": 1}))
+    state_file.update(str(tmp_path / ".mem0"), lambda state: state._replace(notice={"version": 1}))
     shown = subprocess.run(
         run, env=environ, stdout=subprocess.PIPE, stderr=end, text=True, check=True, timeout=60
     )

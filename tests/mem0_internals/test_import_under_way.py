@@ -17,7 +17,7 @@ pytestmark = pytest.mark.interpreter
 PRELUDE = """
         import gc, json, sys, threading, mem0_telemetry
         # What these functions import, so that they wait for nothing of the import that is held up.
-        import mem0_telemetry.operations._calls, mem0_telemetry.operations._recorder, mem0_telemetry.operations._threads
+        import mem0_telemetry.operations
         import mem0_telemetry.api.status, mem0_telemetry.telemetry, mem0_telemetry.mem0_internals.drop_in
         from importlib.machinery import PathFinder
         reached, go_on = threading.Event(), threading.Event()

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import NoOpTracerProvider
 
 from mem0_telemetry import operations
-from mem0_telemetry.operations._patches import Patches
+from mem0_telemetry.operations._wrappers import Patches
 from opentelemetry import metrics, trace
 
 if TYPE_CHECKING:

@@ -6,6 +6,6 @@ from mem0_telemetry.policy import identity
 
 
 @pytest.fixture
-def new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def new_process() -> None:
     """Nothing is known of an id that an earlier test had for its process."""
-    monkeypatch.setattr(identity, "_ephemeral_id", None)
+    identity._ephemeral.cache_clear()

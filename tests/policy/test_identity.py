@@ -63,11 +63,12 @@ def test_mem0s_id_is_remembered_when_a_tool_drops_it(tmp_path: Path) -> None:
         None,
         [],
         MEM0S.upper(),
+        f"{MEM0S}\n",
         "me@example.com",
         str(uuid.uuid1()),
         str(uuid.UUID(int=0)),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_only_a_random_uuid_is_taken_over(tmp_path: Path, user_id: object) -> None:
     """A `user_id` that is no random UUID (one of version 1 holds the MAC address) is left where it is."""
@@ -154,7 +155,7 @@ def test_our_own_id_does_not_ask_the_config(tmp_path: Path) -> None:
 @pytest.mark.parametrize("stored", ["not a uuid", str(uuid.uuid1()), ""], ids=["text", "version 1", "empty"])
 def test_a_stored_id_that_is_no_random_uuid_is_replaced(tmp_path: Path, stored: str) -> None:
     """Whatever stands in `state.json`, only a random UUID is ever used."""
-    state_file.update(str(tmp_path), lambda state: state.but(installation_id=stored))
+    state_file.update(str(tmp_path), lambda state: state._replace(installation_id=stored))
     assert current(str(tmp_path)) is None
     assert is_random(establish(str(tmp_path)).id)
 
@@ -188,7 +189,7 @@ def test_an_api_key_in_the_config_survives_byte_for_byte(tmp_path: Path) -> None
     establish(str(tmp_path), account_linked=True)
     reset(str(tmp_path))
     state_file.update(str(tmp_path), forget)
-    state_file.update(str(tmp_path), lambda state: state.but(disabled=True))
+    state_file.update(str(tmp_path), lambda state: state._replace(disabled=True))
     establish(str(tmp_path))
     assert path.read_bytes() == before
     assert (path.stat().st_ino, path.stat().st_mtime_ns, path.stat().st_mode) == (

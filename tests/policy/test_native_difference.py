@@ -36,7 +36,7 @@ if not NATIVE:
 
 @pytest.fixture(scope="module")
 def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
-    """Answer what PostHog received of one session, natively and through us, by `native` and `ours`."""
+    """Return what PostHog received of one session, natively and through us, by `native` and `ours`."""
     texts = json.dumps(dict(Planted().texts))
     received = {}
     for name in ("native", "ours"):
@@ -53,7 +53,7 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[st
 
 
 def by_name(events: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Answer the events by name, oldest first."""
+    """Return the events by name, oldest first."""
     names: dict[str, list[dict[str, Any]]] = {}
     for event in sorted(events, key=lambda event: str(event["timestamp"])):
         names.setdefault(event["event"], []).append(event)
@@ -61,7 +61,7 @@ def by_name(events: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 
 
 WHOLE_EVENTS = {"$identify", "mem0.notice_displayed", "$feature_flag_called"}
-LISTED = {name for given in NOT_SENT for name in given.properties} | {changed.property for changed in CHANGED}
+LISTED = {name for given in NOT_SENT for name in given.properties} | set(CHANGED)
 TYPES = {
     (event.posthog_name, attribute.posthog_name): attribute.type
     for event in EVENTS

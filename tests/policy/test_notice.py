@@ -49,7 +49,7 @@ def start(
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Answer an empty Mem0 directory."""
+    """Return an empty Mem0 directory."""
     (tmp_path / "mem0").mkdir()
     return tmp_path / "mem0"
 
@@ -66,7 +66,7 @@ IN_A_CONTAINER = """
 import os, sys
 from mem0_telemetry.policy import state_file
 # Each container has a process 1: those that share a directory have the same number for their runs.
-state_file.update(sys.argv[1], lambda state: state.but(notice={**state.notice, "group": os.getpgrp()}))
+state_file.update(sys.argv[1], lambda state: state._replace(notice={**state.notice, "group": os.getpgrp()}))
 """
 LEFT_BEHIND = """
 import os, sys

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def choice_where(monkeypatch: pytest.MonkeyPatch, directory: Path, function: str, error: int) -> str:
     """Return the choice that is read where `os.<function>` fails with `error`."""
-    state_file.update(str(directory), lambda state: state.but(disabled=False, fresh_id=True))
+    state_file.update(str(directory), lambda state: state._replace(disabled=False, fresh_id=True))
     real = getattr(os, function)
 
     def fail(what: Any, *arguments: Any, **options: Any) -> Any:
@@ -52,9 +52,9 @@ def test_a_file_that_may_not_be_read_is_a_no(
 
 def test_what_cannot_be_read_now_is_not_written_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A change is refused while the file cannot be read: it would forget what is there."""
-    state_file.update(str(tmp_path), lambda state: state.but(disabled=True))
+    state_file.update(str(tmp_path), lambda state: state._replace(disabled=True))
     monkeypatch.setattr(state_file, "read", lambda _: state_file.State(readable=None))
     with pytest.raises(OSError, match="cannot be read"):
-        state_file.update(str(tmp_path), lambda state: state.but(disabled=False))
+        state_file.update(str(tmp_path), lambda state: state._replace(disabled=False))
     monkeypatch.undo()
     assert state_file.read(str(tmp_path)).disabled is True

@@ -14,7 +14,7 @@ from mem0_telemetry.policy.registry import (
 
 
 def selected(mem0_name: str, **facts: Any) -> dict[str, Any]:
-    """Answer what is selected, by the names that PostHog knows."""
+    """Return what is selected, by the names that PostHog knows."""
     names = posthog_property_names()
     return {names[key]: value for key, value in select(event(mem0_name), facts).items()}
 

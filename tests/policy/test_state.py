@@ -20,13 +20,13 @@ pytestmark = pytest.mark.interpreter
 
 
 def path_of_state(directory: Path) -> Path:
-    """Answer where the state is kept."""
+    """Return where the state is kept."""
     return directory / "telemetry" / "state.json"
 
 
 def disable(state: State) -> State:
     """Change the state as `mem0-telemetry disable` does."""
-    return state.but(disabled=True)
+    return state._replace(disabled=True)
 
 
 def test_reading_creates_nothing(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_what_is_no_lock_stores_nothing(tmp_path: Path, kind: str) -> None:
     update(str(tmp_path), disable)
     put_in_the_way(tmp_path / "telemetry" / "state.lock", kind, tmp_path / "elsewhere")
     with pytest.raises(files.NotOursError, match=r"state\.lock"):
-        update(str(tmp_path), lambda state: state.but(disabled=False))
+        update(str(tmp_path), lambda state: state._replace(disabled=False))
     assert read(str(tmp_path)).disabled
 
 
@@ -172,7 +172,7 @@ def test_a_link_in_the_place_of_the_directory_is_not_followed(tmp_path: Path, *,
     """A link as `telemetry/` may hide a stored choice: it counts as off, and nothing is written where it leads."""
     elsewhere = tmp_path / "elsewhere"
     if there:
-        update(str(elsewhere), lambda state: state.but(installation_id="x"))
+        update(str(elsewhere), lambda state: state._replace(installation_id="x"))
     (tmp_path / "telemetry").symlink_to(elsewhere / "telemetry")
     before = sorted(elsewhere.rglob("*"))
     assert read(str(tmp_path)) == State(readable=False)
@@ -185,7 +185,7 @@ def test_a_link_in_the_place_of_the_directory_is_not_followed(tmp_path: Path, *,
 @pytest.mark.parametrize("what", ["telemetry", "telemetry/state.json", "telemetry/state.lock"])
 def test_what_belongs_to_another_user_is_not_used(tmp_path: Path, what: str) -> None:
     """A foreign directory or state counts as off, and a foreign lock lets nothing be stored."""
-    update(str(tmp_path), lambda state: state.but(installation_id="chosen by another user"))
+    update(str(tmp_path), lambda state: state._replace(installation_id="chosen by another user"))
     before = path_of_state(tmp_path).read_bytes()
     os.chown(tmp_path / what, 65534, 65534)
     assert read(str(tmp_path)).readable == (what == "telemetry/state.lock")
@@ -211,7 +211,7 @@ import os, signal, sys
 from mem0_telemetry.base import files
 from mem0_telemetry.policy import state_file
 os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-state_file.update(sys.argv[1], lambda state: state.but(disabled=True))
+state_file.update(sys.argv[1], lambda state: state._replace(disabled=True))
 """
 
 
@@ -268,7 +268,7 @@ def test_a_full_disk_leaves_the_state_as_it_was(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(os, "write", no_space)
     with pytest.raises(OSError, match="No space"):
-        update(str(tmp_path), lambda state: state.but(fresh_id=True))
+        update(str(tmp_path), lambda state: state._replace(fresh_id=True))
     monkeypatch.undo()
     assert read(str(tmp_path)) == State(disabled=True)
     assert sorted(path.name for path in (tmp_path / "telemetry").iterdir()) == ["state.json", "state.lock"]
@@ -297,7 +297,7 @@ COUNT = """
 import sys
 from mem0_telemetry.policy.state_file import update
 for _ in range(20):
-    update(sys.argv[1], lambda s: s.but(notice={"n": s.notice.get("n", 0) + 1}), timeout=60)
+    update(sys.argv[1], lambda s: s._replace(notice={"n": s.notice.get("n", 0) + 1}), timeout=60)
 """
 
 
@@ -310,7 +310,7 @@ def test_changes_of_many_processes_do_not_get_lost(tmp_path: Path) -> None:
 
 def test_the_file_is_plain_json(tmp_path: Path) -> None:
     """A user who opens the file can read it."""
-    update(str(tmp_path), lambda state: state.but(installation_id="x", notice={"version": 1}))
+    update(str(tmp_path), lambda state: state._replace(installation_id="x", notice={"version": 1}))
     assert json.loads(path_of_state(tmp_path).read_text()) == {
         "disabled": False,
         "fresh_id": False,
@@ -341,6 +341,6 @@ def test_without_locks_the_state_is_still_replaced_in_one_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a platform without `fcntl` everything but the mutual exclusion works."""
-    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setattr(state_file, "fcntl", None)
     assert state_file.update(str(tmp_path), disable) == State(disabled=True)
     assert read(str(tmp_path)) == State(disabled=True)

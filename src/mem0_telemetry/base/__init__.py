@@ -1,1 +1,1 @@
-"""What has no opinion on telemetry: guard, clocks, a lock, files, frozen values. Imports nothing of ours."""
+"""What has no opinion on telemetry: guard, clocks, a lock, files. Imports nothing of ours."""

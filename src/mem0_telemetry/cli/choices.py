@@ -41,7 +41,7 @@ def _enable(mem0_dir: str) -> int:
     if choice_of(state_file.read(mem0_dir)) == ENABLED:
         done = "`disable` was not in force"
     else:
-        state_file.update(mem0_dir, lambda state: _known(state).but(disabled=False))
+        state_file.update(mem0_dir, lambda state: _known(state)._replace(disabled=False))
         done = "`disable` is withdrawn"
     consent = consent_here(os.environ, mem0_dir)
     if consent.enabled:
@@ -58,7 +58,7 @@ def _enable(mem0_dir: str) -> int:
 
 def _disable(mem0_dir: str) -> int:
     try:
-        state_file.update(mem0_dir, lambda state: identity.forget(_known(state).but(disabled=True)))
+        state_file.update(mem0_dir, lambda state: identity.forget(_known(state)._replace(disabled=True)))
         prose(
             "Usage telemetry is off until `mem0-telemetry enable`. Running processes stop at their next batch. "
             "The id is deleted."

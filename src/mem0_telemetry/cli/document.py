@@ -6,7 +6,7 @@ import json
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, events, hosted_events
+from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, events
 from mem0_telemetry.policy.registry.deviations import CHANGED, NOT_SENT
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def page() -> str:
     return template.format(
         events=len(EVENTS),
         attributes=len({attribute.key for attribute in _EVERY}),
-        memory=_events(events.EVENTS),
-        hosted=_events(hosted_events.EVENTS),
+        memory=_events(events.OF_MEMORY),
+        hosted=_events(events.OF_HOSTED_CLIENTS),
         calls=_attributes(_OF_CALLS),
         records=_attributes(added_attributes.OF_EVERY_RECORD),
         process=_attributes(added_attributes.OF_THE_RESOURCE),
@@ -54,9 +54,7 @@ def page() -> str:
             ("Not sent", "Mem0's names", "What that costs"),
             ((given.what, _code(given.properties), given.cost) for given in NOT_SENT),
         ),
-        changed=_table(
-            ("Property", "Its value here"), ((f"`{given.property}`", given.how) for given in CHANGED)
-        ),
+        changed=_table(("Property", "Its value here"), ((f"`{name}`", how) for name, how in CHANGED.items())),
     ).removesuffix("\n")
 
 

@@ -1,12 +1,43 @@
-"""The methods that are recorded: those of Mem0's classes, and those of its components' interfaces."""
+"""What the wrappers, the operations and their phases share: settings, methods, and what is under way.
+
+Nothing here imports OpenTelemetry, which a process that calls Mem0 may not have imported.
+"""
 
 from __future__ import annotations
 
+import contextvars
 import weakref
-from collections.abc import Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:  # the application is the first to import it
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import Span, Tracer, TracerProvider
+
+RequestHook: TypeAlias = "Callable[[Span, object, Sequence[Any], Mapping[str, Any]], None]"
+ResponseHook: TypeAlias = "Callable[[Span, object, Any], None]"
 
 _T = TypeVar("_T")
+
+
+class Settings:
+    """The arguments of `install`, None by default. Read at every call, so a change counts at once."""
+
+    def __init__(self) -> None:
+        self.tracer_provider: TracerProvider | None = None
+        self.meter_provider: MeterProvider | None = None
+        self.request_hook: RequestHook | None = None
+        self.response_hook: ResponseHook | None = None
+
+
+class Recording(Protocol):
+    """A call that is being recorded; neither method raises."""
+
+    def succeed(self, result: Any) -> None:
+        """End the recording with what the call returned."""
+
+    def fail(self, error: BaseException) -> None:
+        """End the recording with what the call raised."""
 
 
 class PerClass(Generic[_T]):
@@ -48,3 +79,25 @@ class PhaseMethod(NamedTuple):
     span_name: str
     known: PerClass[Mapping[str, Any]]
     """Attributes that are the same for all components of a class; a class may inherit the method."""
+
+
+class UnderWay(Protocol):
+    """What those inside an operation may know of it."""
+
+    instance: object
+    """The object that it was called on, None when it is over."""
+    tracer: Tracer | None
+    """Where the spans of its phases go; None where its own span does not record, and when it is over."""
+
+    def begin_phase(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
+        """Begin a phase of it."""
+
+
+CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[UnderWay, object] | None]] = contextvars.ContextVar(
+    "mem0_operation", default=None
+)
+"""An operation, and the component whose phase is being recorded, None between phases.
+
+Carried by context, so asyncio tasks and `asyncio.to_thread` inherit it and concurrent calls never see each
+other's. A task that outlives its operation keeps the scope, so what ends clears `instance` and `tracer`.
+"""

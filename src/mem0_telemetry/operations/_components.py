@@ -1,4 +1,4 @@
-"""Which classes Mem0's components are of, and the instrumentation of their interfaces.
+"""Instrument the interfaces of the classes that Mem0's components are of.
 
 A class is met when an object that uses it begins an operation, whoever made it: Mem0's factories or the
 application. Its methods are replaced where they are defined, so for all of its instances, and do nothing
@@ -7,19 +7,14 @@ outside an operation.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.operations import _semconv, _wrappers
-from mem0_telemetry.operations._calls import PerClass, PhaseMethod
-from mem0_telemetry.operations._scope import CURRENT_SCOPE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from mem0_telemetry.operations._patches import Patches
-    from mem0_telemetry.operations._wrappers import Recording
+from mem0_telemetry.operations._calls import CURRENT_SCOPE, PerClass, PhaseMethod, Recording
+from mem0_telemetry.operations._wrappers import Patches
 
 
 class Components:

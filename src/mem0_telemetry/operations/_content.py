@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.operations import _semconv
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 LONGEST: Final = 65_536
 """Characters of a text, or of all texts in one attribute: a request with a larger span may be refused whole."""
@@ -22,7 +20,7 @@ _HUGE = 1e18
 
 
 def is_captured() -> bool:
-    """Tell whether the environment asks for content on spans; read at each call that is recorded."""
+    """Return whether the environment asks for content on spans; read at each call that is recorded."""
     value = os.environ.get(_semconv.CAPTURE_CONTENT_VARIABLE, "")
     return value.strip().lower() in _semconv.CAPTURE_CONTENT_VALUES
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from mem0_telemetry.base.lock import ForkSafeLock
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.import_hook import forget, when_imported
-from mem0_telemetry.operations._settings import Settings
+from mem0_telemetry.operations._calls import RequestHook, ResponseHook, Settings
+from mem0_telemetry.operations._recorder import Recorder
+from mem0_telemetry.operations._threads import carrying_context
+from mem0_telemetry.operations._wrappers import Patches, is_method
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import ModuleType
-
+if TYPE_CHECKING:  # the application is the first to import it
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
-
-    from mem0_telemetry.operations._patches import Patches
-    from mem0_telemetry.operations._recorder import Recorder
-    from mem0_telemetry.operations._settings import RequestHook, ResponseHook
 
 _TRACE_API = "opentelemetry.trace"
 
@@ -28,26 +26,41 @@ class Instrumentation:
 
     def __init__(self) -> None:
         self._settings = Settings()
-        self._installed = False
-        self._patches: Patches | None = None
+        self._patches = Patches()
         self._recorder: Recorder | None = None
+        self._installed = False
         self._unsupported = ""
         self._lock = ForkSafeLock()
 
     def install(
         self,
         *,
-        tracer_provider: TracerProvider | None,
-        meter_provider: MeterProvider | None,
-        request_hook: RequestHook | None,
-        response_hook: ResponseHook | None,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        request_hook: RequestHook | None = None,
+        response_hook: ResponseHook | None = None,
     ) -> None:
-        self._settings.update(
-            tracer_provider=tracer_provider,
-            meter_provider=meter_provider,
-            request_hook=request_hook,
-            response_hook=response_hook,
-        )
+        """Record Mem0's operations from now on, whether Mem0 has been imported already or is imported later.
+
+        Idempotent, silent and thread-safe. A second call changes what it names and leaves the rest as it is.
+
+        Args:
+            tracer_provider: where spans go; by default the process's global provider, looked up at each call.
+            meter_provider: where the duration histogram goes; by default likewise.
+            request_hook: called as `request_hook(span, instance, args, kwargs)` when an operation's span has
+                begun, with the Mem0 object and the arguments of the call. An exception that it raises is dropped.
+            response_hook: called as `response_hook(span, instance, result)` before the span of a successful
+                operation ends, likewise.
+        """
+        given = {
+            "tracer_provider": tracer_provider,
+            "meter_provider": meter_provider,
+            "request_hook": request_hook,
+            "response_hook": response_hook,
+        }
+        for name, value in given.items():
+            if value is not None:
+                setattr(self._settings, name, value)
         if self._installed:
             return  # the hooks are there, and would run once more for modules that are loaded
         self._installed = True
@@ -55,6 +68,7 @@ class Instrumentation:
             when_imported(name, self._instrument)
 
     def remove(self) -> None:
+        """Put everything back as it was before `install`. Idempotent; operations under way end as they began."""
         self._installed = False
         for name in mem0.CLASSES:
             forget(name, self._instrument)
@@ -62,13 +76,12 @@ class Instrumentation:
             if self._recorder is not None:
                 self._recorder.stop()
                 forget(_TRACE_API, self._recorder.prepare)
-            if self._patches is not None:
-                self._patches.restore()
-            self._recorder = self._patches = None
+            self._patches.restore()
+            self._settings, self._patches, self._recorder = Settings(), Patches(), None
             self._unsupported = ""
-            self._settings = Settings()
 
     def state(self) -> tuple[bool, str]:
+        """Return whether operations are being recorded in this process, and the reason in words."""
         if not self._installed:
             return False, "operations are not instrumented"
         if self._unsupported:
@@ -83,32 +96,25 @@ class Instrumentation:
         if version.partition(".")[0] != mem0.SUPPORTED_GENERATION:
             self._unsupported = f"operations need mem0ai {mem0.SUPPORTED_GENERATION}.x, this is {version}"
             return
-        # Imported here, not above: these need `typing` and the like, which an instrumented Mem0 has long
-        # imported.
-        from mem0_telemetry.operations import _patches, _recorder  # noqa: PLC0415
-
         with self._lock.of_this_process():
             if not self._installed:  # removed while it was imported
                 return
-            if self._patches is None or self._recorder is None:
-                self._patches = _patches.Patches()
-                self._recorder = _recorder.Recorder(self._settings, self._patches)
+            if self._recorder is None:
+                self._recorder = Recorder(self._settings, self._patches)
             _replace(module, self._patches, self._recorder)
             when_imported(_TRACE_API, self._recorder.prepare)
 
 
 def _replace(module: ModuleType, patches: Patches, recorder: Recorder) -> None:
-    from mem0_telemetry.operations import _threads, _wrappers  # noqa: PLC0415  # as above
-
     for class_name in mem0.CLASSES[module.__name__]:
         cls = getattr(module, class_name, None)
         for name in mem0.METHODS:
             original = getattr(cls, "__dict__", {}).get(name)
-            if _wrappers.is_method(original):
+            if is_method(original):
                 patches.replace(cls, name, recorder.wrapper(original, module.__name__, class_name, name))
     pools = mem0.POOLS.get(module.__name__)
     if pools in vars(module):
-        patches.replace(module, pools, _threads.carrying_context(vars(module)[pools]))
+        patches.replace(module, pools, carrying_context(vars(module)[pools]))
 
 
 def _mem0_version() -> str:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind, Tracer
+from opentelemetry.util.types import AttributeValue
 
 from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.operations import _content, _semconv
+from mem0_telemetry.operations._calls import Method, PhaseMethod, Settings
+from mem0_telemetry.operations._components import Components
 from mem0_telemetry.operations._phase import Phase
 from mem0_telemetry.operations._span import CurrentSpan, error_type
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import TypeAlias
-
+if TYPE_CHECKING:  # imported here, it would count as used by the application
     from opentelemetry.metrics import Histogram
-    from opentelemetry.trace import Span, Tracer
-    from opentelemetry.util.types import AttributeValue
 
-    from mem0_telemetry.operations._calls import Method, PhaseMethod
-    from mem0_telemetry.operations._components import Components
-    from mem0_telemetry.operations._settings import Settings
-
-    Attributes: TypeAlias = Mapping[str, AttributeValue]
+Attributes: TypeAlias = Mapping[str, AttributeValue]
 
 _BEGINNING_PHASE = guard("beginning a phase")
 _ENDING = guard("ending an operation")

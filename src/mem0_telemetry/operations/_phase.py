@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from opentelemetry.trace import Span
+from opentelemetry.util.types import AttributeValue
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.operations import _content, _semconv
+from mem0_telemetry.operations._calls import PhaseMethod, UnderWay
 from mem0_telemetry.operations._span import CurrentSpan, error_type
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from opentelemetry.trace import Span
-    from opentelemetry.util.types import AttributeValue
-
-    from mem0_telemetry.operations._calls import PhaseMethod
-    from mem0_telemetry.operations._scope import UnderWay
 
 _ENDING = guard("ending a phase")
 _DATABASES = frozenset({"vector_store", "history"})

@@ -1,23 +1,20 @@
-"""Decides at each call whether there is anything to record into, and begins the operation if so."""
+"""Decide at each call whether there is anything to record into, and begin the operation if so."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
-from mem0_telemetry.operations import _semconv, _signals
-from mem0_telemetry.operations._calls import Method
+from mem0_telemetry.operations import _semconv
+from mem0_telemetry.operations._calls import CURRENT_SCOPE, Method, Settings
 from mem0_telemetry.operations._components import Components
-from mem0_telemetry.operations._scope import CURRENT_SCOPE
-from mem0_telemetry.operations._wrappers import Begin, recorded
+from mem0_telemetry.operations._signals import metrics, traces
+from mem0_telemetry.operations._wrappers import Begin, Patches, recorded
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
+if TYPE_CHECKING:  # it imports OpenTelemetry
     from mem0_telemetry.operations._operation import Operation
-    from mem0_telemetry.operations._patches import Patches
-    from mem0_telemetry.operations._settings import Settings
 
 _BEGINNING = guard("beginning an operation")
 
@@ -28,8 +25,8 @@ class Recorder:
     def __init__(self, settings: Settings, patches: Patches) -> None:
         self._settings = settings
         self._components = Components(patches)
-        self._traces = _signals.traces()
-        self._metrics = _signals.metrics()
+        self._traces = traces()
+        self._metrics = metrics()
         self._opentelemetry: tuple[type[Operation], Callable[[], bool]] | None = None
         self._stopped = False
 

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from contextvars import Token
 
-from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.util.types import AttributeValue
 
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._scope import CURRENT_SCOPE
+from mem0_telemetry.operations._calls import CURRENT_SCOPE, UnderWay
 from opentelemetry import context
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextvars import Token
-
-    from opentelemetry.trace import Span, Tracer
-    from opentelemetry.util.types import AttributeValue
-
-    from mem0_telemetry.operations._scope import UnderWay
 
 _SUPPRESSED = "suppress_instrumentation"  # the key that `opentelemetry.instrumentation.utils` sets
 
 
 def is_suppressed() -> bool:
-    """Tell whether instrumentation is suppressed in this context."""
+    """Return whether instrumentation is suppressed in this context."""
     return bool(context.get_value(_SUPPRESSED))
 
 

@@ -8,14 +8,12 @@ they are.
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mem0_telemetry.operations._scope import CURRENT_SCOPE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from mem0_telemetry.operations._calls import CURRENT_SCOPE
 
 
 class ContextCarryingExecutor(ThreadPoolExecutor):

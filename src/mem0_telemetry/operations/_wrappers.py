@@ -1,6 +1,6 @@
-"""The functions that replace Mem0's methods, and its components', while they are instrumented.
+"""Replace Mem0's methods, and its components', by functions that record, and put the originals back exactly.
 
-Each is a plain function like the one it replaces: same name, documentation, signature and kind, so that
+Each function is a plain function like the one it replaces: same name, documentation, signature and kind, so that
 `inspect`, `help`, pickling by name, copying, subclassing and `super()` find what they would have found. (The
 objects of `wrapt` can be neither pickled nor copied, and are another object at each access.) A call that is
 not recorded goes straight to the original; what the original returns or raises goes to the caller as it is.
@@ -11,28 +11,21 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import weakref
+from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Protocol, TypeAlias
+from mem0_telemetry.operations._calls import Recording
 
-    class Recording(Protocol):
-        """A call that is being recorded; neither method raises."""
-
-        def succeed(self, result: Any) -> None: ...
-        def fail(self, error: BaseException) -> None: ...
-
-    Asked: TypeAlias = Callable[..., Recording | None] | None
-
+Asked: TypeAlias = Callable[..., Recording | None] | None
 
 _METHOD_DESCRIPTOR: Final = 1 << 17
 """Python's flag on types whose objects, called through an instance, get it as their first argument."""
 
 
 class Begin(functools.partial):  # type: ignore[type-arg]
-    """What a wrapper asks at each call: it answers a `Recording`, or None.
+    """What a wrapper asks at each call: it returns a `Recording`, or None.
 
     Pickled it is None. So a class that is pickled by value, as cloudpickle does with those of `__main__`, can
     be loaded where this package is missing: its wrappers are there, and only call their originals.
@@ -43,7 +36,7 @@ class Begin(functools.partial):  # type: ignore[type-arg]
 
 
 def is_method(original: object) -> bool:
-    """Tell whether a class's attribute, called through an instance, gets it as its first argument.
+    """Return whether a class's attribute, called through an instance, gets it as its first argument.
 
     A `functools.partial`, a builtin, a mock or another callable object does not, nor does a static or class
     method: a function in its place would get an argument more.
@@ -55,7 +48,7 @@ def is_method(original: object) -> bool:
 
 
 def recorded(original: Any, begin: Asked) -> Callable[..., Any]:
-    """Return the function that calls `original`, and records the call where `begin` does not answer None."""
+    """Return the function that calls `original`, and records the call where `begin` does not return None."""
     target = original if type(original).__flags__ & _METHOD_DESCRIPTOR else _binding(original)
     if not inspect.iscoroutinefunction(inspect.unwrap(original)):
         return _disguised(_sync(target, begin), original)
@@ -73,9 +66,8 @@ def recorded(original: Any, begin: Asked) -> Callable[..., Any]:
 
 def _binding(proxy: Any) -> Callable[..., Any]:
     def call(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return proxy.__get__(instance, type(instance))(
-            *args, **kwargs
-        )  # it may use the instance it is bound to
+        method = proxy.__get__(instance, type(instance))  # it may use the instance that it is bound to
+        return method(*args, **kwargs)
 
     return call
 
@@ -123,3 +115,37 @@ def _disguised(wrapper: Callable[..., Any], original: Callable[..., Any]) -> Cal
         with contextlib.suppress(ValueError, TypeError):
             wrapper.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     return wrapper
+
+
+class Patches:
+    """What has been replaced. Classes are held weakly: an application may make them by the thousand."""
+
+    def __init__(self) -> None:
+        self._replaced: list[tuple[weakref.ref[Any], str, weakref.ref[Any]]] = []
+        self._over = False
+
+    def replace(self, owner: Any, name: str, replacement: Any) -> None:
+        """Set an attribute of a class or module to something that keeps the original as `__wrapped__`."""
+        setattr(owner, name, replacement)
+        self._replaced.append((weakref.ref(owner), name, weakref.ref(replacement)))
+        if self._over:  # an operation was beginning when all was put back
+            self.restore()
+
+    def covers(self, owner: Any, name: str) -> bool:
+        """Return whether this attribute has been replaced already."""
+        return any(name == other and owner_of() is owner for owner_of, other, _ in self._replaced)
+
+    def restore(self) -> None:
+        """Put the originals back, last one first; what is replaced later, at once.
+
+        What somebody else has wrapped or replaced since is left alone; a wrapper of ours inside it passes
+        through.
+        """
+        self._over = True
+        while self._replaced:
+            owner_of, name, replacement_of = self._replaced.pop()
+            owner, replacement = owner_of(), replacement_of()
+            if owner is None or replacement is None:
+                continue
+            if vars(owner).get(name) is replacement:
+                setattr(owner, name, replacement.__wrapped__)

@@ -23,10 +23,10 @@ from mem0_telemetry.pipeline.resource import runtime_metadata
 from mem0_telemetry.pipeline.selection import Selection
 from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.identity import Identity, establish
-from mem0_telemetry.policy.registry import added_attributes, hosted_events
+from mem0_telemetry.policy.registry import added_attributes, events
 from mem0_telemetry.policy.state_file import telemetry_dir
 
-_SHOW_AN_ACCOUNT = frozenset(event.name for event in hosted_events.EVENTS)
+_SHOW_AN_ACCOUNT = frozenset(event.name for event in events.OF_HOSTED_CLIENTS)
 """Whoever uses a hosted client has an account, to which Mem0 ties the id that it keeps."""
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
 from mem0_telemetry import environment_variables as names
-from mem0_telemetry.base.frozen import Frozen
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from mem0_telemetry.policy.state_file import State
+from mem0_telemetry.policy.state_file import State
 
 ENABLED = "enabled"
 """No choice is stored: nobody has run `mem0-telemetry disable`."""
@@ -36,27 +33,21 @@ DEFAULT = "default"
 """The source of consent where nothing at all was set."""
 
 
-class Consent(Frozen):
-    """Whether usage may be recorded, and who says so."""
+class Consent(NamedTuple):
+    """Return whether usage may be recorded, and who says so."""
 
-    __slots__ = ("also", "enabled", "reason", "source")
     enabled: bool
     """True only where nothing says off."""
     source: str
     """What decided: the name of a variable, or `set_enabled`, `state.json`, `destination`, `default`."""
     reason: str
     """Why, in words that a user understands."""
-    also: tuple[tuple[str, str], ...]
+    also: tuple[tuple[str, str], ...] = ()
     """The other sources that say off, each with its reason."""
-
-    def __init__(
-        self, *, enabled: bool, source: str, reason: str, also: tuple[tuple[str, str], ...] = ()
-    ) -> None:
-        self._freeze(enabled=enabled, source=source, reason=reason, also=also)
 
 
 def choice_of(state: State) -> str:
-    """Answer the choice that a state holds: `ENABLED`, `DISABLED`, `UNREADABLE` or `UNKNOWN`."""
+    """Return the choice that a state holds: `ENABLED`, `DISABLED`, `UNREADABLE` or `UNKNOWN`."""
     if not state.readable:
         return UNKNOWN if state.readable is None else UNREADABLE
     return DISABLED if state.disabled else ENABLED
@@ -74,7 +65,7 @@ def decide(
     Args:
         environ: the environment.
         flag: False where the running program switched telemetry off.
-        choice: the stored choice, as read: what `choice_of` answers.
+        choice: the stored choice, as `choice_of` returns it.
         destination_problem: in words, why there is nowhere to send to; None where there is.
     """
     off = tuple(_what_says_off(environ, flag=flag, choice=choice, destination_problem=destination_problem))
@@ -113,29 +104,10 @@ def _what_says_off(
 
 def _setting(environ: Mapping[str, str], name: str) -> str:
     """Return the setting in words; a value that is no spelling of a switch may be a secret in the wrong variable."""
-    value = environ[name]
-    return (
-        f"{name}={value!r}"
-        if names.text(environ, name).lower() in _SPELLINGS
-        else f"{name}=(a value that is not shown)"
-    )
+    if names.text(environ, name).lower() in (*_YES, *_NO):
+        return f"{name}={environ[name]!r}"
+    return f"{name}=(a value that is not shown)"
 
 
-_SPELLINGS = (
-    "",
-    "0",
-    "1",
-    "true",
-    "false",
-    "yes",
-    "no",
-    "on",
-    "off",
-    "t",
-    "f",
-    "y",
-    "n",
-    "none",
-    "null",
-    "disabled",
-)
+_YES = ("1", "true", "yes", "on", "t", "y")
+_NO = ("", "0", "false", "no", "off", "f", "n", "none", "null", "disabled")

@@ -7,6 +7,11 @@ that was switched off before or that uses no Mem0.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from time import gmtime, strftime
+from typing import TextIO
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.environment_variables import (
@@ -17,13 +22,7 @@ from mem0_telemetry.environment_variables import (
     text,
 )
 from mem0_telemetry.policy import state_file
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import TextIO
-
-    from mem0_telemetry.policy.state_file import State
+from mem0_telemetry.policy.state_file import State
 
 VERSION = 1
 """To be raised where the text says something new: then it is shown once more."""
@@ -94,8 +93,8 @@ def admits(
         return True
     run = _this_run()
     if is_shown(state):
-        return not _is_of(run, state.notice)
-    if _remember(directory, {**run, _STARTED: _start_of_group()}) and stderr is not None:
+        return not _is_same(run, state.notice)
+    if _remember(directory, run) and stderr is not None:
         with guard("showing the notice"):
             stderr.write(TEXT)
             stderr.flush()
@@ -109,44 +108,40 @@ def _remember(directory: str, run: dict[str, object]) -> bool:
     def show(state: State) -> State:
         nonlocal first
         first = not is_shown(state)
-        return state.but(notice=run) if first else state
+        return state._replace(notice=run) if first else state
 
-    try:
+    with suppress(OSError):
         state_file.update(directory, show, timeout=_TIMEOUT)
-    except OSError:
-        return False
-    return first
+        return first
+    return False
 
 
 def _this_run() -> dict[str, object]:
-    """Say which run this is: the processes that a shell started together, on one day."""
-    from time import gmtime, strftime  # noqa: PLC0415
+    """Return which run this is: the processes that a shell started together, on one day.
 
-    return {"version": VERSION, "date": strftime("%Y-%m-%d", gmtime()), "group": _group()}
-
-
-def _group() -> int:
-    return os.getpgrp() if hasattr(os, "getpgrp") else os.getppid()
-
-
-def _is_of(run: dict[str, object], stored: Mapping[str, object]) -> bool:
-    """Return whether `run` showed the notice, where containers that share a directory number theirs alike."""
-    if {name: value for name, value in stored.items() if name != _STARTED} != run:
-        return False
-    started, stored_start = _start_of_group(), stored.get(_STARTED)
-    # The first process of a run may have ended before the last one asks: then it is taken for the same run.
-    return None in (started, stored_start) or started == stored_start
+    Containers that share a directory number theirs alike, so it is also when the first of them was started.
+    """
+    group = os.getpgrp() if hasattr(os, "getpgrp") else os.getppid()
+    day = strftime("%Y-%m-%d", gmtime())
+    return {"version": VERSION, "date": day, "group": group, "started": _start_of(group)}
 
 
-def _start_of_group() -> int | None:
-    """Return when the group's first process was started, in ticks since the system was; None where nothing tells."""
+def _start_of(process: int) -> int | None:
+    """Return when a process was started, in ticks since the system was; None where nothing tells."""
     try:
-        with open(f"/proc/{_group()}/stat", "rb") as stat:  # noqa: PTH123  # `pathlib` costs 10 ms
-            return int(stat.read().rpartition(b")")[2].split()[_START_TIME])
+        after_name = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2]
+        return int(after_name.split()[_START_TIME])
     except (OSError, ValueError, IndexError):  # no Linux, or the process has ended
         return None
 
 
-_STARTED = "started"
 _START_TIME = 19
 """Among the fields of `/proc/<process>/stat` that follow the program's name, which is in parentheses."""
+
+
+def _is_same(run: dict[str, object], stored: Mapping[str, object]) -> bool:
+    """Return whether `run` is the one that showed the notice."""
+    if any(run[name] != stored.get(name) for name in ("version", "date", "group")):
+        return False
+    # The first process of a run may have ended before the last one asks: then it is taken for the same run.
+    return run["started"] == stored.get("started") or None in (run["started"], stored.get("started"))

@@ -6,97 +6,71 @@ It is our own, and not in Mem0's `config.json`, as Mem0's own tools rewrite that
 from __future__ import annotations
 
 import errno
+import json
 import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from threading import Event
+from time import monotonic
+from typing import Any, NamedTuple
 
 from mem0_telemetry.base.files import Directory
-from mem0_telemetry.base.frozen import Frozen
 from mem0_telemetry.environment_variables import MEM0_DIR
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _LARGEST = 65_536
 """Bytes of a state that is read: ours has some hundred."""
 
-_PASSING = (
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ENOMEM,
-    errno.EIO,
-    errno.EINTR,
-    getattr(errno, "ESTALE", errno.EIO),
-)
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EINTR, errno.ESTALE)
 """Errors of the system and not of the file: too many open files, no memory, a disk or a server that is away."""
 
 _LOCK_POLL = 0.01
 """Seconds between two attempts to get the lock: whoever holds it needs a few milliseconds."""
 
 
-class State(Frozen):
+class State(NamedTuple):
     """What is remembered. `State()` is what a new installation starts with."""
 
-    __slots__ = ("disabled", "fresh_id", "installation_id", "notice", "readable", "seeded_id")
-    disabled: bool
+    disabled: bool = False
     """`mem0-telemetry disable` was run, and not withdrawn."""
-    installation_id: str | None
-    """The installation id, once there is one."""
-    seeded_id: bool
-    """The id is the one of Mem0's `config.json`, which native telemetry may link to an account."""
-    fresh_id: bool
+    fresh_id: bool = False
     """The next id must be a new one, whatever `config.json` holds."""
-    notice: Mapping[str, Any]
+    installation_id: str | None = None
+    """The installation id, once there is one."""
+    notice: Mapping[str, Any] = {}
     """The notice that was shown: its `version`, `date` and process `group`; empty where none was."""
-    readable: bool | None
+    readable: bool | None = True
     """False where there is a file that may not be read or understood: then nothing in it may be ignored.
 
     None where it cannot be read at the moment, for a reason that passes and says nothing of the choice.
     """
-
-    def __init__(  # noqa: PLR0913  # one for each field
-        self,
-        *,
-        disabled: bool = False,
-        installation_id: str | None = None,
-        seeded_id: bool = False,
-        fresh_id: bool = False,
-        notice: Mapping[str, Any] | None = None,
-        readable: bool | None = True,
-    ) -> None:
-        self._freeze(
-            disabled=disabled,
-            installation_id=installation_id,
-            seeded_id=seeded_id,
-            fresh_id=fresh_id,
-            notice=notice or {},
-            readable=readable,
-        )
-
-    def but(self, **changes: Any) -> State:
-        """Answer the same state with some fields changed."""
-        return State(**{**dict(self.fields()), **changes})
+    seeded_id: bool = False
+    """The id is the one of Mem0's `config.json`, which native telemetry may link to an account."""
 
 
 def mem0_dir(environ: Mapping[str, str]) -> str:
-    """Answer Mem0's directory as Mem0 finds it, as an absolute path; nothing is created.
+    """Return Mem0's directory as Mem0 finds it, as an absolute path; nothing is created.
 
     Where there is no home directory, or a relative one has gone, it is a path under which nothing can exist or be made.
     """
     directory = environ.get(MEM0_DIR)
     if not directory:
-        home = os.path.expanduser("~")  # noqa: PTH111  # `pathlib` costs 10 ms
+        home = os.path.expanduser("~")  # noqa: PTH111  # as Mem0 finds it
         if home == "~":
             return f"{os.devnull}/.mem0"
         directory = f"{home}/.mem0"
     try:
-        return os.path.abspath(directory)  # noqa: PTH100
+        return os.path.abspath(directory)  # noqa: PTH100  # `Path.absolute` keeps `..`
     except OSError:  # the working directory is gone
         return f"{os.devnull}/.mem0"
 
 
 def telemetry_dir(directory: str) -> str:
-    """Answer our own directory in Mem0's `directory`."""
+    """Return our own directory in Mem0's `directory`."""
     return f"{directory}/telemetry"
 
 
@@ -113,9 +87,9 @@ def read(directory: str) -> State:
 
 
 def update(directory: str, change: Callable[[State], State], *, timeout: float = 2.0) -> State:
-    """Change the state in Mem0's `directory` while no other process or thread does, and answer the new one.
+    """Change the state in Mem0's `directory` while no other process or thread does, and return the new one.
 
-    The file is replaced in one step, so that it survives a crash at any point. Where `change` answers an
+    The file is replaced in one step, so that it survives a crash at any point. Where `change` returns an
     equal state, nothing is written.
 
     Args:
@@ -126,31 +100,22 @@ def update(directory: str, change: Callable[[State], State], *, timeout: float =
     Raises:
         OSError: where it cannot be stored, or `change` left an unreadable state as it was.
     """
-    with Directory(telemetry_dir(directory), create=True) as ours:
-        descriptor = _lock(ours, timeout)
-        try:
-            ours.remove_abandoned()
-            before = read(directory)
-            after = change(before)
-            if not after.readable:
-                raise OSError("state.json cannot be read")
-            if after != before:
-                ours.replace("state.json", _format(after))
-            return after
-        finally:
-            _unlock(descriptor)
+    with Directory(telemetry_dir(directory), create=True) as ours, _locked(ours, timeout):
+        ours.remove_abandoned()
+        before = read(directory)
+        after = change(before)
+        if not after.readable:
+            raise OSError("state.json cannot be read")
+        if after != before:
+            ours.replace("state.json", _format(after))
+        return after
 
 
 def _parse(content: bytes) -> State:
-    import json  # noqa: PLC0415  # 5 ms, and most installations have no state
-
     try:
         found = json.loads(content)
-        disabled, identifier, notice = (
-            found["disabled"],
-            found.get("installation_id"),
-            found.get("notice", {}),
-        )
+        disabled, identifier = found["disabled"], found.get("installation_id")
+        notice = found.get("notice", {})
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return State(readable=False)
     if type(disabled) is not bool or not isinstance(identifier, str | None) or type(notice) is not dict:
@@ -166,49 +131,41 @@ def _parse(content: bytes) -> State:
 
 
 def _format(state: State) -> bytes:
-    import json  # noqa: PLC0415
-
-    fields = {name: value for name, value in state.fields() if name != "readable"}
+    fields = state._asdict()
+    del fields["readable"]
     return json.dumps(fields, indent=2).encode() + b"\n"
 
 
-def _lock(ours: Directory, timeout: float) -> int:
-    """Answer the descriptor of the locked file; TimeoutError where another process keeps it."""
-    from threading import Event  # noqa: PLC0415  # waits can be woken; and neither is needed to read
-    from time import monotonic  # noqa: PLC0415
-
-    deadline = monotonic() + timeout
-    pause = Event()
+@contextmanager
+def _locked(ours: Directory, timeout: float) -> Iterator[None]:
+    """Hold the lock; TimeoutError where another process or thread keeps it."""
     try:
         descriptor = ours.create("state.lock")
     except FileExistsError:
         descriptor = ours.open("state.lock", os.O_RDWR)
-    while not _try_lock(descriptor):
-        if monotonic() >= deadline:
-            os.close(descriptor)
-            raise TimeoutError("another process keeps state.json locked")
-        pause.wait(_LOCK_POLL)
-    return descriptor
+    try:
+        deadline, pause = monotonic() + timeout, Event()
+        while not _try_lock(descriptor):
+            if monotonic() >= deadline:
+                raise TimeoutError("another process keeps state.json locked")
+            pause.wait(_LOCK_POLL)
+        yield
+    finally:
+        if fcntl is not None:
+            with suppress(
+                OSError
+            ):  # unlocked too, as a child that was forked meanwhile shares the descriptor
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
 
 
 def _try_lock(descriptor: int) -> bool:
-    try:
-        import fcntl  # noqa: PLC0415  # not on Windows
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except (ImportError, OSError):  # no locks on this platform or file system: the last to replace wins
-        return True
+    """Return whether the file is locked now, or cannot be locked here: then the last to replace wins."""
+    if fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # the file system has no locks
+            return True
     return True
-
-
-def _unlock(descriptor: int) -> None:
-    try:
-        import fcntl  # noqa: PLC0415
-
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child that was forked meanwhile shares the descriptor
-    except (ImportError, OSError):
-        pass
-    finally:
-        os.close(descriptor)

@@ -120,7 +120,7 @@ class Stage:
         login, password = self.planted["netrc_login"], self.planted["netrc_password"]
         netrc.write_text(f"default login {login} password {password}\n", encoding="utf-8")
         if way and way.stored:
-            state_file.update(str(home / ".mem0"), lambda state: state.but(disabled=True))
+            state_file.update(str(home / ".mem0"), lambda state: state._replace(disabled=True))
         return Program(home=home, way=way, **fields)
 
     def environ(self, program: Program) -> dict[str, str]:

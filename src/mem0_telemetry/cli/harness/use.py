@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mem0_telemetry.policy.registry import EVENTS, hosted_events
+from mem0_telemetry.policy.registry import EVENTS, events
 from mem0_telemetry.policy.registry.deviations import NOT_SENT
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def use_drop_in(texts: Texts) -> None:
         setattr(instance, name, type(texts["custom_class"], (), own)())
     instance.api_version, instance.collection_name = texts["api_version"], texts["collection"]
     instance.user_email = texts["email"]
-    hosted = {event.posthog_name for event in hosted_events.EVENTS}
+    hosted = {event.posthog_name for event in events.OF_HOSTED_CLIENTS}
     never = [name for given in NOT_SENT for name in given.properties]
     planted = (texts["message"], [texts["parameter_name"]], {texts["filter_key"]: texts["filter_value"]})
     for event in EVENTS:

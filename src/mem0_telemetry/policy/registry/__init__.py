@@ -1,13 +1,12 @@
 """What may be sent: every event and attribute as data, and the selection that is derived from it.
 
-To add an event or attribute, add one entry in `events`, `hosted_events` or `attributes`; the selection,
-`TELEMETRY.md`, the names in PostHog and the privacy tests follow.
+To add an event or attribute, add one entry in `events` or `attributes`; the selection, `TELEMETRY.md`, the
+names in PostHog and the privacy tests follow.
 """
 
 from __future__ import annotations
 
 from mem0_telemetry.policy.registry._selection import (
-    EVENTS,
     dropped_attributes,
     event_by_mem0_name,
     posthog_event_names,
@@ -16,6 +15,7 @@ from mem0_telemetry.policy.registry._selection import (
     select_record,
     select_resource,
 )
+from mem0_telemetry.policy.registry.events import EVENTS
 from mem0_telemetry.policy.registry.model import Attribute, Event
 
 __all__ = [

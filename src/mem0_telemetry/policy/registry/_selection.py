@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mem0_telemetry.policy.registry import added_attributes, attributes, events, hosted_events
+from mem0_telemetry.policy.registry import added_attributes, attributes
+from mem0_telemetry.policy.registry.events import EVENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from mem0_telemetry.policy.registry.types import AttributeValue
 
     Take: TypeAlias = Callable[[object], AttributeValue | None]
-
-EVENTS = (*events.EVENTS, *hosted_events.EVENTS)
-"""Every event that may be sent."""
 
 _by_mem0_name = {event.posthog_name: event for event in EVENTS}
 _by_name = {event.name: event for event in EVENTS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mem0_telemetry.policy.registry.model import CONDITIONALLY_REQUIRED, REQUIRED, Attribute
-from mem0_telemetry.policy.registry.types import Enum, Int, Mark, Uuid, Version
+from mem0_telemetry.policy.registry.types import MARK, Enum, Int, Uuid, Version
 
 _OURS = "mem0-telemetry 0.1.0"
 
@@ -11,36 +11,32 @@ _OURS = "mem0-telemetry 0.1.0"
 
 INSTALLATION_ID = Attribute(
     "app.installation.id",
-    type=Uuid(),
-    brief="The installation: a random UUID, `distinct_id` in PostHog. A pseudonym, linked to no account.",
+    Uuid(),
+    "The installation: a random UUID, `distinct_id` in PostHog. A pseudonym, linked to no account.",
     level=REQUIRED,
 )
 RECORD_UID = Attribute(
     "log.record.uid",
-    type=Uuid(),
-    brief="The record: a random UUID by which a repeat is recognised, `uuid` in PostHog.",
+    Uuid(),
+    "The record: a random UUID by which a repeat is recognised, `uuid` in PostHog.",
     level=REQUIRED,
     since=_OURS,
 )
 EPHEMERAL = Attribute(
     "mem0.installation.ephemeral",
-    type=Mark(),
-    brief="The installation id could not be stored, and is this process's only.",
+    MARK,
+    "The installation id could not be stored, and is this process's only.",
     level=CONDITIONALLY_REQUIRED,
     since=_OURS,
 )
 CI = Attribute(
-    "mem0.ci",
-    type=Mark(),
-    brief="A build service runs this process.",
-    level=CONDITIONALLY_REQUIRED,
-    since=_OURS,
+    "mem0.ci", MARK, "A build service runs this process.", level=CONDITIONALLY_REQUIRED, since=_OURS
 )
 SERVICE_VERSION = Attribute(
     "service.version",
+    Version(parts=3),
+    "The installed release of mem0ai.",
     mem0_name="client_version",
-    type=Version(parts=3),
-    brief="The installed release of mem0ai.",
     level=REQUIRED,
 )
 DROP_REASONS = {
@@ -61,8 +57,8 @@ DROP_REASONS = {
 DROPPED = {
     reason: Attribute(
         f"mem0.telemetry.dropped.{reason}",
-        type=Int(1, 1_000_000_000),
-        brief=f"How many events were dropped since the last count, because {why}.",
+        Int(1, 1_000_000_000),
+        f"How many events were dropped since the last count, because {why}.",
         level=CONDITIONALLY_REQUIRED,
         since=_OURS,
     )
@@ -75,43 +71,35 @@ OF_EVERY_RECORD = (INSTALLATION_ID, SERVICE_VERSION, RECORD_UID, EPHEMERAL, CI, 
 # --- the resource: the same for every record of a process
 
 SERVICE_NAME = Attribute(
-    "service.name", type=Enum("mem0"), brief="What is observed: `mem0`.", level=REQUIRED, since=_OURS
+    "service.name", Enum("mem0"), "What is observed: `mem0`.", level=REQUIRED, since=_OURS
 )
 SDK_LANGUAGE = Attribute(
     "telemetry.sdk.language",
+    Enum("python"),
+    "The language of the library that sends.",
     mem0_name="client_source",
-    type=Enum("python"),
-    brief="The language of the library that sends.",
     level=REQUIRED,
 )
-SDK_NAME = Attribute(
-    "telemetry.sdk.name", type=Enum("opentelemetry"), brief="The SDK that sends.", since=_OURS
-)
-SDK_VERSION = Attribute(
-    "telemetry.sdk.version", type=Version(parts=3), brief="The SDK's release.", since=_OURS
-)
+SDK_NAME = Attribute("telemetry.sdk.name", Enum("opentelemetry"), "The SDK that sends.", since=_OURS)
+SDK_VERSION = Attribute("telemetry.sdk.version", Version(parts=3), "The SDK's release.", since=_OURS)
 DISTRO_NAME = Attribute(
-    "telemetry.distro.name", type=Enum("mem0-telemetry"), brief="This package, which sends.", since=_OURS
+    "telemetry.distro.name", Enum("mem0-telemetry"), "This package, which sends.", since=_OURS
 )
 DISTRO_VERSION = Attribute(
-    "telemetry.distro.version", type=Version(parts=3), brief="This package's release.", since=_OURS
+    "telemetry.distro.version", Version(parts=3), "This package's release.", since=_OURS
 )
 RUNTIME_NAME = Attribute(
-    "process.runtime.name",
-    type=Enum("cpython", "pypy", "graalpy"),
-    brief="The implementation of Python.",
-    since=_OURS,
+    "process.runtime.name", Enum("cpython", "pypy", "graalpy"), "The implementation of Python.", since=_OURS
 )
 RUNTIME_VERSION = Attribute(
     "process.runtime.version",
+    Version(parts=3),
+    "The version of Python, without its build.",
     mem0_name="python_version",
-    type=Version(parts=3),
-    brief="The version of Python, without its build.",
 )
 OS_TYPE = Attribute(
     "os.type",
-    mem0_name="os",
-    type=Enum(
+    Enum(
         "aix",
         "darwin",
         "dragonflybsd",
@@ -124,19 +112,20 @@ OS_TYPE = Attribute(
         "windows",
         "zos",
     ),
-    brief="The operating system.",
+    "The operating system.",
+    mem0_name="os",
 )
 OS_VERSION = Attribute(
     "os.version",
+    Version(parts=2),
+    "The version of the operating system or kernel, major and minor.",
     mem0_name="os_version",
-    type=Version(parts=2),
-    brief="The version of the operating system or kernel, major and minor.",
 )
 HOST_ARCH = Attribute(
     "host.arch",
+    Enum("amd64", "arm32", "arm64", "ia64", "ppc32", "ppc64", "s390x", "x86"),
+    "The architecture of the processor.",
     mem0_name="machine",
-    type=Enum("amd64", "arm32", "arm64", "ia64", "ppc32", "ppc64", "s390x", "x86"),
-    brief="The architecture of the processor.",
 )
 OF_THE_RESOURCE = (
     INSTALLATION_ID,

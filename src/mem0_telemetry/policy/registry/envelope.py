@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from mem0_telemetry.policy.registry.types import Constant, Version
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from mem0_telemetry.policy.registry.types import Type
+from mem0_telemetry.policy.registry.types import OneOf, Type, Version
 
 FIELDS = {
     "event": "the name of the event",
@@ -37,12 +33,12 @@ HEADERS = {
 """The headers of a request to PostHog, and their values. A proxy that asks for a password gets it in one more."""
 
 PROPERTIES: dict[str, Type] = {
-    "$lib": Constant("opentelemetry-exporter-posthog"),
+    "$lib": OneOf("opentelemetry-exporter-posthog"),
     "$lib_version": Version(parts=3),
-    "$process_person_profile": Constant(value=False),
-    "$geoip_disable": Constant(value=True),
-    "$ip": Constant("0.0.0.0"),  # noqa: S104  # what is sent in the place of an address
-    "otel.scope.name": Constant("mem0_telemetry"),
+    "$process_person_profile": OneOf(False),
+    "$geoip_disable": OneOf(True),
+    "$ip": OneOf("0.0.0.0"),  # noqa: S104  # what is sent in the place of an address
+    "otel.scope.name": OneOf("mem0_telemetry"),
     "otel.scope.version": Version(parts=3),
 }
 """The properties that the exporter sets on every event."""

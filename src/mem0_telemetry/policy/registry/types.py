@@ -1,29 +1,17 @@
 """The closed types that an attribute may have. None of them takes free text.
 
-`take(value)` answers the value as it may be sent, or None where it may not. It looks at exact built-in types
-only and at a bounded part of the value, so no code of the value is ever run, and it never raises.
+A type looks at exact built-in types only and at a bounded part of the value, so no code of the value is ever
+run, and it never raises.
 """
 
 from __future__ import annotations
 
-from mem0_telemetry.base.frozen import Frozen
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TypeAlias
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Protocol, TypeAlias
-
-    AttributeValue: TypeAlias = bool | int | float | str | tuple[str, ...]
-
-    class Type(Protocol):
-        """What every closed type answers."""
-
-        def take(self, value: object) -> AttributeValue | None:
-            """Answer `value` as it may be sent, or None."""
-
-        def describe(self) -> str:
-            """Say in words, in Markdown, which values there are."""
-
+AttributeValue: TypeAlias = bool | int | float | str | tuple[str, ...]
 
 _LONGEST_TEXT = 200
 """Longest text that is looked at: hashing a longer one would cost the caller, and none is ever declared."""
@@ -31,259 +19,188 @@ _LONGEST_TEXT = 200
 _LONGEST_LIST = 100
 """Items of a list that are looked at."""
 
-_LARGEST_MEMO = 64
-"""Values of which a result is remembered: a process meets one or two."""
 
+class Type:
+    """Base of the closed types.
 
-class Bool(Frozen):
-    """True or false."""
+    Args:
+        words: which values there are, in Markdown.
+    """
 
-    __slots__ = ()
-
-    def take(self, value: object) -> AttributeValue | None:
-        """Answer a `bool` as it is; anything else is left out."""
-        return value if type(value) is bool else None
-
-    def describe(self) -> str:
-        """Say in words which values there are."""
-        return "`true` or `false`"
-
-
-class Mark(Frozen):
-    """`true` where it applies, and absent where it does not."""
-
-    __slots__ = ()
+    def __init__(self, words: str) -> None:
+        self._words = words
 
     def take(self, value: object) -> AttributeValue | None:
-        """Answer `True` as it is; anything else is left out."""
-        return True if value is True else None
+        """Return `value` as it may be sent, or None where it may not."""
+        raise NotImplementedError
 
     def describe(self) -> str:
-        """Say in words which values there are."""
-        return "`true`, or absent"
+        """Return in words, in Markdown, which values there are."""
+        return self._words
 
 
-class Constant(Frozen):
-    """One value, always the same."""
+class OneOf(Type):
+    """One of some declared values, all of one built-in type."""
 
-    __slots__ = ("value",)
-    value: str | bool
-
-    def __init__(self, value: str | bool) -> None:  # noqa: FBT001  # it is no switch
-        self._freeze(value=value)
+    def __init__(self, *values: str | int, words: str = "") -> None:
+        super().__init__(words or ("one of " if len(values) > 1 else "") + _quoted(values))
+        self._values = values
+        self._kind = type(values[0])
 
     def take(self, value: object) -> AttributeValue | None:
-        """Answer the one value; anything else is left out."""
-        return self.value if type(value) is type(self.value) and value == self.value else None
-
-    def describe(self) -> str:
-        """Say in words which values there are."""
-        return f"`{self.value}`" if type(self.value) is str else f"`{str(self.value).lower()}`"
+        """Return a declared value as it is; anything else is left out."""
+        return value if type(value) is self._kind and value in self._values else None
 
 
-class Int(Frozen):
+BOOL = OneOf(True, False, words="`true` or `false`")
+MARK = OneOf(True, words="`true`, or absent")
+"""`True` where it applies, and absent where it does not."""
+
+
+class Int(Type):
     """A whole number between two bounds, both included."""
 
-    __slots__ = ("high", "low")
-    low: int
-    high: int
-
     def __init__(self, low: int, high: int) -> None:
-        self._freeze(low=low, high=high)
+        super().__init__(f"whole number, {low} to {high}")
+        self._low, self._high = low, high
 
     def take(self, value: object) -> AttributeValue | None:
-        """Answer an `int` within the bounds; anything else is left out."""
-        return value if type(value) is int and self.low <= value <= self.high else None
-
-    def describe(self) -> str:
-        """Say in words which values there are."""
-        return f"whole number, {self.low} to {self.high}"
+        """Return an `int` within the bounds; anything else is left out."""
+        return value if type(value) is int and self._low <= value <= self._high else None
 
 
-class Rate(Frozen):
+class UpTo(Type):
+    """A size, as the smallest of some bounds that is not less than it.
+
+    An application fixes a size in its code, so an exact one would link its installations.
+    """
+
+    def __init__(self, *bounds: int) -> None:
+        super().__init__(f"one of {_quoted(bounds)}; rounded up")
+        self._bounds = bounds
+
+    def take(self, value: object) -> AttributeValue | None:
+        """Return the bound of an `int` from 1 on, the last one for anything larger; anything else is left out."""
+        if type(value) is not int or value < 1:
+            return None
+        return next((bound for bound in self._bounds if value <= bound), self._bounds[-1])
+
+
+class Rate(Type):
     """A share between 0 and 1, rounded to so many decimals."""
 
-    __slots__ = ("_memo", "decimals")
-    _memo: dict[float, float]
-    decimals: int
-
     def __init__(self, *, decimals: int) -> None:
-        self._freeze(decimals=decimals, _memo={})
+        super().__init__(f"number, 0 to 1, to {decimals} decimal{'s' if decimals > 1 else ''}")
+        self._decimals = decimals
 
     def take(self, value: object) -> AttributeValue | None:
-        """Answer a number from 0 to 1, rounded; anything else, not-a-number included, is left out."""
-        if type(value) is not float and type(value) is not int:
-            return None
-        known = self._memo.get(value)
-        if known is None and 0 <= value <= 1:
-            known = round(float(value), self.decimals)
-            if len(self._memo) < _LARGEST_MEMO:
-                self._memo[value] = known
-        return known
-
-    def describe(self) -> str:
-        """Say in words which values there are."""
-        return f"number, 0 to 1, to {self.decimals} decimal{'s' * (self.decimals > 1)}"
+        """Return a number from 0 to 1, rounded; anything else, not-a-number included, is left out."""
+        if (type(value) is float or type(value) is int) and 0 <= value <= 1:
+            return _rounded(value, self._decimals)
+        return None
 
 
-class Enum(Frozen):
+class Enum(Type):
     """One of the declared texts; any other text becomes `other` (or `custom`)."""
 
-    __slots__ = ("_table", "other", "values")
-    _table: dict[str, str]
-    other: str
-    values: tuple[str, ...]
-
     def __init__(self, *values: str, other: str = "other") -> None:
-        declared = (*values, other)
-        self._freeze(values=declared, other=other, _table={value: value for value in declared})
+        self.values = (*values, other)
+        super().__init__(f"one of {_quoted(self.values)}")
+        self._other = other
+        self._declared = frozenset(self.values)
 
     def take(self, value: object) -> AttributeValue | None:
-        """Answer a declared text as it is and any other text as `other`; what is no text is left out."""
-        if type(value) is not str:
-            return None
-        return self._table.get(value, self.other) if len(value) <= _LONGEST_TEXT else self.other
-
-    def describe(self) -> str:
-        """Say in words which values there are."""
-        return "one of " + _quoted(self.values)
-
-
-class ClassPath(Frozen):
-    """The path of a declared class, followed by a declared API version where it has one; else `custom`."""
-
-    __slots__ = ("_table", "_versioned", "values", "versions")
-    _table: dict[str, str]
-    _versioned: tuple[str, ...]
-    values: tuple[str, ...]
-    versions: Enum
-
-    def __init__(self, *, versioned: Iterable[str], versions: Enum, plain: Iterable[str]) -> None:
-        prefixes = tuple(versioned)
-        combined = (f"{prefix}.{version}" for prefix in prefixes for version in versions.values)
-        declared = (*combined, *plain, "custom")
-        table = {value: value for value in declared}
-        self._freeze(values=declared, versions=versions, _versioned=prefixes, _table=table)
-
-    def take(self, value: object) -> AttributeValue | None:
-        """Answer a declared path; one of an unknown version ends in `other`, and any other is `custom`."""
+        """Return a declared text as it is and any other text as `other`; what is no text is left out."""
         if type(value) is not str:
             return None
         if len(value) > _LONGEST_TEXT:
-            return "custom"
-        known = self._table.get(value)
-        if known is not None:
-            return known
-        for prefix in self._versioned:
-            if value.startswith(f"{prefix}."):
-                return f"{prefix}.{self.versions.other}"
-        return "custom"
+            return self._other
+        return value if value in self._declared else self._undeclared(value)
 
-    def describe(self) -> str:
-        """Say in words which values there are."""
-        return "one of " + _quoted(self.values)
+    def _undeclared(self, _: str) -> str:
+        return self._other
 
 
-class EnumSet(Frozen):
+class ClassPath(Enum):
+    """The path of a declared class, followed by a declared API version where it has one; else `custom`."""
+
+    def __init__(self, *, versioned: Iterable[str], versions: Enum, plain: Iterable[str]) -> None:
+        self.versions = versions
+        self._versioned = tuple(f"{path}." for path in versioned)
+        combined = (f"{path}{version}" for path in self._versioned for version in versions.values)
+        super().__init__(*combined, *plain, other="custom")
+
+    def _undeclared(self, value: str) -> str:
+        """Return what a path becomes that is not declared: one of an unknown version ends in `other`."""
+        return next((f"{path}other" for path in self._versioned if value.startswith(path)), self._other)
+
+
+class EnumSet(Type):
     """Some of the declared texts, each once, in the caller's order; all others are one `other` at the end."""
 
-    __slots__ = ("_table", "values")
-    _table: dict[str, str]
-    values: tuple[str, ...]
-
     def __init__(self, *values: str) -> None:
-        self._freeze(values=(*values, "other"), _table={value: value for value in values})
+        self.values = (*values, "other")
+        super().__init__(f"list of {_quoted(self.values)}")
+        self._declared = frozenset(values)
 
     def take(self, value: object) -> AttributeValue | None:
-        """Answer the declared texts of a list or tuple; an empty one, and anything else, is left out."""
+        """Return the declared texts of a list or tuple; an empty one, and anything else, is left out."""
         if type(value) is not list and type(value) is not tuple:
             return None
-        table = self._table
         taken: dict[str, None] = {}
         other = len(value) > _LONGEST_LIST
-        for item in value[:_LONGEST_LIST] if other else value:
-            if type(item) is str and len(item) <= _LONGEST_TEXT and item in table:
-                taken[table[item]] = None
+        for item in value[:_LONGEST_LIST]:
+            if type(item) is str and len(item) <= _LONGEST_TEXT and item in self._declared:
+                taken[item] = None
             else:
                 other = True
         return (*taken, "other") if other else tuple(taken) or None
 
-    def describe(self) -> str:
-        """Say in words which values there are."""
-        return "list of " + _quoted(self.values)
 
-
-class Version(Frozen):
+class Version(Type):
     """At most so many numbers separated by dots; `a`, `b`, `rc` or `.dev` with a number may follow."""
 
-    __slots__ = ("_memo", "parts")
-    _memo: dict[str, str | None]
-    parts: int
-
     def __init__(self, *, parts: int) -> None:
-        self._freeze(parts=parts, _memo={})
+        super().__init__(f"version, at most {parts} numbers")
+        self._parts = parts
 
     def take(self, value: object) -> AttributeValue | None:
-        """Answer the part of a text that is a version, without local suffixes; else it is left out."""
-        if type(value) is not str or len(value) > _LONGEST_TEXT:
-            return None
-        if value in self._memo:
-            return self._memo[value]
-        version = self._parse(value)
-        if len(self._memo) < _LARGEST_MEMO:
-            self._memo[value] = version
-        return version
-
-    def _parse(self, text: str) -> str | None:
-        release = _leading(text, "0123456789.").rstrip(".")
-        numbers = release.split(".")
-        if not all(0 < len(number) <= _LONGEST_NUMBER for number in numbers):
-            return None
-        if len(numbers) > self.parts:
-            return ".".join(numbers[: self.parts])
-        return release + _pre_release(text[len(release) :])
-
-    def describe(self) -> str:
-        """Say in words which values there are."""
-        return f"version, at most {self.parts} numbers"
+        """Return the part of a text that is a version, without local suffixes; else it is left out."""
+        return _version(value, self._parts) if type(value) is str and len(value) <= _LONGEST_TEXT else None
 
 
-class Uuid(Frozen):
+class Uuid(Type):
     """A UUID in its canonical lower-case form."""
 
-    __slots__ = ()
+    def __init__(self) -> None:
+        super().__init__("random UUID")
 
     def take(self, value: object) -> AttributeValue | None:
-        """Answer a UUID as it is; anything else is left out."""
-        if type(value) is not str or len(value) != _UUID_LENGTH:
-            return None
-        groups = value.split("-")
-        if [len(group) for group in groups] != _UUID_GROUPS:
-            return None
-        return value if _leading(value, "0123456789abcdef-") == value else None
-
-    def describe(self) -> str:
-        """Say in words which values there are."""
-        return "random UUID"
+        """Return a UUID as it is; anything else is left out."""
+        return value if type(value) is str and _UUID.fullmatch(value) else None
 
 
-_UUID_LENGTH = 36
-_UUID_GROUPS = [8, 4, 4, 4, 12]
-_LONGEST_NUMBER = 6
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_RELEASE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})*(?=\.*([^0-9.]|$))")
+_PRE_RELEASE = re.compile(r"(a|b|rc|\.dev)[0-9]{1,6}(?![0-9])")
 
 
-def _quoted(values: Iterable[str]) -> str:
-    return ", ".join(f"`{value}`" for value in values)
+@lru_cache(maxsize=64)  # a process meets a few rates, one in every event
+def _rounded(value: float, decimals: int) -> float:
+    return round(float(value), decimals)
 
 
-def _leading(text: str, characters: str) -> str:
-    """Answer the part of `text` before the first character that is not one of `characters`."""
-    return text[: len(text) - len(text.lstrip(characters))]
+@lru_cache(maxsize=64)  # a process meets a few versions, each in every record
+def _version(text: str, parts: int) -> str | None:
+    release = _RELEASE.match(text)
+    if release is None:
+        return None
+    numbers = release[0].split(".")
+    if len(numbers) > parts:
+        return ".".join(numbers[:parts])
+    pre_release = _PRE_RELEASE.match(text, release.end())
+    return release[0] + (pre_release[0] if pre_release else "")
 
 
-def _pre_release(text: str) -> str:
-    for mark in ("a", "b", "rc", ".dev"):
-        if text.startswith(mark):
-            number = _leading(text[len(mark) :], "0123456789")
-            return mark + number if 0 < len(number) <= _LONGEST_NUMBER else ""
-    return ""
+def _quoted(values: Iterable[object]) -> str:
+    return ", ".join(f"`{str(value).lower() if type(value) is bool else value}`" for value in values)
