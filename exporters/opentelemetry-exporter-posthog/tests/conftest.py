@@ -13,7 +13,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from opentelemetry.exporter.posthog import PostHogLogExporter, _notice
+from opentelemetry.exporter.posthog import PostHogLogExporter, _warnings
 from opentelemetry.exporter.posthog.testing import CaptureServer
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.upper().startswith(_FOREIGN):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(_notice, "_said", set())
+    monkeypatch.setattr(_warnings, "_given", set())
 
 
 @pytest.fixture(autouse=True)

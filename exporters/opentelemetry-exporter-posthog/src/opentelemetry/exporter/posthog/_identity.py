@@ -23,7 +23,8 @@ _NAMESPACE: Final = hashlib.sha1(
 )
 """A copy of this state is quicker than a new one."""
 _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE)
-_CROCKFORD: Final = {digit: value for value, digit in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
+_CROCKFORD: Final = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOPQRSTUV")
+"""From the digits of ULIDs to those of Python's numbers to the base 32."""
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _YEAR_10000: Final = 253_402_300_800 * 10**9
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -84,16 +85,8 @@ def uuid_of(uid: str) -> str:
     if UUID.fullmatch(uid):
         return uid.lower()
     if _ULID.fullmatch(uid):
-        number = 0
-        for digit in uid.upper():
-            number = number << 5 | _CROCKFORD[digit]
-        return str(uuid.UUID(int=number))
+        return str(uuid.UUID(int=int(uid.upper().translate(_CROCKFORD), 32)))
     return derived_uuid(uid)
-
-
-def is_uuid(uid: str) -> bool:
-    """Return whether `uid` is a UUID in its usual form, so that it and the event's uuid say the same."""
-    return UUID.fullmatch(uid) is not None
 
 
 def derived_uuid(content: str, more: bytes = b"") -> str:
@@ -119,15 +112,14 @@ class Ordinals:
 
     def uuid_of(self, record: object, content: str) -> str:
         """Return the uuid of `record`, whose content makes the uuid `content`."""
-        try:
-            kept: dict[str, int] = record.__dict__
-        except AttributeError:  # a record without is another one each time
-            kept = {}
-        ordinal = kept.get(_ORDINAL)
+        ordinal: int | None = getattr(record, _ORDINAL, None)
         if ordinal is None:
             # Each of these calls is atomic, so a lock is needed only to forget.
-            numbers = self._counts.setdefault(content, self._earlier.get(content) or count(1))
-            ordinal = kept[_ORDINAL] = next(numbers)
+            ordinal = next(self._counts.setdefault(content, self._earlier.get(content) or count(1)))
+            try:  # noqa: SIM105  # a context manager for each event costs more
+                object.__setattr__(record, _ORDINAL, ordinal)  # records are frozen
+            except AttributeError:  # one that cannot keep it is another one each time
+                pass
             if len(self._counts) >= _REMEMBERED_CONTENTS:
                 with self._lock:
                     if len(self._counts) >= _REMEMBERED_CONTENTS:

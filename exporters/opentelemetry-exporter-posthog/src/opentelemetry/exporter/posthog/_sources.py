@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from opentelemetry.exporter.posthog._context import from_context
+from opentelemetry.exporter.posthog._conventions import from_context
 from opentelemetry.exporter.posthog._identity import nanoseconds
 from opentelemetry.exporter.posthog._redact import ROUTE, hide_parameters
 
