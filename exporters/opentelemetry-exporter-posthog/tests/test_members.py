@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def remembered(encoder: MemberEncoder, key: str, kind: type) -> int:
     """How many values of one type are remembered under a key."""
-    column: Any = encoder._column(key, kind)
+    column: Any = encoder._columns[key, kind]
     return len(column if isinstance(column, dict) else column._known)
 
 

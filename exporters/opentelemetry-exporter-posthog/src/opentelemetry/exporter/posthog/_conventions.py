@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-    from opentelemetry.exporter.posthog._options import MappingOptions
+    from opentelemetry.exporter.posthog._settings import MappingOptions
 
 DISTINCT_ID: Final = "posthog.distinct_id"
 SESSION_ID: Final = "session.id"

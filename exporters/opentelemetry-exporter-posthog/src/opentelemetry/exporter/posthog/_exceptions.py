@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.exporter.posthog._conventions import UID
 from opentelemetry.exporter.posthog._json import to_json
-from opentelemetry.exporter.posthog._stacktrace import Raised, parse, split_type
+from opentelemetry.exporter.posthog._stacktrace import exception, parse
 
 if TYPE_CHECKING:
     from opentelemetry.exporter.posthog._sources import Source
@@ -80,13 +80,13 @@ def _of_record(source: Source, severity: object) -> Exceptional:
 
 def _of_span(source: Source, index: int, event: Any) -> Exceptional:
     own = dict(event.attributes or {})
-    exception = source._replace(
+    own_source = source._replace(
         times=(event.timestamp, *source.times),
         attributes={**source.attributes, **_without_exception(own)},
         extras={},
         origin=f"{source.origin}/exception/{index}" if source.is_unique else source.origin,
     )
-    return exception, _properties(own, "error")
+    return own_source, _properties(own, "error")
 
 
 def _without_exception(attributes: dict[Any, Any]) -> dict[Any, Any]:
@@ -97,28 +97,10 @@ def _properties(attributes: dict[Any, Any], level: str) -> dict[str, Any]:
     kind, message, stacktrace = (
         value if isinstance(value := attributes.get(key), str) else "" for key in (TYPE, MESSAGE, STACKTRACE)
     )
-    raised = parse(stacktrace)
-    if not raised:
-        raised = [Raised(kind or "Exception", message, [], "", 0, is_group=False)]
-    elif not raised[0].value or (message and raised[0].value.startswith(f"{message}\n")):  # notes follow it
-        raised[0] = raised[0]._replace(value=message)
-    return {
-        "$exception_list": [_exception(index, one) for index, one in enumerate(raised)],
-        "$exception_level": level,
-    }
-
-
-def _exception(index: int, raised: Raised) -> dict[str, Any]:
-    mechanism: dict[str, Any] = {"exception_id": index}
-    if index:
-        mechanism |= {"source": raised.link, "parent_id": raised.parent, "type": "chained"}
-    else:
-        mechanism |= {"type": "generic", "handled": True}
-    mechanism["synthetic"] = False
-    if raised.is_group:
-        mechanism["is_exception_group"] = True
-    module, name = split_type(raised.kind)
-    exception = {"mechanism": mechanism, "module": module, "type": name, "value": raised.value}
-    if raised.frames:
-        exception["stacktrace"] = {"frames": raised.frames, "type": "raw"}
-    return exception
+    exceptions = parse(stacktrace) or [exception(kind or "Exception", message)]
+    outermost = exceptions[0]
+    if not outermost["value"] or (
+        message and outermost["value"].startswith(f"{message}\n")
+    ):  # notes follow it
+        outermost["value"] = message
+    return {"$exception_list": exceptions, "$exception_level": level}

@@ -10,13 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from opentelemetry.context import (
-    _SUPPRESS_HTTP_INSTRUMENTATION_KEY,
-    _SUPPRESS_INSTRUMENTATION_KEY,
-    attach,
-    detach,
-    set_value,
-)
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
 from opentelemetry.exporter.posthog import _exceptions
 from opentelemetry.exporter.posthog._filters import filter_of
@@ -160,8 +154,7 @@ class PostHogExporter(Generic[Record]):
         """Send `records`; return False where they could succeed later. Never raises."""
         outcome = Outcome()
         began = time.monotonic()
-        suppressed = set_value(_SUPPRESS_INSTRUMENTATION_KEY, True)
-        token = attach(set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, suppressed))
+        token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         if self._metrics:
             self._metrics.begin(len(records))
         try:

@@ -9,7 +9,6 @@ import threading
 import uuid
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.exporter.posthog._check import ILLEGAL_IDS, UUID
@@ -32,21 +31,14 @@ _ORDINAL: Final = "_posthog_ordinal"
 _REMEMBERED_CONTENTS: Final = 20_000
 
 
-_of_this_process = str(uuid.uuid4())
-
-
 def process_distinct_id() -> str:
     """Return the distinct id for what nobody is known to have done: a random one for this process."""
-    return _of_this_process
+    return _distinct_id_of_process(os.getpid())
 
 
-def _begin_in_child() -> None:
-    global _of_this_process  # noqa: PLW0603  # one for both exporters of a process
-    _of_this_process = str(uuid.uuid4())
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
+@lru_cache(1)
+def _distinct_id_of_process(_: int) -> str:
+    return str(uuid.uuid4())
 
 
 def distinct_id_of(value: object) -> str | None:
@@ -107,23 +99,22 @@ class Ordinals:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # re-entrant: a signal handler may export too
-        self._counts: dict[str, count[int]] = {}
-        self._earlier: dict[str, count[int]] = {}
+        self._counts: dict[str, int] = {}
+        self._earlier: dict[str, int] = {}
 
     def uuid_of(self, record: object, content: str) -> str:
         """Return the uuid of `record`, whose content makes the uuid `content`."""
         ordinal: int | None = getattr(record, _ORDINAL, None)
         if ordinal is None:
-            # Each of these calls is atomic, so a lock is needed only to forget.
-            ordinal = next(self._counts.setdefault(content, self._earlier.get(content) or count(1)))
+            with self._lock:
+                ordinal = (self._counts.get(content) or self._earlier.get(content, 0)) + 1
+                self._counts[content] = ordinal
+                if len(self._counts) >= _REMEMBERED_CONTENTS:
+                    self._earlier, self._counts = self._counts, {}
             try:  # noqa: SIM105  # a context manager for each event costs more
                 object.__setattr__(record, _ORDINAL, ordinal)  # records are frozen
             except AttributeError:  # one that cannot keep it is another one each time
                 pass
-            if len(self._counts) >= _REMEMBERED_CONTENTS:
-                with self._lock:
-                    if len(self._counts) >= _REMEMBERED_CONTENTS:
-                        self._earlier, self._counts = self._counts, {}
         return content if ordinal == 1 else derived_uuid(f"{content}/{ordinal}")
 
 

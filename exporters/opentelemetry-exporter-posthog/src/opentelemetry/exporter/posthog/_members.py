@@ -24,17 +24,12 @@ from opentelemetry.exporter.posthog._redact import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opentelemetry.exporter.posthog._options import MappingOptions
+    from opentelemetry.exporter.posthog._settings import MappingOptions
 
 _LEFT_OUT: Final = frozenset(
     {
-        "",
-        "service.instance.id",
-        "otel.status_description",
-        "capture_internal",
-        "code.stacktrace",
-        "exception.message",
-        "exception.stacktrace",
+        *("", "service.instance.id", "capture_internal"),
+        *("otel.status_description", "code.stacktrace", "exception.message", "exception.stacktrace"),
     }
 )
 """Sent only where mapped: an id that the SDK makes up for each process, texts that quote exceptions, and a
@@ -48,6 +43,8 @@ _MAX_COLUMNS: Final = 8192
 _MAX_KEYS: Final = 128
 _MAX_VALUES: Final = 64
 _MAX_LENGTH: Final = 256
+_PERIOD: Final = 2048
+"""Records after which it is looked at what the memory is good for."""
 _WITHOUT_URLS: Final = frozenset({bool, int, float, type(None), bytes})
 
 
@@ -69,10 +66,15 @@ class MemberEncoder:
         self._conventions = options.conventions
         self._person_profiles = options.person_profiles
         self._shape = lru_cache(_MAX_SHAPES)(self._learn)
-        self._column = lru_cache(_MAX_COLUMNS)(self._build_column)
+        self._columns: dict[tuple[str, type], _Column | _Remembered] = {}
+        self._unique: set[tuple[str, type]] = set()
+        self._encoded = 0
 
     def encode(self, attributes: Mapping[Any, Any]) -> Members:
         """Encode `attributes`, in their order; of two with one name the later counts."""
+        self._encoded += 1
+        if self._encoded > _PERIOD:
+            self._review()
         if len(attributes) <= _MAX_KEYS:
             values = attributes.values()
             shape = self._shape(tuple(attributes), tuple(map(type, values)))
@@ -154,12 +156,30 @@ class MemberEncoder:
             tuple(map(self._column, keys, types)), frozenset(names), self.meant(dict.fromkeys(keys))
         )
 
-    def _build_column(self, key: str, kind: type) -> _Column | _Remembered:
-        name = self.name_of(key)
-        column = _COLUMNS.get(kind, _Column) if name else _Column
-        if column is _Texts and (is_url(key) or is_url(name)):
-            column = _Remembered
-        return column(f"{encode(name)}:" if name else "", self._encoder(key, name, kind))
+    def _column(self, key: str, kind: type) -> _Column | _Remembered:
+        column = self._columns.get((key, kind))
+        if column is None:
+            name = self.name_of(key)
+            build = _COLUMNS.get(kind, _Column) if name else _Column
+            if (key, kind) in self._unique:
+                build = _Texts if kind is str and not (is_url(key) or is_url(name)) else _Column
+            if len(self._columns) >= _MAX_COLUMNS:
+                self._columns.clear()
+                self._unique.clear()
+            column = build(f"{encode(name)}:" if name else "", self._encoder(key, name, kind))
+            self._columns[key, kind] = column
+        return column
+
+    def _review(self) -> None:
+        """Look up no more what is mostly new, such as texts that are unique: that costs, and finds nothing."""
+        self._encoded = 0
+        for key, column in list(self._columns.items()):
+            if isinstance(column, _Remembered):
+                if column.misses > _PERIOD // 2:
+                    self._unique.add(key)
+                    self._columns.pop(key, None)
+                    self._shape.cache_clear()
+                column.misses = 0
 
 
 class _Column:
@@ -188,48 +208,45 @@ class _Tuples(_Column):
         if text is None:
             text = super().__getitem__(value)
             # Only these: (1,) equals (True,), but does not read the same.
-            if len(self._known) < _MAX_VALUES and all(type(item) is str for item in value):
+            if (
+                len(text) <= _MAX_LENGTH
+                and len(self._known) < _MAX_VALUES
+                and all(type(item) is str for item in value)
+            ):
                 self._known[value] = text
         return text
+
+
+class _Texts(_Column):
+    """Texts that may be URLs at most as a whole: most are short, and nothing is to be done to them."""
+
+    def __getitem__(self, value: str) -> str:
+        if len(value) <= _MAX_LENGTH and value.isascii() and "\0" not in value and ":" not in value:
+            return f"{self._start}{encode_basestring(value)},"
+        return super().__getitem__(value)
 
 
 class _Remembered(dict[Any, str]):
     """Remembers the first few values that are not long."""
 
-    __slots__ = ("_encode", "_start")
+    __slots__ = ("_encode", "_start", "misses")
 
     def __init__(self, start: str, encode_value: Callable[[Any], str]) -> None:
         self._start = start
         self._encode = encode_value
+        self.misses = 0
 
     def __missing__(self, value: Any) -> str:
+        self.misses += 1
         text = f"{self._start}{self._encode(value)},"
         if len(self) < _MAX_VALUES and len(text) <= _MAX_LENGTH and (value or type(value) is not float):
             self[value] = text  # not 0.0, which equals -0.0
         return text
 
 
-class _Texts(_Remembered):
-    """The same for texts that may be URLs at most as a whole: most are short, and nothing is to be done to them."""
-
-    __slots__ = ()
-
-    def __missing__(self, value: str) -> str:
-        if (
-            len(self) < _MAX_VALUES
-            or len(value) > _MAX_LENGTH
-            or ":" in value
-            or "\0" in value
-            or not value.isascii()
-        ):
-            return super().__missing__(value)
-        return f"{self._start}{encode_basestring(value)},"
-
-
 _COLUMNS: Final[dict[type, type[_Column | _Remembered]]] = {
-    str: _Texts,
     tuple: _Tuples,
-    **dict.fromkeys((bool, int, float, type(None)), _Remembered),
+    **dict.fromkeys((str, bool, int, float, type(None)), _Remembered),
 }
 """One column a type, because 1 == True == 1.0; values of all other types can change, or are rare."""
 

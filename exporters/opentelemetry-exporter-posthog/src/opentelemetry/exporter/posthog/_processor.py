@@ -45,15 +45,8 @@ class PostHogContextProcessor(LogRecordProcessor):
         baggage_keys: Sequence[str] | None = None,
         group_attributes: Mapping[str, str] | None = None,
         conventions: bool | None = None,
-    ) -> None:
-        self._options = mapping_options(
-            {
-                "distinct_id_attributes": distinct_id_attributes,
-                "baggage_keys": baggage_keys,
-                "group_attributes": group_attributes,
-                "conventions": conventions,
-            }
-        )
+    ) -> None:  # each argument is read by its name
+        self._options = mapping_options(dict(locals()))
 
     @classmethod
     def install(cls, **arguments: Any) -> None:

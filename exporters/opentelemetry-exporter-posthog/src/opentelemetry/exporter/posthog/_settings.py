@@ -1,15 +1,16 @@
-"""Read what an exporter is told: the argument, else the variable, else the default. Warn once of what is unusable."""
+"""Settings: the argument, else the variable, else the default. What is unusable is warned of once."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from opentelemetry.exporter.posthog._options import MappingOptions
+from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._warnings import warn_once
 from opentelemetry.exporter.posthog.environment_variables import (
     OTEL_EXPORTER_POSTHOG_API_KEY,
@@ -27,6 +28,8 @@ _VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "filter": (OTEL_EXPORTER_POSTHOG_SPANS,),
 }
 """The variables of a setting; of any other one, OTEL_EXPORTER_POSTHOG_ and its name in capitals."""
+DEFAULT_DISTINCT_ID_ATTRIBUTES: Final = ("posthog.distinct_id", "user.id", "app.installation.id")
+"""The attributes that say whose event it is; the first usable one counts."""
 _DEFAULT_TIMEOUT: Final = 10.0
 _LONGEST_TIMEOUT: Final = 3600.0
 _PROJECT_KEY: Final = re.compile(r"phc_[A-Za-z0-9_-]{0,60}")
@@ -34,6 +37,35 @@ _ENDPOINT: Final = re.compile(r"/(?:batch|capture|e|i/v0/e)/*$")
 _CLOUD: Final = frozenset(
     {"app.posthog.com", "eu.posthog.com", "us.posthog.com", "eu.i.posthog.com", "us.i.posthog.com"}
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingOptions:
+    """How records become events: what `PostHogLogExporter` says of the arguments with these names."""
+
+    event_names: Mapping[str, str] = field(default_factory=dict)
+    property_names: Mapping[str, str] = field(default_factory=dict)
+    distinct_id_attributes: Sequence[str] = DEFAULT_DISTINCT_ID_ATTRIBUTES
+    baggage_keys: Sequence[str] = ()
+    fallback_distinct_id: str = field(default_factory=process_distinct_id)
+    """The `distinct_id` of events that nothing gives one, neither a session nor a trace."""
+    group_attributes: Mapping[str, str] = field(default_factory=dict)
+    person_profiles: bool = False
+    geoip: bool = False
+    ip: bool = False
+    trace_context: bool = False
+    conventions: bool = True
+    exceptions: bool = False
+    redact: bool = True
+    events: Sequence[str] = ()
+    before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
+
+    def __post_init__(self) -> None:
+        """Take a text for the one attribute that it names, and not for its letters."""
+        for name in ("distinct_id_attributes", "baggage_keys", "events"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                object.__setattr__(self, name, (value,))
 
 
 class Config(NamedTuple):

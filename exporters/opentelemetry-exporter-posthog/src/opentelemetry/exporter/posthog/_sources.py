@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from opentelemetry.exporter.posthog._options import MappingOptions
+    from opentelemetry.exporter.posthog._settings import MappingOptions
 
 _NAMES: Final = ("otel.event.name", "event.name")
 _STATUS_UNSET: Final = "UNSET"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.exporter.posthog._json import clean_text, encode
 from opentelemetry.exporter.posthog._mapper import Mapped, Mapper
-from opentelemetry.exporter.posthog._options import DEFAULT_DISTINCT_ID_ATTRIBUTES, MappingOptions
+from opentelemetry.exporter.posthog._settings import DEFAULT_DISTINCT_ID_ATTRIBUTES, MappingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
