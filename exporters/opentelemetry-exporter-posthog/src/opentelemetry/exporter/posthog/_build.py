@@ -240,7 +240,7 @@ class EventBuilder:
             if personless and self._person_profiles:  # the resource may have some too
                 names = names.union(OF_PERSONS)
             properties = inherited.block.without(self._fields.get(identified_by, "")).beside(names) + own
-            if len(properties) <= _SURELY_FITS or _fits(properties):
+            if len(properties) <= _SURELY_FITS or fits(properties):
                 if most != UNLIMITED:
                     changes["cut"] += 1
                 return (inherited.personless if personless else inherited.constants).beside(names), properties
@@ -278,7 +278,7 @@ def _encode_any_id(value: object) -> str:
 _encode_short_id: Final = lru_cache(_CACHED)(_encode_any_id)
 
 
-def _fits(properties: str) -> bool:
+def fits(properties: str) -> bool:
     """Return whether PostHog keeps an event with these members of `properties`."""
     size = len(properties.encode()) + _HEAD_BYTES
     escapes = properties.count('"') + properties.count("\\")

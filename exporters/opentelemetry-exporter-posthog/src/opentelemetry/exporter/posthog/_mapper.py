@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from opentelemetry.exporter.posthog._build import EventBuilder, NotAnEvent
+from opentelemetry.exporter.posthog._build import EventBuilder, NotAnEvent, fits
 from opentelemetry.exporter.posthog._check import check_event
 from opentelemetry.exporter.posthog._exceptions import Seen, exceptions_of, is_nothing_else
 from opentelemetry.exporter.posthog._identity import distinct_id_of, timestamp_of
@@ -195,6 +195,6 @@ def _validated(event: object) -> bytes:
     properties = cleaned.get("properties", {})
     valid["properties"] = {clean_name(name): value for name, value in properties.items() if name}
     text = encode(valid)
-    if not valid["uuid"] or any(check_event(valid)):
+    if not valid["uuid"] or not fits(text) or any(check_event(valid)):
         raise ValueError("PostHog would not take it")
     return text.encode()
