@@ -207,6 +207,28 @@ def test_timeout_as_an_argument(timeout: float, expected: float) -> None:
     assert PostHogLogExporter(api_key="phc_a", timeout=timeout)._config.timeout == expected
 
 
+@pytest.mark.parametrize(
+    ("variable", "text", "option", "expected"),
+    [
+        ("PERSON_PROFILES", '"true"', "person_profiles", True),
+        ("EVENTS", "'order.*, cart.*'", "events", ("order.*", "cart.*")),
+        ("GROUPS", ' "company=tenant.id" ', "group_attributes", {"company": "tenant.id"}),
+    ],
+)
+def test_quotes_around_a_variable_are_removed(  # noqa: PLR0913, PLR0917  # fixtures
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    variable: str,
+    text: str,
+    option: str,
+    expected: object,
+) -> None:
+    """Every variable may have the quotes that `docker run --env-file` keeps."""
+    monkeypatch.setenv(f"OTEL_EXPORTER_POSTHOG_{variable}", text)
+    assert getattr(PostHogLogExporter(api_key="phc_a")._options, option) == expected
+    assert warnings_in(caplog) == []
+
+
 def test_stats_are_a_frozen_snapshot(server: CaptureServer, make_log: MakeLog) -> None:
     """What `stats` returned does not change any more, and cannot be changed."""
     exporter = PostHogLogExporter(api_key="phc_a", host=server.url)
