@@ -1,11 +1,13 @@
 """What an event costs on its way to a server: this exporter, PostHog's own client, OTel's OTLP/HTTP exporter.
 
-    python benchmarks/exporter [--events 50000] [--runs 5] [--flush-every 2000]
+    python benchmarks/exporter [--events 50000] [--runs 5] [--flush-every 2000] [--beside REVISION]
 
 Each way has a process of its own and the same events: 20 properties, three of them different each time, all
 given at once (or in portions) and then flushed, with queues that hold them all. All send to one server in
 another process. The ways take turns, so a busy machine is busy for all; medians are shown. CPU time is that
 of the whole process without imports: caller, sending thread, and the kernel on their behalf.
+
+Then the mapping alone, by kind of attributes; with `--beside`, in turns with the exporter of another revision.
 """
 
 from __future__ import annotations
@@ -17,9 +19,16 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-from ways import CAPTURE, SHAPES, WAYS, Task, mapping_of
+from mappings import SHAPES, mapping_of
+from ways import CAPTURE, WAYS, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def measure(way: str, url: str, events: int, flush_every: int) -> None:
@@ -82,6 +91,38 @@ def show(medians: dict[str, dict[str, float]], events: int, runs: int) -> None:
         )
 
 
+@contextmanager
+def sources(beside: str | None) -> Iterator[dict[str, str]]:
+    """Yield the directories of the exporters to compare: this one, and that of the revision `beside`."""
+    here = Path(__file__).parents[2]
+    relative = "exporters/opentelemetry-exporter-posthog/src"
+    with TemporaryDirectory() as temporary:
+        if beside:
+            archive = subprocess.run(
+                ["git", "archive", beside, relative], cwd=here, check=True, stdout=subprocess.PIPE
+            )
+            subprocess.run(["tar", "-x"], cwd=temporary, input=archive.stdout, check=True)
+        yield {
+            **({beside: f"{temporary}/{relative}"} if beside else {}),
+            "this one": str(here / relative),
+        }
+
+
+def show_mappings(beside: str | None, runs: int) -> None:
+    """Print what the mapping costs for each kind of attributes: medians of runs in turns."""
+    with sources(beside) as found:
+        print(f"\n| attributes, µs CPU/event for the mapping | {' | '.join(found)} |")
+        print(f"|---|{'---:|' * len(found)}")
+        for shape in SHAPES:
+            costs: dict[str, list[float]] = {name: [] for name in found}
+            for _ in range(runs):
+                for name, source in found.items():
+                    command = [sys.executable, __file__, "--mapping", shape, "--source", source]
+                    output = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+                    costs[name].append(float(output))
+            print(f"| {shape} | {' | '.join(f'{statistics.median(cost):.1f}' for cost in costs.values())} |")
+
+
 def main() -> None:
     """Compare all ways, or run one."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
@@ -90,9 +131,17 @@ def main() -> None:
     parser.add_argument("--flush-every", type=int, default=0)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
+    parser.add_argument("--beside", metavar="REVISION", help="compare the mapping with that of this revision")
+    parser.add_argument("--mapping", choices=SHAPES, help=argparse.SUPPRESS)
+    parser.add_argument("--source", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     flush_every = arguments.flush_every or arguments.events
-    if arguments.way:
+    if arguments.mapping:
+        import opentelemetry.exporter as namespace
+
+        namespace.__path__ = [f"{arguments.source}/opentelemetry/exporter"]  # type: ignore[assignment]  # this source only
+        print(mapping_of(arguments.mapping, 3000))
+    elif arguments.way:
         measure(arguments.way, arguments.url, arguments.events, flush_every)
     else:
         command = [sys.executable, str(Path(__file__).with_name("sink.py"))]
@@ -104,9 +153,7 @@ def main() -> None:
                 show(medians, arguments.events, arguments.runs)
             finally:
                 server.terminate()
-        print("\n| attributes beside the 20 | µs CPU/event, mapping |\n|---|---:|")
-        for shape in SHAPES:
-            print(f"| {shape} | {mapping_of(shape, 3000):.1f} |")
+        show_mappings(arguments.beside, arguments.runs)
 
 
 if __name__ == "__main__":

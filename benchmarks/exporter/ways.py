@@ -196,7 +196,14 @@ def through_nothing(task: Task) -> Timer:
     return through_pipeline(_exporter_class(lambda _: None), task)
 
 
-def ready_records(events: int, more: Callable[[int], dict[str, Any]] = lambda _: {}) -> Iterator[list[Any]]:
+def identified(number: int) -> dict[str, Any]:
+    """Return the 20 properties of an event, and whose it is."""
+    return {"app.installation.id": _ID, **attributes(number)}
+
+
+def ready_records(
+    events: int, attributes_of: Callable[[int], dict[str, Any]] = identified
+) -> Iterator[list[Any]]:
     """Yield batches of records, made by the SDK and outside of what is timed."""
     from opentelemetry._logs import LogRecord
     from opentelemetry.sdk._logs import LoggerProvider
@@ -209,7 +216,7 @@ def ready_records(events: int, more: Callable[[int], dict[str, Any]] = lambda _:
     logger = provider.get_logger("benchmark", "1.0")
     for start in range(0, events, _BATCH):
         for number in range(start, min(start + _BATCH, events)):
-            values = {"app.installation.id": _ID, **attributes(number), **more(number)}
+            values = attributes_of(number)
             logger.emit(LogRecord(timestamp=time.time_ns(), event_name="mem0.add", attributes=values))
         yield list(memory.get_finished_logs())
         memory.clear()
@@ -233,46 +240,6 @@ def through_ours_alone(task: Task) -> Timer:
 def through_our_mapping_alone(task: Task) -> Timer:
     """Our mapping alone: records in, validated JSON out."""
     return with_ready_records(our_exporter(task.url)._mapper.map, task)
-
-
-_WORDS: Final = "the quick brown fox jumps over the lazy dog "
-_NESTED: Final = {
-    "items": [{"sku": f"s{n}", "n": n, "price": 1.5 * n} for n in range(8)],
-    "a": {"b": [1, {"c": "x"}]},
-}
-_MESSAGES: Final = [
-    {
-        "role": role,
-        "parts": [
-            {"type": "text", "content": _WORDS * 5},
-            {"type": "tool_call", "id": "c", "arguments": {"a": [1, 2]}},
-        ],
-    }
-    for role in ("system", "user", "assistant") * 2
-]
-SHAPES: Final[dict[str, Callable[[int], dict[str, Any]]]] = {
-    "constant texts": lambda _: {},
-    "unique texts": lambda n: {f"text.{place}": f"text {n} of {place}" for place in range(8)},
-    "one 5 kB text": lambda n: {"text": f"{_WORDS * 113} {n}"},
-    "nested maps": lambda _: {"cart": _NESTED},
-    "GenAI messages": lambda _: {"gen_ai.input.messages": _MESSAGES},
-    "300 sets of keys": lambda n: {f"key.{n % 300}": 1},
-}
-"""What is added to the 20 properties of an event, to see what each kind costs."""
-
-
-def mapping_of(shape: str, events: int) -> float:
-    """Return the microseconds of CPU that the mapping takes for an event of one kind; the best of three passes."""
-    mapper = our_exporter("http://127.0.0.1:9")._mapper
-    best = float("inf")
-    for turn in range(4):
-        spent = 0.0
-        for batch in ready_records(events, lambda n, turn=turn: SHAPES[shape](n + turn * events)):
-            began = time.process_time()
-            mapper.map(batch)
-            spent += time.process_time() - began
-        best = min(best, spent) if turn else best  # the first fills the memory
-    return best / events * 1e6
 
 
 def through_the_floor(task: Task) -> Timer:

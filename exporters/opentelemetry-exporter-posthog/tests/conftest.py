@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, TraceFlags
 
-from opentelemetry.exporter.posthog import PostHogLogExporter, _notice
+from opentelemetry.exporter.posthog import PostHogLogExporter, _warnings
 from opentelemetry.exporter.posthog.testing import CaptureServer
 
 if TYPE_CHECKING:
@@ -33,6 +34,31 @@ _FOREIGN = (
     "NETRC",
 )
 _SECOND = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
+_CHILDREN = pytest.StashKey[list[tuple[str, str]]]()
+
+
+@pytest.fixture(autouse=True)
+def children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what each child process of the test returned and printed, for the report of a failure."""
+    ended = request.node.stash[_CHILDREN] = []
+    communicate = subprocess.Popen.communicate
+
+    def keep(process: subprocess.Popen[Any], *args: Any, **kwargs: Any) -> Any:
+        stdout, stderr = communicate(process, *args, **kwargs)
+        title = f"child process {process.pid} returned {process.returncode}"
+        ended.append((title, f"stdout: {stdout}\nstderr: {stderr}"))
+        return stdout, stderr
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", keep)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Add the child processes to the report of a test that failed."""
+    report = yield
+    if report.failed:
+        report.sections.extend(item.stash.get(_CHILDREN, []))
+    return report
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +67,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.upper().startswith(_FOREIGN):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(_notice, "_said", set())
+    monkeypatch.setattr(_warnings, "_given", set())
 
 
 @pytest.fixture(autouse=True)
@@ -59,14 +85,14 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[CaptureServer]:
-    """Give a stand-in for PostHog."""
+    """Give a fake PostHog."""
     with CaptureServer() as running:
         yield running
 
 
 @pytest.fixture
 def make_exporter(server: CaptureServer) -> Iterator[Callable[..., PostHogLogExporter]]:
-    """Give a function that builds a log exporter for the stand-in; it is shut down in the end."""
+    """Give a function that builds a log exporter for the fake PostHog; it is shut down in the end."""
     built: list[PostHogLogExporter] = []
 
     def make(**arguments: Any) -> PostHogLogExporter:

@@ -192,16 +192,41 @@ def test_what_is_no_text_is_no_key_and_no_host(caplog: pytest.LogCaptureFixture,
 def test_timeout_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, timeout: str, expected: float
 ) -> None:
-    """The timeout is in seconds; an unusable one is the default, said at DEBUG only."""
+    """The timeout is in seconds; an unusable one is the default, and that is said."""
     monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_TIMEOUT", timeout)
     assert PostHogLogExporter(api_key="phc_a")._config.timeout == expected
-    assert warnings_in(caplog) == []
+    is_unusable = timeout in {"soon", "0", "-1", "nan"}
+    assert [text.partition(" is not")[0] for text in warnings_in(caplog)] == (
+        ["OTEL_EXPORTER_POSTHOG_TIMEOUT"] if is_unusable else []
+    )
 
 
 @pytest.mark.parametrize(("timeout", "expected"), [(3, 3.0), (0, 10.0), (-1, 10.0), (math.nan, 10.0)])
 def test_timeout_as_an_argument(timeout: float, expected: float) -> None:
     """An unusable timeout in code is the default too."""
     assert PostHogLogExporter(api_key="phc_a", timeout=timeout)._config.timeout == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "option", "expected"),
+    [
+        ("PERSON_PROFILES", '"true"', "person_profiles", True),
+        ("EVENTS", "'order.*, cart.*'", "events", ("order.*", "cart.*")),
+        ("GROUPS", ' "company=tenant.id" ', "group_attributes", {"company": "tenant.id"}),
+    ],
+)
+def test_quotes_around_a_variable_are_removed(  # noqa: PLR0913, PLR0917  # fixtures
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    variable: str,
+    text: str,
+    option: str,
+    expected: object,
+) -> None:
+    """Every variable may have the quotes that `docker run --env-file` keeps."""
+    monkeypatch.setenv(f"OTEL_EXPORTER_POSTHOG_{variable}", text)
+    assert getattr(PostHogLogExporter(api_key="phc_a")._options, option) == expected
+    assert warnings_in(caplog) == []
 
 
 def test_stats_are_a_frozen_snapshot(server: CaptureServer, make_log: MakeLog) -> None:

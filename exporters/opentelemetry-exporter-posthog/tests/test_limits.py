@@ -67,7 +67,7 @@ def test_a_list_has_an_end(make_log: MakeLog) -> None:
 
 @pytest.mark.parametrize("kind", [list, dict])
 def test_what_is_nested_too_deeply_is_null(make_log: MakeLog, kind: type) -> None:
-    """32 containers may stand in each other; in the place of the next is null."""
+    """32 containers may be nested; in the place of the next is null."""
     value: Any = "deep"
     for _ in range(40):
         value = [value] if kind is list else {"a": value}

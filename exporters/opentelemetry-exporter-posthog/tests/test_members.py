@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from opentelemetry.exporter.posthog._members import MemberEncoder, joined
 from opentelemetry.exporter.posthog.mapping import MappingOptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pytest
-
 
 def remembered(encoder: MemberEncoder, key: str, kind: type) -> int:
     """How many values of one type are remembered under a key."""
     column: Any = encoder._columns[key, kind]
-    return len(column)
+    return len(column if isinstance(column, dict) else column._known)
 
 
 def test_what_most_records_hold_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,15 +55,28 @@ def test_few_and_short_values_are_remembered() -> None:
 
 
 def test_few_shapes_are_remembered() -> None:
-    """Of sets of keys there are twice 1024 at most, the latest, and none with more than 128 keys."""
+    """Of sets of keys there are 2048 at most, the latest, and none with more than 128 keys."""
     encoder = MemberEncoder(MappingOptions())
     for number in range(5000):
         encoder.encode({f"key-{number}": 1})
-        assert len(encoder._shapes) <= 1024
-        assert len(encoder._earlier_shapes) in {0, 1024}
-    assert ((f"key-{number}",), (int,)) in encoder._shapes
-    before = len(encoder._shapes)
+    learnt = encoder._shape.cache_info()
+    assert (learnt.currsize, learnt.misses) == (2048, 5000)
+    encoder.encode({"key-4999": 1})
+    assert encoder._shape.cache_info().misses == 5000
     encoder.encode({f"key-{number}": 1 for number in range(128)})
-    assert len(encoder._shapes) == before + 1
+    assert encoder._shape.cache_info().misses == 5001
     encoder.encode({f"key-{number}": 1 for number in range(129)})
-    assert len(encoder._shapes) == before + 1
+    assert encoder._shape.cache_info().misses == 5001
+
+
+def test_a_tuple_that_cannot_be_looked_up_costs_its_neighbours_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A tuple with a list in it is encoded, and the other attributes keep the quick way."""
+    attributes = {"items": ([1], "a"), "text": "x"}
+    expected = joined(MemberEncoder(MappingOptions()).encode_each(attributes))
+    monkeypatch.setattr(MemberEncoder, "encode_each", lambda *_: pytest.fail("one by one"))
+    encoder = MemberEncoder(MappingOptions())
+    assert [encoder.encode(attributes) for _ in range(3)] == [expected] * 3
+    assert remembered(encoder, "items", tuple) == 0
+    assert remembered(encoder, "text", str) == 1

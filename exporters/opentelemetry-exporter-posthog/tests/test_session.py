@@ -84,7 +84,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tls_server(certificate: Path) -> Iterator[CaptureServer]:
-    """Give a stand-in for PostHog that serves HTTPS."""
+    """Give a fake PostHog that serves HTTPS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with CaptureServer(tls=context) as running:

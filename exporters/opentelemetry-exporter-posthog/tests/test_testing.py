@@ -1,4 +1,4 @@
-"""The stand-in server and the strict checker, which others' tests rely on."""
+"""The fake server and the strict checker, which others' tests rely on."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY, get_value
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, get_value
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
 from opentelemetry.exporter.posthog import PostHogLogExporter
@@ -144,13 +144,11 @@ def test_instrumentation_is_suppressed_while_sending(server: CaptureServer, make
 
     class Session(requests.Session):
         def request(self, *arguments: Any, **options: Any) -> requests.Response:
-            seen.append(
-                (get_value(_SUPPRESS_INSTRUMENTATION_KEY), get_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY))
-            )
+            seen.append(get_value(_SUPPRESS_INSTRUMENTATION_KEY))
             return super().request(*arguments, **options)
 
     PostHogLogExporter(api_key="phc_test", host=server.url, session=Session()).export([make_log()])
-    assert seen == [(True, True)]
+    assert seen == [True]
     assert get_value(_SUPPRESS_INSTRUMENTATION_KEY) is None
 
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from opentelemetry.exporter.posthog._check import MAX_NAME_BYTES
-from opentelemetry.exporter.posthog._context import DISTINCT_ID, SESSION_ID
-from opentelemetry.exporter.posthog._conventions import properties_of
+from opentelemetry.exporter.posthog._check import MAX_NAME_BYTES, UUID
+from opentelemetry.exporter.posthog._conventions import DISTINCT_ID, SESSION_ID, UID, properties_of
 from opentelemetry.exporter.posthog._identity import (
     Ordinals,
     derived_uuid,
     distinct_id_of,
-    is_uuid,
     text_of,
     timestamp_of,
     uuid_of,
 )
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean_name, encode, to_json
 from opentelemetry.exporter.posthog._members import OF_PERSONS, Block, MemberEncoder, joined
-from opentelemetry.exporter.posthog._notice import warn_once
 from opentelemetry.exporter.posthog._version import __version__
+from opentelemetry.exporter.posthog._warnings import warn_once
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-    from opentelemetry.exporter.posthog._options import MappingOptions
+    from opentelemetry.exporter.posthog._settings import MappingOptions
     from opentelemetry.exporter.posthog._sources import Source
 
 _MAX_EVENT_BYTES: Final = 900 * 1024
@@ -41,7 +39,6 @@ _HEAD_BYTES: Final = 4 * 1024
 _CUTS: Final = (UNLIMITED, 65_536, 8_192, 1_024, 128)
 """The limits tried, one after the other, on the values of an event that is too big."""
 _CACHED: Final = 1024
-_UID: Final = "log.record.uid"
 _EXCEPTION: Final = '"$exception"'
 _CUT: Final = "posthog.cut"
 
@@ -92,7 +89,7 @@ class EventBuilder:
         self._fallback_distinct_id = encode(options.fallback_distinct_id)
         self._fields = {
             key: self._encoder.name_of(key)
-            for key in {*self._distinct_id_attributes, _UID} - set(options.property_names)
+            for key in {*self._distinct_id_attributes, UID} - set(options.property_names)
         }
         """Attributes that are no properties once they are fields of the event, by their would-be names."""
         self._constants, self._personless = (
@@ -143,9 +140,9 @@ class EventBuilder:
         hidden = self._fields.get(identified_by, "")
         if hidden:
             attributes.pop(identified_by, None)
-        uid = attributes.get(_UID)
-        if isinstance(uid, str) and is_uuid(uid) and _UID in self._fields:
-            del attributes[_UID]
+        uid = attributes.get(UID)
+        if isinstance(uid, str) and UUID.fullmatch(uid) and UID in self._fields:
+            del attributes[UID]
         timestamp = timestamp_of(source.times)
         when = f',"timestamp":"{timestamp}"' if timestamp else ""
         constants, text = self._properties(source, inherited, identified_by, changes, exception)
@@ -251,9 +248,14 @@ class EventBuilder:
 
     def _added(self, source: Source, inherited: Inherited, meant: dict[str, Any]) -> dict[str, Any]:
         """Return the properties that attributes with a meaning make."""
-        if not self._options.conventions:
+        options = self._options
+        if not options.conventions:
             return {}
-        return properties_of({**inherited.meant, **meant}, source, inherited.values, self._options)
+        groups = options.group_attributes
+        added = properties_of({**inherited.meant, **meant}, source.attributes, inherited.values, groups)
+        if options.trace_context and source.trace_id:
+            added |= {"$trace_id": f"{source.trace_id:032x}", "$span_id": f"{source.span_id:016x}"}
+        return added
 
     def _encode_each(
         self, attributes: dict[Any, Any], without: Collection[str], most: int = UNLIMITED
@@ -264,16 +266,16 @@ class EventBuilder:
 
 def _encode_distinct_id(value: object) -> str:
     """Return `value` as a distinct id in JSON, empty where it is none."""
-    if type(value) is str and len(value) <= MAX_NAME_BYTES:
-        return _encode_short_id(value)
+    is_short = type(value) is str and len(value) <= MAX_NAME_BYTES
+    return _encode_short_id(value) if is_short else _encode_any_id(value)
+
+
+def _encode_any_id(value: object) -> str:
     distinct_id = distinct_id_of(value)
     return encode(distinct_id) if distinct_id else ""
 
 
-@lru_cache(_CACHED)
-def _encode_short_id(value: str) -> str:
-    distinct_id = distinct_id_of(value)
-    return encode(distinct_id) if distinct_id else ""
+_encode_short_id: Final = lru_cache(_CACHED)(_encode_any_id)
 
 
 def fits(properties: str) -> bool:

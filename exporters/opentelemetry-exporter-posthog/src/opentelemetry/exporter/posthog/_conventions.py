@@ -1,64 +1,71 @@
-"""Attributes that mean something to PostHog: sessions, groups, and what is known of a person."""
+"""Attributes that mean something to PostHog: whose event it is, its session, its groups, what is known of a person."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.exporter.posthog._context import GROUP, SESSION_ID
-from opentelemetry.exporter.posthog._identity import text_of
+from opentelemetry.baggage import get_baggage
+from opentelemetry.trace import get_current_span
+
+from opentelemetry.exporter.posthog._identity import distinct_id_of, text_of
 from opentelemetry.exporter.posthog._json import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from opentelemetry.exporter.posthog._options import MappingOptions
-    from opentelemetry.exporter.posthog._sources import Source
+    from opentelemetry.context import Context
 
+    from opentelemetry.exporter.posthog._settings import MappingOptions
+
+DISTINCT_ID: Final = "posthog.distinct_id"
+SESSION_ID: Final = "session.id"
+UID: Final = "log.record.uid"
+_GROUP: Final = "posthog.group."
 _UUID7: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE
 )
 _OF_PERSONS: Final = {"posthog.set.": "$set", "posthog.set_once.": "$set_once"}
-_PREFIXES: Final = (GROUP, *_OF_PERSONS)
+_PREFIXES: Final = (_GROUP, *_OF_PERSONS)
 
 
 def is_meant(key: str) -> bool:
-    """Return whether the attribute `key` is one of those here, and no property of its own."""
+    """Return whether the attribute `key` says a session, a group or something of a person, and is no property."""
     return key == SESSION_ID or key.startswith(_PREFIXES)
 
 
 def properties_of(
-    meant: Mapping[str, Any], source: Source, inherited: Mapping[Any, Any], options: MappingOptions
+    meant: Mapping[str, Any],
+    attributes: Mapping[Any, Any],
+    inherited: Mapping[Any, Any],
+    group_attributes: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the properties that the attributes `meant` make, by their names in PostHog.
 
     Args:
         meant: attributes for which `is_meant`, of the resource first, then of the record.
-        source: the record.
-        inherited: all attributes of its resource and scope.
-        options: which other attributes are groups.
+        attributes: all of the record.
+        inherited: all of its resource and scope.
+        group_attributes: group type to the attribute that holds the group.
     """
     properties: dict[str, Any] = {}
     groups: dict[str, str] = {}
-    for kind, key in options.group_attributes.items():
-        value = source.attributes.get(key)
+    for kind, key in group_attributes.items():
+        value = attributes.get(key)
         _put(groups, kind, inherited.get(key) if value is None else value)
     for key, value in meant.items():
         if key == SESSION_ID:
             text = text_of(value)
             is_session = text is not None and _UUID7.fullmatch(text)
             properties["$session_id" if is_session else SESSION_ID] = text if is_session else value
-        elif key.startswith(GROUP):
-            _put(groups, key[len(GROUP) :], value)
+        elif key.startswith(_GROUP):
+            _put(groups, key[len(_GROUP) :], value)
         else:
             prefix = next(one for one in _OF_PERSONS if key.startswith(one))
             if name := clean_name(key[len(prefix) :]):
                 properties.setdefault(_OF_PERSONS[prefix], {})[name] = value
     if groups:
         properties["$groups"] = groups
-    if options.trace_context and source.trace_id:
-        properties["$trace_id"] = f"{source.trace_id:032x}"
-        properties["$span_id"] = f"{source.span_id:016x}"
     return properties
 
 
@@ -66,3 +73,35 @@ def _put(groups: dict[str, str], kind: str, value: object) -> None:
     name, group = clean_name(kind), text_of(value)
     if name and group:
         groups[name] = group
+
+
+def from_context(attributes: Mapping[Any, Any], context: Context, options: MappingOptions) -> dict[str, Any]:
+    """Return what a record with `attributes` lacks and its context has, under the names of attributes.
+
+    Args:
+        attributes: of the record, which come first.
+        context: of the record: its span, and its baggage as far as the options allow.
+        options: which attributes and baggage keys count.
+    """
+    of_span: Mapping[str, Any] = getattr(get_current_span(context), "attributes", None) or {}
+    found: dict[str, Any] = {}
+    keys = (*options.distinct_id_attributes, DISTINCT_ID)
+    if not any(distinct_id_of(attributes.get(key)) for key in keys):
+        candidates = [of_span.get(key) for key in keys]
+        candidates += [get_baggage(key, context) for key in options.baggage_keys]
+        found[DISTINCT_ID] = next(filter(None, map(distinct_id_of, candidates)), None)
+    if options.conventions and of_span:
+        groups = {_GROUP + kind: key for kind, key in options.group_attributes.items()}
+        found[SESSION_ID] = of_span.get(SESSION_ID)
+        found |= {name: of_span.get(key) for name, key in groups.items()}
+        found |= {
+            key: value for key, value in of_span.items() if isinstance(key, str) and key.startswith(_GROUP)
+        }
+        for name, key in groups.items():
+            if attributes.get(key) is not None:  # the record names its own group of this type
+                found.pop(name, None)
+    return {
+        key: value
+        for key, value in found.items()
+        if value is not None and (key == DISTINCT_ID or attributes.get(key) is None)
+    }

@@ -8,28 +8,17 @@ import time
 import weakref
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from opentelemetry.context import (
-    _SUPPRESS_HTTP_INSTRUMENTATION_KEY,
-    _SUPPRESS_INSTRUMENTATION_KEY,
-    attach,
-    detach,
-    get_current,
-    set_value,
-)
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
 from opentelemetry.exporter.posthog import _exceptions
-from opentelemetry.exporter.posthog._config import resolve
 from opentelemetry.exporter.posthog._filters import filter_of
 from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._mapper import Mapper
-from opentelemetry.exporter.posthog._metrics import metrics_for
-from opentelemetry.exporter.posthog._notice import logger
-from opentelemetry.exporter.posthog._refusals import warn_of_silence
-from opentelemetry.exporter.posthog._settings import flag, mapping_options, warn_of_unknown
-from opentelemetry.exporter.posthog._stats import ExporterStats, Tally
+from opentelemetry.exporter.posthog._settings import config, flag, mapping_options, warn_of_unknown
+from opentelemetry.exporter.posthog._stats import ExporterStats, Outcome, Tally, metrics_for
+from opentelemetry.exporter.posthog._warnings import logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -92,11 +81,7 @@ class PostHogExporter(Generic[Record]):
     refusal: str
     """Why PostHog refused the last export, or part of it, for good (`HTTP 401`); empty where it took it."""
     _signal: str
-    _tally: Tally
-    _stopped: threading.Event
-    _building: threading.RLock
     _sender: Sender | None
-    _mapper: Mapper[Record]
 
     def __init__(  # noqa: PLR0913  # keyword-only, each with a default
         self,
@@ -125,7 +110,7 @@ class PostHogExporter(Generic[Record]):
         **unknown: object,
     ) -> None:
         given = dict(locals())
-        self._config = resolve(api_key=api_key, host=host, timeout=timeout)
+        self._config = config(api_key=api_key, host=host, timeout=timeout)
         self._session = session
         self._retry = flag("retry", retry, default=True)
         self._meter_provider = meter_provider
@@ -133,8 +118,7 @@ class PostHogExporter(Generic[Record]):
         self._options = mapping_options(given)
         warn_of_unknown(unknown)
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=partial(_begin_in_child, weakref.ref(self)))
+        _exporters.add(self)
         # Not on the thread that exports first: a child that is forked meanwhile would hang in its own imports.
         self.warm_up()
 
@@ -168,52 +152,51 @@ class PostHogExporter(Generic[Record]):
 
     def _export(self, records: Sequence[Record]) -> bool:
         """Send `records`; return False where they could succeed later. Never raises."""
-        self.retry_after, self.failure, self.refusal = None, "", ""
-        if self._config.api_key is None:
-            self._tally.add(dropped={"unconfigured": len(records)})
-            return True
-        if self._stopped.is_set():
-            self._tally.add(failed=len(records))
-            self.failure = "shut down"
-            return False
-        suppressed = set_value(_SUPPRESS_INSTRUMENTATION_KEY, True, get_current())
-        token = attach(set_value(_SUPPRESS_HTTP_INSTRUMENTATION_KEY, True, suppressed))
+        outcome = Outcome()
         began = time.monotonic()
+        token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         if self._metrics:
             self._metrics.begin(len(records))
         try:
-            done = self._send(records)
-            outcome = f"failed: {self.failure}" if self.failure else "done"
-            logger.debug(
-                "export of %d records in %.3f s: %s", len(records), time.monotonic() - began, outcome
-            )
+            done = self._send(records, outcome)
+            result = "done" if done else f"failed: {outcome.failure}"
+            logger.debug("export of %d records in %.3f s: %s", len(records), time.monotonic() - began, result)
             return done  # noqa: TRY300  # the line above must not raise either
         except Exception as error:  # noqa: BLE001  # at the border to the application
+            outcome.failure = type(error).__name__
             logger.debug("the export to PostHog failed", exc_info=error)
-            self.failure = type(error).__name__
             return False
         finally:
             detach(token)
+            self._tally.add(outcome)
+            self.retry_after, self.failure, self.refusal = (
+                outcome.retry_after,
+                outcome.failure,
+                outcome.refusal,
+            )
             if self._metrics:
-                self._metrics.end(len(records), time.monotonic() - began, self.failure)
+                self._metrics.end(len(records), time.monotonic() - began, outcome)
 
-    def _send(self, records: Sequence[Record]) -> bool:
+    def _send(self, records: Sequence[Record], outcome: Outcome) -> bool:
+        """Map and send `records`, and count each of them in `outcome`, also where this raises."""
+        if self._config.api_key is None:
+            outcome.dropped["unconfigured"] = len(records)
+            return True
+        if self._stopped.is_set():
+            outcome.counts["failed"] = len(records)
+            outcome.failure = "shut down"
+            return False
         mapped = self._mapper.map(records)
-        done = not mapped.events
-        uncounted = len(mapped.events)
+        done = False
         try:
-            if mapped.events:
-                sender = self._get_sender()
-                uncounted = 0  # it counts for itself
-                result = sender.send(mapped.events)
-                done, self.retry_after, self.failure, self.refusal = result
-                if not done and self._retry and not self._stopped.is_set():
-                    warn_of_silence(self.failure, sender.url)
+            done = not mapped.events or self._get_sender().send(mapped.events, outcome)
         finally:
             if done:
-                self._tally.add(dropped=mapped.dropped, changed=mapped.changed)
-            else:  # the caller has all of them back
-                self._tally.add(failed=uncounted + sum(mapped.dropped.values()))
+                outcome.dropped.update(mapped.dropped)
+                outcome.changed.update(mapped.changed)
+            else:  # the caller has all back that PostHog neither took nor refused
+                decided = outcome.counts["exported"] + outcome.dropped.total()
+                outcome.counts["failed"] = len(mapped.events) + sum(mapped.dropped.values()) - decided
         return done
 
     def _get_sender(self) -> Sender:
@@ -229,7 +212,6 @@ class PostHogExporter(Generic[Record]):
                     session=self._session,
                     retry=self._retry,
                     stopped=self._stopped,
-                    tally=self._tally,
                 )
             return self._sender
 
@@ -237,11 +219,13 @@ class PostHogExporter(Generic[Record]):
         """Set what belongs to this process alone."""
         self.retry_after, self.failure, self.refusal = None, "", ""
         self._metrics = metrics_for(self._signal, self._config.host, self._meter_provider)
-        self._tally = Tally(self._metrics)
+        self._tally = Tally()
         self._stopped = threading.Event()
         self._building = threading.RLock()  # re-entrant: a signal handler may emit too
         self._sender = None
-        self._mapper = Mapper(self._options, self._signal, keep=self._keep, seen=_exceptions.of_this_process)
+        self._mapper: Mapper[Record] = Mapper(
+            self._options, self._signal, keep=self._keep, seen=_exceptions.of_this_process
+        )
 
     def _begin_in_child(self) -> None:
         """Share nothing with the parent process: no connection, lock, count or made-up id."""
@@ -255,8 +239,14 @@ class PostHogExporter(Generic[Record]):
                 self._session.close()  # only its connections; it stays usable
 
 
-def _begin_in_child(exporter: weakref.ref[PostHogExporter[Any]]) -> None:
-    """Start anew after a fork, if the exporter is still there."""
-    alive = exporter()
-    if alive is not None:
-        alive._begin_in_child()  # noqa: SLF001  # the same module
+_exporters: Final[weakref.WeakSet[PostHogExporter[Any]]] = weakref.WeakSet()
+
+
+def _begin_in_child() -> None:
+    """Start anew after a fork."""
+    for exporter in list(_exporters):
+        exporter._begin_in_child()  # noqa: SLF001  # the same module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.exporter.posthog._notice import warn_once
-from opentelemetry.exporter.posthog.environment_variables import OTEL_EXPORTER_POSTHOG_SPANS
+from opentelemetry.exporter.posthog._settings import told
+from opentelemetry.exporter.posthog._warnings import warn_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -32,14 +31,11 @@ def not_ai_spans(span: ReadableSpan) -> bool:
     return not ai_spans(span)
 
 
-_BY_NAME: Final[dict[str, Mapping[str, Callable[[Any], object] | None]]] = {
-    "log": {"all": None},
-    "span": {
-        "all": None,
-        "local_roots": local_roots,
-        "ai_spans": ai_spans,
-        "not_ai_spans": not_ai_spans,
-    },
+_OF_SPANS: Final[dict[str, Callable[[Any], object] | None]] = {
+    "all": None,
+    "local_roots": local_roots,
+    "ai_spans": ai_spans,
+    "not_ai_spans": not_ai_spans,
 }
 
 
@@ -49,24 +45,15 @@ def filter_of(given: object, signal: str) -> Callable[[Any], object] | None:
         return given
     if given is None and signal == "log":
         return None
-    known = _BY_NAME[signal]
-    found = (
-        os.environ.get(OTEL_EXPORTER_POSTHOG_SPANS, "").strip() or "local_roots" if given is None else given
-    )
-    name = found.strip().lower() if isinstance(found, str) else ""
+    known = _OF_SPANS if signal == "span" else {"all": None}
+    source, found = told("filter", given)
+    name = "local_roots" if found is None else found.lower() if isinstance(found, str) else ""
     if name in known:
         return known[name]
     names = ", ".join(map(repr, known))
-    if given is None:
-        warn_once(
-            f"{OTEL_EXPORTER_POSTHOG_SPANS} is none of {names}, so only local roots are exported (every span becomes "
-            "a billed event)."
-        )
-        return local_roots
-    warn_once(
-        f"The argument 'filter' is not a callable or one of {names}, so nothing is exported to PostHog: correct it."
-    )
-    return _refuse
+    outcome = "only local roots are exported" if given is None else "nothing is exported to PostHog"
+    warn_once(f"{source} is not a callable or one of {names}, so {outcome}: correct it.")
+    return local_roots if given is None else _refuse
 
 
 def _refuse(_: object) -> bool:

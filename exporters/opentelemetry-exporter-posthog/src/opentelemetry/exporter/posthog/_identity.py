@@ -9,7 +9,6 @@ import threading
 import uuid
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.exporter.posthog._check import ILLEGAL_IDS, UUID
@@ -23,7 +22,8 @@ _NAMESPACE: Final = hashlib.sha1(
 )
 """A copy of this state is quicker than a new one."""
 _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE)
-_CROCKFORD: Final = {digit: value for value, digit in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
+_CROCKFORD: Final = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOPQRSTUV")
+"""From the digits of ULIDs to those of Python's numbers to the base 32."""
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _YEAR_10000: Final = 253_402_300_800 * 10**9
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -31,21 +31,14 @@ _ORDINAL: Final = "_posthog_ordinal"
 _REMEMBERED_CONTENTS: Final = 20_000
 
 
-_of_this_process = str(uuid.uuid4())
-
-
 def process_distinct_id() -> str:
     """Return the distinct id for what nobody is known to have done: a random one for this process."""
-    return _of_this_process
+    return _distinct_id_of_process(os.getpid())
 
 
-def _begin_in_child() -> None:
-    global _of_this_process  # noqa: PLW0603  # one for both exporters of a process
-    _of_this_process = str(uuid.uuid4())
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
+@lru_cache(1)
+def _distinct_id_of_process(_: int) -> str:
+    return str(uuid.uuid4())
 
 
 def distinct_id_of(value: object) -> str | None:
@@ -84,16 +77,8 @@ def uuid_of(uid: str) -> str:
     if UUID.fullmatch(uid):
         return uid.lower()
     if _ULID.fullmatch(uid):
-        number = 0
-        for digit in uid.upper():
-            number = number << 5 | _CROCKFORD[digit]
-        return str(uuid.UUID(int=number))
+        return str(uuid.UUID(int=int(uid.upper().translate(_CROCKFORD), 32)))
     return derived_uuid(uid)
-
-
-def is_uuid(uid: str) -> bool:
-    """Return whether `uid` is a UUID in its usual form, so that it and the event's uuid say the same."""
-    return UUID.fullmatch(uid) is not None
 
 
 def derived_uuid(content: str, more: bytes = b"") -> str:
@@ -114,24 +99,22 @@ class Ordinals:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # re-entrant: a signal handler may export too
-        self._counts: dict[str, count[int]] = {}
-        self._earlier: dict[str, count[int]] = {}
+        self._counts: dict[str, int] = {}
+        self._earlier: dict[str, int] = {}
 
     def uuid_of(self, record: object, content: str) -> str:
         """Return the uuid of `record`, whose content makes the uuid `content`."""
-        try:
-            kept: dict[str, int] = record.__dict__
-        except AttributeError:  # a record without is another one each time
-            kept = {}
-        ordinal = kept.get(_ORDINAL)
+        ordinal: int | None = getattr(record, _ORDINAL, None)
         if ordinal is None:
-            # Each of these calls is atomic, so a lock is needed only to forget.
-            numbers = self._counts.setdefault(content, self._earlier.get(content) or count(1))
-            ordinal = kept[_ORDINAL] = next(numbers)
-            if len(self._counts) >= _REMEMBERED_CONTENTS:
-                with self._lock:
-                    if len(self._counts) >= _REMEMBERED_CONTENTS:
-                        self._earlier, self._counts = self._counts, {}
+            with self._lock:
+                ordinal = (self._counts.get(content) or self._earlier.get(content, 0)) + 1
+                self._counts[content] = ordinal
+                if len(self._counts) >= _REMEMBERED_CONTENTS:
+                    self._earlier, self._counts = self._counts, {}
+            try:  # noqa: SIM105  # a context manager for each event costs more
+                object.__setattr__(record, _ORDINAL, ordinal)  # records are frozen
+            except AttributeError:  # one that cannot keep it is another one each time
+                pass
         return content if ordinal == 1 else derived_uuid(f"{content}/{ordinal}")
 
 
@@ -140,7 +123,7 @@ def timestamp_of(candidates: Iterable[object]) -> str | None:
     for candidate in candidates:
         nanos = candidate if type(candidate) is int else nanoseconds(candidate)
         if nanos is not None and 0 < nanos < _YEAR_10000:
-            digits = f"{nanos:010d}"  # quicker to cut than numbers of this size are to divide
+            digits = str(nanos).zfill(10)  # quicker to cut than numbers of this size are to divide
             return f"{_second(digits[:-9])}.{digits[-9:-3]}Z"
     return None
 

@@ -6,7 +6,8 @@ import base64
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from json.encoder import encode_basestring  # the C function, where there is one
 from typing import Any, Final
 
@@ -17,6 +18,11 @@ _MAX_DEPTH: Final = 32
 """PostHog's JSON parser refuses a whole batch for one value nested deeper than 128."""
 _MAX_NODES: Final = 100_000
 """Values in one attribute: an end to structures that share their parts, or make them as they are read."""
+_LONG: Final = 200
+"""From so many characters on it is quicker to look first whether any has to be escaped."""
+_ESCAPED: Final = bytes(range(32)) + b'"\\'
+_CONTAINERS: Final = frozenset({dict, list, tuple})
+_LEAVES: Final = frozenset({str, float, bool, type(None)})
 
 encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -45,45 +51,30 @@ def encoder_of(kind: type) -> Callable[[Any], str]:
 
 
 def _encode_cleaned(value: object) -> str:
-    if isinstance(value, (dict, list, tuple)) and _is_plain(value, _MAX_DEPTH, [_MAX_NODES]):
-        try:
+    if type(value) in _CONTAINERS and _is_plain(value, _MAX_DEPTH, [_MAX_NODES]):
+        with suppress(ValueError):  # a number that is not finite
             text = encode(value)
-        except ValueError:  # a number that is not finite
-            return encode(clean(value))
-        if (text.isascii() or not UNSTORABLE.search(text)) and "\\u0000" not in text:
-            return text
+            if (text.isascii() or not UNSTORABLE.search(text)) and "\\u0000" not in text:
+                return text
     return encode(clean(value))
 
 
-def _is_plain(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: int, nodes_left: list[int]) -> bool:
+def _is_plain(value: Any, depth: int, nodes_left: list[int]) -> bool:
     """Return whether a container, down to `depth`, is made of what JSON knows and the encoder needs no help."""
     kind = type(value)
-    if kind not in _CONTAINERS:
-        return False
     nodes_left[0] -= len(value)  # a structure that shares its parts is as large as without sharing
-    if nodes_left[0] < 0:
+    if depth == 0 or nodes_left[0] < 0:
         return False
-    if kind is dict:
-        if not all(type(key) is str for key in value):
-            return False
-        value = value.values()  # type: ignore[union-attr,assignment]  # of a dictionary
-    for item in value:
+    if kind is dict and not all(type(key) is str for key in value):
+        return False
+    for item in value.values() if kind is dict else value:
         kind = type(item)
-        if kind in _LEAVES:
-            continue
         if kind is int:
             if not MIN_INT <= item <= MAX_INT:
                 return False
-        elif depth == 1 or not _is_plain(item, depth - 1, nodes_left):
+        elif kind not in _LEAVES and not (kind in _CONTAINERS and _is_plain(item, depth - 1, nodes_left)):
             return False
     return True
-
-
-_LONG: Final = 200
-"""From so many characters on it is quicker to look first whether any has to be escaped."""
-_ESCAPED: Final = bytes(range(32)) + b'"\\'
-_CONTAINERS: Final = frozenset({dict, list, tuple})
-_LEAVES: Final = frozenset({str, float, bool, type(None)})
 
 
 def _encode_text(value: str) -> str:
@@ -133,43 +124,40 @@ class _Cleaner:
         self._longest = most
         self._nodes_left = min(most, _MAX_NODES)
 
-    def clean(self, value: object, depth: int) -> object:
+    def clean(self, value: object, depth: int) -> object:  # noqa: PLR0911  # a table of types
         try:
-            return self._clean(value, depth)
+            if value is None or isinstance(value, bool):
+                return value
+            if isinstance(value, str):
+                return clean_text(str.__str__(value)[: self._longest])  # an enumeration's value, not its name
+            if isinstance(value, int):
+                return _clean_int(value)
+            if isinstance(value, float):
+                return float(value) if math.isfinite(value) else None
+            if isinstance(value, (bytes, bytearray, memoryview)):
+                return base64.b64encode(bytes(value)).decode()[: self._longest]
+            if isinstance(value, (Mapping, list, tuple)):
+                return self._clean_container(value, depth)
+            return clean_text(str(value)[: self._longest])
         except Exception:  # noqa: BLE001  # code of the application's own objects: __str__, items, __iter__
             return None
 
-    def _clean(self, value: object, depth: int) -> object:  # noqa: PLR0911  # a table of types
-        if value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, str):
-            return clean_text(str.__str__(value)[: self._longest])  # an enumeration's value, not its name
-        if isinstance(value, int):
-            return _clean_int(value)
-        if isinstance(value, float):
-            return float(value) if math.isfinite(value) else None
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            return base64.b64encode(bytes(value)).decode()[: self._longest]
-        if isinstance(value, (Mapping, list, tuple)):
-            if depth == _MAX_DEPTH or id(value) in self._around:
-                return None
-            self._around.add(id(value))
-            try:
-                return self._clean_container(value, depth + 1)
-            finally:
-                self._around.discard(id(value))
-        return clean_text(str(value)[: self._longest])
+    def _clean_container(self, value: Mapping[Any, Any] | Sequence[Any], depth: int) -> object:
+        if depth == _MAX_DEPTH or id(value) in self._around:
+            return None
+        self._around.add(id(value))
+        depth += 1
+        try:
+            if isinstance(value, Mapping):
+                return {
+                    str(self.clean(key, depth)): self.clean(value[key], depth)
+                    for key in self._budgeted(value)
+                }
+            return [self.clean(item, depth) for item in self._budgeted(value)]
+        finally:
+            self._around.discard(id(value))
 
-    def _clean_container(
-        self, value: Mapping[object, object] | list[object] | tuple[object, ...], depth: int
-    ) -> object:
-        if isinstance(value, Mapping):
-            return {
-                str(self.clean(key, depth)): self.clean(value[key], depth) for key in self._budgeted(value)
-            }
-        return [self.clean(item, depth) for item in self._budgeted(value)]
-
-    def _budgeted(self, items: Iterable[object]) -> Iterator[object]:
+    def _budgeted(self, items: Iterable[Any]) -> Iterator[Any]:
         for item in items:
             if self._nodes_left <= 0:
                 return

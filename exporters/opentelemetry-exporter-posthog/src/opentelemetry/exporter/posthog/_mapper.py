@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from functools import lru_cache
+from fnmatch import translate
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from opentelemetry.exporter.posthog import _exceptions
-from opentelemetry.exporter.posthog._before_send import through
-from opentelemetry.exporter.posthog._build import EventBuilder, Inherited, NotAnEvent
-from opentelemetry.exporter.posthog._notice import warn_once
+from opentelemetry.exporter.posthog._build import EventBuilder, NotAnEvent, fits
+from opentelemetry.exporter.posthog._check import check_event
+from opentelemetry.exporter.posthog._exceptions import Seen, exceptions_of, is_nothing_else
+from opentelemetry.exporter.posthog._identity import distinct_id_of, timestamp_of
+from opentelemetry.exporter.posthog._json import clean, clean_name, encode
 from opentelemetry.exporter.posthog._sources import READERS
+from opentelemetry.exporter.posthog._warnings import warn_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
-    from opentelemetry.exporter.posthog._options import MappingOptions
+    from opentelemetry.exporter.posthog._build import Inherited
+    from opentelemetry.exporter.posthog._settings import MappingOptions
     from opentelemetry.exporter.posthog._sources import Source
 
 _Record = TypeVar("_Record")
@@ -43,7 +47,7 @@ class Mapper(Generic[_Record]):
         options: how.
         signal: `log` or `span`.
         keep: which records become events; what raises is kept out.
-        seen: the exceptions that were sent; None sends each.
+        seen: the exceptions that were sent.
     """
 
     def __init__(
@@ -52,37 +56,42 @@ class Mapper(Generic[_Record]):
         signal: str,
         *,
         keep: Callable[[_Record], object] | None = None,
-        seen: _exceptions.Seen | None = None,
+        seen: Seen | None = None,
     ) -> None:
         self._builder = EventBuilder(options)
         self._source_of = READERS[signal]
         self._options = options
         self._keep = keep
-        self._seen = seen
+        self._seen = seen or Seen()
         self._signal = signal
-        self._is_wanted = lru_cache(1024)(self._matches)
+        self._is_wanted = re.compile("|".join(map(translate, options.events))).match
+        self._event = self._checked if options.events or options.before_send else self._builder.build
 
     def map(self, records: Iterable[_Record]) -> Mapped:
         """Map `records`. Never raises for one of them: what cannot become an event is counted."""
         events: list[bytes] = []
         dropped: Counter[str] = Counter()
         changed: Counter[str] = Counter()
-        shared = _Shared(self._builder)
+        known: dict[tuple[int, int], Inherited] = {}
+        last: Inherited | None = None
         count = 0
-        keep, source_of, options, build = self._keep, self._source_of, self._options, self._builder.build
-        is_plain = not (options.exceptions or options.events or options.before_send)
+        keep, source_of, options, event_of = self._keep, self._source_of, self._options, self._event
         for record in records:
             count += 1
             try:
                 if keep is not None:
                     _ask(keep, record)
                 source = source_of(record, options)
-                if is_plain:
-                    events.append(build(source, shared.of(source), changed))
-                elif options.exceptions:
-                    self._with_exceptions(source, shared.of(source), events, changed)
+                resource, scope = source.record.resource, source.record.instrumentation_scope
+                if last is None or last.resource is not resource or last.scope is not scope:
+                    key = id(resource), id(scope)  # the entry keeps both alive, so the ids stay theirs
+                    if key not in known:
+                        known[key] = self._builder.inherited(resource, scope)
+                    last = known[key]
+                if options.exceptions:
+                    self._add_with_exceptions(source, last, events, changed)
                 else:
-                    self._add(source, shared.of(source), events, changed)
+                    events.append(event_of(source, last, changed))
             except NotAnEvent as no:  # one bad record must not cost its neighbours
                 dropped[no.reason] += 1
             except Exception:  # noqa: BLE001  # a record that lies about its types
@@ -95,75 +104,46 @@ class Mapper(Generic[_Record]):
                 )
         return Mapped(events=events, dropped=+dropped, changed=changed)
 
-    def _add(
+    def _checked(
         self,
         source: Source,
         inherited: Inherited,
-        events: list[bytes],
         changed: Counter[str],
         exception: dict[str, Any] | None = None,
-    ) -> None:
-        if not exception and self._options.events and not self._is_wanted(source.name):
+    ) -> bytes:
+        """Return the event of `source`, if its name is wanted, as `before_send` leaves it.
+
+        Raises:
+            NotAnEvent: there is none.
+        """
+        name = source.name
+        if self._options.events and not exception and not (isinstance(name, str) and self._is_wanted(name)):
             raise NotAnEvent("filtered")
         event = self._builder.build(source, inherited, changed, exception)
-        if self._options.before_send is not None:
-            event = through(self._options.before_send, event)
-        events.append(event)
+        before_send = self._options.before_send
+        return event if before_send is None else _through(before_send, event)
 
-    def _with_exceptions(
+    def _add_with_exceptions(
         self, source: Source, inherited: Inherited, events: list[bytes], changed: Counter[str]
     ) -> None:
         """Add the event of a record, if it makes one, and one for each of its exceptions."""
-        exceptions = list(self._exceptions_of(source))
-        is_event = not (exceptions and self._signal == "log" and _exceptions.is_nothing_else(source))
+        exceptions = exceptions_of(source, self._signal)
+        is_event = not (exceptions and self._signal == "log" and is_nothing_else(source))
         no: NotAnEvent | None = None
         before = len(events)
         try:
             if is_event:
-                self._add(source, inherited, events, changed)
+                events.append(self._event(source, inherited, changed))
         except NotAnEvent as error:
             no = error
-        for one, properties in exceptions:
-            key = _exceptions.identity(one, properties)
-            if self._seen is not None and key is not None and self._seen.is_of_other(key, self._signal):
-                no = no or (None if is_event else NotAnEvent("duplicate_exception"))
-                continue
-            self._add(one, inherited, events, changed, properties)
+        for exception in exceptions:
+            if not self._seen.is_of_other(exception, self._signal):
+                own, properties = exception
+                events.append(self._event(own, inherited, changed, properties))
+            elif not is_event:
+                no = NotAnEvent("duplicate_exception")
         if no is not None and len(events) == before:
             raise no
-
-    def _exceptions_of(self, source: Source) -> Iterator[tuple[Source, dict[str, Any]]]:
-        if self._signal == "span":
-            yield from _exceptions.of_span(source)
-        elif _exceptions.is_exception(source):
-            yield _exceptions.of_record(source, source.record.log_record.severity_number)
-
-    def _matches(self, name: object) -> bool:
-        return isinstance(name, str) and any(fnmatchcase(name, glob) for glob in self._options.events)
-
-
-class _Shared:
-    """What the records of one batch inherit, encoded once for each resource and scope."""
-
-    __slots__ = ("_builder", "_known", "_last")
-
-    def __init__(self, builder: EventBuilder) -> None:
-        self._builder = builder
-        self._known: dict[tuple[int, int], Inherited] = {}
-        self._last: Inherited | None = None
-
-    def of(self, source: Source) -> Inherited:
-        """Return what the record of `source` inherits, mostly the same as the record before."""
-        resource, scope = source.record.resource, source.record.instrumentation_scope
-        last = self._last
-        if last is not None and last.resource is resource and last.scope is scope:
-            return last
-        key = id(resource), id(scope)  # the entry keeps both alive, so the ids stay theirs
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = self._builder.inherited(resource, scope)
-        self._last = found
-        return found
 
 
 def _ask(keep: Callable[[_Record], object], record: _Record) -> None:
@@ -178,3 +158,43 @@ def _ask(keep: Callable[[_Record], object], record: _Record) -> None:
         raise NotAnEvent("filter_failed") from error
     if not wanted:
         raise NotAnEvent("filtered")
+
+
+def _through(before_send: Callable[[dict[str, Any]], dict[str, Any] | None], event: bytes) -> bytes:
+    """Return what `before_send` makes of `event`.
+
+    Raises:
+        NotAnEvent: it drops the event, fails, or makes something of it that PostHog would reject.
+    """
+    try:
+        changed = before_send(json.loads(event))
+    except Exception as error:
+        raise NotAnEvent("before_send_failed") from error
+    if changed is None:
+        raise NotAnEvent("before_send")
+    try:
+        return _validated(changed)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise NotAnEvent("invalid") from error
+
+
+def _validated(event: object) -> bytes:
+    """Return `event` as JSON that PostHog accepts.
+
+    Raises:
+        ValueError: there is none. (TypeError, KeyError, AttributeError: it has not the form of an event.)
+    """
+    cleaned: Any = clean(event)
+    valid = {
+        "event": clean_name(cleaned["event"]),
+        "distinct_id": distinct_id_of(cleaned["distinct_id"]),
+        "uuid": cleaned["uuid"],
+    }
+    if "timestamp" in cleaned:
+        valid["timestamp"] = timestamp_of([cleaned["timestamp"]])
+    properties = cleaned.get("properties", {})
+    valid["properties"] = {clean_name(name): value for name, value in properties.items() if name}
+    text = encode(valid)
+    if not valid["uuid"] or not fits(text) or any(check_event(valid)):
+        raise ValueError("PostHog would not take it")
+    return text.encode()

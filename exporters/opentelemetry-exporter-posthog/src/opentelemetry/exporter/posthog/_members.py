@@ -6,10 +6,11 @@ of keys (their shape) is worked out once, and of each key the first few values a
 
 from __future__ import annotations
 
+from functools import lru_cache
+from json.encoder import encode_basestring
 from operator import getitem
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from opentelemetry.exporter.posthog._columns import Column, Texts, Unremembered, is_itself
 from opentelemetry.exporter.posthog._conventions import is_meant
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean, clean_name, encode, encoder_of, to_json
 from opentelemetry.exporter.posthog._redact import (
@@ -23,17 +24,12 @@ from opentelemetry.exporter.posthog._redact import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opentelemetry.exporter.posthog._options import MappingOptions
+    from opentelemetry.exporter.posthog._settings import MappingOptions
 
 _LEFT_OUT: Final = frozenset(
     {
-        "",
-        "service.instance.id",
-        "otel.status_description",
-        "capture_internal",
-        "code.stacktrace",
-        "exception.message",
-        "exception.stacktrace",
+        *("", "service.instance.id", "capture_internal"),
+        *("otel.status_description", "code.stacktrace", "exception.message", "exception.stacktrace"),
     }
 )
 """Sent only where mapped: an id that the SDK makes up for each process, texts that quote exceptions, and a
@@ -42,13 +38,14 @@ _BOOLEANS: Final = frozenset({"$process_person_profile", "$geoip_disable"})
 """PostHog refuses a batch in which these are something else."""
 _OF_EXCEPTIONS: Final = frozenset({"$exception_list", "$exception_level"})
 OF_PERSONS: Final = frozenset({"$set", "$set_once"})
-_MAX_SHAPES: Final = 1024
+_MAX_SHAPES: Final = 2048
 _MAX_COLUMNS: Final = 8192
 _MAX_KEYS: Final = 128
+_MAX_VALUES: Final = 64
+_MAX_LENGTH: Final = 256
 _PERIOD: Final = 2048
 """Records after which it is looked at what the memory is good for."""
-_REMEMBERED_TYPES: Final = frozenset({str, bool, int, float, tuple, type(None)})
-"""One column a type, because 1 == True == 1.0; all other types can change, or are rare."""
+_WITHOUT_URLS: Final = frozenset({bool, int, float, type(None), bytes})
 
 
 Members = tuple[str, frozenset[str], tuple[str, ...]]
@@ -68,9 +65,9 @@ class MemberEncoder:
         self._redact = options.redact
         self._conventions = options.conventions
         self._person_profiles = options.person_profiles
-        self._shapes: dict[tuple[tuple[Any, ...], tuple[type, ...]], _Shape | None] = {}
-        self._earlier_shapes: dict[tuple[tuple[Any, ...], tuple[type, ...]], _Shape | None] = {}
-        self._columns: dict[tuple[str, type], Column | Unremembered] = {}
+        self._shape = lru_cache(_MAX_SHAPES)(self._learn)
+        self._columns: dict[tuple[str, type], _Column | _Remembered] = {}
+        self._unique: set[tuple[str, type]] = set()
         self._encoded = 0
 
     def encode(self, attributes: Mapping[Any, Any]) -> Members:
@@ -78,16 +75,11 @@ class MemberEncoder:
         self._encoded += 1
         if self._encoded > _PERIOD:
             self._review()
-        key = tuple(attributes), tuple(map(type, attributes.values()))
-        try:
-            shape = self._shapes[key]
-        except KeyError:
-            shape = self._learn(key)
-        if shape is not None:
-            try:
-                return "".join(map(getitem, shape.columns, attributes.values())), shape.names, shape.meant
-            except TypeError:  # a tuple that holds something mutable cannot be looked up
-                self._forget_tuples(attributes)
+        if len(attributes) <= _MAX_KEYS:
+            values = attributes.values()
+            shape = self._shape(tuple(attributes), tuple(map(type, values)))
+            if shape is not None:
+                return "".join(map(getitem, shape.columns, values)), shape.names, shape.meant
         return joined(self.encode_each(attributes), self.meant(attributes))
 
     def encode_each(self, attributes: Mapping[Any, Any], *, most: int = UNLIMITED) -> dict[str, str]:
@@ -151,60 +143,112 @@ class MemberEncoder:
             return clean_relative_url(value)
         return clean_urls(clean(value))
 
-    def _learn(self, key: tuple[tuple[Any, ...], tuple[type, ...]]) -> _Shape | None:
-        """Work out and remember a shape; None where its attributes have to be looked at one by one."""
-        keys, types = key
-        if len(keys) > _MAX_KEYS or any(type(one) is not str for one in keys):
+    def _learn(self, keys: tuple[Any, ...], types: tuple[type, ...]) -> _Shape | None:
+        """Work out a shape; None where its attributes have to be looked at one by one."""
+        names = [name for name in map(self.name_of, keys) if name]
+        if (
+            any(type(key) is not str for key in keys)
+            or len(set(names)) < len(names)
+            or not _BOOLEANS.isdisjoint(names)
+        ):
             return None
-        shape = self._earlier_shapes.get(key)
-        if shape is None:
-            names = [name for name in map(self.name_of, keys) if name]
-            is_simple = len(set(names)) == len(names) and _BOOLEANS.isdisjoint(names)
-            shape = (
-                _Shape(
-                    tuple(map(self._column, keys, types)), frozenset(names), self.meant(dict.fromkeys(keys))
-                )
-                if is_simple
-                else None
-            )
-        if len(self._shapes) >= _MAX_SHAPES:
-            self._earlier_shapes, self._shapes = self._shapes, {}
-        self._shapes[key] = shape
-        return shape
+        return _Shape(
+            tuple(map(self._column, keys, types)), frozenset(names), self.meant(dict.fromkeys(keys))
+        )
 
-    def _column(self, key: str, kind: type) -> Column | Unremembered:
+    def _column(self, key: str, kind: type) -> _Column | _Remembered:
         column = self._columns.get((key, kind))
         if column is None:
+            name = self.name_of(key)
+            build = _COLUMNS.get(kind, _Column) if name else _Column
+            if (key, kind) in self._unique:
+                build = _Texts if kind is str and not (is_url(key) or is_url(name)) else _Column
             if len(self._columns) >= _MAX_COLUMNS:
                 self._columns.clear()
-            name = self.name_of(key)
-            known = name and kind in _REMEMBERED_TYPES
-            start = f"{encode(name)}:" if name else ""
-            column = (Column if known else Unremembered)(start, self._encoder(key, name, kind))
+                self._unique.clear()
+            column = build(f"{encode(name)}:" if name else "", self._encoder(key, name, kind))
             self._columns[key, kind] = column
         return column
 
-    def _forget_tuples(self, attributes: Mapping[Any, Any]) -> None:
-        """Look up no more the tuples of attributes that hold something mutable."""
-        for key, value in attributes.items():
-            column = self._columns.get((key, tuple))
-            if isinstance(value, tuple) and isinstance(column, Column) and not is_itself(value):
-                self._columns[key, tuple] = column.without_memory(Unremembered)
-        self._shapes, self._earlier_shapes = {}, {}
-
     def _review(self) -> None:
-        """Stop to look for values that are mostly new, such as texts that are unique: that costs, and finds nothing."""
+        """Look up no more what is mostly new, such as texts that are unique: that costs, and finds nothing."""
         self._encoded = 0
         for key, column in list(self._columns.items()):
-            if isinstance(column, Column):
+            if isinstance(column, _Remembered):
                 if column.misses > _PERIOD // 2:
-                    is_text = key[1] is str and not (is_url(key[0]) or is_url(self.name_of(key[0])))
-                    self._columns[key] = column.without_memory(Texts if is_text else Unremembered)
-                    self._shapes, self._earlier_shapes = {}, {}
+                    self._unique.add(key)
+                    self._columns.pop(key, None)
+                    self._shape.cache_clear()
                 column.misses = 0
 
 
-_WITHOUT_URLS: Final = frozenset({bool, int, float, type(None), bytes})
+class _Column:
+    """One attribute key with values of one type, and the members that they make; none where nothing is sent."""
+
+    def __init__(self, start: str, encode_value: Callable[[Any], str]) -> None:
+        self._start = start
+        self._encode = encode_value
+
+    def __getitem__(self, value: Any) -> str:
+        return f"{self._start}{self._encode(value)}," if self._start else ""
+
+
+class _Tuples(_Column):
+    """Remembers the first few tuples of texts; one that holds something mutable cannot be looked up."""
+
+    def __init__(self, start: str, encode_value: Callable[[Any], str]) -> None:
+        super().__init__(start, encode_value)
+        self._known: dict[tuple[str, ...], str] = {}
+
+    def __getitem__(self, value: tuple[Any, ...]) -> str:
+        try:
+            text = self._known.get(value)
+        except TypeError:
+            text = None
+        if text is None:
+            text = super().__getitem__(value)
+            # Only these: (1,) equals (True,), but does not read the same.
+            if (
+                len(text) <= _MAX_LENGTH
+                and len(self._known) < _MAX_VALUES
+                and all(type(item) is str for item in value)
+            ):
+                self._known[value] = text
+        return text
+
+
+class _Texts(_Column):
+    """Texts that may be URLs at most as a whole: most are short, and nothing is to be done to them."""
+
+    def __getitem__(self, value: str) -> str:
+        if len(value) <= _MAX_LENGTH and value.isascii() and "\0" not in value and ":" not in value:
+            return f"{self._start}{encode_basestring(value)},"
+        return super().__getitem__(value)
+
+
+class _Remembered(dict[Any, str]):
+    """Remembers the first few values that are not long."""
+
+    __slots__ = ("_encode", "_start", "misses")
+
+    def __init__(self, start: str, encode_value: Callable[[Any], str]) -> None:
+        self._start = start
+        self._encode = encode_value
+        self.misses = 0
+
+    def __missing__(self, value: Any) -> str:
+        self.misses += 1
+        text = f"{self._start}{self._encode(value)},"
+        if len(self) < _MAX_VALUES and len(text) <= _MAX_LENGTH and (value or type(value) is not float):
+            self[value] = text  # not 0.0, which equals -0.0
+        return text
+
+
+_COLUMNS: Final[dict[type, type[_Column | _Remembered]]] = {
+    tuple: _Tuples,
+    **dict.fromkeys((str, bool, int, float, type(None)), _Remembered),
+}
+"""One column a type, because 1 == True == 1.0; values of all other types can change, or are rare."""
 
 
 def _nothing(_: object) -> str:
@@ -214,7 +258,7 @@ def _nothing(_: object) -> str:
 class _Shape(NamedTuple):
     """What is known about records with the same keys and types of values."""
 
-    columns: tuple[Column | Unremembered, ...]
+    columns: tuple[_Column | _Remembered, ...]
     names: frozenset[str]
     meant: tuple[str, ...]
 

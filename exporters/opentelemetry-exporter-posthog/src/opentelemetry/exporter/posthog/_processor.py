@@ -9,16 +9,15 @@ from opentelemetry._logs import get_logger_provider
 from opentelemetry.context import get_current
 from opentelemetry.sdk._logs import LogRecordProcessor
 
-from opentelemetry.exporter.posthog._context import from_context
-from opentelemetry.exporter.posthog._notice import logger, warn_once
+from opentelemetry.exporter.posthog._conventions import UID, from_context
 from opentelemetry.exporter.posthog._settings import mapping_options
+from opentelemetry.exporter.posthog._warnings import logger, warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from opentelemetry.sdk._logs import ReadWriteLogRecord
 
-_UID: Final = "log.record.uid"
 _ADDED: Final = "_posthog_added"
 
 
@@ -46,15 +45,8 @@ class PostHogContextProcessor(LogRecordProcessor):
         baggage_keys: Sequence[str] | None = None,
         group_attributes: Mapping[str, str] | None = None,
         conventions: bool | None = None,
-    ) -> None:
-        self._options = mapping_options(
-            {
-                "distinct_id_attributes": distinct_id_attributes,
-                "baggage_keys": baggage_keys,
-                "group_attributes": group_attributes,
-                "conventions": conventions,
-            }
-        )
+    ) -> None:  # each argument is read by its name
+        self._options = mapping_options(dict(locals()))
 
     @classmethod
     def install(cls, **arguments: Any) -> None:
@@ -89,9 +81,9 @@ class PostHogContextProcessor(LogRecordProcessor):
             if attributes.get(key) == value:
                 del attributes[key]
         added = from_context(attributes or {}, record.context or get_current(), self._options)
-        uid = attributes.get(_UID) if attributes else None
+        uid = attributes.get(UID) if attributes else None
         if uid is None or uid == "":
-            added[_UID] = str(uuid4())
+            added[UID] = str(uuid4())
         if attributes is None:
             record.attributes = dict(added)
         else:

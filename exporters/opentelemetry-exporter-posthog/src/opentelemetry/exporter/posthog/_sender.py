@@ -7,33 +7,31 @@ import time
 import zlib
 from collections import deque
 from datetime import datetime, timezone
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import requests
-
-from opentelemetry.exporter.posthog._body import body
-from opentelemetry.exporter.posthog._notice import logger
-from opentelemetry.exporter.posthog._refusals import warn_of_refusal
 from opentelemetry.exporter.posthog._session import build_session, post
 from opentelemetry.exporter.posthog._version import __version__
-from posthog.request import APIError, determine_server_host
+from opentelemetry.exporter.posthog._warnings import logger, warn_of_refusal, warn_of_silence
+from opentelemetry.exporter.posthog.mapping import body
+from posthog.request import determine_server_host
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Sequence
 
-    from opentelemetry.exporter.posthog._config import Config
-    from opentelemetry.exporter.posthog._stats import Tally
+    import requests
+
+    from opentelemetry.exporter.posthog._settings import Config
+    from opentelemetry.exporter.posthog._stats import Outcome
 
 _MAX_BATCH_EVENTS: Final = 1000
 _MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
 """Before compression; PostHog takes 20 MiB, its own client sends 5."""
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 5.0
-_LATER: Final = frozenset({408, 429})
-_EXCERPT: Final = 200
 _OK: Final = range(200, 300)
+_TOO_LARGE: Final = 413
+_EXCERPT: Final = 200
 _GZIP_LEVEL: Final = 3
 """A third of the CPU of level 9 for bodies 12 % larger (docs/decisions/posthog-transport.md)."""
 _HEADERS: Final = {
@@ -44,23 +42,20 @@ _HEADERS: Final = {
 }
 
 
-class Result(NamedTuple):
-    """How an export ended."""
+class _Reply(NamedTuple):
+    """What came of one attempt."""
 
-    done: bool
-    """False: some of it could succeed later."""
-    retry_after: float | None
-    """Seconds that the server asked to wait before that."""
-    failure: str = ""
-    """Why it was not done, in a few words: `HTTP 503`, or the class of what `requests` raised."""
-    refusal: str = ""
-    """Why PostHog will never take some of it, such as `HTTP 401`; empty where it took all."""
+    status: int
+    """Of HTTP; 0 where there was no answer."""
+    failure: str
+    """The status, or the class of the error, in words."""
+    retry_after: float | None = None
+    location: str = ""
 
-
-class _Verdict(Enum):
-    DONE = auto()
-    TOO_LARGE = auto()
-    LATER = auto()
+    @property
+    def is_passing(self) -> bool:
+        """Return whether the same could succeed later."""
+        return self.status in {0, 408, 429} or self.status >= 500  # noqa: PLR2004  # HTTP's line between whose fault it is
 
 
 class Sender:
@@ -71,17 +66,10 @@ class Sender:
         session: the caller's, or None.
         retry: repeat what fails within the deadline.
         stopped: set once nothing more is to be sent; ends waits.
-        tally: counts.
     """
 
     def __init__(
-        self,
-        *,
-        config: Config,
-        session: requests.Session | None,
-        retry: bool,
-        stopped: threading.Event,
-        tally: Tally,
+        self, *, config: Config, session: requests.Session | None, retry: bool, stopped: threading.Event
     ) -> None:
         self.url = determine_server_host(config.host).rstrip("/") + "/batch/"
         self._session = build_session(self.url) if session is None else session
@@ -90,93 +78,73 @@ class Sender:
         self._timeout = config.timeout
         self._retry = retry
         self._stopped = stopped
-        self._tally = tally
 
-    def send(self, events: Sequence[bytes]) -> Result:
-        """Send `events` in order; stop at the first that must wait for later."""
+    def send(self, events: Sequence[bytes], outcome: Outcome) -> bool:
+        """Send `events` in order; return False at the first batch that must wait for later.
+
+        Args:
+            events: as mapped.
+            outcome: counts them, and says why they were not taken.
+        """
         deadline = time.monotonic() + self._timeout
         pending = deque(_batches(events))
-        left = len(events)
-        refusal = ""
-        try:
-            while pending:
-                if self._stopped.is_set():
-                    return Result(done=False, retry_after=None, failure="shut down")
-                batch = pending.popleft()
-                verdict, later = self._deliver(batch, deadline)
-                if verdict is _Verdict.LATER:
-                    return later
-                if verdict is _Verdict.TOO_LARGE and len(batch) > 1:
-                    half = len(batch) // 2
-                    pending.extendleft((batch[half:], batch[:half]))
-                    continue
-                if verdict is _Verdict.TOO_LARGE:
-                    self._tally.add(dropped={"too_large": 1})
-                refusal = later.failure or refusal
-                left -= len(batch)
-        finally:
-            if left:
-                self._tally.add(failed=left)
-        return Result(done=True, retry_after=None, refusal=refusal)
+        while pending:
+            if self._stopped.is_set():
+                outcome.failure = "shut down"
+                return False
+            batch = pending.popleft()
+            reply = self._deliver(batch, deadline, outcome)
+            if reply.status in _OK:
+                outcome.counts["exported"] += len(batch)
+            elif reply.is_passing:
+                outcome.failure, outcome.retry_after = reply.failure, reply.retry_after
+                if self._retry and not self._stopped.is_set():
+                    warn_of_silence(reply.failure, self.url)
+                return False
+            elif reply.status == _TOO_LARGE and len(batch) > 1:
+                half = len(batch) // 2
+                pending.extendleft((batch[half:], batch[:half]))
+            else:
+                is_too_large = reply.status == _TOO_LARGE
+                reason = (
+                    "too_large" if is_too_large else warn_of_refusal(reply.status, self.url, reply.location)
+                )
+                outcome.dropped[reason] += len(batch)
+                outcome.refusal = reply.failure
+        return True
 
     def close(self) -> None:
         """Close idle connections; those of the caller's session stay. Idempotent."""
         if self._is_ours:
             self._session.close()
 
-    def _deliver(self, batch: Sequence[bytes], deadline: float) -> tuple[_Verdict, Result]:
-        """Send one batch until it is decided, or time is up; the result says how the last attempt failed."""
+    def _deliver(self, batch: Sequence[bytes], deadline: float, outcome: Outcome) -> _Reply:
+        """Send one batch until it is decided, or time is up; return what came of the last attempt."""
         attempt = 0
         while True:
-            later = Result(done=False, retry_after=None)
-            try:
-                self._post(batch, deadline)
-            except APIError as error:
-                later = later._replace(retry_after=error.retry_after, failure=f"HTTP {int(error.status)}")
-                verdict = self._judge(error, len(batch))
-            except (requests.RequestException, OSError) as error:
-                logger.debug("no answer from PostHog: %s", error)
-                later = later._replace(failure=type(error).__name__)
-                verdict = _Verdict.LATER
-            else:
-                self._tally.add(exported=len(batch))
-                verdict = _Verdict.DONE
-            if verdict is not _Verdict.LATER or not (
-                self._retry and self._pause(attempt, later.retry_after, deadline)
-            ):
-                return verdict, later
+            reply = self._attempt(batch, deadline)
+            if not (reply.is_passing and self._retry and self._pause(attempt, reply.retry_after, deadline)):
+                return reply
             attempt += 1
-            self._tally.add(retried=len(batch))
+            outcome.counts["retried"] += len(batch)
 
-    def _post(self, batch: Sequence[bytes], deadline: float) -> None:
-        """Send one batch, compressed; return when PostHog answered that it has it.
-
-        Raises:
-            APIError: the server answered otherwise.
-            requests.RequestException: no answer by the deadline.
-        """
+    def _attempt(self, batch: Sequence[bytes], deadline: float) -> _Reply:
+        """Send one batch once, compressed."""
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         content = _gzip(body(batch, api_key=self._api_key, sent_at=now))
-        answer = post(self._session, self.url, content, _HEADERS, deadline=deadline)
+        try:
+            answer = post(self._session, self.url, content, _HEADERS, deadline=deadline)
+        except OSError as error:  # what `requests` raises is one too
+            logger.debug("no answer from PostHog: %s", error)
+            return _Reply(0, type(error).__name__)
         if answer.status not in _OK:
             text = answer.content.decode(errors="replace")
-            error = APIError(answer.status, text, retry_after=answer.retry_after)
-            error.location = answer.headers.get("Location")  # type: ignore[attr-defined]  # for a redirect
-            raise error
-
-    def _judge(self, error: APIError, events: int) -> _Verdict:
-        status = int(error.status)
-        logger.debug("PostHog answered %d: %s", status, error.message[:_EXCERPT])
-        if status in _LATER or status >= 500:  # noqa: PLR2004  # HTTP's own line between whose fault it is
-            return _Verdict.LATER
-        if status == 413:  # noqa: PLR2004  # content too large
-            return _Verdict.TOO_LARGE
-        reason = warn_of_refusal(status, self.url, getattr(error, "location", None))
-        self._tally.add(dropped={reason: events})
-        return _Verdict.DONE
+            logger.debug("PostHog answered %d: %s", answer.status, text[:_EXCERPT])
+        location = answer.headers.get("Location", "")
+        return _Reply(answer.status, f"HTTP {answer.status}", answer.retry_after, location)
 
     def _pause(self, attempt: int, retry_after: float | None, deadline: float) -> bool:
-        """Wait before the next attempt; False where there is no time for one, or no more are wanted."""
+        """Wait before the next attempt; return False where there is no time for one, or no more are wanted."""
         pause = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311  # jitter
         pause = max(pause, retry_after or 0.0)
         return time.monotonic() + pause < deadline and not self._stopped.wait(pause)
@@ -184,20 +152,11 @@ class Sender:
 
 def _batches(events: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     """Cut `events` by count and by size."""
-    for first in range(0, len(events), _MAX_BATCH_EVENTS):
-        batch = events[first : first + _MAX_BATCH_EVENTS]
-        if sum(map(len, batch)) <= _MAX_BATCH_BYTES:
-            yield batch
-        else:
-            yield from _cut_by_size(batch)
-
-
-def _cut_by_size(events: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
     start = size = 0
-    for index, event in enumerate(events):
-        if size and size + len(event) > _MAX_BATCH_BYTES:
-            yield events[start:index]
-            start, size = index, 0
+    for end, event in enumerate(events):
+        if end - start == _MAX_BATCH_EVENTS or (end > start and size + len(event) > _MAX_BATCH_BYTES):
+            yield events[start:end]
+            start, size = end, 0
         size += len(event)
     yield events[start:]
 

@@ -12,8 +12,7 @@ import math
 import time
 from contextlib import closing
 from contextvars import ContextVar
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
+from email.utils import mktime_tz, parsedate_tz
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -24,7 +23,7 @@ from urllib3.connection import HTTPConnection
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 _CONNECT_SECONDS: Final = 5.0
 """For one address of a host; the next one gets its turn within the deadline."""
@@ -61,18 +60,12 @@ class Answer(NamedTuple):
     @property
     def retry_after(self) -> float | None:
         """The seconds that the server asks to wait for, as it gives them or until the date it gives."""
-        text = self.headers.get("Retry-After")
-        if text is None:
-            return None
+        text = self.headers.get("Retry-After", "")
+        date = parsedate_tz(text)
         try:
-            seconds = float(text)
-        except ValueError:
-            try:
-                date = parsedate_to_datetime(text)
-            except (ValueError, TypeError):
-                return None
-            date = date if date.tzinfo else date.replace(tzinfo=timezone.utc)
-            seconds = (date - datetime.now(timezone.utc)).total_seconds()
+            seconds = mktime_tz(date) - time.time() if date else float(text)
+        except (ValueError, OverflowError):
+            return None
         return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER) if math.isfinite(seconds) else None
 
 
@@ -98,7 +91,7 @@ def post(
             url,
             data=body,
             headers=headers,
-            timeout=max(seconds_left(deadline), 0.001),
+            timeout=max(deadline - time.monotonic(), 0.001),
             allow_redirects=False,
             stream=True,
         )
@@ -121,20 +114,11 @@ def _content_of(response: requests.Response) -> bytes:
     return bytes(content)
 
 
-def seconds_left(deadline: float) -> float:
-    """Return the seconds until `deadline`, negative after it."""
-    return deadline - time.monotonic()
-
-
 class _Session(requests.Session):
-    """Knows no redirects.
-
-    `requests` looks at where one leads also when it is not to follow: it reads the answer whole, however long
-    that is, and raises for a `Location` that is no URL.
-    """
+    """Knows no redirects."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  # as inherited
-        """Return None: nowhere."""
+        """Return None: `requests` would read a redirect whole, also where it is not to follow it."""
         return None
 
 
@@ -166,8 +150,8 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-def _time_left() -> float:
-    left = seconds_left(_request.get()[0])
+def _seconds_left() -> float:
+    left = _request.get()[0] - time.monotonic()
     if left <= 0:
         raise TimeoutError("the export's deadline has passed")
     return left
@@ -178,7 +162,7 @@ def _limit(sock: socket.socket) -> None:
 
     Not where it has that: each `settimeout` gives the interpreter away, and may wait for it to come back.
     """
-    left = _time_left()
+    left = _seconds_left()
     if not left <= (sock.gettimeout() or 0.0) <= left + _TOLERANCE_SECONDS:
         sock.settimeout(left)
 
@@ -208,15 +192,14 @@ class _Response(HTTPResponse):
         self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock))
 
 
-class _SocketOptions:
+class _SocketOptions(tuple[Any, ...]):
     """Options for each new socket; read before each address is tried, so the deadline is looked at here."""
 
-    def __init__(self, options: Iterable[Any]) -> None:
-        self._options = tuple(options)
+    __slots__ = ()
 
     def __iter__(self) -> Iterator[Any]:
-        _time_left()
-        return iter(self._options)
+        _seconds_left()
+        return super().__iter__()
 
 
 class _Bounded(HTTPConnection):
@@ -225,7 +208,7 @@ class _Bounded(HTTPConnection):
     response_class = _Response
 
     def connect(self) -> None:
-        self.timeout = min(_time_left(), _CONNECT_SECONDS)
+        self.timeout = min(_seconds_left(), _CONNECT_SECONDS)
         self.socket_options = _SocketOptions(self.socket_options or ())  # type: ignore[assignment]  # it is only read
         super().connect()
 

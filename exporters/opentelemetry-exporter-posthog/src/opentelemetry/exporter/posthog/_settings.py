@@ -1,20 +1,98 @@
-"""Read what an exporter is told: the argument, else the variable, else the default. Warn once of what is unusable."""
+"""Settings: the argument, else the variable, else the default. What is unusable is warned of once."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
-from opentelemetry.exporter.posthog._notice import warn_once
-from opentelemetry.exporter.posthog._options import MappingOptions
+from opentelemetry.exporter.posthog._identity import process_distinct_id
+from opentelemetry.exporter.posthog._warnings import warn_once
+from opentelemetry.exporter.posthog.environment_variables import (
+    OTEL_EXPORTER_POSTHOG_API_KEY,
+    OTEL_EXPORTER_POSTHOG_GROUPS,
+    OTEL_EXPORTER_POSTHOG_HOST,
+    OTEL_EXPORTER_POSTHOG_SPANS,
+    POSTHOG_API_KEY,
+    POSTHOG_HOST,
+)
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+_VARIABLES: Final[dict[str, tuple[str, ...]]] = {
+    "api_key": (OTEL_EXPORTER_POSTHOG_API_KEY, POSTHOG_API_KEY),
+    "host": (OTEL_EXPORTER_POSTHOG_HOST, POSTHOG_HOST),
+    "group_attributes": (OTEL_EXPORTER_POSTHOG_GROUPS,),
+    "filter": (OTEL_EXPORTER_POSTHOG_SPANS,),
+}
+"""The variables of a setting; of any other one, OTEL_EXPORTER_POSTHOG_ and its name in capitals."""
+DEFAULT_DISTINCT_ID_ATTRIBUTES: Final = ("posthog.distinct_id", "user.id", "app.installation.id")
+"""The attributes that say whose event it is; the first usable one counts."""
+_DEFAULT_TIMEOUT: Final = 10.0
+_LONGEST_TIMEOUT: Final = 3600.0
+_PROJECT_KEY: Final = re.compile(r"phc_[A-Za-z0-9_-]{0,60}")
+_ENDPOINT: Final = re.compile(r"/(?:batch|capture|e|i/v0/e)/*$")
+_CLOUD: Final = frozenset(
+    {"app.posthog.com", "eu.posthog.com", "us.posthog.com", "eu.i.posthog.com", "us.i.posthog.com"}
+)
 
-_VARIABLES: Final = {"group_attributes": "GROUPS"}
-"""The variable of any other setting is its name in capitals."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingOptions:
+    """How records become events: what `PostHogLogExporter` says of the arguments with these names."""
+
+    event_names: Mapping[str, str] = field(default_factory=dict)
+    property_names: Mapping[str, str] = field(default_factory=dict)
+    distinct_id_attributes: Sequence[str] = DEFAULT_DISTINCT_ID_ATTRIBUTES
+    baggage_keys: Sequence[str] = ()
+    fallback_distinct_id: str = field(default_factory=process_distinct_id)
+    """The `distinct_id` of events that nothing gives one, neither a session nor a trace."""
+    group_attributes: Mapping[str, str] = field(default_factory=dict)
+    person_profiles: bool = False
+    geoip: bool = False
+    ip: bool = False
+    trace_context: bool = False
+    conventions: bool = True
+    exceptions: bool = False
+    redact: bool = True
+    events: Sequence[str] = ()
+    before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
+
+    def __post_init__(self) -> None:
+        """Take a text for the one attribute that it names, and not for its letters."""
+        for name in ("distinct_id_attributes", "baggage_keys", "events"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                object.__setattr__(self, name, (value,))
+
+
+class Config(NamedTuple):
+    """Where events go."""
+
+    api_key: str | None
+    """None: nowhere; the exporter is inert."""
+    host: str
+    """Empty is PostHog's own default."""
+    timeout: float
+    """Seconds for one export."""
+
+
+def config(*, api_key: object, host: object, timeout: object) -> Config:
+    """Return where events go. Never raises."""
+    key = _read("api_key", api_key, _KEY, unset="")
+    if key == "":
+        warn_once(
+            f"No PostHog API key, so nothing is exported to PostHog: set {OTEL_EXPORTER_POSTHOG_API_KEY} "
+            f"(or {POSTHOG_API_KEY}) to the project's API key, which begins with 'phc_'."
+        )
+    address = _read("host", host, _HOST, unset="") if key else ""
+    return Config(
+        api_key=None if address is None else key or None,
+        host=address or "",
+        timeout=_read("timeout", timeout, _SECONDS) or _DEFAULT_TIMEOUT,
+    )
 
 
 def mapping_options(given: Mapping[str, object]) -> MappingOptions:
@@ -23,53 +101,121 @@ def mapping_options(given: Mapping[str, object]) -> MappingOptions:
     Args:
         given: arguments by name; those that are absent or None come from the environment.
     """
+    defaults = MappingOptions()
+    options: dict[str, Any] = {}
+    for name in MappingOptions.__dataclass_fields__:
+        kind = _KINDS.get(type(getattr(defaults, name)))
+        found = _read(name, given.get(name), kind) if kind else None
+        if found is not None:
+            options[name] = found
     before_send = given.get("before_send")
     if before_send is not None and not callable(before_send):
         warn_once("The argument 'before_send' is not a callable, so no event is sent: correct it.")
         before_send = _drop
-    options: dict[str, Any] = {}
-    defaults = MappingOptions()
-    for name in MappingOptions.__dataclass_fields__:
-        default = getattr(defaults, name)
-        if isinstance(default, bool):
-            options[name] = flag(name, given.get(name), default=default)
-        elif isinstance(default, (tuple, dict)):
-            read, wanted = _READERS[type(default)]
-            options[name] = _read(name, given.get(name), default, read, wanted, "it is ignored")
     return MappingOptions(**options, before_send=before_send)
+
+
+def flag(name: str, given: object, *, default: bool) -> bool:
+    """Return the switch `name`."""
+    found = _read(name, given, _KINDS[bool])
+    return default if found is None else found
+
+
+def told(name: str, given: object) -> tuple[str, Any]:
+    """Return where a setting comes from, and its value: None where it is not set.
+
+    A text is without blanks and quotes around it, as `docker run --env-file` keeps them.
+    """
+    if given is not None:
+        return f"The argument {name!r}", _unquoted(given) if isinstance(given, str) else given
+    variables = _VARIABLES.get(name, (f"OTEL_EXPORTER_POSTHOG_{name.upper()}",))
+    for variable in variables:
+        if value := _unquoted(os.environ.get(variable, "")):
+            return variable, value
+    return variables[0], None
+
+
+def warn_of_unknown(names: Iterable[str]) -> None:
+    """Warn of arguments that the exporter does not know: keys of a configuration file, mostly."""
+    for name in names:
+        warn_once(
+            f"The PostHog exporter has no setting {name!r}, so it is ignored: "
+            "check its name against the exporter's README."
+        )
+
+
+class _Kind(NamedTuple):
+    """How settings of one kind are read."""
+
+    read: Callable[[Any], Any]
+    """Returns None, or raises, for what is unusable."""
+    wanted: str
+    otherwise: str = "the default counts"
+
+
+def _read(name: str, given: object, kind: _Kind, *, unset: Any = None) -> Any:
+    """Return a setting; `unset` where it is not set, or blank; None where it is unusable."""
+    source, value = told(name, given)
+    if value is None or (isinstance(value, str) and not value):
+        return unset
+    with suppress(Exception):  # an iterable or mapping of the application's own may raise
+        found = kind.read(value)
+        if found is not None:
+            return found
+    warn_once(f"{source} is not {kind.wanted}, so {kind.otherwise}: correct it.")
+    return None
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def _drop(_: object) -> None:
     """Drop every event: the application wanted to look at each, and cannot."""
 
 
-def flag(name: str, given: object, *, default: bool) -> bool:
-    """Return the switch `name`."""
-    outcome = f"it counts as {str(default).lower()}"
-    return bool(_read(name, given, default, _as_flag, "'true' or 'false'", outcome))
+def _as_key(value: str) -> str | None:
+    return value if _PROJECT_KEY.fullmatch(value) else None
 
 
-def _read(  # noqa: PLR0913, PLR0917  # a row of a table
-    name: str, given: object, default: Any, read: Callable[[Any], Any], wanted: str, outcome: str
-) -> Any:
-    """Return a setting as `read` makes it of the argument, else of the variable; a blank text counts as unset."""
-    source, value = f"The argument {name!r}", given
-    if given is None:
-        source = f"OTEL_EXPORTER_POSTHOG_{_VARIABLES.get(name, name.upper())}"
-        value = os.environ.get(source, "")
-    if isinstance(value, str) and not value.strip():
-        return default
-    with suppress(Exception):  # an iterable or mapping of the application's own may raise
-        found = read(value)
-        if found is not None:
-            return found
-    warn_once(f"{source} is not {wanted}, so {outcome}: correct it.")
-    return default
+def _as_host(value: str) -> str | None:
+    """Return a URL as it was meant, and warn where that is not what was written."""
+    url = urlsplit(value)
+    name = (url.hostname or "").rstrip(".")
+    if (
+        url.scheme not in {"http", "https"}
+        or not name
+        or url.port == 0
+        or url.username is not None  # it would be left out of each request, and the refusal blamed on the key
+        or url.query
+        or url.fragment
+        or not value.isprintable()
+        or " " in value
+    ):
+        return None
+    written = value.rstrip("/")
+    bare = _ENDPOINT.sub("", written)
+    setting = f"{OTEL_EXPORTER_POSTHOG_HOST} (or the argument 'host')"
+    if name in _CLOUD:
+        if url.scheme != "https" or url.port not in {None, 443} or urlsplit(bare).path:
+            warn_once(
+                f"{setting} is taken for 'https://{name}': PostHog Cloud answers there only. Correct it."
+            )
+        return f"https://{name}"
+    if bare != written:
+        warn_once(f"{setting} ends in the path of an endpoint, which the exporter adds itself: remove it.")
+    return bare
+
+
+def _as_seconds(value: Any) -> float | None:
+    seconds = float(value)
+    return min(seconds, _LONGEST_TIMEOUT) if seconds > 0 else None
 
 
 def _as_flag(value: object) -> bool | None:
     if isinstance(value, str):
-        return {"true": True, "false": False}.get(value.strip().lower())
+        return {"true": True, "false": False}.get(value.lower())
     return bool(value) if isinstance(value, int) else None
 
 
@@ -93,16 +239,20 @@ def _as_map(value: object) -> dict[str, str] | None:
     return found if all(isinstance(one, str) for pair in found.items() for one in pair) else None
 
 
-_READERS: Final[dict[type, tuple[Callable[[Any], Any], str]]] = {
-    tuple: (_as_texts, "a list of texts"),
-    dict: (_as_map, "a map of texts (as text: key=value,key=value)"),
+_KEY: Final = _Kind(
+    _as_key,
+    "a project API key ('phc_' and letters, digits, '_', '-'; a personal key, 'phx_...', is a secret and never sent)",
+    "nothing is exported to PostHog",
+)
+_HOST: Final = _Kind(
+    _as_host,
+    "a usable URL (such as 'https://eu.i.posthog.com', without a user name, a password or a query)",
+    "nothing is exported to PostHog",
+)
+_SECONDS: Final = _Kind(_as_seconds, "a number of seconds above 0")
+_KINDS: Final[dict[type, _Kind]] = {
+    bool: _Kind(_as_flag, "'true' or 'false'"),
+    tuple: _Kind(_as_texts, "a list of texts"),
+    dict: _Kind(_as_map, "a map of texts (as text: key=value,key=value)"),
 }
-
-
-def warn_of_unknown(names: Iterable[str]) -> None:
-    """Warn of arguments that the exporter does not know: keys of a configuration file, mostly."""
-    for name in names:
-        warn_once(
-            f"The PostHog exporter has no setting {name!r}, so it is ignored: "
-            "check its name against the exporter's README."
-        )
+"""How a mapping option is read, by the type of its default."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from opentelemetry.exporter.posthog._context import from_context
+from opentelemetry.exporter.posthog._conventions import from_context
 from opentelemetry.exporter.posthog._identity import nanoseconds
 from opentelemetry.exporter.posthog._redact import ROUTE, hide_parameters
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from opentelemetry.exporter.posthog._options import MappingOptions
+    from opentelemetry.exporter.posthog._settings import MappingOptions
 
 _NAMES: Final = ("otel.event.name", "event.name")
 _STATUS_UNSET: Final = "UNSET"

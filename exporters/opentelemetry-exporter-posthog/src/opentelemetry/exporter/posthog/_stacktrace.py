@@ -6,7 +6,10 @@ import os
 import re
 import sys
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _HEADER: Final = "Traceback (most recent call last):"
 _GROUP_HEADER: Final = "Exception Group Traceback (most recent call last):"
@@ -27,33 +30,44 @@ _MAX_EXCEPTIONS: Final = 50
 _STANDARD_LIBRARY: Final = os.__file__.rpartition(os.sep)[0]
 
 
-class Raised(NamedTuple):
-    """One exception of a text."""
+def parse(text: str) -> list[dict[str, Any]]:
+    """Return the exceptions in `text` as PostHog has them; empty where there is none.
 
-    kind: str
-    """Its type with its module, as written."""
-    value: str
-    frames: list[dict[str, Any]]
-    """Oldest call first."""
-    link: str
-    """How it led to the one that is before it: `cause`, `context`, `member`, or empty."""
-    parent: int
-    """The place of that one."""
-    is_group: bool
-
-
-def parse(text: str) -> list[Raised]:
-    """Return the exceptions in `text`, the outermost first and each before its causes; empty where there is none.
+    The outermost is the first, and each is before its causes.
 
     Args:
         text: as `traceback.format_exception` writes it; anything else gives what can be read in it.
     """
-    found: list[Raised] = []
+    found: list[dict[str, Any]] = []
     _add(text.split("\n"), found, link="", parent=0)
     return found
 
 
-def _add(lines: list[str], found: list[Raised], *, link: str, parent: int) -> None:
+def exception(  # noqa: PLR0913  # the members of one object
+    kind: str,
+    value: str,
+    frames: Sequence[dict[str, Any]] = (),
+    *,
+    place: int = 0,
+    link: str = "",
+    parent: int = 0,
+    is_group: bool = False,
+) -> dict[str, Any]:
+    """Return one exception as PostHog has it: its `place` in the list, and how (`link`) it led to that at `parent`."""
+    mechanism: dict[str, Any] = {"exception_id": place}
+    if place:
+        mechanism |= {"source": link, "parent_id": parent, "type": "chained"}
+    else:
+        mechanism |= {"type": "generic", "handled": True}
+    mechanism["synthetic"] = False
+    if is_group:
+        mechanism["is_exception_group"] = True
+    module, name = _split_type(kind)
+    built = {"mechanism": mechanism, "module": module, "type": name, "value": value}
+    return {**built, "stacktrace": {"frames": frames, "type": "raw"}} if frames else built
+
+
+def _add(lines: list[str], found: list[dict[str, Any]], *, link: str, parent: int) -> None:
     """Add the exceptions of `lines` to `found`: the last one written is the first one meant."""
     blocks: list[tuple[list[str], str]] = [([], "")]
     for line in lines:
@@ -71,7 +85,7 @@ def _add(lines: list[str], found: list[Raised], *, link: str, parent: int) -> No
         link, parent = blocks[index][1], place
 
 
-def _add_one(lines: list[str], found: list[Raised], *, link: str, parent: int) -> bool:
+def _add_one(lines: list[str], found: list[dict[str, Any]], *, link: str, parent: int) -> bool:
     """Add the exception of one block, and the members of a group."""
     start = next((index for index, line in enumerate(lines) if _FIRST_MEMBER.match(line)), len(lines))
     frames, rest = _frames_of([_MARGIN.sub("", line, count=1) for line in lines[:start]])
@@ -79,8 +93,8 @@ def _add_one(lines: list[str], found: list[Raised], *, link: str, parent: int) -
     if match is None:
         return False
     place = len(found)
-    is_group = start < len(lines)
-    found.append(Raised(match["type"], match["value"] or "", frames, link, parent, is_group))
+    kind, value, is_group = match["type"], match["value"] or "", start < len(lines)
+    found.append(exception(kind, value, frames, place=place, link=link, parent=parent, is_group=is_group))
     members: list[list[str]] = []
     for line in lines[start:]:
         if _FIRST_MEMBER.match(line) or _NEXT_MEMBER.match(line):
@@ -153,7 +167,7 @@ def _filename(module: str | None, path: str) -> str:
     return path.split(root.rsplit(os.sep, 2)[0], 1)[-1].lstrip(os.sep) if isinstance(root, str) else path
 
 
-def split_type(written: str) -> tuple[str | None, str]:
+def _split_type(written: str) -> tuple[str | None, str]:
     """Return module and qualified name of a type as written in a traceback; `builtins` is no module."""
     parts = written.split(".")
     for end in range(len(parts) - 1, 0, -1):

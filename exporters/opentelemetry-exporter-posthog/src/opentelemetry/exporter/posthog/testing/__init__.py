@@ -1,4 +1,4 @@
-"""For tests and demonstrations: a stand-in for PostHog on this machine, and a check of what it is sent.
+"""For tests and demonstrations: a fake PostHog on this machine, and a check of what it is sent.
 
 Usage:
     >>> with CaptureServer() as server:

@@ -7,16 +7,18 @@ address that it prints, with any key. It answers as PostHog does, keeps nothing,
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from opentelemetry.exporter.posthog._check import check_batch
 from opentelemetry.exporter.posthog.testing._server import CapturedRequest, CaptureServer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,37 +30,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8000, help="the port on 127.0.0.1; 0 picks a free one")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
     given = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # each event at once, whatever the terminal can show
+        sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
         server = CaptureServer(port=given.port, keep=False)
     except (OSError, OverflowError) as error:
         parser.exit(1, f"Port {given.port} cannot be used: {error}. Choose another by --port.\n")
-    with server:
-        address = (
-            {"address": server.url}
-            if given.json
-            else f"PostHog on this machine: {server.url} (Ctrl-C ends it)"
-        )
-        _print(json.dumps(address) if given.json else str(address))
-        try:
-            while True:
-                request = server.next_request()
-                for line in (
-                    _as_json(request) if given.json else _as_text(request, colour=sys.stdout.isatty())
-                ):
-                    _print(line)
-        except (KeyboardInterrupt, BrokenPipeError):
-            return 0
+    lines_of = _as_json if given.json else _as_text
+    address = f"PostHog on this machine: {server.url} (Ctrl-C ends it)"
+    with server, suppress(KeyboardInterrupt, BrokenPipeError):
+        sys.stdout.write((json.dumps({"address": server.url}) if given.json else address) + "\n")
+        while True:
+            for line in lines_of(server.next_request()):
+                sys.stdout.write(line + "\n")
+    return 0
 
 
-def _print(line: str) -> None:
-    sys.stdout.write(
-        line.encode(sys.stdout.encoding or "utf-8", "backslashreplace").decode(sys.stdout.encoding) + "\n"
-    )
-    sys.stdout.flush()
-
-
-def _findings(request: CapturedRequest) -> tuple[list[dict[str, Any]], dict[int, list[str]], list[str]]:
-    """Return the events of a request, what is wrong with each, and what is wrong with all of it."""
+def _findings(request: CapturedRequest) -> tuple[dict[int, list[str]], list[str]]:
+    """Return what is wrong with each event of a request, by its place, and with all of it."""
     of_event: dict[int, list[str]] = {}
     of_request: list[str] = []
     for violation in check_batch(request.body):
@@ -67,31 +56,28 @@ def _findings(request: CapturedRequest) -> tuple[list[dict[str, Any]], dict[int,
             of_event.setdefault(int(match[1]), []).append(match[2])
         else:
             of_request.append(violation)
-    return request.events, of_event, of_request
+    return of_event, of_request
 
 
-def _as_json(request: CapturedRequest) -> list[str]:
-    events, of_event, of_request = _findings(request)
-    lines = [{"event": event, "violations": of_event.get(place, [])} for place, event in enumerate(events)]
-    return [
-        json.dumps(line)
-        for line in [*lines, *({"request": request.path, "violations": [one]} for one in of_request)]
-    ]
+def _as_json(request: CapturedRequest) -> Iterator[str]:
+    of_event, of_request = _findings(request)
+    for place, event in enumerate(request.events):
+        yield json.dumps({"event": event, "violations": of_event.get(place, [])})
+    for violation in of_request:
+        yield json.dumps({"request": request.path, "violations": [violation]})
 
 
-def _as_text(request: CapturedRequest, *, colour: bool) -> list[str]:
-    bold, red, plain = ("\033[1m", "\033[31m", "\033[0m") if colour else ("", "", "")
-    events, of_event, of_request = _findings(request)
-    lines = [f"{red}{request.method} {request.path}: {one}{plain}" for one in of_request]
-    for place, event in enumerate(events):
-        lines.append(
-            f"{bold}{event.get('event')}{plain}  of {event.get('distinct_id')}  at {event.get('timestamp')}"
-        )
+def _as_text(request: CapturedRequest) -> Iterator[str]:
+    bold, red, plain = ("\033[1m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
+    of_event, of_request = _findings(request)
+    for violation in of_request:
+        yield f"{red}{request.method} {request.path}: {violation}{plain}"
+    for place, event in enumerate(request.events):
+        yield f"{bold}{event.get('event')}{plain}  of {event.get('distinct_id')}  at {event.get('timestamp')}"
         properties = event.get("properties")
         if isinstance(properties, dict):
-            lines += [f"    {name}: {json.dumps(value)}" for name, value in properties.items()]
-        lines += [f"    {red}wrong: {one}{plain}" for one in of_event.get(place, [])]
-    return lines
+            yield from (f"    {name}: {json.dumps(value)}" for name, value in properties.items())
+        yield from (f"    {red}wrong: {violation}{plain}" for violation in of_event.get(place, []))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A stand-in for PostHog, or for any receiver of POST requests, on 127.0.0.1."""
+"""A fake PostHog, or for any receiver of POST requests, on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
-    from types import TracebackType
 
     from typing_extensions import Self
 
@@ -108,9 +107,7 @@ class CaptureServer:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def start(self) -> None:

@@ -1,0 +1,80 @@
+"""The exporter's logger, and warnings given once a process: cause, variable and remedy, and never a key."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+from urllib.parse import urlsplit
+
+from opentelemetry.exporter.posthog.environment_variables import (
+    OTEL_EXPORTER_POSTHOG_API_KEY,
+    OTEL_EXPORTER_POSTHOG_HOST,
+    OTEL_EXPORTER_POSTHOG_TIMEOUT,
+)
+
+logger: Final = logging.getLogger("opentelemetry.exporter.posthog")
+
+_given: set[str] = set()
+_CHECK_HOST: Final = f"check {OTEL_EXPORTER_POSTHOG_HOST} (or the argument 'host')"
+_REFUSALS: Final = {
+    400: (
+        "cannot read them",
+        f"look at them with `python -m opentelemetry.exporter.posthog.testing`; if a proxy answers, {_CHECK_HOST}",
+    ),
+    401: (
+        "refuses the API key",
+        f"check {OTEL_EXPORTER_POSTHOG_API_KEY} (or the argument 'api_key') and the host by the project's settings",
+    ),
+    403: ("forbids them", f"{_CHECK_HOST}, and what a proxy or a firewall before it allows"),
+    404: ("has nothing at /batch/", f"{_CHECK_HOST}: it is PostHog's ingestion host, without a path"),
+    405: ("takes no POST at /batch/", f"{_CHECK_HOST}: it is PostHog's ingestion host, not a web site"),
+}
+"""What a server does with events, by its status, and what to do about it."""
+
+
+def warn_once(message: str, *, cause: str = "") -> None:
+    """Log at WARNING, once a process, what is wrong and what to do about it.
+
+    Args:
+        message: full sentences, without a key.
+        cause: what is warned of once; by default the message itself.
+    """
+    if (cause or message) not in _given:
+        _given.add(cause or message)
+        logger.warning(message)
+
+
+def warn_of_refusal(status: int, url: str, location: str) -> str:
+    """Warn that a server refuses events for good; return the reason by which they are counted.
+
+    Args:
+        status: its answer.
+        url: where they were sent.
+        location: where it points to instead, if it does.
+    """
+    what, remedy = _REFUSALS.get(status, ("refuses them", _CHECK_HOST))
+    reason = "unauthorized" if status == 401 else "rejected"  # noqa: PLR2004  # HTTP's number for a wrong key
+    if status < 400:  # noqa: PLR2004  # HTTP's own line
+        what = f"redirects to {_host_of(location) or 'another place of the same host'}"
+        remedy = f"{_CHECK_HOST}: name the host that takes events itself, with https"
+        reason = "redirected"
+    warn_once(
+        f"Events are lost: {_host_of(url)} {what} (HTTP {status}). Remedy: {remedy}.", cause=f"HTTP {status}"
+    )
+    return reason
+
+
+def warn_of_silence(failure: str, url: str) -> None:
+    """Warn that a batch was given up because the server did not take it in time."""
+    warn_once(
+        f"Events are lost: {_host_of(url)} took none within the timeout ({failure}). Remedy: {_CHECK_HOST} and the "
+        f"network; {OTEL_EXPORTER_POSTHOG_TIMEOUT} (or the argument 'timeout') gives an export more time.",
+        cause="given up",
+    )
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
