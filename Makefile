@@ -60,7 +60,7 @@ test-without-locks: .venvs/installed/.ready  ## 1 min: delivery as on Windows, w
 	DELIVERY_WITHOUT_LOCKS=1 $(INSTALLED) $(PYTEST) tests/delivery
 
 .PHONY: test-backends
-test-backends: $(VENV)/.ready .venvs/ddapm/.ready .venvs/phoenix/.ready  ## 1 min: Mem0's operations, queried back from real OTLP receivers
+test-backends: $(VENV)/.ready .venvs/ddapm/.ready .venvs/phoenix/.ready .venvs/rotel/.ready  ## 1 min: operations, and a fleet's usage, queried back from real OTLP receivers
 	$(BIN)/python -m pytest -m backends tests/backends
 
 .PHONY: test-compat
@@ -143,7 +143,7 @@ $(VENV)/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constrain
 	@$(ENVIRONMENT) .venvs/demo $(PYTHON) $(PINNED) -e $(EXPORTER) -e ".[otlp,instruments]"
 	@touch $@
 
-.venvs/ddapm/.ready .venvs/phoenix/.ready .venvs/mutants/.ready: .venvs/%/.ready: requirements/%.txt
+.venvs/ddapm/.ready .venvs/phoenix/.ready .venvs/rotel/.ready .venvs/mutants/.ready: .venvs/%/.ready: requirements/%.txt
 	$(ENVIRONMENT) .venvs/$* $(PYTHON) -r $<
 	@touch $@
 
@@ -182,3 +182,31 @@ COMPAT_2 := $(addprefix tests/operations/test_,operations.py transparency.py rob
 
 test-compat-%: .venvs/mem0ai-%/.ready
 	.venvs/mem0ai-$*/bin/python $(PYTEST) $(COMPAT) $(if $(filter 2.%,$*),$(COMPAT_2))
+
+##@ Adoption by Mem0 (docs/adoption.md)
+
+# Of these, what is about the client and the names of Mem0's own telemetry has nothing to look at there.
+NATIVE := $(addprefix tests/compat/test_drop_in.py::test_,uninstrument native_clients_are_closed)
+.PHONY: test-adoption
+test-adoption: .venvs/adoption/.ready  ## 2 min: the newest mem0ai with the drop-in as its own telemetry
+	.venvs/adoption/bin/python $(PYTEST) tests/adoption $(COMPAT) $(NATIVE:%=--deselect=%)
+
+# They are no part of a release; nothing is sent: nobody listens there.
+.PHONY: test-adoption-mem0
+test-adoption-mem0: .venvs/adoption/.ready  ## seconds: Mem0's own opt-out tests on it (MEM0=a checkout of Mem0's repository)
+	rm -rf .build/mem0 && mkdir -p .build/mem0 && cp -R $(MEM0)/tests .build/mem0
+	cd .build/mem0 && HOME=$$PWD MEM0_TELEMETRY=true MEM0_TELEMETRY_OTLP_ENDPOINT=http://127.0.0.1:9 \
+	  $(CURDIR)/.venvs/adoption/bin/python -m pytest -p no:randomly -k "disabled or EnvVar" \
+	  tests/test_telemetry.py tests/test_telemetry_aliasing.py tests/memory/test_notices.py
+
+.venvs/adoption/.ready: requirements/constraints.txt requirements/dev.txt docs/adoption.md scripts/adopt.py dist/.built
+	$(BIN)/python scripts/adopt.py .build/adoption
+	$(ENVIRONMENT) .venvs/adoption $(PYTHON) $(PINNED) -r requirements/dev.txt $(BUILT) "$$(echo dist/mem0_telemetry-*.whl)[otlp]" \
+	  --reinstall-package mem0ai .build/adoption/mem0ai
+	@touch $@
+
+##@ Fleets (docs/deployment.md)
+
+.PHONY: bench-volume
+bench-volume: $(VENV)/.ready  ## 3 min: events, requests and bytes of one process at steady rates of calls
+	$(BIN)/python benchmarks/usage/volume.py

@@ -96,6 +96,10 @@ class _InertClient:
         """Nothing."""
 
 
+Posthog = _InertClient
+"""Mem0's own tests, and those of applications, replace this name; nothing here makes one for sending."""
+
+
 class AnonymousTelemetry:
     """Mem0's telemetry object, without a client of its own.
 

@@ -86,8 +86,9 @@ def run(wanted: dict[str, Any], configuration: Callable[..., dict[str, Any]] | N
     logging.getLogger().addHandler(logged)
     logging.getLogger().setLevel(logging.DEBUG)
     watch = Watch(str(Path(os.environ["MEM0_DIR"], "telemetry")))
-    if wanted["instrument"] == "before":
+    if wanted["instrument"] != "after":
         watch.begin()
+    if wanted["instrument"] == "before":
         mem0_telemetry.instrument()
     if find_spec("mem0") is not None:
         import mem0  # noqa: PLC0415, F401  # when it is imported is part of what is verified

@@ -55,7 +55,7 @@ class Program:
     way: Way | None = None
     """How telemetry is switched off."""
     instrument: str | None = "before"
-    """When it calls `instrument()`: `before` or `after` it imports Mem0, or None where something else does."""
+    """When it calls `instrument()`: `before` or `after` it imports Mem0, or None where Mem0 or a launcher does."""
     counted: bool = False
     """Whether it makes the calls of `EXPECTED` only, and fails where one does."""
     thoroughly: bool = False
