@@ -34,11 +34,10 @@ def adopt(source: Path) -> None:
     page = (ROOT / "docs" / "adoption.md").read_text()
     blocks = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE))
     project = source / "pyproject.toml"
-    before, after = (
-        "".join(re.findall(rf"^{sign}(.*\n)", blocks.pop(project.name), re.MULTILINE)) for sign in "-+"
-    )
+    lines = blocks.pop("pyproject.toml").splitlines(keepends=True)
+    before, after = ("".join(line[1:] for line in lines if line.startswith(sign)) for sign in "-+")
     text = project.read_text()
-    assert text.count(before) == 1, f"pyproject.toml of this release has not the lines {before!r}"
+    assert text.count(before) == 1, f"this release has not the lines {before!r} in pyproject.toml"
     project.write_text(text.replace(before, after))
     for name, module in blocks.items():
         (source / name).write_text(module)

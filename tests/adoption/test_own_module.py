@@ -93,13 +93,13 @@ trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
 counts = []
 for switch in (mem0_telemetry.instrument, mem0_telemetry.uninstrument):
     switch()
-    memory.get_all(filters={"user_id": "u"})
+    memory.search("tea", filters={"user_id": "alice"})
     counts.append(sum(span.name == "search_memory" for span in exporter.get_finished_spans()))
 print(json.dumps([counts, mem0_telemetry.flush(60)]))
 """
     )
     assert report_of(code, posthog_environ(tmp_path, server.url)) == [[1, 1], True]
-    assert [event["event"] for event in server.events].count("mem0.get_all") == 2
+    assert [event["event"] for event in server.events].count("mem0.search") == 2
 
 
 class TestDisabled:

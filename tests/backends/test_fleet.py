@@ -114,7 +114,6 @@ def test_every_event_arrives_once(volume: str, agent: TestAgent, rotel: Rotel, t
         reports = run_at_once(environs)
         records = arrived(agent, sum(OF_ALL.values()))
     assert [(flushed, dropped) for flushed, _, dropped, _ in reports] == [(True, {})] * PROCESSES
-    assert sum(sent for _, sent, _, _ in reports) == sum(OF_ALL.values())
     assert_each_once(records, OF_ALL)
     ids = {record["attributes"]["app.installation.id"] for record in records}
     assert ids == {installation for *_, installation in reports}

@@ -195,10 +195,9 @@ class Rotel(Receiver):
         downstream: the base URL of the OTLP/HTTP endpoint that it hands on to.
     """
 
-    command = "rotel/bin/rotel"
-
     def __init__(self, scratch: Path, downstream: str) -> None:
         super().__init__(scratch)
+        self.command = str(next(ENVIRONMENTS.glob("rotel/lib/*/site-packages/rotel/rotel-agent"), "rotel"))
         self._downstream = downstream
 
     def arguments(self) -> list[str]:
