@@ -185,19 +185,23 @@ test-compat-%: .venvs/mem0ai-%/.ready
 
 ##@ Adoption by Mem0 (docs/adoption.md)
 
-# Of these, what is about the client and the names of Mem0's own telemetry has nothing to look at there.
-NATIVE := $(addprefix tests/compat/test_drop_in.py::test_,uninstrument native_clients_are_closed)
+ADOPTED := tests/adoption tests/compat tests/e2e/test_switched_off.py tests/test_telemetry.py
+# What of these is about Mem0's own client and constants, which are gone, or operations, which the application asks for.
+NOT_ADOPTED := $(addprefix tests/compat/test_drop_in.py::test_,uninstrument native_clients_are_closed) \
+  tests/test_telemetry.py::TestNames::test_constants_are_mem0s \
+  "tests/compat/test_switched_on.py::test_operations_say_why_they_are_off[adopted]"
 .PHONY: test-adoption
-test-adoption: .venvs/adoption/.ready  ## 2 min: the newest mem0ai with the drop-in as its own telemetry
-	.venvs/adoption/bin/python $(PYTEST) tests/adoption $(COMPAT) $(NATIVE:%=--deselect=%)
+test-adoption: .venvs/adoption/.ready  ## 1 min: the newest mem0ai with the drop-in as its own telemetry
+	.venvs/adoption/bin/python $(PYTEST) $(ADOPTED) $(NOT_ADOPTED:%=--deselect=%)
 
 # They are no part of a release; nothing is sent: nobody listens there.
 .PHONY: test-adoption-mem0
 test-adoption-mem0: .venvs/adoption/.ready  ## seconds: Mem0's own opt-out tests on it (MEM0=a checkout of Mem0's repository)
 	rm -rf .build/mem0 && mkdir -p .build/mem0 && cp -R $(MEM0)/tests .build/mem0
 	cd .build/mem0 && HOME=$$PWD MEM0_TELEMETRY=true MEM0_TELEMETRY_OTLP_ENDPOINT=http://127.0.0.1:9 \
-	  $(CURDIR)/.venvs/adoption/bin/python -m pytest -p no:randomly -k "disabled or EnvVar" \
-	  tests/test_telemetry.py tests/test_telemetry_aliasing.py tests/memory/test_notices.py
+	  $(CURDIR)/.venvs/adoption/bin/python -m pytest -p no:randomly \
+	  -k "TelemetryDisabled or EnvVar or telemetry_disabled or when_disabled" \
+	  tests/test_telemetry.py tests/test_telemetry_aliasing.py tests/test_main.py tests/memory/test_notices.py
 
 .venvs/adoption/.ready: requirements/constraints.txt requirements/dev.txt docs/adoption.md scripts/adopt.py dist/.built
 	$(BIN)/python scripts/adopt.py .build/adoption
