@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +17,6 @@ from receivers import Rotel, TestAgent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
 pytestmark = pytest.mark.backends
 
@@ -100,6 +101,13 @@ def assert_each_once(records: list[dict[str, Any]], expected: Mapping[str, int])
     assert Counter(record["event_name"] for record in records) == expected
     uids = [record["attributes"]["log.record.uid"] for record in records]
     assert len(uids) == len(set(uids))
+
+
+def test_page_shows_what_runs_here(rotel: Rotel) -> None:
+    """The command in docs/deployment.md has the options of the collector in these tests."""
+    page = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
+    (command,) = re.findall(r"^rotel-agent start .*?(?=\n```)", page, re.DOTALL | re.MULTILINE)
+    assert re.findall(r"--[\w-]+", command) == re.findall(r"--[\w-]+", " ".join(rotel.arguments()))
 
 
 @pytest.mark.parametrize("volume", ["one for all", "none"])
