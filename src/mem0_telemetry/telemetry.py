@@ -188,8 +188,8 @@ def __getattr__(name: str) -> Any:
     """Answer a name that we do not know from Mem0's own module, executed privately and opted out; never for dunders."""
     if name.startswith("__"):
         raise AttributeError(name)
-    if name == "Posthog":  # Mem0's own tests replace it, also where Mem0's module is this one; nothing here calls it
-        return _InertClient
+    if name == "Posthog":
+        return _InertClient  # Nothing calls it. Tests replace it, also where Mem0's own module is this one.
     from mem0_telemetry.mem0_internals.native_module import native_attribute  # noqa: PLC0415  # hardly ever called
 
     return native_attribute(name)
