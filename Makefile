@@ -65,7 +65,7 @@ test-without-locks: .venvs/installed/.ready  ## 1 min: delivery as on Windows, w
 	DELIVERY_WITHOUT_LOCKS=1 $(INSTALLED) $(PYTEST) tests/delivery
 
 .PHONY: test-backends
-test-backends: $(VENV)/.ready .venvs/ddapm/.ready .venvs/phoenix/.ready  ## 1 min: Mem0's operations, queried back from real OTLP receivers
+test-backends: $(VENV)/.ready .venvs/ddapm/.ready .venvs/phoenix/.ready .venvs/rotel/.ready  ## 1 min: operations, and a fleet's usage, queried back from real OTLP receivers
 	$(BIN)/python -m pytest -m backends tests/backends
 
 .PHONY: test-compat
@@ -152,7 +152,7 @@ $(VENV)/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constrain
 	@$(ENVIRONMENT) .venvs/demo $(PYTHON) $(PINNED) -e $(EXPORTER) -e ".[otlp,instruments]"
 	@touch $@
 
-.venvs/ddapm/.ready .venvs/phoenix/.ready .venvs/mutants/.ready: .venvs/%/.ready: requirements/%.txt
+.venvs/ddapm/.ready .venvs/phoenix/.ready .venvs/rotel/.ready .venvs/mutants/.ready: .venvs/%/.ready: requirements/%.txt
 	$(ENVIRONMENT) .venvs/$* $(PYTHON) -r $<
 	@touch $@
 
@@ -218,3 +218,35 @@ dashboards-picture: .venvs/dashboards/.ready  ## 1 min: draw the picture of the 
 .venvs/dashboards/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constraints.txt requirements/dashboards.txt
 	$(ENVIRONMENT) .venvs/dashboards $(PYTHON) $(PINNED) -e $(EXPORTER) -e ".[instruments]" -r requirements/dashboards.txt
 	@touch $@
+
+##@ Adoption by Mem0 (docs/adoption.md)
+
+ADOPTED := tests/adoption tests/compat tests/e2e/test_switched_off.py tests/test_telemetry.py
+# What of these is about Mem0's own client and constants, which are gone, or operations, which the application asks for.
+NOT_ADOPTED := $(addprefix tests/compat/test_drop_in.py::test_,uninstrument native_clients_are_closed) \
+  tests/test_telemetry.py::TestNames::test_constants_are_mem0s \
+  "tests/compat/test_switched_on.py::test_operations_say_why_they_are_off[adopted]"
+.PHONY: test-adoption
+test-adoption: .venvs/adoption/.ready  ## 1 min: the newest mem0ai with the drop-in as its own telemetry
+	.venvs/adoption/bin/python $(PYTEST) $(ADOPTED) $(NOT_ADOPTED:%=--deselect=%)
+
+# They are no part of a release; nothing is sent: nobody listens there.
+.PHONY: test-adoption-mem0
+test-adoption-mem0: .venvs/adoption/.ready  ## seconds: Mem0's own opt-out tests on it (MEM0=a checkout of Mem0's repository)
+	rm -rf .build/mem0 && mkdir -p .build/mem0 && cp -R $(MEM0)/tests .build/mem0
+	cd .build/mem0 && HOME=$$PWD MEM0_TELEMETRY=true MEM0_TELEMETRY_OTLP_ENDPOINT=http://127.0.0.1:9 \
+	  $(CURDIR)/.venvs/adoption/bin/python -m pytest -p no:randomly \
+	  -k "TelemetryDisabled or EnvVar or telemetry_disabled or when_disabled" \
+	  tests/test_telemetry.py tests/test_telemetry_aliasing.py tests/test_main.py tests/memory/test_notices.py
+
+.venvs/adoption/.ready: requirements/constraints.txt requirements/dev.txt docs/adoption.md scripts/adopt.py dist/.built
+	$(BIN)/python scripts/adopt.py .build/adoption
+	$(ENVIRONMENT) .venvs/adoption $(PYTHON) $(PINNED) -r requirements/dev.txt $(BUILT) "$$(echo dist/mem0_telemetry-*.whl)[otlp]" \
+	  --reinstall-package mem0ai .build/adoption/mem0ai
+	@touch $@
+
+##@ Fleets (docs/deployment.md)
+
+.PHONY: bench-volume
+bench-volume: $(VENV)/.ready  ## 3 min: events, requests and bytes of one process at steady rates of calls
+	$(BIN)/python benchmarks/usage/volume.py

@@ -13,7 +13,16 @@ WORDS = {
     r"\b\w*_facts\b|\bfacts of an? (instance|client|memory)": "observed values",
 }
 """What is not written, and what is written instead."""
-PLACES = ("src", "exporters", "docs", "examples", "tests/cli", "tests/docs", "tests/support", ":(top,glob)*.md")
+PLACES = (
+    "src",
+    "exporters",
+    "docs",
+    "examples",
+    "tests/cli",
+    "tests/docs",
+    "tests/support",
+    ":(top,glob)*.md",
+)
 NOT_YET = (
     "src/mem0_telemetry/delivery/",
     "tests/docs/test_documents.py",  # It names a module of delivery.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,11 @@ _LAUNCHER = (
     Path(sys.executable).with_name("opentelemetry-instrument"),
     *(f"--{signal}_exporter=none" for signal in ("traces", "metrics", "logs")),
 )
+
+
+_WAYS = ["before", "after", "zero-code"]
+if any(name.startswith("mem0-telemetry") for name in requires("mem0ai") or ()):  # docs/adoption.md
+    _WAYS.append("adopted")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,15 +51,16 @@ def generation() -> int:
     return int(version("mem0ai").partition(".")[0])
 
 
-def _outcome_of(instrument: str | None, *, graph: bool) -> Outcome:
-    """Run a session that is switched on; where `instrument` is None the application never hears of us."""
+def _outcome_of(way: str, *, graph: bool) -> Outcome:
+    """Run a session that is switched on, in one of the ways; in the later two the application never hears of us."""
     with open_stage(600) as stage:
         both = {"MEM0_TELEMETRY_EXPORTER": "posthog,otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": stage.receiver.url}
+        instrument = way if way in {"before", "after"} else None
         program = stage.program(settings=both, instrument=instrument, counted=True)
         report = run_session(
             stage,
             program,
-            launcher=() if instrument else _LAUNCHER,
+            launcher=_LAUNCHER if way == "zero-code" else (),
             command=_WITH_GRAPH if graph else PROGRAM,
         )
         return Outcome(
@@ -72,7 +78,7 @@ def outcome_of() -> Callable[..., Outcome]:
     return _outcome_of
 
 
-@pytest.fixture(scope="session", params=["before", "after", None], ids=["before", "after", "zero-code"])
+@pytest.fixture(scope="session", params=_WAYS)
 def switched_on(request: pytest.FixtureRequest) -> Outcome:
     """A whole session with everything on and a graph store configured."""
     return _outcome_of(request.param, graph=True)

@@ -187,6 +187,36 @@ class TestAgent(Receiver):
         }
 
 
+class Rotel(Receiver):
+    """A collector: takes OTLP over HTTP, answers, and hands on in batches of its own.
+
+    Args:
+        scratch: a directory for its log.
+        downstream: the base URL of the OTLP/HTTP endpoint that it hands on to.
+    """
+
+    def __init__(self, scratch: Path, downstream: str) -> None:
+        super().__init__(scratch)
+        self.command = str(next(ENVIRONMENTS.glob("rotel/lib/*/site-packages/rotel/rotel-agent"), "rotel"))
+        self._downstream = downstream
+
+    def arguments(self) -> list[str]:
+        """Return its ports, and where it hands on to; the rest are its defaults."""
+        return [
+            "start",
+            f"--otlp-http-endpoint=127.0.0.1:{self.ports[0]}",
+            f"--otlp-grpc-endpoint=127.0.0.1:{self.ports[1]}",
+            "--exporter=otlp",
+            "--otlp-exporter-protocol=http",
+            f"--otlp-exporter-endpoint={self._downstream}",
+        ]
+
+    def _get(self, _: str) -> bytes:
+        """Connect; it has no page to ask for."""
+        with socket.create_connection(("127.0.0.1", self.ports[0]), timeout=10):
+            return b""
+
+
 def attributes_of(holder: dict[str, Any], known: Collection[str] | None = None) -> dict[str, Any]:
     """Return OTLP attributes as plain values, of either spelling, of `known` names where given."""
     plain: dict[str, Any] = {}

@@ -21,7 +21,7 @@ from mem0_telemetry.mem0_internals.names import (
     WHOLE_MODULE,
     silent,
 )
-from mem0_telemetry.mem0_internals.native_module import close_without_waiting, run_native
+from mem0_telemetry.mem0_internals.native_module import close_without_waiting, is_adopted, run_native
 from mem0_telemetry.mem0_internals.ownership import is_mem0s, is_module, is_ours, is_replaceable
 
 _Place = tuple[str, MutableMapping[str, Any], str]
@@ -73,10 +73,12 @@ class DropIn:
     def restore(self, *, opted_out: bool) -> None:
         """Give Mem0 its own names back, without building a native client to do so. Idempotent.
 
+        A Mem0 that has adopted the drop-in has no other names: it keeps them.
+
         Args:
             opted_out: leave Mem0's own flag `False`, so that taking us out never turns telemetry on.
         """
-        if not self.active:
+        if not self.active or (self.native is None and is_adopted()):
             return
         self.active = False
         import_hook.withdraw(TELEMETRY_MODULE)

@@ -159,6 +159,15 @@ def native_in_place() -> bool:
     return is_mem0s(sys.modules.get(TELEMETRY_MODULE))
 
 
+def is_adopted() -> bool:
+    """Return whether Mem0 is loaded and its own telemetry module is this package (docs/adoption.md)."""
+    package = sys.modules.get(PARENT_PACKAGE)
+    if package is None:
+        return False
+    loader: Any = _find_file_spec(package.__path__).loader
+    return "mem0_telemetry" in loader.get_code(TELEMETRY_MODULE).co_names
+
+
 _private_copy: list[ModuleType] = []
 
 

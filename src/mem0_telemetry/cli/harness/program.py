@@ -53,8 +53,9 @@ def run(wanted: dict[str, Any], configuration: Callable[..., dict[str, Any]] | N
     logging.getLogger().addHandler(logged)
     logging.getLogger().setLevel(logging.DEBUG)
     watch = Watch(str(Path(os.environ["MEM0_DIR"], "telemetry")))
-    if wanted["instrument"] == "before":
+    if wanted["instrument"] != "after":
         watch.begin()
+    if wanted["instrument"] == "before":
         mem0_telemetry.instrument()
     has_mem0 = find_spec("mem0") is not None
     if has_mem0:

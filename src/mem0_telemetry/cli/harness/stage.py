@@ -46,7 +46,7 @@ class Program:
     way: Way | None = None
     """How telemetry is switched off."""
     instrument: str | None = "before"
-    """When it calls `instrument()`: `before` or `after` it imports Mem0, or None if something else does."""
+    """When it calls `instrument()`: `before` or `after` it imports Mem0, or None where Mem0 or a launcher does."""
     counted: bool = False
     """Whether it makes the calls of `EXPECTED` only, and fails if one of them does."""
     thoroughly: bool = False
