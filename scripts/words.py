@@ -13,8 +13,8 @@ WORDS = {
     r"\b\w*_facts\b|\bfacts of an? (instance|client|memory)": "observed values",
 }
 """What is not written, and what is written instead."""
-PLACES = ("src", "docs", "README.md", "CONTRIBUTING.md", "TELEMETRY.md", "SECURITY.md")
-NOT_YET = ("src/mem0_telemetry/cli/", "src/mem0_telemetry/delivery/", "src/mem0_telemetry/pipeline/otlp.py")
+PLACES = ("src", "tests/delivery", "docs", "README.md", "CONTRIBUTING.md", "TELEMETRY.md", "SECURITY.md")
+NOT_YET = ("src/mem0_telemetry/cli/", "src/mem0_telemetry/pipeline/otlp.py")
 
 
 def main() -> None:

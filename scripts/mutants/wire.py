@@ -90,7 +90,7 @@ NAIVE: dict[str, tuple[str, str, dict[str, str]]] = {
         "an id of the application's trace is on our wire",
         "before",
         {
-            PROVIDER: "_NO_SPAN; _NO_SPAN = Context()",
+            PROVIDER: "NO_SPAN; NO_SPAN = Context()",
             "mem0_telemetry.delivery._threads": """
                 from types import SimpleNamespace
                 contextvars

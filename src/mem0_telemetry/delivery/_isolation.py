@@ -6,6 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
+from mem0_telemetry.delivery import fork_gate
 from opentelemetry import context as otel_context
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _SUPPRESSION_KEYS: Final = (
 
 
 def suppress_instrumentation() -> None:
-    """From here on, no instrumentation records what this thread's context does."""
+    """Have no instrumentation record what this thread's context does from here on."""
     context = otel_context.get_current()
     for key in _SUPPRESSION_KEYS:
         context = otel_context.set_value(key, True, context)
@@ -41,9 +42,10 @@ class SilentThreads(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self._threads: set[int] = set()
+        fork_gate.after_fork_in_child(self._forget_threads)
 
     def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002  # it is about who says it
-        """Whether the record may pass."""
+        """Return whether the record may pass."""
         return threading.get_ident() not in self._threads
 
     def silence(self, loggers: Sequence[str]) -> None:
@@ -53,7 +55,7 @@ class SilentThreads(logging.Filter):
             logging.getLogger(name).addFilter(self)
 
     def restore(self, loggers: Sequence[str]) -> None:
-        """The calling thread ends: take the filter off again.
+        """Take the filter off again, as the calling thread ends.
 
         The list is replaced, not changed: a thread of the application may be walking through it.
         """
@@ -62,6 +64,6 @@ class SilentThreads(logging.Filter):
             logger = logging.getLogger(name)
             logger.filters = [known for known in logger.filters if known is not self]
 
-    def forget_inherited(self) -> None:
-        """In a forked child: the threads are gone, and the application may get their identifiers."""
+    def _forget_threads(self) -> None:
+        """Forget them in a forked child: they are gone, and the application may get their identifiers."""
         self._threads = set()
