@@ -60,7 +60,7 @@ def test_what_could_not_be_taken_is_closed(mailbox: Make, directory: Path) -> No
     assert theirs.claim(name) is None
     assert theirs.claim(pipe) is None
     assert open_descriptors() == before
-    claim.release()
+    claim.end("again")
 
 
 @pytest.mark.parametrize("level", [".", "spool", "spool/loop-abc123"])

@@ -47,7 +47,7 @@ def test_any_process_may_send_a_file_but_one_at_a_time(mailbox: Make) -> None:
     claim = mine.claim(name)
     assert claim is not None
     assert theirs.claim(name) is None
-    claim.release()
+    claim.end("again")
     other = theirs.claim(name)
     assert other is not None
     assert mine.claim(name) is None
@@ -117,7 +117,7 @@ def test_a_batch_that_is_being_sent_is_not_dropped(mailbox: Make) -> None:
         box.spool(batch(time_ns))
     assert oldest in box.names()
     assert len(box.names()) <= 6
-    claim.release()
+    claim.end("again")
 
 
 def test_old_batches_expire(mailbox: Make, drops: Drops) -> None:
@@ -156,7 +156,7 @@ def test_no_descriptor_stays_open(mailbox: Make) -> None:
     claim = box.claim(first)
     assert claim is not None
     assert len(open_descriptors()) == len(before) + 1
-    claim.release()
+    claim.end("again")
     box.expire(10)
     assert open_descriptors() == before
 

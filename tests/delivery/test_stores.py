@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from spool_support import Make
 
-    from mem0_telemetry.delivery._mailbox import Store
+    from mem0_telemetry.delivery._disk_store import DiskStore as Store
     from mem0_telemetry.delivery._status import Drops
 
 
@@ -50,11 +50,11 @@ def test_a_claim_holds_until_it_ends(store: Store) -> None:
     assert claim is not None
     assert claim.read() == b"x" * 99 + b"\n"
     assert store.claim(name) is None
-    claim.release()
+    claim.end("again")
     claim = store.claim(name)
     assert claim is not None
-    claim.remove()
-    claim.release()
+    claim.end("done")
+    claim.end("again")
     assert store.claim(name) is None
     assert store.names() == []
 
@@ -67,7 +67,7 @@ def test_what_is_claimed_is_not_dropped(store: Store, drops: Drops) -> None:
     store.expire(names[3])
     assert store.names() == [names[1], names[3]]
     assert drops.totals() == {"expired": 4}
-    claim.release()
+    claim.end("again")
     store.expire(names[3])
     assert store.names() == [names[3]]
     assert drops.totals() == {"expired": 6}
@@ -88,7 +88,7 @@ def test_removed_while_it_was_claimed(store: Store) -> None:
     claim = store.claim(name)
     assert claim is not None
     store.delete([name])
-    claim.remove()
+    claim.end("done")
     assert store.names() == []
     store.write(name, b"y")
     assert store.claim(name) is not None
@@ -124,10 +124,10 @@ def test_a_finished_claim_reads_nothing(directory: Path, drops: Drops) -> None:
     [name] = filled(store, 1)
     claim = store.claim(name)
     assert claim is not None
-    claim.release()
+    claim.end("again")
     with pytest.raises(FileNotFoundError):
         claim.read()
-    claim.remove()
+    claim.end("done")
     assert store.names() == [name]
 
 
@@ -142,7 +142,7 @@ def test_a_file_that_is_too_large_is_not_read_into_memory(directory: Path, drops
     os.truncate(spool(directory) / name, MAX_BYTES + 1)
     with pytest.raises(_files.NotOursError, match="larger"):
         claim.read()
-    claim.release()
+    claim.end("again")
 
 
 @pytest.mark.parametrize("excess", [0, 1])

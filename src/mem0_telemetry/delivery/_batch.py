@@ -12,13 +12,14 @@ from mem0_telemetry.base.guard import guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, Literal
 
     from opentelemetry.sdk._logs import ReadableLogRecord
 
     from mem0_telemetry.delivery._config import Wiring
     from mem0_telemetry.delivery._encode import Encoder
 
+    Ending = Literal["done", "corrupt", "again"]
     DroppedAttributes = Callable[[Mapping[str, int]], Mapping[str, Any]]
 
 _PATTERN: Final = re.compile(r"(\d{20})-([0-9a-f]{8})-(\d{1,6})\.v(\d{1,6})\.jsonl")
@@ -78,6 +79,36 @@ class Batch:
     name: str
     line: bytes
     records: Sequence[ReadableLogRecord]
+
+
+class Claim:
+    """A batch that nobody else can send until the claim ends, which it does once.
+
+    Args:
+        read: returns the line.
+        end: removes the file, sets it aside or leaves it, and lets go of it.
+    """
+
+    def __init__(self, read: Callable[[], bytes], end: Callable[[Ending], None]) -> None:
+        self._read = read
+        self._end = end
+        self._ended = False
+
+    def read(self) -> bytes:
+        """Return its line. Raises `OSError` where it cannot be read."""
+        if self._ended:
+            raise FileNotFoundError
+        return self._read()
+
+    def end(self, ending: Ending) -> None:
+        """End the claim, unless it has ended: the batch is done with, cannot be read, or is to be tried again.
+
+        Raises:
+            OSError: the disk does not let go of the batch; it will be tried again.
+        """
+        if not self._ended:
+            self._ended = True
+            self._end(ending)
 
 
 class Batcher:

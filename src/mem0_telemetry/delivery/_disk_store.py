@@ -14,12 +14,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from mem0_telemetry.delivery import _files
-from mem0_telemetry.delivery._batch import CORRUPT, MAX_BYTES, PARTIAL, readable_count
+from mem0_telemetry.delivery._batch import CORRUPT, MAX_BYTES, PARTIAL, Claim, readable_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from mem0_telemetry.delivery._batch import Ending
     from mem0_telemetry.delivery._status import Drops
 
 _BLOCK: Final = 4096
@@ -49,7 +50,7 @@ class DiskStore:
         self._since_measured = max_bytes  # measure at the first write
 
     def write(self, name: str, line: bytes) -> None:
-        """Keep a batch, as `Store` says."""
+        """Keep a batch, and drop the oldest beyond the bound. Raises `OSError` where it cannot."""
         if len(line) > MAX_BYTES:  # nobody would read it back
             raise OSError(errno.EFBIG, "too large for a spool file", name)
         with _files.Directory(*self._path, create=True) as parent:
@@ -62,7 +63,7 @@ class DiskStore:
                     self._make_room(parent)
 
     def names(self) -> list[str]:
-        """Return what waits, oldest first, once what processes that died were writing is finished."""
+        """Return what waits, oldest first. Raises `OSError` where that cannot be told at present."""
         try:
             with _files.Directory(*self._path) as parent:
                 entries = parent.names()
@@ -73,43 +74,41 @@ class DiskStore:
             return []
         return sorted(entry for entry in entries if readable_count(entry) is not None)
 
-    def claim(self, name: str) -> DiskClaim | None:
-        """Claim a batch, as `Store` says."""
+    def claim(self, name: str) -> Claim | None:
+        """Claim the batch for us alone; return None where it is gone, or somebody else has it."""
         try:
             with _files.Directory(*self._path) as parent:
                 descriptor = self._files.claim(parent, name)
         except OSError:
             return None
-        return None if descriptor is None else DiskClaim(self, name, descriptor)
+        if descriptor is None:
+            return None
+        return Claim(
+            lambda: _files.read_all(descriptor, MAX_BYTES), lambda ending: self._end(name, descriptor, ending)
+        )
 
     def expire(self, before: str) -> None:
-        """Drop what is too old, as `Store` says; what was set aside, or is half a file, too."""
+        """Drop what has a smaller name, counted as `expired`, unless somebody is sending it."""
         with suppress(OSError), _files.Directory(*self._path) as parent:
             for entry in parent.names():
                 if entry < before and readable_count(_plain(entry)) is not None:
                     self._drop(parent, entry, "expired")
 
     def delete(self, names: Iterable[str]) -> int:
-        """Remove batches, whether claimed or not, as `Store` says."""
+        """Remove these batches even while somebody sends them. Return how many records that were."""
         with suppress(OSError), _files.Directory(*self._path) as parent:
             return sum(readable_count(name) or 0 for name in names if parent.remove(name))
         return 0
 
-    def finish(self, name: str, descriptor: int, *, rename_to: str | None) -> None:
-        """Take a claimed file out of the mailbox, or rename it there, and let go of it. Raises OSError if it stays."""
+    def _end(self, name: str, descriptor: int, ending: Ending) -> None:
+        """Take a claimed file out of the mailbox, rename it or leave it there, and let go of it."""
         try:
-            with suppress(FileNotFoundError, NotADirectoryError), _files.Directory(*self._path) as parent:
-                if parent.holds(name, os.fstat(descriptor)):
-                    if rename_to is None:
-                        parent.unlink(name)
-                    else:
-                        parent.rename(name, rename_to)
+            if ending != "again":
+                with suppress(FileNotFoundError, NotADirectoryError), _files.Directory(*self._path) as parent:
+                    if parent.holds(name, os.fstat(descriptor)):
+                        parent.unlink(name) if ending == "done" else parent.rename(name, name + CORRUPT)
         finally:
-            self.let_go(descriptor)
-
-    def let_go(self, descriptor: int) -> None:
-        """Let others claim it again."""
-        self._files.close(descriptor)
+            self._files.close(descriptor)
 
     def _write(self, parent: _files.Directory, name: str, line: bytes) -> None:
         partial = name + PARTIAL
@@ -188,37 +187,3 @@ def _plain(entry: str) -> str:
 
 def _on_disk(size: int) -> int:
     return -(-size // _BLOCK) * _BLOCK
-
-
-class DiskClaim:
-    """A file of the spool, locked; as `Claim` says."""
-
-    def __init__(self, store: DiskStore, name: str, descriptor: int) -> None:
-        self._store = store
-        self._name = name
-        self._descriptor: int | None = descriptor
-
-    def read(self) -> bytes:
-        """Return its line."""
-        if self._descriptor is None:
-            raise FileNotFoundError(self._name)
-        return _files.read_all(self._descriptor, MAX_BYTES)
-
-    def remove(self) -> None:
-        """Remove it."""
-        self._finish(None)
-
-    def set_aside(self) -> None:
-        """Rename it, so that nobody tries it again."""
-        self._finish(self._name + CORRUPT)
-
-    def _finish(self, rename_to: str | None) -> None:
-        if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
-            self._store.finish(self._name, descriptor, rename_to=rename_to)
-
-    def release(self) -> None:
-        """Let it be tried again."""
-        if self._descriptor is not None:
-            self._store.let_go(self._descriptor)
-            self._descriptor = None

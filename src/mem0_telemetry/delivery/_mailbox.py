@@ -3,53 +3,19 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from mem0_telemetry.delivery._batch import readable_count
+from mem0_telemetry.delivery._batch import Claim, readable_count
 from mem0_telemetry.delivery._disk_store import DiskStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mem0_telemetry.delivery._batch import Batch
+    from mem0_telemetry.delivery._batch import Batch, Ending
     from mem0_telemetry.delivery._config import Limits
     from mem0_telemetry.delivery._status import Drops
-
-
-class Claim(Protocol):
-    """A batch that nobody else can send until it is removed or released."""
-
-    def read(self) -> bytes:
-        """Return its line. Raises `OSError` where it cannot be read."""
-
-    def remove(self) -> None:
-        """Remove it, as it is done with. Raises `OSError`, and releases it, where the store cannot let it go."""
-
-    def set_aside(self) -> None:
-        """Leave it for a human to look at, within the bound, as it cannot be read. Raises as `remove`."""
-
-    def release(self) -> None:
-        """Let it be tried again, by us or by others. No effect after `remove` or `set_aside`."""
-
-
-class Store(Protocol):
-    """Batches by name, of which the oldest has the smallest. Thread-safe."""
-
-    def write(self, name: str, line: bytes) -> None:
-        """Keep a batch, and drop the oldest beyond the bound. Raises `OSError` where it cannot."""
-
-    def names(self) -> list[str]:
-        """Return what waits, oldest first. Raises `OSError` where that cannot be told at present."""
-
-    def claim(self, name: str) -> Claim | None:
-        """Claim the batch for us alone; return None where it is gone, or somebody else has it."""
-
-    def expire(self, before: str) -> None:
-        """Drop what has a smaller name, counted as `expired`, unless somebody is sending it."""
-
-    def delete(self, names: Iterable[str]) -> int:
-        """Remove these batches even while somebody sends them. Return how many records that were."""
 
 
 class Mailbox:
@@ -59,12 +25,11 @@ class Mailbox:
         self.name = name
         self._limits = limits
         self._drops = drops
-        self._memory: Store = MemoryStore(max_bytes=limits.memory_bytes, drops=drops)
-        self._stores: tuple[Store, ...] = (self._memory,)
-        self._disk: Store | None = None
-        if root is not None:
-            self._disk = DiskStore(root=root, mailbox=name, max_bytes=limits.spool_bytes, drops=drops)
-            self._stores = (self._memory, self._disk)
+        self._memory = MemoryStore(max_bytes=limits.memory_bytes, drops=drops)
+        self._disk = (
+            DiskStore(root=root, mailbox=name, max_bytes=limits.spool_bytes, drops=drops) if root else None
+        )
+        self._stores: list[MemoryStore | DiskStore] = [self._memory, *([self._disk] if self._disk else [])]
         # Re-entrant: a signal handler may flush, switch off or record an event.
         self._lock = threading.RLock()
         self._max_files = limits.spool_bytes // 1024
@@ -82,22 +47,17 @@ class Mailbox:
             self._recent_bytes += len(batch.line)
             while self._recent_bytes > self._limits.cache_bytes:
                 self._forget(next(iter(self._recent), ""))
-        self.on_disk = self._write_to_disk(batch)
+        self.on_disk = False
+        if self._disk is not None:
+            with suppress(OSError):
+                self._disk.write(batch.name, batch.line)
+                self.on_disk = True
         if not self.on_disk:
             self._memory.write(batch.name, batch.line)
         with self._lock:
             self._own.add(batch.name)  # not before it is there: `outstanding` forgets what it does not find
         if len(self._own) > self._max_files:
             self.outstanding()  # most of them have been dropped
-
-    def _write_to_disk(self, batch: Batch) -> bool:
-        if self._disk is None:
-            return False
-        try:
-            self._disk.write(batch.name, batch.line)
-        except OSError:
-            return False
-        return True
 
     def names(self) -> list[str]:
         """Return what waits here, of any process, oldest first."""
@@ -113,15 +73,12 @@ class Mailbox:
             return self._recent.get(name)
 
     def done(self, name: str, claim: Claim, *, corrupt: bool = False) -> None:
-        """Let the claimed batch go: it has been sent, or has to be dropped.
+        """Let the claimed batch go, as it has been sent or has to be dropped.
 
         Raises:
-            OSError: it cannot be removed, as its directory is read-only by now; it is released.
+            OSError: it cannot be removed, as its directory is read-only by now; it will be tried again.
         """
-        if corrupt:
-            claim.set_aside()
-        else:
-            claim.remove()
+        claim.end("corrupt" if corrupt else "done")
         with self._lock:
             self._forget(name)
             self._own.discard(name)
@@ -175,7 +132,7 @@ class Mailbox:
 
 
 class MemoryStore:
-    """Lines in a dictionary, for as long as the process lives: for where there is no disk to use."""
+    """Lines in a dictionary, as long as the process lives: does as `DiskStore` where there is no disk to use."""
 
     def __init__(self, *, max_bytes: int, drops: Drops) -> None:
         self._max_bytes = max_bytes
@@ -186,7 +143,7 @@ class MemoryStore:
         self._bytes = 0
 
     def write(self, name: str, line: bytes) -> None:
-        """Keep a batch, as `Store` says."""
+        """Keep a batch, and drop the oldest beyond the bound."""
         with self._lock:
             self._lines[name] = line
             self._bytes += len(line)
@@ -205,55 +162,35 @@ class MemoryStore:
         with self._lock:
             return sorted(self._lines)
 
-    def claim(self, name: str) -> MemoryClaim | None:
-        """Claim a batch, as `Store` says."""
+    def claim(self, name: str) -> Claim | None:
+        """Claim the batch for us alone; return None where it is gone, or somebody else has it."""
         with self._lock:
             if name not in self._lines or name in self._claimed:
                 return None
             self._claimed.add(name)
-            return MemoryClaim(self, name, self._lines[name])
+            line = self._lines[name]
+            return Claim(lambda: line, lambda ending: self._end(name, ending))
 
     def expire(self, before: str) -> None:
-        """Drop what is too old, as `Store` says."""
+        """Drop what has a smaller name, counted as `expired`, unless somebody is sending it."""
         with self._lock:
             self._drop([name for name in self._lines if name < before], "expired")
 
     def delete(self, names: Iterable[str]) -> int:
-        """Remove batches, whether claimed or not, as `Store` says."""
-        return sum(readable_count(name) or 0 for name in names if self.let_go(name, remove=True))
+        """Remove these batches even while somebody sends them. Return how many records that were."""
+        with self._lock:
+            removed = [name for name in names if name in self._lines]
+            for name in removed:
+                self._claimed.discard(name)
+                self._bytes -= len(self._lines.pop(name))
+        return sum(readable_count(name) or 0 for name in removed)
 
-    def let_go(self, name: str, *, remove: bool) -> bool:
-        """End what claims it, and remove it if asked to. Return whether it was there."""
+    def _end(self, name: str, ending: Ending) -> None:
         with self._lock:
             self._claimed.discard(name)
-            if not remove or name not in self._lines:
-                return False
-            self._bytes -= len(self._lines.pop(name))
-            return True
+            if ending != "again":  # nor set aside: there is no place for a human to look at
+                self.delete([name])
 
     def _drop(self, names: Iterable[str], reason: str) -> None:
         """Remove and count those that nobody sends; the lock is held, or a sender might claim one in between."""
         self._drops.count(reason, self.delete([name for name in names if name not in self._claimed]))
-
-
-class MemoryClaim:
-    """A line in memory that is being sent; as `Claim` says."""
-
-    def __init__(self, store: MemoryStore, name: str, line: bytes) -> None:
-        self._store = store
-        self._name = name
-        self._line = line
-
-    def read(self) -> bytes:
-        """Return the line."""
-        return self._line
-
-    def remove(self) -> None:
-        """Remove it."""
-        self._store.let_go(self._name, remove=True)
-
-    set_aside = remove  # there is no place for a human to look at
-
-    def release(self) -> None:
-        """Let it be tried again."""
-        self._store.let_go(self._name, remove=False)

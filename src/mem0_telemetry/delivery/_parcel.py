@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mem0_telemetry.base.files import NotOursError
 from mem0_telemetry.base.guard import guard
-from mem0_telemetry.delivery._batch import MAX_RECORDS, Batch, readable_count
+from mem0_telemetry.delivery._batch import MAX_RECORDS, Batch, Claim, readable_count
 from mem0_telemetry.delivery._decode import CorruptLineError, decode
 from mem0_telemetry.delivery._encode import Encoder, joined
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
 
     from mem0_telemetry.delivery._config import Wiring
-    from mem0_telemetry.delivery._mailbox import Claim, Mailbox
+    from mem0_telemetry.delivery._mailbox import Mailbox
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Parcel:
     def release(self) -> None:
         """Let what is not done be tried again."""
         for _, claim in self._claimed:
-            claim.release()
+            claim.end("again")
 
 
 class Packer:
@@ -85,7 +85,7 @@ class Packer:
             except (
                 OSError
             ):  # as `EMFILE` or `EIO`: it may be readable later; or the directory is read-only by now
-                claim.release()
+                claim.end("again")
                 continue
             found = True
             if batch is not None:

@@ -147,7 +147,7 @@ class _SendingAs:
     private: PrivateProvider
 
 
-def _common_attributes(identity: Identity, metadata: Mapping[str, str]) -> dict[str, AttributeValue]:
+def _common_attributes(identity: Identity, metadata: Mapping[str, str]) -> Mapping[str, AttributeValue]:
     """Return what every record carries: real backends drop resources, and several runs of one spool differ."""
     version_key = added_attributes.SERVICE_VERSION.key
     common: dict[str, AttributeValue] = {added_attributes.INSTALLATION_ID.key: identity.id}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk._logs import ReadableLogRecord
@@ -10,6 +12,11 @@ from opentelemetry.sdk.resources import Resource
 from mem0_telemetry.pipeline.provider import NO_SPAN, SCOPE, OwnRecord, explicit_limits
 from mem0_telemetry.policy import registry
 from mem0_telemetry.version import SCHEMA_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.util.types import AttributeValue
 
 
 class Selection:
@@ -29,6 +36,7 @@ class Selection:
         """Return the selected copy of `record`."""
         log = record.log_record
         name, given = log.event_name, log.attributes or {}
+        attributes: Mapping[str, AttributeValue] | None
         if isinstance(given, BoundedAttributes):
             given = given.copy()  # a plain dict: its own iterator takes a lock for each step
         if isinstance(log, OwnRecord) and log.selected == (name, given):
