@@ -152,6 +152,8 @@ def wiring(drops: Drops, **kwargs: Any) -> Wiring:
 
     shared: dict[str, Any] = {
         "directory": None,
+        "emit": lambda *_: None,
+        "dropped_attributes": None,
         "accept": lambda record: record,
         "allowed": lambda: True,
         "discard": lambda: None,

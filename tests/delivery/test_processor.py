@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def writer(drops: Drops) -> Writer:
     """One that is not started."""
     wiring = support.wiring(drops)
-    return Writer(wiring, Senders(wiring, ()), emit=lambda *_: None, dropped_attributes=None)
+    return Writer(wiring, Senders(wiring, ()))
 
 
 def emit(writer: Writer) -> None:

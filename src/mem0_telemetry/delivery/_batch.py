@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mem0_telemetry.delivery._encode import Encoder
 
     Ending = Literal["done", "corrupt", "again"]
-    DroppedAttributes = Callable[[Mapping[str, int]], Mapping[str, Any]]
 
 _PATTERN: Final = re.compile(r"(\d{20})-([0-9a-f]{8})-(\d{1,6})\.v(\d{1,6})\.jsonl")
 PARTIAL: Final = ".part"
@@ -114,12 +113,9 @@ class Claim:
 class Batcher:
     """Makes batches of records: selected, counted, encoded. For one thread at a time."""
 
-    def __init__(
-        self, wiring: Wiring, encoder: Encoder, dropped_attributes: DroppedAttributes | None
-    ) -> None:
+    def __init__(self, wiring: Wiring, encoder: Encoder) -> None:
         self._wiring = wiring
         self._encoder = encoder
-        self._dropped_attributes = dropped_attributes
         self._last_ns = 0
         self._entries: list[tuple[ReadableLogRecord, str]] = []
 
@@ -140,9 +136,10 @@ class Batcher:
         if not entries:
             return None
         drops = self._wiring.drops
-        if self._dropped_attributes is not None and (counts := drops.unreported()):
+        dropped_attributes = self._wiring.dropped_attributes
+        if dropped_attributes is not None and (counts := drops.unreported()):
             with guard("reporting dropped records"):
-                carrier = self._wiring.accept(_with(entries[0][0], self._dropped_attributes(counts)))
+                carrier = self._wiring.accept(_with(entries[0][0], dropped_attributes(counts)))
                 if carrier is not None:
                     entries[0] = (carrier, self._encoder.record(carrier))
                     drops.reported(counts)

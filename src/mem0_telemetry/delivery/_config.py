@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,9 +99,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
-    """What the parts of one delivery share. The first three are described at `Delivery`."""
+    """What the parts of one delivery share. The first five are described at `Delivery`."""
 
     directory: Path | None
+    emit: Callable[[int, str, Mapping[str, Any]], None]
+    dropped_attributes: Callable[[Mapping[str, int]], Mapping[str, Any]] | None
     accept: Callable[[ReadableLogRecord], ReadableLogRecord | None]
     allowed: Callable[[], bool | None]
     discard: Callable[[], None]

@@ -83,6 +83,8 @@ class Delivery:
         self._clock = clock or SystemClock()
         self._wiring = Wiring(
             directory=directory if HAVE_LOCKS else None,
+            emit=emit,
+            dropped_attributes=dropped_attributes,
             accept=accept,
             allowed=allowed,
             discard=self._discard,
@@ -93,8 +95,6 @@ class Delivery:
             thread_prefix=thread_prefix,
         )
         self._destinations = tuple(destinations)
-        self._emit = emit
-        self._dropped_attributes = dropped_attributes
         self._exit_timeout = exit_timeout
         self._exit_hook = ExitHook(self._at_exit)
         self._processor = SpoolProcessor(self._enqueue_record, self.flush)
@@ -107,9 +107,7 @@ class Delivery:
         wiring = replace(self._wiring, drops=Drops())
         self._drops = wiring.drops
         self._senders = Senders(wiring, self._destinations)
-        self._writer = Writer(
-            wiring, self._senders, emit=self._emit, dropped_attributes=self._dropped_attributes
-        )
+        self._writer = Writer(wiring, self._senders)
         self._starting = threading.RLock()  # re-entrant: a signal handler may flush while it starts them
         self._start_again_at = 0.0
         self._running = False

@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk._logs import ReadWriteLogRecord
 
-    from mem0_telemetry.delivery._batch import Batch, DroppedAttributes
+    from mem0_telemetry.delivery._batch import Batch
     from mem0_telemetry.delivery._config import Wiring
     from mem0_telemetry.delivery._senders import Senders
 
     Event = tuple[int, str, Mapping[str, Any]]
-    Emit = Callable[[int, str, Mapping[str, Any]], None]
 
 _POLL: Final = 0.05
 """Seconds after which a waiter looks again whether the thread still runs; the thread itself wakes it."""
@@ -66,16 +65,14 @@ class SpoolProcessor(LogRecordProcessor):
 class Writer:
     """Queues events, and the records that become of them, and spools these for every sender. Thread-safe."""
 
-    def __init__(
-        self, wiring: Wiring, senders: Senders, *, emit: Emit, dropped_attributes: DroppedAttributes | None
-    ) -> None:
+    def __init__(self, wiring: Wiring, senders: Senders) -> None:
         self.worker: Final = Worker(f"{wiring.thread_prefix}-writer", self._run)
         self.spooled = 0
         self._wiring = wiring
         self._limits, self._clock = wiring.limits, wiring.clock
         self._senders = senders
-        self._emit = emit
-        self._batcher = Batcher(wiring, Encoder(), dropped_attributes)
+        self._emit = wiring.emit
+        self._batcher = Batcher(wiring, Encoder())
         # A `threading.Event` in the queue is a mark: it is set once everything before it is written.
         self._queue: deque[Event | threading.Event] = deque()
         self._records: deque[ReadableLogRecord] = deque()
