@@ -144,7 +144,7 @@ NAIVE: dict[str, tuple[str, str, dict[str, str]]] = {
     "libraries log what we do": (
         "the application sees port",
         "before",
-        {ISOLATION: "SilentThreads.filter; SilentThreads.filter = lambda self, record: True"},
+        {ISOLATION: "SilentThread.filter; SilentThread.filter = lambda self, record: True"},
     ),
 }
 DEFECTS = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import fork_gate
 from mem0_telemetry.delivery._attempts import Noted, Retry, attempt
-from mem0_telemetry.delivery._isolation import SilentThreads, suppress_instrumentation
+from mem0_telemetry.delivery._isolation import isolated
 from mem0_telemetry.delivery._mailbox import Mailbox
 from mem0_telemetry.delivery._parcel import Packer
 from mem0_telemetry.delivery._status import DestinationStatus
@@ -140,25 +140,22 @@ class Sender:
     # --- on the thread ---
 
     def _run(self) -> None:
-        suppress_instrumentation()
-        silent = SilentThreads()
-        silent.silence(self._destination.foreign_loggers)
-        try:
-            self._rest()
-            while not self._stopping:
-                self._working = True
-                with guard(f"sending to {self._destination.name}"):
-                    self._send_what_is_due()
-                self._working = False
-                self._progressed()
+        with isolated(self._destination.foreign_loggers):
+            try:
                 self._rest()
-        finally:
-            self._working = False
-            if self._exporter is not None:
-                with guard(f"shutting down the exporter of {self._destination.name}"):
-                    self._exporter.shutdown()  # type: ignore[no-untyped-call]
-            silent.restore(self._destination.foreign_loggers)
-            self._progressed()
+                while not self._stopping:
+                    self._working = True
+                    with guard(f"sending to {self._destination.name}"):
+                        self._send_what_is_due()
+                    self._working = False
+                    self._progressed()
+                    self._rest()
+            finally:
+                self._working = False
+                if self._exporter is not None:
+                    with guard(f"shutting down the exporter of {self._destination.name}"):
+                        self._exporter.shutdown()  # type: ignore[no-untyped-call]
+                self._progressed()
 
     def _rest(self) -> None:
         """Wait until there is something to be done."""
