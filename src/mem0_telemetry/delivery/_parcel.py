@@ -58,7 +58,7 @@ class Parcel:
 
 
 class Packer:
-    """Takes batches out of one mailbox. For one thread."""
+    """Claims batches of one mailbox. For one thread."""
 
     def __init__(self, wiring: Wiring, mailbox: Mailbox) -> None:
         self._wiring = wiring
@@ -82,9 +82,7 @@ class Packer:
                 continue
             try:
                 batch = self._mailbox.recent(name) or self._read(name, claim)
-            except (
-                OSError
-            ):  # as `EMFILE` or `EIO`: it may be readable later; or the directory is read-only by now
+            except OSError:  # as `EMFILE` or `EIO`, or a directory that is read-only by now: later
                 claim.end("again")
                 continue
             found = True

@@ -276,7 +276,5 @@ class Writer:
         if generation != self._generation:  # by now
             for sender in self._senders:
                 sender.mailbox.delete_own()
-        elif (
-            self._wiring.allowed() is False
-        ):  # another process may have switched off, and deleted what lay there
-            self._wiring.discard()
+        elif self._wiring.allowed() is False:
+            self._wiring.discard()  # another process may have switched off, and deleted what lay there
