@@ -48,7 +48,7 @@ class Recorder:
         self.installation_id: str | None = None
         self.followed: list[str | None] = []
 
-    def put(self, name: str, attributes: Mapping[str, Any]) -> None:
+    def enqueue(self, name: str, attributes: Mapping[str, Any]) -> None:
         """Remember an event."""
         self.events.append((name, dict(attributes)))
 

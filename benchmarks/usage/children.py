@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from typing import Any
+from uuid import uuid4
 
 SEARCH = {
     "limit": 20,
@@ -89,7 +90,7 @@ def first_event(kind: str) -> float:
     leave((time.perf_counter() - start) * 1e3)
 
 
-def growth(kind: str) -> dict[str, float]:
+def growth(kind: str) -> dict[str, Any]:
     """Threads, and resident MB after 1 000 and after all events of 1 000 instances."""
     capture = telemetry(kind).capture_event
     instances = [instance() for _ in range(1000)]
@@ -104,7 +105,7 @@ def growth(kind: str) -> dict[str, float]:
         if number % 10_000 == 0:
             time.sleep(0.2)  # a busy application, not a loop that does nothing else
     seconds = time.perf_counter() - start
-    found = {
+    found: dict[str, Any] = {
         "threads": threading.active_count() - 1,
         "before": before,
         "after": _resident(),
@@ -113,7 +114,7 @@ def growth(kind: str) -> dict[str, float]:
     if kind == "ours":
         import mem0_telemetry
 
-        found["dropped"] = sum(mem0_telemetry.status().dropped.values())
+        found["dropped"] = dict(mem0_telemetry.status().dropped)
     leave(found)
 
 
@@ -135,6 +136,48 @@ def written(kind: str) -> float:
     mem0_telemetry.flush(3)  # the endpoint is down: from here on the sender rests
     count = int(os.environ["BENCH_COUNT"])
     leave(write(count) / count)
+
+
+def emitted(_: str) -> float:
+    """CPU nanoseconds of a bare `Logger.emit` of the SDK, with the attributes of the same event."""
+    from opentelemetry._logs import LogRecord, SeverityNumber
+    from opentelemetry.metrics import NoOpMeterProvider
+    from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadWriteLogRecord
+    from opentelemetry.sdk.resources import Resource
+
+    from mem0_telemetry.mem0_internals.instance import observed_of_memory
+    from mem0_telemetry.policy import registry
+
+    class Nothing(LogRecordProcessor):
+        def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+            del log_record
+
+        def shutdown(self) -> None:
+            pass
+
+        def force_flush(self, timeout_millis: int = 30_000) -> bool:
+            return timeout_millis > 0
+
+    event = registry.event_by_mem0_name("mem0.search")
+    observed = {**observed_of_memory(instance()), **SEARCH, "sample_rate": 1.0}
+    common = {"app.installation.id": str(uuid4()), "service.version": "2.2.1", "log.record.uid": str(uuid4())}
+    attributes = {**registry.select(event, observed), **common}
+    provider = LoggerProvider(Resource({}), shutdown_on_exit=False, meter_provider=NoOpMeterProvider())
+    provider.add_log_record_processor(Nothing())
+    logger, count = provider.get_logger("bench"), int(os.environ["BENCH_COUNT"])
+    copies = [dict(attributes) for _ in range(count)]
+    start = time.thread_time_ns()
+    for number, one in enumerate(copies):
+        logger.emit(
+            LogRecord(
+                timestamp=number,
+                severity_number=SeverityNumber.INFO,
+                body="mem0.search",
+                attributes=one,
+                event_name="mem0.search",
+            )
+        )
+    leave((time.thread_time_ns() - start) / count)
 
 
 def outage(kind: str) -> None:
@@ -182,6 +225,7 @@ if __name__ == "__main__":
         "calls": calls,
         "first": first_event,
         "written": written,
+        "emitted": emitted,
         "growth": growth,
         "outage": outage,
         "exit": exit_,

@@ -105,7 +105,7 @@ GROUPS = {
     "spool": (
         [
             f"src/mem0_telemetry/delivery/{name}.py"
-            for name in ("_batch", "_store", "_disk_store", "_files", "_mailbox", "_parcel")
+            for name in ("_batch", "_disk_store", "_files", "_mailbox", "_parcel")
         ],
         [
             f"tests/delivery/test_{name}.py"

@@ -81,7 +81,7 @@ NAIVE: dict[str, tuple[str, str, dict[str, str]]] = {
         "an id of the application's trace is on our wire",
         "before",
         {
-            PROVIDER: "_NO_SPAN; _NO_SPAN = Context()",
+            PROVIDER: "NO_SPAN; NO_SPAN = Context()",
             "mem0_telemetry.delivery._threads": """
                 from types import SimpleNamespace
                 contextvars
@@ -135,7 +135,7 @@ NAIVE: dict[str, tuple[str, str, dict[str, str]]] = {
     "libraries log what we do": (
         "the application sees port",
         "before",
-        {ISOLATION: "SilentThreads.filter; SilentThreads.filter = lambda self, record: True"},
+        {ISOLATION: "SilentThread.filter; SilentThread.filter = lambda self, record: True"},
     ),
 }
 DEFECTS = {

@@ -15,7 +15,7 @@ MODULE = "mem0/memory/telemetry.py"
 
 
 def installed() -> dict[str, bytes]:
-    """The files of the installed package, by name."""
+    """Return the files of the installed package, by name."""
     files = distribution("mem0ai").files or []
     return {
         str(file): file.read_binary() for file in files if file.parts[0] == "mem0" and file.suffix != ".pyc"
@@ -23,7 +23,7 @@ def installed() -> dict[str, bytes]:
 
 
 def released() -> dict[str, bytes]:
-    """The files of the package as Mem0 has released it."""
+    """Return the files of the package as Mem0 has released it."""
     (archive,) = (ROOT / ".build" / "adoption").glob("mem0ai-*.tar.gz")
     with tarfile.open(archive) as contents:
         found = {

@@ -42,7 +42,7 @@ print(json.dumps([flushed, status.sent, dict(status.dropped), status.installatio
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Iterator[TestAgent]:
-    """The backend at the end of the way."""
+    """Start the backend at the end of the way."""
     scratch = tmp_path / "agent"
     scratch.mkdir()
     with TestAgent(scratch) as running:
@@ -51,7 +51,7 @@ def agent(tmp_path: Path) -> Iterator[TestAgent]:
 
 @pytest.fixture
 def rotel(tmp_path: Path, agent: TestAgent) -> Rotel:
-    """A collector in front of it, not started."""
+    """Make a collector in front of it, not started."""
     scratch = tmp_path / "rotel"
     scratch.mkdir()
     return Rotel(scratch, agent.url)

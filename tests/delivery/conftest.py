@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mem0_telemetry.delivery import Delivery
-    from mem0_telemetry.delivery._drops import Drops
     from mem0_telemetry.delivery._mailbox import Mailbox
+    from mem0_telemetry.delivery._status import Drops
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -56,13 +56,13 @@ def make(directory: Path) -> Iterator[Callable[..., Delivery]]:
     for delivery in made:
         delivery.shutdown(0)
     # None of their threads is to meet what the next test puts in the place of something.
-    support.wait_until(lambda: not any(delivery.snapshot().threads for delivery in made))
+    support.wait_until(lambda: not any(delivery.status().threads for delivery in made))
 
 
 @pytest.fixture
 def drops() -> Drops:
     """Where the mailboxes of a test count."""
-    from mem0_telemetry.delivery._drops import Drops
+    from mem0_telemetry.delivery._status import Drops
 
     return Drops()
 

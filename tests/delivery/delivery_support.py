@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs.export import LogRecordExporter
 
     from mem0_telemetry.delivery import Delivery, Destination, Limits
+    from mem0_telemetry.delivery._config import Wiring
+    from mem0_telemetry.delivery._status import Drops
 
 NOBODY = 1
 """A port at which nothing listens: a destination that is down."""
@@ -135,6 +137,7 @@ def pipeline(directory: Path | None, *destinations: Destination, **kwargs: Any) 
         "emit": emitter,
         "accept": lambda record: record,
         "allowed": lambda: True,
+        "thread_prefix": "tests",
         **kwargs,
     }
     delivery = Delivery(**arguments)
@@ -142,14 +145,36 @@ def pipeline(directory: Path | None, *destinations: Destination, **kwargs: Any) 
     return delivery
 
 
+def wiring(drops: Drops, **kwargs: Any) -> Wiring:
+    """What a part of a delivery is given, for the tests of one by itself."""
+    from mem0_telemetry.base.clock import SystemClock
+    from mem0_telemetry.delivery._config import Limits, Wiring
+
+    shared: dict[str, Any] = {
+        "directory": None,
+        "emit": lambda *_: None,
+        "dropped_attributes": None,
+        "accept": lambda record: record,
+        "allowed": lambda: True,
+        "discard": lambda: None,
+        "backlog": lambda: 0,
+        "drops": drops,
+        "limits": Limits(),
+        "clock": SystemClock(),
+        "thread_prefix": "tests",
+        **kwargs,
+    }
+    return Wiring(**shared)
+
+
 def to_sink(directory: str | Path | None, port: int, **kwargs: Any) -> Delivery:
     """A delivery with one destination, the sink at `port`: what most programs need."""
     return pipeline(Path(directory) if directory else None, destination_to(port), **kwargs)
 
 
-def put_numbers(delivery: Delivery, numbers: Sequence[int] | range) -> int:
-    """Put one event for each number; how many were accepted."""
-    return sum(delivery.put("test.event", {"n": number, "text": "x" * 20}) for number in numbers)
+def enqueue_numbers(delivery: Delivery, numbers: Sequence[int] | range) -> int:
+    """Enqueue one event for each number; return how many were accepted."""
+    return sum(delivery.enqueue("test.event", {"n": number, "text": "x" * 20}) for number in numbers)
 
 
 def spooled_files(directory: Path) -> list[Path]:
@@ -248,7 +273,7 @@ def deliver_the_rest(directory: Path, sink: Sink) -> None:
     """
     code = """
 from mem0_telemetry.delivery import Limits
-d = to_sink(D, P, limits=Limits(spool_bytes=2**30)); put_numbers(d, [-1]); assert d.flush(100), d.snapshot()
+d = to_sink(D, P, limits=Limits(spool_bytes=2**30)); enqueue_numbers(d, [-1]); assert d.flush(100), d.status()
 """
     finished = run(code, directory, sink.port)
     assert (finished.code, finished.err) == (0, "")

@@ -1,4 +1,4 @@
-"""What the tests of one destination's spool share: batches to put there, and where their files are."""
+"""What the tests of one destination's spool share: batches to keep there, and where their files are."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def spool(directory: Path) -> Path:
 
 
 def leave_behind(make: Callable[..., Delivery], sink: support.Sink, *groups: range) -> None:
-    """Put each group into a file of its own, of a process that has ended."""
+    """Write each group into a file of its own, of a process that has ended."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=60))
     for group in groups:
         with delivery._writer._writing:  # the first event of a pause would have a file of its own
-            support.put_numbers(delivery, group)
+            support.enqueue_numbers(delivery, group)
         delivery._writer.flush(60)
     assert not delivery.shutdown(30)  # no request is on its way any more
     sink.answer_all(200)

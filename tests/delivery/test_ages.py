@@ -42,14 +42,14 @@ def test_the_clock_is_set(days: float, make: Make, sink: support.Sink) -> None:
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), clock=clock)
     for number in range(4):
-        support.put_numbers(delivery, [number])
-        assert support.wait_until(lambda n=number: delivery.snapshot().spooled == n + 1)
+        support.enqueue_numbers(delivery, [number])
+        assert support.wait_until(lambda n=number: delivery.status().spooled == n + 1)
         clock.offset_days += days if number % 2 == 0 else -days
     assert support.wait_until(lambda: len(sink.requests) > 8)
     sink.answer_all(200)
     assert delivery.flush(60)
     assert sorted(sink.numbers()) == [0, 1, 2, 3]
-    assert delivery.snapshot().dropped == {}
+    assert delivery.status().dropped == {}
     times = {event["n"]: event["time_ns"] for event in sink.arrived}
     assert abs(times[1] - times[0] - days * 86_400e9) < 60e9
 
@@ -68,7 +68,7 @@ def test_what_is_too_old_gets_one_last_try(make: Make, sink: support.Sink, direc
     spool.leave_behind(make, sink, range(3))
     age(support.spooled_files(directory)[0], 8)
     delivery = make(support.destination_to(sink.port))
-    support.put_numbers(delivery, [100])
+    support.enqueue_numbers(delivery, [100])
     assert delivery.flush(60)
     assert sorted(sink.numbers()) == [0, 1, 2, 100]
     delivery.shutdown(60)
@@ -77,9 +77,9 @@ def test_what_is_too_old_gets_one_last_try(make: Make, sink: support.Sink, direc
     age(support.spooled_files(directory)[1], 6)
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=600))
-    support.put_numbers(delivery, [200])
-    assert support.wait_until(lambda: delivery.snapshot().dropped == {"expired": 3})
-    assert delivery.snapshot().waiting_earlier == 2
+    support.enqueue_numbers(delivery, [200])
+    assert support.wait_until(lambda: delivery.status().dropped == {"expired": 3})
+    assert delivery.status().waiting_earlier == 2
 
 
 @pytest.mark.posix
@@ -90,8 +90,8 @@ def test_what_nobody_sends_any_more_expires_too(make: Make, sink: support.Sink, 
     age(old, 8)
     age(new, 1)
     delivery = make(support.destination_to(sink.port, name="another"))
-    support.put_numbers(delivery, [100])
-    assert support.wait_until(lambda: delivery.snapshot().dropped == {"expired": 3})
+    support.enqueue_numbers(delivery, [100])
+    assert support.wait_until(lambda: delivery.status().dropped == {"expired": 3})
     assert delivery.flush(60)
     assert len(support.spooled_files(directory)) == 1
     assert sink.numbers() == [100]

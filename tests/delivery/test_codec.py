@@ -23,7 +23,7 @@ from opentelemetry.trace import TraceFlags
 
 from mem0_telemetry.delivery import _decode
 from mem0_telemetry.delivery._decode import CorruptLineError, decode
-from mem0_telemetry.delivery._encode import Encoder, UnencodableError
+from mem0_telemetry.delivery._encode import Encoder, UnencodableError, joined
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SCALARS = st.one_of(
@@ -215,7 +215,31 @@ def test_many_different_keys_do_not_pile_up() -> None:
     encoder = Encoder()
     for number in range(5000):
         encoder.record(record_with(attributes={f"key.{number}": 1}))
-    assert len(encoder._keys) <= 1024
+    assert len(encoder._repeated) <= 256
+
+
+@pytest.mark.parametrize(
+    "values", [[1, True, 1.0], [0.0, -0.0, 0, False], [(1,), (True,), (1.0,)], [("1",), ["1"]], ["1", b"1"]]
+)
+@pytest.mark.parametrize("member", ["attributes", "body"])
+def test_equal_values_of_different_kinds_are_not_mixed_up(values: list[Any], member: str) -> None:
+    """Fragments are kept for what was written, not for what is equal to it."""
+    encoder = Encoder()
+    records = [
+        record_with(**{member: {"key": value} if member == "attributes" else value}) for value in values
+    ]
+    for record in records * 2:
+        assert encoder.record(record) == Encoder().record(record)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(batches(), min_size=1, max_size=3))
+def test_lines_become_one(several: list[list[ReadableLogRecord]]) -> None:
+    """Lines of several batches are joined without encoding their records again."""
+    line = joined([encoded(records) for records in several])
+    assert list(map(members, decode(line))) == [
+        members(record) for records in several for record in decode(encoded(records))
+    ]
 
 
 GOOD = encoded([record_with(body="x", attributes={"a": 1}, severity_number=SeverityNumber.INFO)])

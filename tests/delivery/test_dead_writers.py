@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from spool_support import Make
 
-    from mem0_telemetry.delivery._drops import Drops
+    from mem0_telemetry.delivery._status import Drops
 
 pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
@@ -33,7 +33,7 @@ def part(directory: Path, content: bytes, *, age: float = 0.0) -> Path:
 def test_a_whole_file_of_a_dead_writer_is_taken_over(mailbox: Make, directory: Path) -> None:
     """All of it was written, only the renaming was missing."""
     box = mailbox()
-    box.put(batch(1))
+    box.spool(batch(1))
     whole = part(directory, b"{}\n")
     assert whole.name.removesuffix(".part") in box.names()
     assert not whole.exists()
@@ -42,7 +42,7 @@ def test_a_whole_file_of_a_dead_writer_is_taken_over(mailbox: Make, directory: P
 def test_a_half_file_of_a_dead_writer_is_counted(mailbox: Make, directory: Path, drops: Drops) -> None:
     """Half a line is worth nothing, but its records were."""
     box = mailbox()
-    box.put(batch(1))
+    box.spool(batch(1))
     half = part(directory, b'{"resourceLogs":[')
     assert len(box.names()) == 1
     assert not half.exists()
@@ -52,7 +52,7 @@ def test_a_half_file_of_a_dead_writer_is_counted(mailbox: Make, directory: Path,
 def test_an_empty_file_may_be_a_new_one(mailbox: Make, directory: Path) -> None:
     """A file is created before it is locked: an empty one is cleared away only once it is old."""
     box = mailbox()
-    box.put(batch(1))
+    box.spool(batch(1))
     new, old = part(directory, b""), part(directory, b"", age=120)
     box.names()
     assert new.exists()
@@ -62,11 +62,11 @@ def test_an_empty_file_may_be_a_new_one(mailbox: Make, directory: Path) -> None:
 def test_a_file_that_is_being_written_is_left_alone(mailbox: Make, directory: Path) -> None:
     """A writer that lives has its file locked, however long it takes."""
     box = mailbox()
-    box.put(batch(1))
+    box.spool(batch(1))
     busy = part(directory, b"{}\n", age=3600)
     files = _files.LockedFiles()
     with _files.Directory(str(directory), "spool", "loop-abc123") as parent:
-        descriptor = files.take(parent, busy.name)
+        descriptor = files.claim(parent, busy.name)
         assert descriptor is not None
         assert len(box.names()) == 1
         files.close(descriptor)

@@ -1,4 +1,4 @@
-"""The pipeline as a whole: what is put arrives, once, and nothing of it is felt by the caller."""
+"""The pipeline as a whole: what is enqueued arrives, once, and nothing of it is felt by the caller."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import delivery_support as support
 import pytest
 
+from mem0_telemetry.delivery import _sender
 from mem0_telemetry.delivery._sender import Sender
+from mem0_telemetry.delivery._writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,14 +22,14 @@ if TYPE_CHECKING:
     Make = Callable[..., Delivery]
 
 
-def test_everything_put_arrives_once(make: Make, sink: support.Sink, directory: Path) -> None:
+def test_everything_arrives_once(make: Make, sink: support.Sink, directory: Path) -> None:
     """Events arrive once, in order, and leave nothing on disk but the history."""
     delivery = make(support.destination_to(sink.port))
-    assert support.put_numbers(delivery, range(1200)) == 1200
+    assert support.enqueue_numbers(delivery, range(1200)) == 1200
     assert delivery.flush(60)
     assert sink.numbers() == list(range(1200))
     assert support.spooled_files(directory) == []
-    snapshot = delivery.snapshot()
+    snapshot = delivery.status()
     assert (snapshot.spooled, snapshot.sent, snapshot.queued, snapshot.dropped) == (1200, 1200, 0, {})
 
 
@@ -36,7 +38,7 @@ def test_nothing_exists_before_the_first_event(make: Make, sink: support.Sink, d
     before = threading.active_count()
     delivery = make(support.destination_to(sink.port))
     assert threading.active_count() == before
-    assert delivery.snapshot().threads == ()
+    assert delivery.status().threads == ()
     assert delivery.flush(0)
     assert not directory.exists()
 
@@ -44,9 +46,9 @@ def test_nothing_exists_before_the_first_event(make: Make, sink: support.Sink, d
 def test_threads_are_named_daemons(make: Make, sink: support.Sink) -> None:
     """One writer and one sender for each destination, all of them daemons."""
     delivery = make(support.destination_to(sink.port), support.destination_to(sink.port, name="other"))
-    support.put_numbers(delivery, [1])
-    names = ("mem0-telemetry-writer", "mem0-telemetry-sender-loop", "mem0-telemetry-sender-other")
-    assert delivery.snapshot().threads == names
+    support.enqueue_numbers(delivery, [1])
+    names = ("tests-writer", "tests-sender-loop", "tests-sender-other")
+    assert delivery.status().threads == names
     assert all(thread.daemon for thread in threading.enumerate() if thread.name in names)
 
 
@@ -55,7 +57,7 @@ def test_the_first_event_is_on_disk_at_once(make: Make, sink: support.Sink, dire
     """The first event does not wait for others to share its file."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(linger=60))
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     assert support.wait_until(lambda: support.spooled_files(directory))
 
 
@@ -64,9 +66,9 @@ def test_later_events_share_a_file(make: Make, sink: support.Sink, directory: Pa
     """What comes within the linger time after a write becomes one file, soon after it."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(linger=1))
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     assert support.wait_until(lambda: len(support.spooled_files(directory)) == 1)
-    support.put_numbers(delivery, range(2, 40))
+    support.enqueue_numbers(delivery, range(2, 40))
     assert support.wait_until(lambda: len(support.spooled_files(directory)) == 2)
     assert support.spooled_files(directory)[1].name.endswith("-38.v1.jsonl")
 
@@ -76,7 +78,7 @@ def test_a_file_holds_500_records_at_most(make: Make, sink: support.Sink, direct
     """A large queue becomes several files, and several requests."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port))
-    support.put_numbers(delivery, range(1300))
+    support.enqueue_numbers(delivery, range(1300))
     assert delivery._writer.flush(60)
     delivery.shutdown(0)
     counts = [int(path.name.split("-")[2].split(".")[0]) for path in support.spooled_files(directory)]
@@ -99,8 +101,35 @@ def test_a_flush_sees_what_is_done_while_it_asks(
 
     monkeypatch.setattr(Sender, "may_progress_by", ask_when_it_rests)
     delivery = make(support.destination_to(sink.port))
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     assert delivery.flush(60)
+
+
+@pytest.mark.parametrize("between", [600.0, 0.01], ids=["not yet", "one in a while"])
+def test_a_sender_yields_while_the_queue_is_long(
+    make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch, between: float
+) -> None:
+    """With thousands of events in the queue requests are rare, so that the writer has the interpreter."""
+    backlog, asked = 10_000, 0
+
+    def events_in_queue(_: Writer) -> int:
+        nonlocal asked
+        asked += 1
+        return backlog
+
+    monkeypatch.setattr(Writer, "__len__", events_in_queue)
+    monkeypatch.setattr(_sender, "_YIELD", between)
+    delivery = make(support.destination_to(sink.port))
+    support.enqueue_numbers(delivery, [1])
+    assert sink.wait_for(1)
+    support.enqueue_numbers(delivery, [2])
+    assert delivery._writer.flush(60)
+    before = asked
+    assert support.wait_until(lambda: asked > before + 5 or len(sink.requests) > 1)
+    assert len(sink.requests) == (1 if between == 600.0 else 2)
+    backlog = 0
+    assert delivery.flush(60)
+    assert sink.numbers() == [1, 2]
 
 
 def test_records_of_other_loggers_are_delivered(make: Make, sink: support.Sink) -> None:
@@ -110,13 +139,13 @@ def test_records_of_other_loggers_are_delivered(make: Make, sink: support.Sink) 
     provider.get_logger("user").emit(event_name="user.event", attributes={"n": 1})
     assert provider.force_flush(60_000)
     provider.shutdown()
-    support.put_numbers(delivery, [2])
+    support.enqueue_numbers(delivery, [2])
     assert delivery.flush(60)
     assert sink.numbers() == [1, 2]
 
 
 def test_a_full_queue_drops_the_newest_and_counts(make: Make, sink: support.Sink) -> None:
-    """`put` answers False beyond the bound, the count is told, and rides on the next batch's first record."""
+    """`enqueue` answers False beyond the bound, the count is told, and rides on the next batch's first record."""
     release = threading.Event()
     delivery = make(
         support.destination_to(sink.port),
@@ -124,10 +153,10 @@ def test_a_full_queue_drops_the_newest_and_counts(make: Make, sink: support.Sink
         allowed=lambda: release.wait(60),
         dropped_attributes=lambda counts: {f"dropped.{reason}": n for reason, n in counts.items()},
     )
-    accepted = support.put_numbers(delivery, range(25))
+    accepted = support.enqueue_numbers(delivery, range(25))
     assert accepted == 10
     delivery.count_dropped("elsewhere", 3)
-    assert delivery.snapshot().dropped == {"queue_full": 15, "elsewhere": 3}
+    assert delivery.status().dropped == {"queue_full": 15, "elsewhere": 3}
     release.set()
     assert delivery.flush(60)
     assert sink.numbers() == list(range(10))
@@ -143,7 +172,7 @@ def test_drop_counts_are_told_once(make: Make, sink: support.Sink) -> None:
     )
     delivery.count_dropped("elsewhere", 2)
     for number in (1, 2):
-        support.put_numbers(delivery, [number])
+        support.enqueue_numbers(delivery, [number])
         assert delivery.flush(60)
     assert [event.get("dropped") for event in sink.arrived] == [2, None]
 
@@ -154,21 +183,21 @@ def test_what_accept_refuses_is_dropped_and_counted(make: Make, sink: support.Si
         support.destination_to(sink.port),
         accept=lambda record: record if record.log_record.attributes["n"] % 2 else None,
     )
-    support.put_numbers(delivery, range(10))
+    support.enqueue_numbers(delivery, range(10))
     assert delivery.flush(60)
     assert sink.numbers() == [1, 3, 5, 7, 9]
-    assert delivery.snapshot().dropped == {"rejected": 5}
+    assert delivery.status().dropped == {"rejected": 5}
 
 
 def test_after_shutdown_events_are_counted(make: Make, sink: support.Sink) -> None:
     """`shutdown` delivers, ends the threads, may be called again, and refuses what comes later."""
     delivery = make(support.destination_to(sink.port))
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     assert delivery.shutdown(5)
     assert delivery.shutdown(5)
-    assert delivery.snapshot().threads == ()
-    assert not delivery.put("test.event", {})
-    assert delivery.snapshot().dropped == {"shut_down": 1}
+    assert delivery.status().threads == ()
+    assert not delivery.enqueue("test.event", {})
+    assert delivery.status().dropped == {"shut_down": 1}
     assert sink.numbers() == [1]
 
 
@@ -177,20 +206,20 @@ def test_discard_deletes_what_this_process_wrote(make: Make, sink: support.Sink,
     """Switched off while running: own files go, those of others stay, and the delivery can go on."""
     sink.answer_all(503)
     earlier = make(support.destination_to(sink.port))
-    support.put_numbers(earlier, [1])
+    support.enqueue_numbers(earlier, [1])
     assert earlier._writer.flush(60)
     earlier.shutdown(0)
     [left] = support.spooled_files(directory)
     delivery = make(support.destination_to(sink.port))
-    support.put_numbers(delivery, [2])
+    support.enqueue_numbers(delivery, [2])
     assert support.wait_until(lambda: len(support.spooled_files(directory)) == 2)
-    support.put_numbers(delivery, [3])
+    support.enqueue_numbers(delivery, [3])
     delivery.discard()
     # What the writer had in its hands at that moment, it deletes itself.
-    assert support.wait_until(lambda: delivery.snapshot().dropped == {"discarded": 2})
+    assert support.wait_until(lambda: delivery.status().dropped == {"discarded": 2})
     assert support.spooled_files(directory) == [left]
     sink.answer = lambda events: support.Answer(503 if {2, 3} & {event["n"] for event in events} else 200)
-    support.put_numbers(delivery, [4])
+    support.enqueue_numbers(delivery, [4])
     assert delivery.flush(60)
     assert sink.wait_for(2)
     assert sorted(sink.numbers()) == [1, 4]
@@ -204,8 +233,8 @@ def test_discard_reaches_what_is_being_written(make: Make, sink: support.Sink, d
         return record
 
     delivery = make(support.destination_to(sink.port), accept=switch_off)
-    support.put_numbers(delivery, [1])
-    assert support.wait_until(lambda: delivery.snapshot().dropped == {"discarded": 1})
+    support.enqueue_numbers(delivery, [1])
+    assert support.wait_until(lambda: delivery.status().dropped == {"discarded": 1})
     assert support.spooled_files(directory) == []
     assert sink.requests == []
 
@@ -213,11 +242,11 @@ def test_discard_reaches_what_is_being_written(make: Make, sink: support.Sink, d
 def test_not_allowed_means_discarded(make: Make, sink: support.Sink, directory: Path) -> None:
     """While `allowed` says no, nothing is written and nothing sent."""
     delivery = make(support.destination_to(sink.port), allowed=lambda: False)
-    support.put_numbers(delivery, [1, 2])
+    support.enqueue_numbers(delivery, [1, 2])
     delivery.flush(60)
     assert sink.requests == []
     assert support.spooled_files(directory) == []
-    assert delivery.snapshot().dropped == {"discarded": 2}
+    assert delivery.status().dropped == {"discarded": 2}
 
 
 @pytest.mark.usefixtures("lenient")
@@ -234,11 +263,11 @@ def test_a_destination_that_is_down_delays_no_other(make: Make, sink: support.Si
             support.destination_to(0, name="broken", build=broken),
             support.destination_to(sink.port),
         )
-        support.put_numbers(delivery, range(100))
+        support.enqueue_numbers(delivery, range(100))
         assert sink.wait_for(100)
 
         def states() -> dict[str, tuple[str, str, int]]:
-            return {one.name: (one.state, one.reason, one.sent) for one in delivery.snapshot().destinations}
+            return {one.name: (one.state, one.reason, one.sent) for one in delivery.status().destinations}
 
         # Counted when its answer is there, a moment after it has arrived.
         assert support.wait_until(lambda: states()["loop"] == ("ok", "", 100))
@@ -251,14 +280,14 @@ def test_the_next_run_delivers_what_this_one_could_not(make: Make, sink: support
     """What waits on disk is sent by any later process with the same destination, and told as such."""
     sink.answer_all(503)
     first = make(support.destination_to(sink.port))
-    support.put_numbers(first, range(5))
+    support.enqueue_numbers(first, range(5))
     assert first._writer.flush(60)
     assert not first.shutdown(0.1)
-    assert first.snapshot().waiting_earlier == 0
+    assert first.status().waiting_earlier == 0
     sink.answer_all(200)
     second = make(support.destination_to(sink.port))
-    assert second.snapshot().waiting_earlier == 5
-    support.put_numbers(second, [5])
+    assert second.status().waiting_earlier == 5
+    support.enqueue_numbers(second, [5])
     assert second.flush(60)
     assert sink.wait_for(6)
     assert sorted(sink.numbers()) == list(range(6))
@@ -268,10 +297,10 @@ def test_no_request_is_begun_that_nobody_waits_for(make: Make, sink: support.Sin
     """Ending without waiting does not wake a destination that backs off: its request would be cut off."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=600))
-    support.put_numbers(delivery, [1])
-    assert support.wait_until(lambda: delivery.snapshot().destinations[0].state == "retrying")
+    support.enqueue_numbers(delivery, [1])
+    assert support.wait_until(lambda: delivery.status().destinations[0].state == "retrying")
     assert not delivery.shutdown(0)
-    assert support.wait_until(lambda: delivery.snapshot().threads == ())
+    assert support.wait_until(lambda: delivery.status().threads == ())
     assert len(sink.requests) == 1
 
 
@@ -282,7 +311,7 @@ def test_nobody_hears_of_trouble(
     caplog.set_level(logging.DEBUG)
     sink.answer_all(500)
     delivery = make(support.destination_to(sink.port))
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     delivery.shutdown(0.3)
     assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
     assert capfd.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""An event loop is never held up: after the first event, `put` waits for nothing, whatever our threads do."""
+"""An event loop is never held up: after the first event, `enqueue` waits for nothing, whatever our threads do."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ PUT_1000 = """
 async def main():
     with noted_calls() as caught:
         for number in range(1, 1000):
-            put_numbers(d, [number])
+            enqueue_numbers(d, [number])
             d.count_dropped("test")
             if number % 100 == 0: await asyncio.sleep(0.001)
     print(caught)
-put_numbers(d, [0])
+enqueue_numbers(d, [0])
 asyncio.run(main())
 """
 
@@ -47,7 +47,7 @@ def test_the_detector_works(directory: Path) -> None:
         DETECTOR
         + """
 d = to_sink(D, P)
-put_numbers(d, [0])
+enqueue_numbers(d, [0])
 async def main():
     with noted_calls() as caught: d.flush(1)
     print(any("acquire" in call for call in caught))
@@ -58,14 +58,14 @@ asyncio.run(main())
 
 
 def test_putting_calls_nothing_that_blocks(directory: Path, sink: support.Sink) -> None:
-    """After the first event, `put` opens and connects nothing: the interpreter's own audit says so."""
+    """After the first event, `enqueue` opens and connects nothing: the interpreter's own audit says so."""
     code = """
 d = to_sink(D, P, limits=quick_limits(linger=600))
-put_numbers(d, [0]); d._writer.flush(60)
+enqueue_numbers(d, [0]); d._writer.flush(60)
 calls, me, watching = [], threading.get_ident(), False
 sys.addaudithook(lambda event, _: watching and threading.get_ident() == me and calls.append(event))
 watching = True
-put_numbers(d, range(1, 1000))
+enqueue_numbers(d, range(1, 1000))
 watching = False
 print(calls)
 """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interpreter
 
-PUT_10 = "d = to_sink(D, P); put_numbers(d, range(10))\n"
+PUT_10 = "d = to_sink(D, P); enqueue_numbers(d, range(10))\n"
 
 ENDINGS = {
     "return": PUT_10,
@@ -22,38 +22,38 @@ ENDINGS = {
     "sys.exit with a message": PUT_10 + "sys.exit('told to')",
     "exception": PUT_10 + "raise ValueError('a mistake')",
     "in a thread": """
-worker = threading.Thread(target=lambda: put_numbers(to_sink(D, P), range(10))); worker.start(); worker.join()
+worker = threading.Thread(target=lambda: enqueue_numbers(to_sink(D, P), range(10))); worker.start(); worker.join()
 """,
     "in a daemon thread": """
-put = threading.Event()
+enqueued = threading.Event()
 def work():
-    put_numbers(to_sink(D, P), range(10)); put.set(); time.sleep(60)
-threading.Thread(target=work, daemon=True).start(); put.wait()
+    enqueue_numbers(to_sink(D, P), range(10)); enqueued.set(); time.sleep(60)
+threading.Thread(target=work, daemon=True).start(); enqueued.wait()
 """,
     "after the main thread": """
 d = to_sink(D, P)  # the SDK cannot be imported any more after the main thread has ended
 def work():
     while threading.main_thread().is_alive(): time.sleep(0.01)
-    put_numbers(d, range(10))
+    enqueue_numbers(d, range(10))
 threading.Thread(target=work).start()
 """,
     "asyncio": """
 import asyncio
-async def main(): put_numbers(to_sink(D, P), range(10))
+async def main(): enqueue_numbers(to_sink(D, P), range(10))
 asyncio.run(main())
 """,
     "at exit, first": """
 import atexit, opentelemetry.sdk._logs, mem0_telemetry.delivery._delivery
-atexit.register(lambda: put_numbers(to_sink(D, P), range(10)))
+atexit.register(lambda: enqueue_numbers(to_sink(D, P), range(10)))
 """,
     "at exit, after ours": """
 import atexit
-atexit.register(lambda: put_numbers(d, range(5, 10)))
-d = to_sink(D, P); put_numbers(d, range(5))
+atexit.register(lambda: enqueue_numbers(d, range(5, 10)))
+d = to_sink(D, P); enqueue_numbers(d, range(5))
 """,
     "interrupted": PUT_10 + "import signal; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)",
     "shut down by hand": PUT_10 + "d.shutdown(5); d.shutdown(5)",
-    "no waiting": "d = to_sink(D, P, exit_timeout=0); put_numbers(d, range(10))",
+    "no waiting": "d = to_sink(D, P, exit_timeout=0); enqueue_numbers(d, range(10))",
 }
 CODES = {
     "sys.exit": 3,
@@ -136,9 +136,9 @@ def child(*_):
     if os.path.basename(sys.argv[0]) != "-c": d = None
     inherited = globals().get("d")
     delivery = inherited or to_sink(D, P)
-    assert delivery.snapshot().threads == (), delivery.snapshot()
-    assert delivery.snapshot().queued == 0
-    put_numbers(delivery, range(100, 120))
+    assert delivery.status().threads == (), delivery.status()
+    assert delivery.status().queued == 0
+    enqueue_numbers(delivery, range(100, 120))
 if __name__ == "__main__":
     {PUT_10.strip()}
     time.sleep(0.05)
@@ -171,7 +171,7 @@ def test_a_signal_loses_only_what_was_queued(
 @pytest.mark.posix
 def test_os_exit_loses_only_what_was_queued(directory: Path, sink: support.Sink) -> None:
     """`os._exit` asks nobody; what was written before it is delivered by the next run."""
-    code = PUT_10 + "d._writer.flush(60); put_numbers(d, range(10, 20)); os._exit(0)"
+    code = PUT_10 + "d._writer.flush(60); enqueue_numbers(d, range(10, 20)); os._exit(0)"
     support.run(code, directory, support.NOBODY)
     assert set(range(10)) <= set(delivered(directory, sink))
     assert sink.doubled() == []
@@ -196,7 +196,7 @@ def test_no_failure_holds_the_exit_up(failure: str, events: int, directory: Path
 import atexit
 d = to_sink(D, {sink.port if answer else support.NOBODY})
 atexit.register(lambda: print(time.monotonic() - ended))  # registered first, so called last
-put_numbers(d, range({events}))
+enqueue_numbers(d, range({events}))
 ended = time.monotonic()
 """
     finished = support.run(code, directory, sink.port)
@@ -212,7 +212,7 @@ ended = time.monotonic()
 @pytest.mark.posix
 def test_a_full_queue_is_written_at_exit(directory: Path, sink: support.Sink) -> None:
     """20 000 events right before the end, and nothing is lost, whatever the network does."""
-    code = "d = to_sink(D, P); assert put_numbers(d, range(20_000)) == 20_000"
+    code = "d = to_sink(D, P); assert enqueue_numbers(d, range(20_000)) == 20_000"
     with support.sinks(1) as [down]:
         down.answer_all(delay=600)
         assert support.run(code, directory, down.port).err == ""
@@ -225,7 +225,7 @@ def test_a_second_interrupt_ends_the_waiting(directory: Path, sink: support.Sink
     code = """
 import signal
 d = to_sink(D, P, exit_timeout=150)
-put_numbers(d, range(10)); d._writer.flush(60)
+enqueue_numbers(d, range(10)); d._writer.flush(60)
 timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)); timer.daemon = True; timer.start()
 """
     finished = support.run(code, directory, sink.port)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from spool_support import Make
 
-    from mem0_telemetry.delivery._drops import Drops
+    from mem0_telemetry.delivery._status import Drops
 
 
 pytestmark = pytest.mark.posix
@@ -35,13 +35,13 @@ def test_every_level_is_closed_to_others(mailbox: Make, directory: Path) -> None
     levels = [directory, spool(directory).parent, spool(directory)]
     for level in levels:
         level.chmod(0o701)
-    mailbox().put(batch())
+    mailbox().spool(batch())
     assert [stat.S_IMODE(level.stat().st_mode) for level in levels] == [0o700] * 3
 
 
 def test_what_is_only_read_is_not_changed(mailbox: Make, directory: Path) -> None:
     """Listing leaves a directory's mode as it is."""
-    mailbox().put(batch())
+    mailbox().spool(batch())
     directory.chmod(0o755)
     assert len(mailbox().names()) == 1
     assert stat.S_IMODE(directory.stat().st_mode) == 0o755
@@ -50,7 +50,7 @@ def test_what_is_only_read_is_not_changed(mailbox: Make, directory: Path) -> Non
 def test_what_could_not_be_taken_is_closed(mailbox: Make, directory: Path) -> None:
     """A file that is busy, or is none of ours, is not kept open."""
     mine, theirs = mailbox(), mailbox()
-    mine.put(batch(1))
+    mine.spool(batch(1))
     [name] = mine.names()
     pipe = str(BatchName.new(time_ns=2, count=1))
     os.mkfifo(spool(directory) / pipe)
@@ -60,7 +60,7 @@ def test_what_could_not_be_taken_is_closed(mailbox: Make, directory: Path) -> No
     assert theirs.claim(name) is None
     assert theirs.claim(pipe) is None
     assert open_descriptors() == before
-    claim.release()
+    claim.end("again")
 
 
 @pytest.mark.parametrize("level", [".", "spool", "spool/loop-abc123"])
@@ -68,7 +68,7 @@ def test_the_directory_of_somebody_else_is_closed(
     mailbox: Make, directory: Path, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At whatever level it is found to be another's, no descriptor is left."""
-    mailbox().put(batch())
+    mailbox().spool(batch())
     foreign = (directory / level).stat().st_ino
     fstat = os.fstat
 
@@ -81,7 +81,7 @@ def test_the_directory_of_somebody_else_is_closed(
     before = open_descriptors()
     monkeypatch.setattr(os, "fstat", told)
     box = mailbox()
-    box.put(batch())
+    box.spool(batch())
     monkeypatch.undo()
     assert not box.on_disk
     assert open_descriptors() == before
@@ -117,9 +117,9 @@ def test_a_lock_does_not_outlive_its_file(tmp_path: Path) -> None:
     with _files.Directory(str(tmp_path)) as parent:
         descriptor = files.create(parent, "file")
         inherited = os.dup(descriptor)
-        assert files.take(parent, "file") is None
+        assert files.claim(parent, "file") is None
         files.close(descriptor)
-        again = files.take(parent, "file")
+        again = files.claim(parent, "file")
         assert again is not None
         files.close(again)
     os.close(inherited)
@@ -136,7 +136,7 @@ def test_a_child_closes_what_is_still_open(tmp_path: Path) -> None:
         assert theirs == closed
         files.create(parent, "second")
         os.close(files.create(parent, "third"))  # as a program does that makes a daemon of itself
-        files.close_inherited()
+        files._close_inherited()
         assert os.fstat(theirs)
         os.close(theirs)
         assert open_descriptors() == before
@@ -164,7 +164,7 @@ def test_stopped_for_long_before_the_renaming(
 
     monkeypatch.setattr(_files, "write_all", stopped)
     box = mailbox()
-    box.put(batch())
+    box.spool(batch())
     assert box.on_disk == taken_over
     assert len(box.names()) == 1
     assert len(list(spool(directory).iterdir())) == taken_over

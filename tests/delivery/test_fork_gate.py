@@ -186,7 +186,7 @@ seen, me = [], threading.get_ident()
 sys.addaudithook(lambda event, arguments: seen and event in ("import", "open")
                  and threading.get_ident() == me and seen.append((event, arguments[0])))
 seen.append("begin")
-d.put("a", {})
+d.enqueue("a", {})
 print(seen.pop(0), seen)
 """
     assert support.run(code, directory, sink.port).out == "begin []\n"

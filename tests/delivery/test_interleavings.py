@@ -45,10 +45,10 @@ def test_a_flush_while_another_thread_starts_ours(
 
     monkeypatch.setattr(Senders, "start", start_late)
     delivery = make(support.destination_to(sink.port))
-    first = threading.Thread(target=support.put_numbers, args=(delivery, [1]))
+    first = threading.Thread(target=support.enqueue_numbers, args=(delivery, [1]))
     first.start()
     pause.wait()
-    support.put_numbers(delivery, [2])
+    support.enqueue_numbers(delivery, [2])
     threading.Timer(0.1, pause.end).start()
     assert delivery.flush(60)
     assert sorted(sink.numbers()) == [1, 2]
@@ -78,7 +78,7 @@ def test_a_first_event_while_another_thread_flushes(
     flushing = threading.Thread(target=lambda: done.append(delivery.flush(60)), name="flushing")
     flushing.start()
     pause.wait()
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     pause.end()
     flushing.join()
     assert sink.wait_for(1)
@@ -90,7 +90,7 @@ def test_a_flush_while_the_writer_ends(
 ) -> None:
     """A flush that finds the writer alive, and is seen by it no more, writes what is left by itself."""
     delivery = make(support.destination_to(sink.port))
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     assert delivery.flush(60)
     emit, alive = delivery._writer._emit, Worker.alive.fget
     assert alive is not None
@@ -109,7 +109,7 @@ def test_a_flush_while_the_writer_ends(
         return answer
 
     delivery._writer._emit = emit_late
-    support.put_numbers(delivery, [2])
+    support.enqueue_numbers(delivery, [2])
     pause.wait()
     monkeypatch.setattr(Worker, "alive", property(alive_before_it_ends))
     done: list[bool] = []
@@ -128,7 +128,7 @@ add, answered = History.add, threading.Event()
 def add_slowly(*args, **kwargs): answered.set(); time.sleep(0.3); add(*args, **kwargs)
 History.add = add_slowly
 d = to_sink(D, P, exit_timeout=0)
-put_numbers(d, [1])
+enqueue_numbers(d, [1])
 assert answered.wait(60)
 """
     finished = support.run(code, directory, sink.port)
@@ -147,12 +147,12 @@ def test_a_send_that_ends_after_the_switch_is_not_noted(
     on, answered = [True], threading.Event()
     sink.answer = lambda _: (answered.wait(60), support.Answer())[1]
     delivery = make(support.destination_to(sink.port), allowed=lambda: on[0])
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     assert support.wait_until(lambda: sink.requests)
     on[0] = False
     assert purge(directory) == (1, ())
     answered.set()
-    assert support.wait_until(lambda: delivery.snapshot().sent == 1)
+    assert support.wait_until(lambda: delivery.status().sent == 1)
     delivery.shutdown(60)
     assert support.files(directory) == []
 
@@ -172,16 +172,16 @@ def test_no_request_begins_after_the_switch(
     make: Make, sink: support.Sink, pause: support.Pause, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the sender has already read when it is switched off is not sent."""
-    on, load = [True], Packer._load
+    on, pack = [True], Packer.pack
 
-    def load_slowly(*args: Any) -> Any:
-        loaded = load(*args)
+    def pack_slowly(*args: Any) -> Any:
+        parcel = pack(*args)
         pause.here()
-        return loaded
+        return parcel
 
-    monkeypatch.setattr(Packer, "_load", load_slowly)
+    monkeypatch.setattr(Packer, "pack", pack_slowly)
     delivery = make(support.destination_to(sink.port), allowed=lambda: on[0])
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     pause.wait()
     on[0] = False
     delivery.discard()
@@ -189,7 +189,7 @@ def test_no_request_begins_after_the_switch(
     delivery.shutdown(60)
     assert sink.requests == []
     assert support.files(directory) == []
-    assert delivery.snapshot().dropped == {"discarded": 1}
+    assert delivery.status().dropped == {"discarded": 1}
 
 
 def test_what_was_being_written_at_the_switch_goes_too(
@@ -206,15 +206,15 @@ def test_what_was_being_written_at_the_switch_goes_too(
     sink.answer_all(503)
     limits = support.quick_limits(backoff_initial=600)
     delivery = make(support.destination_to(sink.port), accept=accept, allowed=lambda: on[0], limits=limits)
-    support.put_numbers(delivery, [1])
-    assert support.wait_until(lambda: delivery.snapshot().destinations[0].state == "retrying")
+    support.enqueue_numbers(delivery, [1])
+    assert support.wait_until(lambda: delivery.status().destinations[0].state == "retrying")
     selecting.set()
-    support.put_numbers(delivery, [2])
+    support.enqueue_numbers(delivery, [2])
     pause.wait()
     on[0] = False
     purge(directory)
     pause.end()
-    assert support.wait_until(lambda: delivery.snapshot().spooled == 2)
+    assert support.wait_until(lambda: delivery.status().spooled == 2)
     assert support.wait_until(lambda: support.files(directory) == [])
 
 
@@ -222,43 +222,43 @@ def test_nothing_is_left_once_a_discard_has_returned(
     make: Make, sink: support.Sink, pause: support.Pause, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch that has just come to lie on disk, which the writer is about to look after, is waited for."""
-    on, put = [True], DiskStore.put
+    on, write = [True], DiskStore.write
 
-    def put_slowly(*args: Any) -> None:
-        put(*args)
+    def write_slowly(*args: Any) -> None:
+        write(*args)
         pause.here()
 
-    monkeypatch.setattr(DiskStore, "put", put_slowly)
+    monkeypatch.setattr(DiskStore, "write", write_slowly)
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), allowed=lambda: on[0])
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     pause.wait()
     on[0] = False
     threading.Timer(0.2, pause.end).start()
     delivery.discard()
     assert support.files(directory) == []
-    assert delivery.snapshot().dropped == {"discarded": 1}
+    assert delivery.status().dropped == {"discarded": 1}
 
 
 def test_a_purge_is_not_defeated_by_one_who_writes(
     mailbox: MakeMailbox, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A batch that is put while the spool is removed goes with it; the count is of what is gone, never negative."""
+    """A batch that is spooled while the spool is removed goes with it; the count is of what is gone, never negative."""
     box, rmtree = mailbox(), shutil.rmtree
-    box.put(batch(1, count=2))
+    box.spool(batch(1, count=2))
 
-    def remove_and_put(*args: Any, **kwargs: Any) -> None:
+    def remove_and_spool(*args: Any, **kwargs: Any) -> None:
         monkeypatch.undo()
         rmtree(*args, **kwargs)
-        box.put(batch(2, count=3))
+        box.spool(batch(2, count=3))
 
-    monkeypatch.setattr(shutil, "rmtree", remove_and_put)
+    monkeypatch.setattr(shutil, "rmtree", remove_and_spool)
     assert purge(directory) == (2, ())
     assert support.files(directory) == []
 
 
 def test_switched_on_again_at_once(make: Make, sink: support.Sink, pause: support.Pause) -> None:
-    """What is put after a discard is delivered, though the writer was in the midst of what is discarded."""
+    """What is enqueued after a discard is delivered, though the writer was in the midst of what is discarded."""
     delivery = make(support.destination_to(sink.port))
     emit = delivery._writer._emit
 
@@ -268,14 +268,14 @@ def test_switched_on_again_at_once(make: Make, sink: support.Sink, pause: suppor
 
     delivery._writer._emit = emit_slowly
     with delivery._writer._writing:  # so that it finds them together
-        support.put_numbers(delivery, [1, 2, 3])
+        support.enqueue_numbers(delivery, [1, 2, 3])
     pause.wait()
     delivery.discard()
-    support.put_numbers(delivery, [4])
+    support.enqueue_numbers(delivery, [4])
     pause.end()
     assert delivery.flush(60)
     assert sink.numbers() == [4]
-    assert delivery.snapshot().dropped == {"discarded": 3}
+    assert delivery.status().dropped == {"discarded": 3}
 
 
 # --- a signal handler, or a finalizer, in the midst of it ---
@@ -283,20 +283,21 @@ def test_switched_on_again_at_once(make: Make, sink: support.Sink, pause: suppor
 _INTERRUPTED = """
 import faulthandler; faulthandler.dump_traceback_later(60, exit=True)
 d = to_sink(D, P)
-put_numbers(d, [1]); assert d._writer.flush(60)
-class Interrupting(set):  # looked at while the mailbox's lock is held
+enqueue_numbers(d, [1]); assert d._writer.flush(60)
+class Interrupting(set):  # changed while the mailbox's lock is held
     done = False
-    def __contains__(self, name):
+    def __isub__(self, gone):
         if not self.done and threading.current_thread() is threading.main_thread() and now():
             self.done = True
             interrupt()
-        return False
+        return super().__isub__(gone)
 now = lambda: True
-d._senders._all[0].mailbox._stuck = Interrupting()
+mailbox = d._senders._all[0].mailbox
+mailbox._own = Interrupting(mailbox._own)
 """
 
 
-@pytest.mark.parametrize("call", ["flush(0.1)", "shutdown(0.1)", "discard()", "snapshot()"])
+@pytest.mark.parametrize("call", ["flush(0.1)", "shutdown(0.1)", "discard()", "status()"])
 def test_a_signal_handler_that_interrupts_a_flush(directory: Path, sink: support.Sink, call: str) -> None:
     """It may call whatever it likes: it does not wait for the thread that it interrupted."""
     sink.answer_all(503)
@@ -314,7 +315,7 @@ def test_a_finalizer_that_records_at_exit(directory: Path, sink: support.Sink) -
     sink.answer_all(503)
     code = f"""{_INTERRUPTED}
 now = lambda: d._exit_deadline is not None
-interrupt = lambda: put_numbers(d, [2])
+interrupt = lambda: enqueue_numbers(d, [2])
 """
     finished = support.run(code, directory, sink.port)
     assert (finished.code, finished.err) == (0, "")

@@ -62,7 +62,7 @@ def test_foreign_loggers_are_silent_for_our_threads_only(
             foreign_loggers=("some.library", "some.library.child"),
         )
     )
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     assert delivery.flush(60)
     delivery.shutdown(5)
     messages = [record.getMessage() for record in caplog.records if record.name.startswith("some.library")]
@@ -81,9 +81,9 @@ def test_our_own_logger_says_it_at_debug(
         raise ValueError("no")
 
     delivery = make(support.destination_to(sink.port, build=lambda: observed(sink.port, fail)))
-    support.put_numbers(delivery, [1])
-    assert support.wait_until(lambda: len(delivery.snapshot().destinations[0].reason) > 1)
-    assert support.wait_until(lambda: delivery.snapshot().destinations[0].state == "quiet")
+    support.enqueue_numbers(delivery, [1])
+    assert support.wait_until(lambda: len(delivery.status().destinations[0].reason) > 1)
+    assert support.wait_until(lambda: delivery.status().destinations[0].state == "quiet")
     ours = [(record.name, record.levelno) for record in caplog.records]
     assert ours == [("mem0_telemetry", logging.DEBUG)]
 
@@ -97,14 +97,14 @@ def test_instrumentation_is_suppressed_while_sending(make: Make, sink: support.S
         seen.append(utils.is_instrumentation_enabled() or utils.is_http_instrumentation_enabled())
 
     delivery = make(support.destination_to(sink.port, build=lambda: observed(sink.port, look)))
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     assert delivery.flush(60)
     assert seen == [False]
     assert utils.is_http_instrumentation_enabled()
 
 
 def test_nothing_of_the_callers_context_is_recorded(make: Make, sink: support.Sink) -> None:
-    """An event put inside a span is no part of its trace, and our threads see no baggage either."""
+    """An event enqueued inside a span is no part of its trace, and our threads see no baggage either."""
     from opentelemetry.sdk.trace import TracerProvider
 
     contexts: list[Any] = []
@@ -127,7 +127,7 @@ def test_nothing_of_the_callers_context_is_recorded(make: Make, sink: support.Si
     try:
         with tracer.start_as_current_span("work"):
             assert trace.get_current_span().get_span_context().is_valid
-            support.put_numbers(delivery, [1])
+            support.enqueue_numbers(delivery, [1])
             assert delivery.flush(60)
     finally:
         otel_context.detach(token)
@@ -161,7 +161,7 @@ def test_threading_instrumentation_hands_us_nothing(
     )
     token = otel_context.attach(otel_context.set_value("secret", "baggage"))
     try:
-        support.put_numbers(delivery, [1])
+        support.enqueue_numbers(delivery, [1])
         assert delivery.flush(60)
     finally:
         otel_context.detach(token)
@@ -175,7 +175,7 @@ def test_environment_and_random_numbers_are_not_ours(make: Make, sink: support.S
     state = random.getstate()
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port))
-    support.put_numbers(delivery, range(100))
+    support.enqueue_numbers(delivery, range(100))
     assert support.wait_until(lambda: len(sink.requests) >= 4)
     delivery.shutdown(0)
     assert random.getstate() == state
@@ -183,22 +183,22 @@ def test_environment_and_random_numbers_are_not_ours(make: Make, sink: support.S
 
 
 def test_a_signal_handler_may_put(directory: Path, sink: support.Sink) -> None:
-    """A handler that interrupts `put`, and puts too, waits for nothing that the interrupted code holds."""
+    """A handler that interrupts `enqueue`, and calls it too, waits for nothing that the interrupted code holds."""
     code = """
 import signal
 d = to_sink(D, P)
-put_numbers(d, [-5])
+enqueue_numbers(d, [-5])
 numbers = iter(range(1_000_000, 2_000_000))
-signal.signal(signal.SIGALRM, lambda *_: put_numbers(d, [next(numbers)]))
+signal.signal(signal.SIGALRM, lambda *_: enqueue_numbers(d, [next(numbers)]))
 signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
 total = 0
 for number in range(300):
-    total += put_numbers(d, range(number * 100, number * 100 + 100))
+    total += enqueue_numbers(d, range(number * 100, number * 100 + 100))
     d.count_dropped("test")
     if number % 50 == 0: d.flush(5)
 signal.setitimer(signal.ITIMER_REAL, 0)
-assert d.flush(60), d.snapshot()
-snapshot = d.snapshot()
+assert d.flush(60), d.status()
+snapshot = d.status()
 assert next(numbers) > 1_000_010
 assert snapshot.sent == snapshot.spooled, snapshot
 """

@@ -26,9 +26,9 @@ def returns_at_once(delivery: Delivery) -> bool:
     done = threading.Event()
 
     def use() -> None:
-        support.put_numbers(delivery, range(1000))
+        support.enqueue_numbers(delivery, range(1000))
         delivery.count_dropped("test")
-        delivery.snapshot()
+        delivery.status()
         delivery.discard()
         delivery.flush(0)
         done.set()
@@ -41,7 +41,7 @@ def test_while_the_network_is_waited_for(make: Make, sink: support.Sink) -> None
     """With a request under way for long, every call of ours returns at once, and so does the end."""
     sink.answer_all(delay=30)
     delivery = make(support.destination_to(sink.port))
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     assert support.wait_until(lambda: sink.requests)
     assert returns_at_once(delivery)
     ended = threading.Thread(target=delivery.shutdown, args=(0,), daemon=True)
@@ -66,7 +66,7 @@ def test_while_the_disk_is_waited_for(
     monkeypatch.setattr(_files, "write_all", write_at_last)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(write_bound=0.2))
     try:
-        support.put_numbers(delivery, [1])
+        support.enqueue_numbers(delivery, [1])
         assert writing.wait(60)
         assert returns_at_once(delivery)
         assert not delivery.shutdown(0)
@@ -95,7 +95,7 @@ def watch(make):
         frame = sys._getframe(1)
         module = frame.f_globals["__name__"]
         # A `Wakeup` is a lock that its waiter takes to wait, not to hold.
-        if not module.startswith("mem0_telemetry.") or module.endswith("._wakeup"): return make(*args)
+        if not module.startswith("mem0_telemetry.") or module.endswith("._threads"): return make(*args)
         where = f"{module.rpartition('.')[2]}.{frame.f_code.co_name}:{frame.f_lineno}"
         locks.add(where)
         return Watched(make(*args), where)
@@ -121,23 +121,23 @@ def test_no_lock_is_held_across_io(directory: Path, sink: support.Sink) -> None:
     exit, within a bound, whether somebody still writes.
     """
     code = (
-        'ALLOWED = ("_delivery._start_afresh", "_writer._start_afresh")\n'
+        'ALLOWED = ("_delivery._start_afresh", "_writer.__init__")\n'
         + WATCHED
         + """
 from mem0_telemetry.delivery import history
 d = to_sink(D, P, limits=quick_limits(spool_bytes=64 * 1024, memory_bytes=64 * 1024))
-put_numbers(d, range(100)); assert d.flush(60)
+enqueue_numbers(d, range(100)); assert d.flush(60)
 down = to_sink(D, 1, limits=quick_limits(spool_bytes=64 * 1024, memory_bytes=64 * 1024))
-for number in range(40): put_numbers(down, range(100)); down._writer.flush(60)
+for number in range(40): enqueue_numbers(down, range(100)); down._writer.flush(60)
 assert wait_until(lambda: any(entry["result"] == "failed" for entry in history(Path(D))))  # makes directories
-down.snapshot(); os.rename(D, D + ".gone"); Path(D).touch(exist_ok=False)
-for number in range(40): put_numbers(down, range(100)); down._writer.flush(60)
+down.status(); os.rename(D, D + ".gone"); Path(D).touch(exist_ok=False)
+for number in range(40): enqueue_numbers(down, range(100)); down._writer.flush(60)
 down.discard()
 os.unlink(D)
-put_numbers(d, range(100)); assert d.flush(60)
+enqueue_numbers(d, range(100)); assert d.flush(60)
 pid = os.fork()
 if pid == 0:
-    put_numbers(d, range(100)); d.flush(10); os._exit(len(found))
+    enqueue_numbers(d, range(100)); d.flush(10); os._exit(len(found))
 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 d.shutdown(5); down.shutdown(0)
 for where, (event, arguments, stack) in found.items(): print(where, event, arguments, *stack)

@@ -6,9 +6,11 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
+import delivery_support as support
 import pytest
 from spool_support import RECORD, batch, spool
 
+from mem0_telemetry.delivery import Limits
 from mem0_telemetry.delivery._batch import MAX_BYTES, MAX_RECORDS, Batch, BatchName
 from mem0_telemetry.delivery._encode import Encoder
 from mem0_telemetry.delivery._parcel import Packer
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
     from spool_support import Make
 
-    from mem0_telemetry.delivery._drops import Drops
     from mem0_telemetry.delivery._mailbox import Mailbox
+    from mem0_telemetry.delivery._status import Drops
 
     Accept = Callable[[ReadableLogRecord], ReadableLogRecord | None]
 
@@ -35,8 +37,8 @@ def always(_: Any) -> bool:
 
 
 def packer(mailbox: Mailbox, drops: Drops, accept: Accept = lambda record: record, most: int = 5) -> Packer:
-    """Takes out of `mailbox` what `accept` lets through."""
-    return Packer(mailbox=mailbox, accept=accept, drops=drops, max_records=most)
+    """Claims in `mailbox` what `accept` lets through."""
+    return Packer(support.wiring(drops, accept=accept, limits=Limits(batch_records=most)), mailbox)
 
 
 def readable(time_ns: int, count: int) -> Batch:
@@ -47,37 +49,39 @@ def readable(time_ns: int, count: int) -> Batch:
     return Batch(name=name, line=line, records=(RECORD,) * count)
 
 
-@pytest.mark.parametrize(("most", "taken"), [(1, 1), (3, 1), (4, 2), (5, 2), (6, 3), (100, 4)])
-def test_as_many_as_fit_join(mailbox: Make, drops: Drops, most: int, taken: int) -> None:
+@pytest.mark.parametrize(("most", "claimed"), [(1, 1), (3, 1), (4, 2), (5, 2), (6, 3), (100, 4)])
+def test_as_many_as_fit_join(mailbox: Make, drops: Drops, most: int, claimed: int) -> None:
     """The oldest goes whatever its size, and the next with it while all records are no more than the bound."""
     box = mailbox()
     for time_ns in range(4):
-        box.put(batch(time_ns, count=2))
+        box.spool(batch(time_ns, count=2))
     parcel = packer(box, drops, most=most).pack(box.names(), always)
     assert parcel is not None
-    assert parcel.names == box.names()[:taken]
-    assert len(parcel.records) == 2 * taken
+    assert parcel.names == box.names()[:claimed]
+    assert len(parcel.records) == 2 * claimed
     parcel.done()
-    assert len(box.names()) == 4 - taken
+    assert len(box.names()) == 4 - claimed
 
 
-@pytest.mark.parametrize(("alone", "taken"), [(0, [0]), (1, [0]), (2, [0, 1])])
-def test_one_that_may_not_join_goes_alone(mailbox: Make, drops: Drops, alone: int, taken: list[int]) -> None:
+@pytest.mark.parametrize(("alone", "claimed"), [(0, [0]), (1, [0]), (2, [0, 1])])
+def test_one_that_may_not_join_goes_alone(
+    mailbox: Make, drops: Drops, alone: int, claimed: list[int]
+) -> None:
     """A batch that must not share its request ends the parcel before it, or is all of it."""
     box = mailbox()
     for time_ns in range(4):
-        box.put(batch(time_ns))
+        box.spool(batch(time_ns))
     names = box.names()
     parcel = packer(box, drops).pack(names, lambda name: name != names[alone])
     assert parcel is not None
-    assert parcel.names == [names[number] for number in taken]
+    assert parcel.names == [names[number] for number in claimed]
 
 
 def test_busy_ones_are_passed_over(mailbox: Make, drops: Drops) -> None:
     """What somebody else is sending is left to them; where that is all there is, there is no parcel."""
     mine, theirs = mailbox(), mailbox()
     for time_ns in range(2):
-        mine.put(batch(time_ns))
+        mine.spool(batch(time_ns))
     first, second = mine.names()
     claim = theirs.claim(first)
     assert claim is not None
@@ -93,8 +97,8 @@ def test_busy_ones_are_passed_over(mailbox: Make, drops: Drops) -> None:
 def test_another_process_reads_what_was_written(mailbox: Make, drops: Drops) -> None:
     """Batches of others are decoded, and their records go in order with ours."""
     mine, theirs = mailbox(), mailbox()
-    theirs.put(readable(1, count=2))
-    mine.put(batch(2))
+    theirs.spool(readable(1, count=2))
+    mine.spool(batch(2))
     parcel = packer(mine, drops).pack(mine.names(), always)
     assert parcel is not None
     assert len(parcel.records) == 3
@@ -104,10 +108,10 @@ def test_another_process_reads_what_was_written(mailbox: Make, drops: Drops) -> 
 
 def test_what_cannot_be_read_is_set_aside(mailbox: Make, drops: Drops, directory: Path) -> None:
     """A damaged batch of another process is counted once, kept for a human, and does not stop the next."""
-    mailbox().put(batch(1, count=3))
+    mailbox().spool(batch(1, count=3))
     box = mailbox()
     [damaged] = box.names()
-    box.put(batch(2))
+    box.spool(batch(2))
     parcel = packer(box, drops).pack(box.names(), always)
     assert parcel is not None
     assert len(parcel.records) == 1
@@ -135,12 +139,12 @@ def spooled(directory: Path, count: int, line: bytes) -> str:
     ],
     ids=["too large", "more records than its name says", "more records than any"],
 )
-def test_a_file_that_is_larger_than_its_name_says_is_not_taken_apart(
+def test_a_file_that_is_larger_than_its_name_says_is_not_decoded(
     mailbox: Make, drops: Drops, directory: Path, count: int, line: bytes
 ) -> None:
     """A file that is too large, or has too many records, is counted by its name, set aside, and not sent."""
     box = mailbox()
-    box.put(readable(2, count=1))
+    box.spool(readable(2, count=1))
     name = spooled(directory, count, line)
     parcel = packer(box, drops).pack(box.names(), always)
     assert parcel is not None
@@ -151,7 +155,7 @@ def test_a_file_that_is_larger_than_its_name_says_is_not_taken_apart(
 
 def test_records_that_are_missing_are_counted(mailbox: Make, drops: Drops, directory: Path) -> None:
     """A file with fewer records than its name says is sent, and the others are counted as lost."""
-    mailbox().put(batch(9))
+    mailbox().spool(batch(9))
     name = spooled(directory, 5, readable(1, count=2).line)
     parcel = packer(mailbox(), drops).pack([name], always)
     assert parcel is not None
@@ -163,8 +167,8 @@ def test_a_file_that_cannot_be_read_at_present_is_read_later(
     mailbox: Make, drops: Drops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error of the disk is not the file's fault: it is passed over, counted by nobody, and stays for later."""
-    mailbox().put(readable(1, count=2))
-    mailbox().put(readable(2, count=3))
+    mailbox().spool(readable(1, count=2))
+    mailbox().spool(readable(2, count=3))
     box = mailbox()
     names = box.names()
     read = os.read
@@ -184,19 +188,6 @@ def test_a_file_that_cannot_be_read_at_present_is_read_later(
     assert later.names == names[:1]
 
 
-def test_a_file_that_was_sent_is_cleared_away(mailbox: Make, drops: Drops, directory: Path) -> None:
-    """A file that was sent and could not be removed is an empty line: nothing to send, and nothing to count."""
-    mailbox().put(readable(1, count=3))
-    box = mailbox()
-    [name] = box.names()
-    (spool(directory) / name).write_bytes(b"\n")
-    parcel = packer(box, drops).pack([name], always)
-    assert parcel is not None
-    assert parcel.names == []
-    assert list(spool(directory).iterdir()) == []
-    assert drops.totals() == {}
-
-
 @pytest.mark.parametrize(("made", "reason"), [(readable, "rejected"), (batch, "corrupt")])
 def test_nothing_to_send_and_no_way_to_remove_it(
     mailbox: Make,
@@ -205,8 +196,8 @@ def test_nothing_to_send_and_no_way_to_remove_it(
     made: Callable[..., Batch],
     reason: str,
 ) -> None:
-    """A batch with nothing to send that the disk does not let go is counted once and not looked at again."""
-    mailbox().put(made(1, count=3))
+    """A batch with nothing to send that the disk does not let go is passed over, and counted when it goes."""
+    mailbox().spool(made(1, count=3))
     box = mailbox()
 
     def refuse(*args: object, **kwargs: object) -> None:
@@ -215,10 +206,12 @@ def test_nothing_to_send_and_no_way_to_remove_it(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "unlink", refuse)
-        patched.setattr(os, "rename", refuse)
-        parcel = packer(box, drops, lambda _: None).pack(box.names(), always)
+        patched.setattr(os, "replace", refuse)
+        assert packer(box, drops, lambda _: None).pack(box.names(), always) is None
+    assert drops.totals() == {}
+    parcel = packer(box, drops, lambda _: None).pack(box.names(), always)
     assert parcel is not None
-    assert box.names() == []
+    assert parcel.names == box.names() == []
     assert drops.totals() == {reason: 3}
 
 
@@ -234,8 +227,8 @@ def test_what_is_read_is_selected_again(mailbox: Make, drops: Drops) -> None:
         return answer  # type: ignore[return-value]
 
     theirs, mine = mailbox(), mailbox()
-    theirs.put(readable(1, count=3))
-    theirs.put(readable(2, count=1))
+    theirs.spool(readable(1, count=3))
+    theirs.spool(readable(2, count=1))
     first, second = mine.names()
     parcel = packer(mine, drops, accept).pack([first, second], always)
     assert parcel is not None

@@ -25,9 +25,9 @@ def test_without_locks_and_fork_hooks(directory: Path, sink: support.Sink) -> No
         HIDDEN
         + """
 d = to_sink(D, P, exit_timeout=20)
-put_numbers(d, range(100)); assert d.flush(60)
-assert not d.snapshot().destinations[0].on_disk
-put_numbers(d, range(100, 110))
+enqueue_numbers(d, range(100)); assert d.flush(60)
+assert not d.status().destinations[0].on_disk
+enqueue_numbers(d, range(100, 110))
 """
     )
     finished = support.run(code, directory, sink.port)
@@ -43,12 +43,12 @@ def test_without_locks_an_outage_is_survived_by_the_process(directory: Path, sin
         + """
 from mem0_telemetry.delivery import mailboxes, history, purge
 d = to_sink(D, P, limits=quick_limits())
-put_numbers(d, range(10)); d._writer.flush(60); d.discard()
-put_numbers(d, range(10, 20)); d._writer.flush(60)
+enqueue_numbers(d, range(10)); d._writer.flush(60); d.discard()
+enqueue_numbers(d, range(10, 20)); d._writer.flush(60)
 print("go", flush=True); sys.stdin.read()
-assert d.flush(60), d.snapshot()
+assert d.flush(60), d.status()
 assert (mailboxes(Path(D)), history(Path(D)), purge(Path(D))) == ((), (), (0, ()))
-assert d.snapshot().dropped == {"discarded": 10}, d.snapshot()
+assert d.status().dropped == {"discarded": 10}, d.status()
 """
     )
     sink.answer = lambda events: support.Answer(503 if events[0]["n"] < 10 or not up else 200)
@@ -64,7 +64,7 @@ assert d.snapshot().dropped == {"discarded": 10}, d.snapshot()
 GEVENT = """
 from gevent import monkey; monkey.patch_all()
 d = to_sink(D, P, exit_timeout=20)
-put_numbers(d, range(10))
+enqueue_numbers(d, range(10))
 """
 
 
@@ -75,15 +75,15 @@ def test_greenlets_of_the_parent_do_not_work_in_the_child(directory: Path, sink:
 from gevent import monkey; monkey.patch_all()
 import gc
 d = to_sink(D, P, limits=quick_limits(linger=0.3))
-put_numbers(d, [0]); assert d.flush(60)
-put_numbers(d, [1]); assert wait_until(lambda: next(iter(d._senders)).mailbox._disk._files._held)
+enqueue_numbers(d, [0]); assert d.flush(60)
+enqueue_numbers(d, [1]); assert wait_until(lambda: next(iter(d._senders)).mailbox._disk._files._held)
 time.sleep(0.1)
-put_numbers(d, [2])
+enqueue_numbers(d, [2])
 pid = os.fork()
 if pid == 0:
     gc.collect(); time.sleep(1.5); gc.collect()
-    assert d.snapshot().threads == (), d.snapshot()
-    assert d.snapshot().sent == 0, d.snapshot()
+    assert d.status().threads == (), d.status()
+    assert d.status().sent == 0, d.status()
     os._exit(0)
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 assert d.flush(60)
@@ -99,14 +99,14 @@ def test_patched_after_we_were_made(directory: Path, sink: support.Sink) -> None
     pytest.importorskip("gevent", reason="gevent is not installed")
     code = """
 d = to_sink(D, P, exit_timeout=20)
-put_numbers(d, [0]); assert d.flush(60)
+enqueue_numbers(d, [0]); assert d.flush(60)
 pid = os.fork()
 if pid == 0:
     from gevent import monkey; monkey.patch_all()
     import gevent
-    gevent.joinall([gevent.spawn(put_numbers, d, [number]) for number in range(1, 10)])
-    assert d.flush(60), d.snapshot()
-    put_numbers(d, [10])
+    gevent.joinall([gevent.spawn(enqueue_numbers, d, [number]) for number in range(1, 10)])
+    assert d.flush(60), d.status()
+    enqueue_numbers(d, [10])
     sys.exit()
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
@@ -120,9 +120,9 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     "ending",
     [
         "",
-        "assert d.flush(60), d.snapshot()",
-        "import gevent; gevent.joinall([gevent.spawn(put_numbers, d, [number]) for number in range(10, 20)])",
-        "pid = os.fork()\nif pid == 0: put_numbers(d, range(10, 20)); sys.exit()\nos.waitpid(pid, 0)",
+        "assert d.flush(60), d.status()",
+        "import gevent; gevent.joinall([gevent.spawn(enqueue_numbers, d, [number]) for number in range(10, 20)])",
+        "pid = os.fork()\nif pid == 0: enqueue_numbers(d, range(10, 20)); sys.exit()\nos.waitpid(pid, 0)",
     ],
     ids=["exit", "flush", "greenlets", "fork"],
 )
@@ -144,8 +144,8 @@ def refuse(*args, **kwargs): raise RuntimeError("can't start new thread")
 threading._start_new_thread = refuse
 if hasattr(threading, "_start_joinable_thread"): threading._start_joinable_thread = refuse
 d = to_sink(D, P, exit_timeout=20)
-put_numbers(d, range(10))
-assert d.snapshot().threads == ()
+enqueue_numbers(d, range(10))
+assert d.status().threads == ()
 """
 
 
@@ -162,13 +162,13 @@ def test_at_the_real_thread_limit(directory: Path, sink: support.Sink) -> None:
     """The same with the system itself refusing."""
     code = """
 import opentelemetry.sdk._logs, resource
-warm = to_sink(None, P); put_numbers(warm, [-2]); warm.shutdown(10)
+warm = to_sink(None, P); enqueue_numbers(warm, [-2]); warm.shutdown(10)
 if os.geteuid() == 0: os.setgid(65533); os.setuid(65533)
 resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
 try: threading.Thread(target=int).start()
 except RuntimeError: print("refused")
 d = to_sink(None, P)
-put_numbers(d, range(10)); print(d.snapshot().threads, d.snapshot().queued)
+enqueue_numbers(d, range(10)); print(d.status().threads, d.status().queued)
 assert not d.flush(1)
 """
     finished = support.run(code, directory, sink.port)
@@ -184,8 +184,8 @@ def test_threads_are_started_when_the_system_has_some_again(directory: Path, sin
         + """
 for name, function in kept.items(): setattr(threading, name, function)
 time.sleep(1.1)
-put_numbers(d, [10])
-assert len(d.snapshot().threads) == 2, d.snapshot()
+enqueue_numbers(d, [10])
+assert len(d.status().threads) == 2, d.status()
 """
     )
     finished = support.run(code, directory, sink.port)
@@ -197,7 +197,7 @@ def test_in_a_sub_interpreter(directory: Path, sink: support.Sink) -> None:
     """No thread is started there, as the process might be aborted for it; the queue is written at its end."""
     code = """
 inner = f"import sys; sys.argv = ['']; from delivery_support import *; d = to_sink({D!r}, {P}); "
-inner += "put_numbers(d, range(10)); print(d.snapshot().threads, d.snapshot().queued, flush=True)"
+inner += "enqueue_numbers(d, range(10)); print(d.status().threads, d.status().queued, flush=True)"
 try:
     import _interpreters as interpreters
     one = interpreters.create("legacy")

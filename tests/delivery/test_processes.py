@@ -30,7 +30,7 @@ from mem0_telemetry.delivery import Limits
 first = int(os.environ["FIRST"])
 d = to_sink(D, P, limits=Limits(spool_bytes=2**30))  # more than 200 runs leave
 for number in range(first, first + 1000):
-    put_numbers(d, [number])
+    enqueue_numbers(d, [number])
     if number % 50 == 0:
         d._writer.flush(60)
         print(number, flush=True)
@@ -90,14 +90,14 @@ def build():
 with fork_gate.hold():
     import mem0_telemetry.delivery._delivery
     d = pipeline(Path(D), destination_to(P, build=build), exit_timeout=20)
-put_numbers(d, [0])
+enqueue_numbers(d, [0])
 time.sleep(float(os.environ["PAUSE"]))
 pid = os.fork()
 if pid == 0:
     import requests, opentelemetry.exporter.otlp.proto.http._log_exporter, concurrent.futures
-    put_numbers(d, range(10, 15))
+    enqueue_numbers(d, range(10, 15))
     sys.exit()
-put_numbers(d, range(1, 5))
+enqueue_numbers(d, range(1, 5))
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
 
@@ -125,7 +125,7 @@ def test_many_processes_at_once(runs: int, directory: Path, sink: support.Sink) 
     code = """
 d = pipeline(Path(D), destination_to(P, build=lambda: exporter_to(P, timeout=100)))
 first = int(os.environ["FIRST"])
-put_numbers(d, range(first, first + 50)); d.flush(30)
+enqueue_numbers(d, range(first, first + 50)); d.flush(30)
 """
     processes = [
         support.start(code, directory, sink.port, env={"FIRST": str(run * 100)}) for run in range(runs)
@@ -143,14 +143,14 @@ def test_four_processes_drain_one_spool(runs: int, directory: Path, sink: suppor
     """Four processes that start on what another has left share the work: none is sent twice."""
     fill = f"""
 d = to_sink(D, P)
-for number in range(0, {runs}, 100): put_numbers(d, range(number, number + 100)); d._writer.flush(60)
+for number in range(0, {runs}, 100): enqueue_numbers(d, range(number, number + 100)); d._writer.flush(60)
 """
     support.run(fill, directory, support.NOBODY)
     assert len(support.spooled_files(directory)) >= runs // 100
     sink.answer_all(200, delay=0.01)
     drain = """
 from mem0_telemetry.delivery import mailboxes
-d = to_sink(D, P); put_numbers(d, [-1])
+d = to_sink(D, P); enqueue_numbers(d, [-1])
 assert wait_until(lambda: not mailboxes(Path(D))[0].events, 60)
 """
     processes = [support.start(drain, directory, sink.port) for _ in range(4)]
@@ -175,7 +175,7 @@ def test_a_batch_of_others_is_not_cut_off_at_exit(directory: Path, sink: support
     code = """
 import atexit
 atexit.register(time.sleep, 0.2)  # called after ours: what would be cut off has reached the server by then
-d = to_sink(D, P, exit_timeout=20); put_numbers(d, [1])
+d = to_sink(D, P, exit_timeout=20); enqueue_numbers(d, [1])
 """
     support.run(code, directory, sink.port)
     support.deliver_the_rest(directory, sink)
@@ -188,7 +188,7 @@ def test_each_destination_receives_its_own(directory: Path) -> None:
     with support.sinks(2) as [first, second]:
         code = """
 d = pipeline(Path(D), destination_to(P, fingerprint=os.environ["KEY"]))
-put_numbers(d, range({}, {})); d.flush({})
+enqueue_numbers(d, range({}, {})); d.flush({})
 """
         first.answer_all(503)
         support.run(code.format(0, 10, 0), directory, first.port, env={"KEY": "first"})
@@ -207,7 +207,7 @@ def test_stopped_in_mid_request(seconds: int, directory: Path, sink: support.Sin
     code = """
 d = to_sink(D, P)
 first = int(os.environ["FIRST"])
-put_numbers(d, range(first, first + 5)); d.flush(300)
+enqueue_numbers(d, range(first, first + 5)); d.flush(300)
 print("done", flush=True); time.sleep(60)
 """
     stopped, killed = processes = [
@@ -244,7 +244,7 @@ def test_a_child_that_lives_on_does_not_keep_the_lock(directory: Path, sink: sup
     """A child forked in mid-request inherits the file and its lock, and lets go of both at once."""
     sink.answer_all(delay=30)
     code = """
-d = to_sink(D, P); put_numbers(d, range(5)); d._writer.flush(60)
+d = to_sink(D, P); enqueue_numbers(d, range(5)); d._writer.flush(60)
 assert wait_until(lambda: next(iter(d._senders)).mailbox._disk._files._held)
 time.sleep(0.3)
 pid = os.fork()
@@ -277,11 +277,11 @@ def build():
     return exporter
 parent = os.getpid()
 d = pipeline(Path(D), destination_to(P, build=build))
-put_numbers(d, [1]); assert d.flush(60)
+enqueue_numbers(d, [1]); assert d.flush(60)
 pid = os.fork()
 if pid == 0:
     import gc; gc.collect()
-    put_numbers(d, [2]); assert d.flush(60)
+    enqueue_numbers(d, [2]); assert d.flush(60)
     os._exit(0)
 os.waitpid(pid, 0)
 os._exit(0)

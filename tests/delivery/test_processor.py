@@ -1,61 +1,65 @@
-"""The processor between the SDK and the writer, met by several threads at once."""
+"""Records that a provider emits, on their way to the writer, met by several threads at once."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import delivery_support as support
 import pytest
 from opentelemetry._logs import LogRecord
 from opentelemetry.sdk._logs import ReadWriteLogRecord
 
-from mem0_telemetry.delivery._processor import SpoolProcessor
+from mem0_telemetry.delivery._senders import Senders
+from mem0_telemetry.delivery._writer import SpoolProcessor, Writer
 
 if TYPE_CHECKING:
-    from mem0_telemetry.delivery._drops import Drops
+    from mem0_telemetry.delivery._status import Drops
 
 
 @pytest.fixture
-def processor(drops: Drops) -> SpoolProcessor:
-    """One that nobody listens to."""
-    return SpoolProcessor(max_records=10, drops=drops, notify=lambda: None, flush=lambda _: True)
+def writer(drops: Drops) -> Writer:
+    """One that is not started."""
+    wiring = support.wiring(drops)
+    return Writer(wiring, Senders(wiring, ()))
 
 
-def emit(processor: SpoolProcessor) -> None:
-    """Have it take one record."""
+def emit(writer: Writer) -> None:
+    """Have it keep one record."""
+    processor = SpoolProcessor(writer.enqueue_record, lambda _: True)
     processor.on_emit(ReadWriteLogRecord(LogRecord(event_name="test.event")))
 
 
-def test_two_may_take_at_once(processor: SpoolProcessor) -> None:
-    """Whoever takes while another does, as one who switches off while the writer writes, gets what is left."""
+def test_two_may_dequeue_at_once(writer: Writer) -> None:
+    """Whoever dequeues while another does, as one who switches off while the writer writes, gets what is left."""
     others: list[Any] = []
 
     class Contended(deque[Any]):
         def popleft(self) -> Any:
             if not others:
                 others.append(None)
-                others.extend(processor.take(2))
+                others.extend(writer._dequeue_records(2))
             return super().popleft()
 
-    processor._pending = Contended()
+    writer._records = Contended()
     for _ in range(3):
-        emit(processor)
-    assert len(processor.take(3)) == 1
+        emit(writer)
+    assert len(writer._dequeue_records(3)) == 1
     assert len(others) == 1 + 2
-    assert processor.take(1) == []
+    assert writer._dequeue_records(1) == []
 
 
-def test_closed_while_a_record_comes(processor: SpoolProcessor, drops: Drops) -> None:
-    """A record that comes while it is closed is counted, and not kept for nobody."""
+def test_closed_while_a_record_comes(writer: Writer, drops: Drops) -> None:
+    """A record that comes while the writer is closed is counted, and not kept for nobody."""
 
     class Closing(deque[Any]):
         def append(self, record: Any) -> None:
-            processor.close()
+            writer.close()
             super().append(record)
 
-    processor._pending = Closing()
-    emit(processor)
-    assert len(processor) == 0
+    writer._records = Closing()
+    emit(writer)
+    assert not writer.has_work
     assert drops.totals() == {"shut_down": 1}
-    emit(processor)
+    emit(writer)
     assert drops.totals() == {"shut_down": 2}

@@ -34,7 +34,7 @@ def test_what_waits_is_told(make: Make, sink: support.Sink, directory: Path) -> 
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), support.destination_to(sink.port, name="other"))
     for number in range(3):
-        support.put_numbers(delivery, [number])
+        support.enqueue_numbers(delivery, [number])
         delivery._writer.flush(60)
     delivery.shutdown(0)
     found = mailboxes(directory)
@@ -57,10 +57,10 @@ def test_purge_deletes_spool_and_history(
 ) -> None:
     """All of it goes, for every destination; what links point to stays, and so does what is not ours."""
     delivery = make(support.destination_to(sink.port))
-    support.put_numbers(delivery, [0])
+    support.enqueue_numbers(delivery, [0])
     assert delivery.flush(60)
     sink.answer_all(503)
-    support.put_numbers(delivery, range(1, 4))
+    support.enqueue_numbers(delivery, range(1, 4))
     # Its first failure is noted, and a later one of the row is not: nobody writes the history any more.
     assert support.wait_until(lambda: len(history(directory)) == 2 and mailboxes(directory)[0].events == 3)
     delivery.shutdown(0)
@@ -79,12 +79,12 @@ def test_purged_under_a_running_process(make: Make, sink: support.Sink, director
     """What another process deletes is not sent any more, from memory neither; new events are."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=0.3))
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     assert support.wait_until(lambda: sink.requests)
     assert purge(directory) == (1, ())
     seen = len(sink.requests)
     sink.answer_all(200)
-    support.put_numbers(delivery, [2])
+    support.enqueue_numbers(delivery, [2])
     assert delivery.flush(60)
     assert [event["n"] for request in sink.requests[seen:] for event in request] == [2]
 
@@ -127,10 +127,10 @@ def test_reading_changes_nothing(content: str, tmp_path: Path) -> None:
 def test_every_send_is_in_the_history(make: Make, sink: support.Sink, directory: Path) -> None:
     """Time, destination, result, count, and exactly what was sent."""
     delivery = make(support.destination_to(sink.port))
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     assert delivery.flush(60)
     sink.answer_all(503)
-    support.put_numbers(delivery, [2])
+    support.enqueue_numbers(delivery, [2])
     assert support.wait_until(lambda: len(sink.requests) >= 4)
     sink.answer_all(200)
     assert delivery.flush(60)
@@ -172,7 +172,7 @@ def test_processes_share_the_history(directory: Path, sink: support.Sink) -> Non
 from mem0_telemetry.delivery import _history
 _history._ATTEMPTS = 1000  # on a busy machine too
 d = to_sink(D, P)
-for number in range(5): put_numbers(d, [number]); assert d.flush(60)
+for number in range(5): enqueue_numbers(d, [number]); assert d.flush(60)
 """
     processes = [support.start(code, directory, sink.port) for _ in range(4)]
     assert {process.communicate(timeout=180) for process in processes} == {("", "")}
@@ -225,7 +225,7 @@ def test_a_history_that_is_too_large_is_not_read_and_begun_anew(directory: Path)
 
 def test_a_batch_that_is_too_large_is_listed_and_not_read(mailbox: Mailboxes, directory: Path) -> None:
     """A spool file of any size is told, with its size, and its line is not read into memory."""
-    mailbox().put(batch(1, count=3))
+    mailbox().spool(batch(1, count=3))
     [file] = mailboxes(directory)[0].files
     os.truncate(file.path, 2**33)
     [file] = mailboxes(directory)[0].files
@@ -237,7 +237,7 @@ def test_a_link_on_the_way_to_a_batch_is_not_followed(
     mailbox: Mailboxes, directory: Path, tmp_path: Path, level: str
 ) -> None:
     """Neither reading nor deleting goes through a link below Mem0's directory."""
-    mailbox().put(batch(1))
+    mailbox().spool(batch(1))
     add(directory, 1)
     [file] = mailboxes(directory)[0].files
     real = tmp_path / "elsewhere"
@@ -254,7 +254,7 @@ def test_a_link_on_the_way_to_a_batch_is_not_followed(
 
 def test_a_mailbox_whose_name_is_no_text_is_left_out(mailbox: Mailboxes, directory: Path) -> None:
     """A directory whose name a terminal could not show, or would obey, is not told, and is deleted all the same."""
-    mailbox().put(batch(1))
+    mailbox().spool(batch(1))
     parent = os.fsencode(directory / "spool")
     for name in (b"half-\xff", b"\x1b[2J"):
         shutil.copytree(parent + b"/loop-abc123", parent + b"/" + name)

@@ -1,4 +1,4 @@
-"""Back-off, outage or poisoned batch: decided without a clock, so tested without one."""
+"""Back-off, outage or a batch that always fails: decided without a clock, so tested without one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mem0_telemetry.delivery import Limits
-from mem0_telemetry.delivery._retry import Retry
+from mem0_telemetry.delivery._attempts import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,6 @@ class World:
     now: float = 1000.0
     retry: Retry = field(default_factory=lambda: Retry(LIMITS))
     sent: list[str] = field(default_factory=list)
-    given_up: list[str] = field(default_factory=list)
     attempts: list[tuple[float, str]] = field(default_factory=list)
 
     def step(self) -> bool:
@@ -38,16 +37,14 @@ class World:
         if moment is None:
             return False
         self.now = max(self.now, moment)
-        name = self.retry.choose(self.waiting, self.now)[0]
+        name = self.retry.in_line(self.waiting, self.now)[0]
         self.attempts.append((self.now, name))
         if self.refuses(name, self.now):
             self.retry.failed([name], self.now, None, more=len(self.waiting) > 1)
         else:
             self.waiting.remove(name)
             self.sent.append(name)
-            for given_up in self.retry.succeeded([name], self.now):
-                self.waiting.remove(given_up)
-                self.given_up.append(given_up)
+            self.retry.succeeded([name], self.now)
         return True
 
     def run(self, steps: int) -> None:
@@ -76,110 +73,106 @@ def test_pauses_double_until_it_goes_quiet() -> None:
     assert world.retry.quiet
 
 
-def test_an_outage_gives_nothing_up_and_ends_by_itself() -> None:
-    """While nothing gets through no batch is blamed; when it does again, all arrive."""
+def test_an_outage_ends_by_itself() -> None:
+    """While nothing gets through no batch is at fault; when it does again, all arrive, without further pauses."""
     world = World(list("abc"), lambda _, now: now < 1000 + 86_400)
     world.run(1000)
     assert sorted(world.sent) == list("abc")
-    assert world.given_up == []
+    assert world.now - 1000 - 86_400 <= LIMITS.quiet_interval
 
 
-def test_the_next_batch_is_tried_after_three_failures() -> None:
-    """Three times the oldest, then once the next, and not the same next each time."""
-    world = World(list("abcd"), lambda *_: True)
-    world.run(16)
-    assert "".join(name for _, name in world.attempts) == "aaabaaacaaadaaab"
+def test_a_batch_that_fails_goes_to_the_end_of_the_line() -> None:
+    """In an outage each batch is tried in its turn."""
+    world = World(list("abc"), lambda *_: True)
+    world.run(7)
+    assert "".join(name for _, name in world.attempts) == "abcabca"
 
 
-def test_a_poisoned_batch_holds_up_no_other_and_is_given_up() -> None:
-    """Others pass it within seconds; after 20 failures of its own, while others got through, it goes."""
-    fresh = [f"n{number:04}" for number in range(2000)]
+def test_a_batch_that_always_fails_holds_up_no_other() -> None:
+    """Others pass it within seconds, and it is tried again and again, the more seldom the longer."""
     world = World(["bad", "good1", "good2", "good3"], lambda name, _: name == "bad")
-    world.run(6)
+    world.run(5)
     assert world.sent == ["good1", "good2", "good3"]
     assert world.now - 1000 < 10
-    while world.waiting and fresh:
-        world.waiting.append(fresh.pop())
-        world.now += 60
-        world.run(2)
-    assert world.given_up == ["bad"]
-    assert sum(name == "bad" for _, name in world.attempts) == 20
+    world.run(15)
+    assert world.attempts[-1][1] == "bad"
+    assert LIMITS.quiet_interval / 2 <= world.attempts[-1][0] - world.attempts[-2][0] <= LIMITS.quiet_interval
 
 
-def test_a_poisoned_batch_alone_is_never_given_up() -> None:
-    """Without another that gets through, nobody can say that it is not an outage."""
-    world = World(["bad"], lambda *_: True)
-    world.run(500)
-    assert world.given_up == []
-
-
-def test_a_blamed_batch_slows_no_other_down() -> None:
+def test_a_batch_at_fault_slows_no_other_down() -> None:
     """Its failures are its own: they do not make the destination back off."""
     world = World(["bad", "good"], lambda name, _: name == "bad")
     world.run(5)
     assert world.sent == ["good"]
     assert world.retry.failures == 0
-    world.run(3)
-    world.waiting.append("new")
     before = world.now
-    while "new" in world.waiting:
-        world.step()
-    assert world.now - before <= LIMITS.quiet_interval
-    assert world.attempts[-1][1] == "new"
+    world.waiting.append("new")
+    world.step()
+    assert world.sent == ["good", "new"]
+    assert world.now == before
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(30.0, 30.0), (1e9, 3600.0), (-5.0, 0.5), (float("nan"), 0.5)])
 def test_retry_after_is_respected_within_reason(asked: float, waited: float) -> None:
-    """What the destination asks for counts, even in a hurry; an hour at most."""
+    """What the destination asks for counts, even where somebody waits; an hour at most."""
     retry = Retry(LIMITS)
     retry.failed(["a"], 0.0, asked, more=False)
     assert waited <= retry.not_before <= waited + 0.5
-    retry.hurry(0.0)
+    retry.retry_now(0.0)
     assert retry.not_before == (waited if asked > 0 else 0.0)
 
 
-def test_a_hurry_tries_once_and_one_more() -> None:
-    """At exit a destination that is down is asked twice, with two batches; then it backs off."""
-    world = World(list("abc"), lambda *_: True)
+def test_who_waits_has_the_next_ones_tried() -> None:
+    """At exit a destination that is down is asked three times, with three batches; then it backs off."""
+    world = World(list("abcd"), lambda *_: True)
     world.run(2)
-    world.retry.hurry(world.now)
+    world.retry.retry_now(world.now)
     before = world.now
     while world.now == before:
         world.step()
     tried = [name for moment, name in world.attempts if moment == before]
-    assert tried[1:] == ["a", "b"]
+    assert tried[1:] == ["c", "d", "a"]
 
 
-def test_a_hurry_gets_past_a_poisoned_batch() -> None:
+def test_a_batch_alone_is_tried_once_for_who_waits() -> None:
+    """There is no other that might get through."""
+    world = World(["a"], lambda *_: True)
+    world.retry.retry_now(world.now)
+    world.run(2)
+    assert world.now > 1000.0
+
+
+def test_who_waits_gets_past_a_batch_that_always_fails() -> None:
     """A short process delivers what it can, though the oldest batch of an earlier one fails for ever."""
     world = World(["bad", "good1", "good2"], lambda name, _: name == "bad")
-    world.retry.hurry(world.now)
+    world.retry.retry_now(world.now)
     world.run(3)
     assert world.sent == ["good1", "good2"]
     assert world.now == 1000.0
 
 
 def test_a_failed_group_is_tried_one_by_one() -> None:
-    """A request with several batches blames none of them; the next ones carry one each."""
+    """A request with several batches tells nothing of any of them; the next ones carry one each."""
     retry = Retry(LIMITS)
     assert retry.may_join("a")
     retry.failed(["a", "b"], 0.0, None, more=True)
+    assert retry.in_line(["a", "b"], 0.0) == ["a", "b"]
     assert not retry.may_join("a")
-    assert retry.succeeded(["a"], 1.0) == []
+    retry.succeeded(["a"], 1.0)
     assert retry.may_join("b")
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    poisoned=st.sets(st.integers(0, 9), max_size=3),
+    failing=st.sets(st.integers(0, 9), max_size=3),
     outages=st.lists(st.tuples(st.floats(1000, 5000), st.floats(1, 900)), max_size=3),
-    hurries=st.sets(st.integers(0, 300), max_size=5),
+    waits=st.sets(st.integers(0, 300), max_size=5),
 )
 def test_whatever_happens_the_good_ones_arrive(
-    poisoned: set[int], outages: list[tuple[float, float]], hurries: set[int]
+    failing: set[int], outages: list[tuple[float, float]], waits: set[int]
 ) -> None:
-    """In any mixture of outages and poison, each good batch is sent, and only bad ones are given up."""
-    bad = {f"b{number:03}" for number in poisoned}
+    """In any mixture of outages and batches that always fail, each good batch is sent."""
+    bad = {f"b{number:03}" for number in failing}
     world = World(
         [f"b{number:03}" for number in range(10)],
         lambda name, now: name in bad or any(start <= now < start + length for start, length in outages),
@@ -187,8 +180,7 @@ def test_whatever_happens_the_good_ones_arrive(
     for step in range(600):
         if step % 20 == 0:
             world.waiting.append(f"c{step:03}")
-        if step in hurries:
-            world.retry.hurry(world.now)
+        if step in waits:
+            world.retry.retry_now(world.now)
         world.step()
-    assert set(world.given_up) <= bad
     assert {name for name in world.waiting if name.startswith("b")} <= bad

@@ -20,14 +20,14 @@ pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 APPLICATION = """
 from delivery_support import *
 d = to_sink({directory!r}, {port}, exit_timeout=20)
-put_numbers(d, [0])
+enqueue_numbers(d, [0])
 def wsgi(environ, start_response):
-    put_numbers(d, [int(environ["PATH_INFO"][1:])])
+    enqueue_numbers(d, [int(environ["PATH_INFO"][1:])])
     start_response("200 OK", [("Content-Length", "2")])
     return [b"ok"]
 async def asgi(scope, receive, send):
     if scope["type"] == "http":
-        put_numbers(d, [int(scope["path"][1:])])
+        enqueue_numbers(d, [int(scope["path"][1:])])
         await send({{"type": "http.response.start", "status": 200, "headers": []}})
         await send({{"type": "http.response.body", "body": b"ok"}})
 """

@@ -11,11 +11,9 @@ import pytest
 from spool_support import batch
 
 from mem0_telemetry.base.clock import SystemClock
-from mem0_telemetry.delivery import Limits, _history, history, purge
+from mem0_telemetry.delivery import _history, history, purge
 from mem0_telemetry.delivery._disk_store import DiskStore
-from mem0_telemetry.delivery._drops import Drops
-from mem0_telemetry.delivery._mailbox import Mailbox
-from mem0_telemetry.delivery._store import MemoryStore
+from mem0_telemetry.delivery._mailbox import Mailbox, MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from spool_support import Make as MakeMailbox
 
     from mem0_telemetry.delivery import Delivery
+    from mem0_telemetry.delivery._status import Drops
 
     Make = Callable[..., Delivery]
 
@@ -36,7 +35,7 @@ fcntl = pytest.importorskip("fcntl")
 
 @pytest.mark.parametrize("moment", ["before it is locked", "while the other holds the lock"])
 def test_a_history_that_two_begin_at_once_has_both(directory: Path, moment: str) -> None:
-    """Whoever makes the file, and finds it taken before it is locked, neither overwrites nor removes it."""
+    """Whoever makes the file, and finds it claimed before it is locked, neither overwrites nor removes it."""
     first = _history.History(root=directory, clock=SystemClock())
     other = _history.History(root=directory, clock=SystemClock())
     lock, close, pause = first._files._lock, other._files.close, support.Pause()
@@ -71,22 +70,6 @@ def test_a_history_that_two_begin_at_once_has_both(directory: Path, moment: str)
     assert {entry["destination"] for entry in history(directory)} == {"first", "other"}
 
 
-def test_a_history_after_a_fork_waits_for_no_other_thread(directory: Path) -> None:
-    """Where the parent's thread was just pausing, the child's pauses are its own."""
-    log = _history.History(root=directory, clock=SystemClock())
-    log.add(destination="d", result="sent", count=1, line=b"{}\n")
-    pausing = log._pause._cond
-    with (directory / _history.FILE).open() as busy, pausing:
-        fcntl.flock(busy, fcntl.LOCK_EX)
-        log.forget_inherited()
-        adding = threading.Thread(
-            target=log.add, kwargs={"destination": "d", "result": "sent", "count": 1, "line": b"{}\n"}
-        )
-        adding.start()
-        adding.join(60)
-        assert not adding.is_alive()
-
-
 def test_what_a_killed_writer_of_the_history_left_is_purged(directory: Path) -> None:
     """`history.jsonl.part` holds a batch too."""
     directory.mkdir(parents=True)
@@ -119,38 +102,10 @@ def test_a_flush_waits_for_one_who_sends_our_batch(
     monkeypatch.setattr("mem0_telemetry.delivery._sender._BUSY_AT_FIRST", 600)
     limits = support.quick_limits(busy_interval=600)
     delivery = make(support.destination_to(sink.port), limits=limits)
-    support.put_numbers(delivery, [1])
+    support.enqueue_numbers(delivery, [1])
     [sender] = delivery._senders
     assert support.wait_until(lambda: held and sender._busy_elsewhere and not sender._working)
     threading.Timer(0.2, finish).start()
-    assert delivery.flush(60)
-    assert sink.requests == []
-
-
-def test_what_another_one_has_sent_and_could_not_remove(
-    make: Make, sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where another process could only mark our batch as sent, we do not send it from memory."""
-    claim, unlink = Mailbox.claim, os.unlink
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise OSError("no")
-
-    def claim_late(mailbox: Mailbox, name: str) -> Any:
-        monkeypatch.setattr(Mailbox, "claim", claim)
-        other = Mailbox(root=directory, name=mailbox.name, limits=Limits(), drops=Drops())
-        taken = other.claim(name)
-        assert taken is not None
-        os.unlink = refuse
-        try:
-            other.done(name, taken)
-        finally:
-            os.unlink = unlink
-        return claim(mailbox, name)
-
-    monkeypatch.setattr(Mailbox, "claim", claim_late)
-    delivery = make(support.destination_to(sink.port))
-    support.put_numbers(delivery, [1])
     assert delivery.flush(60)
     assert sink.requests == []
 
@@ -163,7 +118,7 @@ def test_what_is_on_disk_is_not_in_memory_too(mailbox: MakeMailbox, monkeypatch:
 
     monkeypatch.setattr(DiskStore, "_make_room", fail)
     box = mailbox()
-    box.put(batch(1))
+    box.spool(batch(1))
     assert box.on_disk
     assert len(box.names()) == 1
 
@@ -172,16 +127,16 @@ def test_what_a_sender_claims_is_not_dropped(drops: Drops) -> None:
     """Nobody can claim a batch between the choice of what to drop and its removal."""
     store, claimed = MemoryStore(max_bytes=150, drops=drops), []
     old, new = batch(1), batch(2)
-    store.put(old.name, old.line)
-    discard = store.discard
+    store.write(old.name, old.line)
+    delete = store.delete
 
-    def discard_late(names: Iterable[str]) -> int:
+    def delete_late(names: Iterable[str]) -> int:
         other = threading.Thread(target=lambda: claimed.append(store.claim(old.name)))
         other.start()
         other.join(0.1)
-        return discard(names)
+        return delete(names)
 
-    store.discard = discard_late  # type: ignore[method-assign]
-    store.put(new.name, new.line)
+    store.delete = delete_late  # type: ignore[method-assign]
+    store.write(new.name, new.line)
     assert drops.totals() == {"spool_full": 1}
     assert support.wait_until(lambda: claimed == [None])

@@ -16,7 +16,7 @@ from mem0_telemetry.delivery._batch import BatchName
 if TYPE_CHECKING:
     from spool_support import Make
 
-    from mem0_telemetry.delivery._drops import Drops
+    from mem0_telemetry.delivery._status import Drops
 
 pytestmark = pytest.mark.posix
 
@@ -31,7 +31,7 @@ def test_nobody_else_can_read_it(mailbox: Make, directory: Path) -> None:
     directory.mkdir(parents=True, mode=0o755)
     before = os.umask(0)
     try:
-        mailbox().put(batch())
+        mailbox().spool(batch())
     finally:
         os.umask(before)
     paths = [directory, *directory.rglob("*")]
@@ -42,12 +42,12 @@ def test_nobody_else_can_read_it(mailbox: Make, directory: Path) -> None:
 def test_any_process_may_send_a_file_but_one_at_a_time(mailbox: Make) -> None:
     """A claimed batch is nobody else's until it is released; a removed one is gone for all."""
     mine, theirs = mailbox(), mailbox()
-    mine.put(batch())
+    mine.spool(batch())
     [name] = theirs.names()
     claim = mine.claim(name)
     assert claim is not None
     assert theirs.claim(name) is None
-    claim.release()
+    claim.end("again")
     other = theirs.claim(name)
     assert other is not None
     assert mine.claim(name) is None
@@ -62,7 +62,7 @@ def test_a_file_removed_before_it_was_locked_is_not_ours(
 ) -> None:
     """Between opening and locking, another may have sent it: a lock on a removed file is worth nothing."""
     box = mailbox()
-    box.put(batch())
+    box.spool(batch())
     [name] = box.names()
     flock = _files.fcntl.flock
 
@@ -78,8 +78,8 @@ def test_the_oldest_come_first(mailbox: Make) -> None:
     """Batches are listed by the time in their names, of whatever process."""
     mine, theirs = mailbox(), mailbox()
     for time_ns in (5, 3, 9):
-        mine.put(batch(time_ns))
-        theirs.put(batch(time_ns + 1))
+        mine.spool(batch(time_ns))
+        theirs.spool(batch(time_ns + 1))
     times = [name.time_ns for text in mine.names() if (name := BatchName.parse(text))]
     assert times == [3, 4, 5, 6, 9, 10]
 
@@ -88,7 +88,7 @@ def test_beyond_the_bound_the_oldest_go(mailbox: Make, drops: Drops, directory: 
     """The directory holds hardly more than its bound, small files count as blocks; the rest is counted."""
     box = mailbox(spool_bytes=40 * 4096)
     for time_ns in range(100):
-        box.put(batch(time_ns, count=3))
+        box.spool(batch(time_ns, count=3))
     assert 30 <= len(list(spool(directory).iterdir())) <= 41
     left = box.names()
     assert drops.totals() == {"spool_full": 3 * (100 - len(left))}
@@ -100,7 +100,7 @@ def test_the_bound_holds_for_all_processes_together(mailbox: Make, directory: Pa
     """Processes that write side by side share one bound."""
     boxes = [mailbox(spool_bytes=200 * 4096) for _ in range(10)]
     for time_ns in range(1000):
-        boxes[time_ns % 10].put(batch(time_ns))
+        boxes[time_ns % 10].spool(batch(time_ns))
     left = len(list(spool(directory).iterdir()))
     assert left <= 200 + 10 * 4
     assert drops.totals() == {"spool_full": 1000 - left}
@@ -109,22 +109,22 @@ def test_the_bound_holds_for_all_processes_together(mailbox: Make, directory: Pa
 def test_a_batch_that_is_being_sent_is_not_dropped(mailbox: Make) -> None:
     """Making room leaves alone what somebody has claimed."""
     box = mailbox(spool_bytes=4 * 4096)
-    box.put(batch(1))
+    box.spool(batch(1))
     [oldest] = box.names()
     claim = box.claim(oldest)
     assert claim is not None
     for time_ns in range(2, 30):
-        box.put(batch(time_ns))
+        box.spool(batch(time_ns))
     assert oldest in box.names()
     assert len(box.names()) <= 6
-    claim.release()
+    claim.end("again")
 
 
 def test_old_batches_expire(mailbox: Make, drops: Drops) -> None:
     """What was written before the given time is dropped and counted."""
     box = mailbox()
     for time_ns in (10, 20, 30):
-        box.put(batch(time_ns, count=2))
+        box.spool(batch(time_ns, count=2))
     box.expire(20)
     assert [name[:20] for name in box.names()] == [f"{20:020}", f"{30:020}"]
     assert drops.totals() == {"expired": 2}
@@ -133,7 +133,7 @@ def test_old_batches_expire(mailbox: Make, drops: Drops) -> None:
 def test_links_and_pipes_in_the_spool_are_left_alone(mailbox: Make, directory: Path, tmp_path: Path) -> None:
     """Somebody who could write there cannot have us read elsewhere, nor wait for ever."""
     box = mailbox()
-    box.put(batch(5))
+    box.spool(batch(5))
     secret = tmp_path / "secret"
     secret.write_text("private\n")
     link, pipe = str(BatchName.new(time_ns=1, count=1)), str(BatchName.new(time_ns=2, count=1))
@@ -149,14 +149,14 @@ def test_links_and_pipes_in_the_spool_are_left_alone(mailbox: Make, directory: P
 def test_no_descriptor_stays_open(mailbox: Make) -> None:
     """Between two calls only the file of a claim is open."""
     box = mailbox()
-    box.put(batch(1))
+    box.spool(batch(1))
     before = open_descriptors()
-    box.put(batch(2))
+    box.spool(batch(2))
     first, _ = box.names()
     claim = box.claim(first)
     assert claim is not None
     assert len(open_descriptors()) == len(before) + 1
-    claim.release()
+    claim.end("again")
     box.expire(10)
     assert open_descriptors() == before
 
@@ -166,11 +166,11 @@ def test_the_newest_records_are_kept_within_a_bound(mailbox: Make) -> None:
     box = mailbox(cache_bytes=350)
     batches = [batch(time_ns) for time_ns in range(10)]
     for one in batches:
-        box.put(one)
+        box.spool(one)
     assert [one for one in batches if box.recent(one.name)] == batches[-3:]
     exact = mailbox(cache_bytes=300)
     for one in batches:
-        exact.put(one)
+        exact.spool(one)
     assert [one for one in batches if exact.recent(one.name)] == batches[-3:]
 
 
@@ -178,12 +178,12 @@ def test_what_others_wrote_does_not_count_as_ours(mailbox: Make) -> None:
     """Sending batches of other processes leaves the bound on the newest records as it is."""
     mine, theirs = mailbox(cache_bytes=300), mailbox()
     for time_ns in range(150):
-        theirs.put(batch(time_ns))
+        theirs.spool(batch(time_ns))
     for name in mine.names():
         claim = mine.claim(name)
         assert claim is not None
         mine.done(name, claim)
     batches = [batch(time_ns) for time_ns in range(10)]
     for one in batches:
-        mine.put(one)
+        mine.spool(one)
     assert [one for one in batches if mine.recent(one.name)] == batches[-3:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import delivery_support as support
 import pytest
@@ -12,13 +12,21 @@ from spool_support import batch, spool
 from mem0_telemetry.delivery import _files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from spool_support import Make
 
-    from mem0_telemetry.delivery._drops import Drops
+    from mem0_telemetry.delivery import Delivery
+    from mem0_telemetry.delivery._status import Drops
 
 pytestmark = pytest.mark.posix
+
+
+def refuse(*args: object, **kwargs: object) -> None:
+    """Do as a directory that is read-only."""
+    del args, kwargs
+    raise PermissionError(13, "read-only")
 
 
 @pytest.mark.parametrize("content", ["file", "link", "missing parent"])
@@ -36,8 +44,8 @@ def test_where_the_directory_cannot_be_used_memory_can(
     else:
         directory.parent.write_text("not a directory")
     box = mailbox()
-    box.put(batch(2))
-    box.put(batch(1))
+    box.spool(batch(2))
+    box.spool(batch(1))
     assert not box.on_disk
     first, second = box.names()
     assert first < second
@@ -55,7 +63,7 @@ def test_memory_is_bounded_too(mailbox: Make, drops: Drops) -> None:
     """In memory the oldest go as well, and are counted."""
     box = mailbox(None, memory_bytes=1000)
     for time_ns in range(30):
-        box.put(batch(time_ns, count=2))
+        box.spool(batch(time_ns, count=2))
     assert len(box.names()) == 10
     assert drops.totals() == {"spool_full": 40}
 
@@ -65,9 +73,9 @@ def test_the_disk_is_tried_again(mailbox: Make, directory: Path) -> None:
     directory.parent.mkdir()
     directory.write_text("in the way")
     box = mailbox()
-    box.put(batch(1))
+    box.spool(batch(1))
     directory.unlink()
-    box.put(batch(2))
+    box.spool(batch(2))
     assert box.on_disk
     assert len(box.names()) == 2
     assert len(support.spooled_files(directory)) == 1
@@ -78,11 +86,11 @@ def test_a_directory_removed_meanwhile_is_made_again(mailbox: Make, directory: P
     import shutil
 
     box = mailbox()
-    box.put(batch(1))
+    box.spool(batch(1))
     shutil.rmtree(directory)
     assert box.names() == []
     assert box.outstanding() == set()
-    box.put(batch(2))
+    box.spool(batch(2))
     assert len(support.spooled_files(directory)) == 1
 
 
@@ -93,7 +101,7 @@ def test_the_directory_of_another_user_is_not_used(
     directory.mkdir(parents=True)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     box = mailbox()
-    box.put(batch())
+    box.spool(batch())
     assert not box.on_disk
     assert list(directory.iterdir()) == []
 
@@ -109,7 +117,7 @@ def test_a_file_system_without_locks_means_memory(
 
     monkeypatch.setattr(_files.fcntl, "flock", refuse)
     box = mailbox()
-    box.put(batch())
+    box.spool(batch())
     assert not box.on_disk
     assert len(box.names()) == 1
     assert [path for path in directory.rglob("*") if path.is_file()] == []
@@ -126,28 +134,50 @@ def test_a_write_cut_short_leaves_nothing(
 
     monkeypatch.setattr(_files, "write_all", full)
     box = mailbox()
-    box.put(batch())
+    box.spool(batch())
     assert list(spool(directory).iterdir()) == []
     assert len(box.names()) == 1
 
 
-def test_a_file_that_cannot_be_removed_is_not_sent_again(
+def test_a_file_that_cannot_be_removed_stays(
     mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Made read-only in mid-request: this process forgets the file, and tells the others in it that it is done."""
+    """Made read-only in mid-request: that is told, and the file can be claimed again, by us or by others."""
     box = mailbox()
-    box.put(batch())
+    box.spool(batch())
     [name] = box.names()
     claim = box.claim(name)
     assert claim is not None
-
-    def refuse(*args: object, **kwargs: object) -> None:
-        del args, kwargs
-        raise PermissionError(13, "read-only")
-
     with monkeypatch.context() as patched:
         patched.setattr(os, "unlink", refuse)
-        box.done(name, claim)
-    assert box.names() == []
-    assert box.outstanding() == set()
-    assert (spool(directory) / name).read_bytes() == b"\n"
+        with pytest.raises(PermissionError):
+            box.done(name, claim)
+    assert box.outstanding() == {name}
+    again = mailbox().claim(name)
+    assert again is not None
+    box.done(name, again)
+    assert list(spool(directory).iterdir()) == []
+
+
+def test_a_directory_that_is_read_only_by_now_causes_no_flood(
+    make: Callable[..., Delivery], sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was sent and cannot be removed is sent again, but after a pause; and what comes later is delivered."""
+    unlink = os.unlink
+
+    def refuse_batches(name: str, **kwargs: Any) -> None:
+        if str(name).endswith(".jsonl"):
+            refuse()
+        unlink(name, **kwargs)
+
+    monkeypatch.setattr(os, "unlink", refuse_batches)
+    delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=600))
+    support.enqueue_numbers(delivery, [1])
+    assert support.wait_until(lambda: delivery.status().destinations[0].state == "retrying")
+    assert "read-only" in delivery.status().destinations[0].reason
+    assert sink.numbers() == [1]
+    assert not delivery.flush(0)
+    monkeypatch.undo()
+    assert delivery.flush(60)
+    assert sink.numbers() == [1, 1]
+    assert support.spooled_files(directory) == []

@@ -11,15 +11,15 @@ from spool_support import batch, spool
 from mem0_telemetry.delivery import _files
 from mem0_telemetry.delivery._batch import MAX_BYTES, BatchName
 from mem0_telemetry.delivery._disk_store import DiskStore
-from mem0_telemetry.delivery._store import MemoryStore
+from mem0_telemetry.delivery._mailbox import MemoryStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from spool_support import Make
 
-    from mem0_telemetry.delivery._drops import Drops
-    from mem0_telemetry.delivery._store import Store
+    from mem0_telemetry.delivery._disk_store import DiskStore as Store
+    from mem0_telemetry.delivery._status import Drops
 
 
 pytestmark = pytest.mark.posix
@@ -38,7 +38,7 @@ def filled(store: Store, *counts: int) -> list[str]:
     names = []
     for time_ns, count in enumerate(counts):
         one = batch(time_ns, count=count)
-        store.put(one.name, one.line)
+        store.write(one.name, one.line)
         names.append(one.name)
     return names
 
@@ -50,36 +50,34 @@ def test_a_claim_holds_until_it_ends(store: Store) -> None:
     assert claim is not None
     assert claim.read() == b"x" * 99 + b"\n"
     assert store.claim(name) is None
-    claim.release()
+    claim.end("again")
     claim = store.claim(name)
     assert claim is not None
-    assert claim.remove() is True
-    claim.release()
+    claim.end("done")
+    claim.end("again")
     assert store.claim(name) is None
     assert store.names() == []
 
 
 def test_what_is_claimed_is_not_dropped(store: Store, drops: Drops) -> None:
-    """Removal and expiry leave a claimed batch alone, count the others once, and may take it when it is free."""
+    """Expiry leaves a claimed batch alone, counts the others once, and drops it when it is free."""
     names = filled(store, 1, 2, 3, 4)
     claim = store.claim(names[1])
     assert claim is not None
-    store.expire(names[2])
-    assert store.names() == names[1:]
-    store.remove([names[1], names[2], "no such batch"], "purged")
+    store.expire(names[3])
     assert store.names() == [names[1], names[3]]
-    assert drops.totals() == {"expired": 1, "purged": 3}
-    claim.release()
+    assert drops.totals() == {"expired": 4}
+    claim.end("again")
     store.expire(names[3])
     assert store.names() == [names[3]]
-    assert drops.totals() == {"expired": 3, "purged": 3}
+    assert drops.totals() == {"expired": 6}
 
 
 def test_discarding_takes_what_is_claimed_too(store: Store, drops: Drops) -> None:
     """Switched off, batches go even while they are sent; their records are answered, and counted by no store."""
     names = filled(store, 1, 2, 3)
     assert store.claim(names[0]) is not None
-    assert store.discard([*names[:2], "no such batch"]) == 3
+    assert store.delete([*names[:2], "no such batch"]) == 3
     assert store.names() == [names[2]]
     assert drops.totals() == {}
 
@@ -89,10 +87,10 @@ def test_removed_while_it_was_claimed(store: Store) -> None:
     [name] = filled(store, 1)
     claim = store.claim(name)
     assert claim is not None
-    store.discard([name])
-    assert claim.remove() is True
+    store.delete([name])
+    claim.end("done")
     assert store.names() == []
-    store.put(name, b"y")
+    store.write(name, b"y")
     assert store.claim(name) is not None
 
 
@@ -100,9 +98,8 @@ def test_what_is_not_there_can_be_removed(store: Store, drops: Drops, directory:
     """Before the first batch there is no directory, and only a batch makes one: nothing is found or counted."""
     assert store.names() == []
     assert store.claim("no such batch") is None
-    store.remove(["no such batch"], "purged")
     store.expire("9")
-    assert store.discard(["no such batch"]) == 0
+    assert store.delete(["no such batch"]) == 0
     assert drops.totals() == {}
     assert not directory.exists()
 
@@ -110,11 +107,11 @@ def test_what_is_not_there_can_be_removed(store: Store, drops: Drops, directory:
 def test_a_format_that_is_newer_is_left_alone(mailbox: Make, directory: Path, drops: Drops) -> None:
     """A file of a later release is neither listed, nor dropped for its age or for want of room."""
     box = mailbox(spool_bytes=4 * 4096)
-    box.put(batch(5))
+    box.spool(batch(5))
     newer = spool(directory) / str(BatchName(time_ns=1, token="0" * 8, count=9, version=2))
     newer.write_bytes(b"x\n")
     for time_ns in range(6, 20):
-        box.put(batch(time_ns))
+        box.spool(batch(time_ns))
     box.expire(10)
     assert newer.exists()
     assert newer.name not in box.names()
@@ -127,10 +124,10 @@ def test_a_finished_claim_reads_nothing(directory: Path, drops: Drops) -> None:
     [name] = filled(store, 1)
     claim = store.claim(name)
     assert claim is not None
-    claim.release()
+    claim.end("again")
     with pytest.raises(FileNotFoundError):
         claim.read()
-    assert claim.remove() is True
+    claim.end("done")
     assert store.names() == [name]
 
 
@@ -145,7 +142,7 @@ def test_a_file_that_is_too_large_is_not_read_into_memory(directory: Path, drops
     os.truncate(spool(directory) / name, MAX_BYTES + 1)
     with pytest.raises(_files.NotOursError, match="larger"):
         claim.read()
-    claim.release()
+    claim.end("again")
 
 
 @pytest.mark.parametrize("excess", [0, 1])
@@ -154,7 +151,7 @@ def test_a_batch_that_no_process_would_read_back_waits_in_memory(
 ) -> None:
     """What is larger than the largest spool file is not written to disk, and is kept for this process to send."""
     box = mailbox()
-    box.put(batch(size=MAX_BYTES + excess))
+    box.spool(batch(size=MAX_BYTES + excess))
     assert box.on_disk == (not excess)
     assert len(box.names()) == 1
     assert len(list(directory.rglob("*.jsonl"))) == (not excess)
@@ -176,9 +173,9 @@ def test_a_file_is_written_and_read_to_its_end(tmp_path: Path, monkeypatch: pyte
 def test_what_waits_is_counted_by_whose_it_is(mailbox: Make) -> None:
     """Records of this process and records of others are told apart, and those that are done with are neither."""
     mine, theirs = mailbox(), mailbox()
-    mine.put(batch(1, count=2))
-    mine.put(batch(2, count=3))
-    theirs.put(batch(3, count=4))
+    mine.spool(batch(1, count=2))
+    mine.spool(batch(2, count=3))
+    theirs.spool(batch(3, count=4))
     assert mine.waiting() == (5, 4)
     assert theirs.waiting() == (4, 5)
     name = mine.names()[0]
@@ -190,26 +187,25 @@ def test_what_waits_is_counted_by_whose_it_is(mailbox: Make) -> None:
 
 
 @pytest.mark.parametrize("root", ["disk", "memory"])
-def test_a_mailbox_drops_for_a_reason(mailbox: Make, drops: Drops, root: str) -> None:
-    """What is taken out of a mailbox is counted under the reason given, wherever it waits."""
+def test_a_mailbox_drops_what_is_old(mailbox: Make, drops: Drops, root: str) -> None:
+    """What is too old goes and is counted, wherever it waits."""
     box = mailbox() if root == "disk" else mailbox(None)
     assert box.on_disk == (root == "disk")
     for time_ns in (1, 2, 3):
-        box.put(batch(time_ns, count=2))
-    box.remove(box.names()[:1], "rejected")
+        box.spool(batch(time_ns, count=2))
     box.expire(3)
     assert len(box.names()) == 1
-    assert drops.totals() == {"rejected": 2, "expired": 2}
+    assert drops.totals() == {"expired": 4}
 
 
 @pytest.mark.parametrize("root", ["disk", "memory"])
 def test_discarding_is_counted_and_forgets(mailbox: Make, drops: Drops, root: str) -> None:
     """Switched off, what this process put there goes and is counted; what others put there stays."""
     mine, theirs = (mailbox() if root == "disk" else mailbox(None)), mailbox()
-    theirs.put(batch(1))
-    mine.put(batch(2, count=2))
+    theirs.spool(batch(1))
+    mine.spool(batch(2, count=2))
     name = mine.names()[-1]
-    mine.discard()
+    mine.delete_own()
     assert drops.totals() == {"discarded": 2}
     assert mine.recent(name) is None
     assert mine.outstanding() == set()
@@ -229,32 +225,12 @@ def test_what_is_put_during_a_look_is_not_forgotten(
     def list_and_put(self: Store) -> list[str]:
         listed = names(self)
         monkeypatch.undo()
-        box.put(batch(2))
+        box.spool(batch(2))
         return listed
 
-    box.put(batch(1))
+    box.spool(batch(1))
     monkeypatch.setattr(store, "names", list_and_put)
     box.outstanding()
     assert len(box.outstanding()) == 2
-    box.discard()
+    box.delete_own()
     assert box.names() == []
-
-
-@pytest.mark.parametrize("root", ["disk", "memory"])
-def test_a_child_forgets_what_its_parent_had(mailbox: Make, root: str) -> None:
-    """After a fork nothing in memory is ours, and files can be claimed like those of any other process."""
-    box = mailbox() if root == "disk" else mailbox(None)
-    box.put(batch(1))
-    name = box.names()[0]
-    assert box.claim(name) is not None
-    box.forget_inherited()
-    assert box.outstanding() == set()
-    assert box.recent(name) is None
-    if root == "memory":
-        assert box.names() == []
-        assert box.claim(name) is None
-    else:
-        assert box.waiting() == (0, 1)
-        assert box.claim(name) is not None  # closed, and nobody else has it open
-    box.put(batch(2))
-    assert len(box.outstanding()) == 1

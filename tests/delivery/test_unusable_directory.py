@@ -25,8 +25,8 @@ d = to_sink(D, P)
 def replace(): shutil.rmtree(D); Path(D).touch()
 for number, damage in enumerate((int, lambda: shutil.rmtree(D), replace, lambda: os.unlink(D))):
     damage()
-    put_numbers(d, [number]); assert d.flush(60), d.snapshot()
-    print(d.snapshot().destinations[0].on_disk)
+    enqueue_numbers(d, [number]); assert d.flush(60), d.status()
+    print(d.status().destinations[0].on_disk)
 """
     finished = support.run(code, directory, sink.port)
     assert (finished.out, finished.err) == ("True\nTrue\nFalse\nTrue\n", "")
@@ -45,14 +45,14 @@ def test_a_read_only_directory(sink: support.Sink, place: Path) -> None:
     home = place / "home"
     home.mkdir()
     code = """
-warm = to_sink(None, P); put_numbers(warm, [-1]); warm.shutdown(10)  # imports, while it can read the library
+warm = to_sink(None, P); enqueue_numbers(warm, [-1]); warm.shutdown(10)  # imports, while it can read the library
 if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)
 d = to_sink(D, P); numbers = iter(range(10))
 for mode in (0o500, 0o700, 0o500):
     os.chmod(os.path.dirname(D), 0o700); os.makedirs(os.path.join(D, "spool", "loop-abc123"), exist_ok=True)
     for path in (os.path.join(D, "spool", "loop-abc123"), D): os.chmod(path, mode)
-    put_numbers(d, [next(numbers)]); assert d.flush(60), d.snapshot()
-    print(d.snapshot().destinations[0].on_disk)
+    enqueue_numbers(d, [next(numbers)]); assert d.flush(60), d.status()
+    print(d.status().destinations[0].on_disk)
 """
     if os.geteuid() == 0:
         place.chmod(0o711)
@@ -67,10 +67,10 @@ def test_a_full_disk(directory: Path, sink: support.Sink) -> None:
     code = """
 import resource
 d = to_sink(D, P)
-put_numbers(d, [0]); assert d.flush(60)
+enqueue_numbers(d, [0]); assert d.flush(60)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
-put_numbers(d, range(1, 200)); assert d.flush(60)
-print(d.snapshot().destinations[0].on_disk)
+enqueue_numbers(d, range(1, 200)); assert d.flush(60)
+print(d.status().destinations[0].on_disk)
 """
     finished = support.run(code, directory, sink.port)
     assert (finished.out, finished.err) == ("False\n", "")

@@ -14,7 +14,7 @@ from reader import README, ROOT, every_block
 
 from mem0_telemetry import environment_variables
 from mem0_telemetry.api.status import DestinationStatus, Status
-from mem0_telemetry.delivery._facts import DROP_REASONS, State
+from mem0_telemetry.delivery._status import DROP_REASONS, State
 from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.registry import added_attributes
 

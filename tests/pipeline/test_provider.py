@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from typing import TYPE_CHECKING
+from uuid import RFC_4122, UUID
 
 import pytest
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -18,7 +19,7 @@ from mem0_telemetry.version import SCHEMA_URL
 from opentelemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 INSTALLATION = "0b0f2d5c-6e8e-4f6f-9a55-9d3f2b1c0a77"
 
@@ -56,7 +57,7 @@ def hostile_environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_record_is_ours_alone() -> None:
     """Name, body, time, attributes, resource and scope are as given, inside a span and against every setting."""
     collecting = Collecting()
-    provider = PrivateProvider({"service.name": "mem0"}, collecting)
+    provider = PrivateProvider({"service.name": "mem0"}, collecting, {})
     with TracerProvider(shutdown_on_exit=False).get_tracer("app").start_as_current_span("request"):
         assert trace.get_current_span().get_span_context().is_valid
         provider.emit(123, "mem0.add", {f"k{n}": "long value" for n in range(20)})
@@ -141,3 +142,67 @@ class TestSelection:
         assert twice is not None
         assert twice.log_record.attributes == once.log_record.attributes
         assert twice.resource == once.resource
+
+
+class TestOwnRecords:
+    """What we emit was selected when it was recorded: it is selected again only where somebody has changed it."""
+
+    def emitted(self, change: Callable[[LogRecord], None] | None = None) -> ReadableLogRecord:
+        """Emit an event on a provider to which the application has added a processor."""
+        collecting, changing = Collecting(), Collecting()
+        provider = PrivateProvider({"service.name": "mem0"}, collecting, {"service.version": "2.2.1"})
+        if change is not None:
+            changing.on_emit = lambda record: change(record.log_record)  # type: ignore[method-assign]
+            provider.provider.add_log_record_processor(changing)
+        provider.emit(5, "mem0.add", {"mem0.sync_type": "sync"})
+        (record,) = collecting.records
+        assert record.resource is not None
+        return ReadableLogRecord(record.log_record, record.resource)
+
+    def test_as_they_were_emitted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nothing is selected twice, and what is written is a record of its own."""
+        monkeypatch.setattr("mem0_telemetry.policy.registry.select_record", pytest.fail)
+        record = self.emitted()
+        selected = Selection()(record)
+        assert selected is not None
+        record.log_record.attributes["late"] = "text"  # type: ignore[index]
+        record.log_record.body = "late"
+        attributes = dict(selected.log_record.attributes or {})
+        assert len(attributes.pop("log.record.uid")) == 36  # type: ignore[arg-type]
+        assert attributes == {"mem0.sync_type": "sync", "service.version": "2.2.1"}
+        assert (selected.log_record.body, selected.log_record.timestamp) == ("mem0.add", 5)
+
+    @pytest.mark.parametrize(
+        ("attributes", "left"),
+        [
+            ({"memory": "secret"}, {"mem0.sync_type": "sync"}),
+            ({"mem0.sync_type": "async"}, {"mem0.sync_type": "async"}),
+            ({"mem0.sync_type": 7}, {}),
+        ],
+    )
+    def test_changed_by_a_processor(self, attributes: dict[str, object], left: dict[str, object]) -> None:
+        """What a processor of the application adds or changes is selected as if it came from anywhere."""
+        selected = Selection()(self.emitted(lambda log: log.attributes.update(attributes)))  # type: ignore[union-attr]
+        assert selected is not None
+        found = dict(selected.log_record.attributes or {})
+        assert {key: value for key, value in found.items() if key.startswith(("mem0.", "memory"))} == left
+
+    def test_renamed_by_a_processor(self) -> None:
+        """Under another name it is another event."""
+
+        def rename(log: LogRecord) -> None:
+            log.event_name = "app.event"
+
+        assert Selection()(self.emitted(rename)) is None
+
+
+def test_ids_are_random_uuids() -> None:
+    """Each record has an id of its own, of version 4 and the variant of RFC 9562."""
+    collecting = Collecting()
+    provider = PrivateProvider({}, collecting, {})
+    for _ in range(100):
+        provider.emit(5, "mem0.add", {})
+    ids = {str((record.log_record.attributes or {})["log.record.uid"]) for record in collecting.records}
+    assert len(ids) == 100
+    assert {(UUID(one).version, UUID(one).variant) for one in ids} == {(4, RFC_4122)}
+    assert {str(UUID(one)) for one in ids} == ids

@@ -14,7 +14,8 @@ from mem0_telemetry.pipeline.destinations import DestinationConfig
 from mem0_telemetry.usage.current import usage
 
 if TYPE_CHECKING:  # it needs the OpenTelemetry SDK
-    from mem0_telemetry.delivery import DeliverySnapshot, DestinationSnapshot
+    from mem0_telemetry.delivery import DeliveryStatus
+    from mem0_telemetry.delivery import DestinationStatus as DeliveredTo
 
 __all__ = ["DestinationStatus", "OperationsStatus", "Status", "status"]
 
@@ -87,7 +88,7 @@ def status() -> Status:
 
     decided = usage.switches.consent()
     pipeline, chosen = usage.recorder.pipeline, usage.switches.chosen
-    snapshot = pipeline.delivery.snapshot() if pipeline is not None else None
+    snapshot = pipeline.delivery.status() if pipeline is not None else None
     # Those that run, whatever is chosen by now.
     configs = pipeline.configs if pipeline is not None else chosen.configs
     active, reason = state()
@@ -114,7 +115,7 @@ def status() -> Status:
 
 
 def _destinations(
-    configs: Sequence[DestinationConfig], snapshot: DeliverySnapshot | None
+    configs: Sequence[DestinationConfig], snapshot: DeliveryStatus | None
 ) -> tuple[DestinationStatus, ...]:
     """Return the destinations as they run, or, before the first event, as they would."""
     if snapshot is None:
@@ -131,7 +132,7 @@ def _destinations(
     )
 
 
-def _in_words(found: DestinationSnapshot) -> str:
+def _in_words(found: DeliveredTo) -> str:
     if found.state == "refused":
         return f"refused ({found.reason})"
     return f"{found.state}: {found.reason}" if found.reason else found.state

@@ -1,7 +1,7 @@
 """A durable pipeline for OpenTelemetry log records: queue, writer, spool, senders.
 
 It knows no product, no consent and no vendor: what may be sent, whether, and where to are arguments. An event
-that was put is written to disk by a thread of ours, and stays there until its destination is done with it, in
+that is enqueued is written to disk by a thread of ours, and stays there until its destination is done with it, in
 this process or a later one. Nothing here raises into the caller, waits for the network (but `flush`,
 `shutdown` and the exit, each with a bound), or logs above DEBUG.
 
@@ -15,16 +15,9 @@ TYPE_CHECKING = False  # no `typing`: this is imported before the fork gate, so 
 if TYPE_CHECKING:
     from typing import Any
 
+    from mem0_telemetry.delivery._config import Destination, Limits, mailbox_name
     from mem0_telemetry.delivery._delivery import Delivery
-    from mem0_telemetry.delivery._facts import (
-        DROP_REASONS,
-        THREAD_PREFIX,
-        DeliverySnapshot,
-        Destination,
-        DestinationSnapshot,
-        Limits,
-        mailbox_name,
-    )
+    from mem0_telemetry.delivery._status import DROP_REASONS, DeliveryStatus, DestinationStatus
     from mem0_telemetry.delivery.reading import (
         SpooledMailbox,
         SpoolFile,
@@ -37,11 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DROP_REASONS",
-    "THREAD_PREFIX",
     "Delivery",
-    "DeliverySnapshot",
+    "DeliveryStatus",
     "Destination",
-    "DestinationSnapshot",
+    "DestinationStatus",
     "Limits",
     "SpoolFile",
     "SpooledMailbox",
@@ -55,18 +47,8 @@ __all__ = [
 
 _HOMES = {
     "Delivery": "_delivery",
-    **dict.fromkeys(
-        (
-            "DROP_REASONS",
-            "THREAD_PREFIX",
-            "DeliverySnapshot",
-            "Destination",
-            "DestinationSnapshot",
-            "Limits",
-            "mailbox_name",
-        ),
-        "_facts",
-    ),
+    **dict.fromkeys(("Destination", "Limits", "mailbox_name"), "_config"),
+    **dict.fromkeys(("DROP_REASONS", "DeliveryStatus", "DestinationStatus"), "_status"),
     **dict.fromkeys(
         ("SpoolFile", "SpooledMailbox", "history", "is_there", "mailboxes", "purge", "unreadable"), "reading"
     ),

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry.base.clock import SystemClock
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import fork_gate
-from mem0_telemetry.delivery._batcher import Batcher
-from mem0_telemetry.delivery._drops import Drops
-from mem0_telemetry.delivery._exit import ExitHook, is_exiting_here
-from mem0_telemetry.delivery._facts import DeliverySnapshot, Limits
+from mem0_telemetry.delivery._config import Limits, Wiring
 from mem0_telemetry.delivery._files import HAVE_LOCKS
-from mem0_telemetry.delivery._history import History
-from mem0_telemetry.delivery._processor import SpoolProcessor
 from mem0_telemetry.delivery._senders import Senders
-from mem0_telemetry.delivery._writer import Writer
+from mem0_telemetry.delivery._status import DeliveryStatus, Drops
+from mem0_telemetry.delivery._threads import ExitHook, is_exiting_here
+from mem0_telemetry.delivery._writer import SpoolProcessor, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 
     from mem0_telemetry.base.clock import Clock
-    from mem0_telemetry.delivery._facts import Destination
+    from mem0_telemetry.delivery._config import Destination
 
 _RESTART_INTERVAL = 1.0
 """Seconds after which it is tried again to start threads where the system refused."""
@@ -37,16 +35,16 @@ _FIRST_OF_A_CHILD = 10
 """Events that a forked child sees written before it goes on: it may be a short job that ends by `os._exit`."""
 _AWAITED = 0.5
 """Seconds that a forked child waits for that at most, as long as an exit may wait; normally it is some ms."""
-_SETTLING = 1.0
-"""Seconds that whoever discards waits for the batch that is being written; normally it is a few ms."""
+_LAST_WRITE = 1.0
+"""Seconds that a discard waits for the batch that is being written; normally it is a few ms."""
 
 
 class Delivery:
     """Takes events and log records, and delivers them to every destination, in this run or a later one.
 
     Thread-safe, and safe to be inherited by a forked child, which starts empty. Making one starts no thread
-    and touches no disk; the first `put` (or emitted record) does. At exit it writes what is queued, then
-    gives the network `exit_timeout` seconds.
+    and touches no disk; the first event that is enqueued (or emitted record) does. At exit it writes what is
+    queued, then gives the network `exit_timeout` seconds.
 
     Args:
         directory: where `spool/` and `history.jsonl` are; None, or a platform without advisory locks, keeps
@@ -61,6 +59,7 @@ class Delivery:
             "not now": what is queued is still written, and nothing is sent or deleted until the answer is another one.
         dropped_attributes: makes attributes of the drop counts by reason; they ride on the first record of
             the next batch, through `accept`. None: they are not reported that way.
+        thread_prefix: threads are named `<prefix>-writer` and `<prefix>-sender-<destination>`.
         exit_timeout: seconds that the network may hold the process at exit.
         limits: sizes and times.
         clock: where the time is read.
@@ -75,73 +74,72 @@ class Delivery:
         accept: Callable[[ReadableLogRecord], ReadableLogRecord | None],
         allowed: Callable[[], bool | None],
         dropped_attributes: Callable[[Mapping[str, int]], Mapping[str, Any]] | None = None,
+        thread_prefix: str,
         exit_timeout: float = 0.5,
         limits: Limits | None = None,
         clock: Clock | None = None,
     ) -> None:
-        directory = directory if HAVE_LOCKS else None
-        self._limits = limits = limits or Limits()
-        self._clock = clock = clock or SystemClock()
-        self._exit_timeout = exit_timeout
-        self._drops = Drops()
-        self._history = History(root=directory, allowed=allowed, clock=clock)
-        self._senders = Senders(
-            directory=directory,
-            destinations=destinations,
+        self._limits = limits or Limits()
+        self._clock = clock or SystemClock()
+        self._wiring = Wiring(
+            directory=directory if HAVE_LOCKS else None,
+            emit=emit,
+            dropped_attributes=dropped_attributes,
             accept=accept,
             allowed=allowed,
             discard=self._discard,
-            history=self._history,
-            drops=self._drops,
-            limits=limits,
-            clock=clock,
+            backlog=lambda: len(self._writer),
+            drops=Drops(),
+            limits=self._limits,
+            clock=self._clock,
+            thread_prefix=thread_prefix,
         )
-        self._processor = SpoolProcessor(
-            max_records=limits.queue_events, drops=self._drops, notify=self._notify, flush=self.flush
-        )
-        self._writer = Writer(
-            emit=emit,
-            processor=self._processor,
-            batcher=Batcher(
-                accept=accept, dropped_attributes=dropped_attributes, drops=self._drops, clock=clock
-            ),
-            senders=self._senders,
-            allowed=allowed,
-            discard=self._discard,
-            drops=self._drops,
-            limits=limits,
-            clock=clock,
-        )
+        self._destinations = tuple(destinations)
+        self._exit_timeout = exit_timeout
         self._exit_hook = ExitHook(self._at_exit)
+        self._processor = SpoolProcessor(self._enqueue_record, self.flush)
         self._shut_down = False
+        self._inherited: list[object] = []
         self._start_afresh()
-        fork_gate.after_fork_in_child(self._forget_inherited)
+        fork_gate.after_fork_in_child(self._start_afresh_in_child)
 
     def _start_afresh(self) -> None:
+        wiring = replace(self._wiring, drops=Drops())
+        self._drops = wiring.drops
+        self._senders = Senders(wiring, self._destinations)
+        self._writer = Writer(wiring, self._senders)
         self._starting = threading.RLock()  # re-entrant: a signal handler may flush while it starts them
         self._start_again_at = 0.0
         self._running = False
-        """The threads run, and the process is not ending: `put` has nothing to do but to queue."""
+        """The threads run, and the process is not ending: `enqueue` has nothing to do but to append to the queue."""
         self._exit_deadline: float | None = None
         self._awaited = _FIRST_OF_A_CHILD if fork_gate.in_forked_child() else 0
-        """Events that `put` still waits for."""
+        """Events that `enqueue` still waits for."""
+
+    def _start_afresh_in_child(self) -> None:
+        """Be empty, without threads, until the child's own first event; what waited is the parent's."""
+        # Never used, and never freed: an exporter might speak on a connection of the parent's.
+        self._inherited += (self._senders, self._writer)
+        self._start_afresh()
+        if self._shut_down:
+            self._writer.close()
 
     @property
     def processor(self) -> LogRecordProcessor:
-        """The spool processor, for the provider that `emit` uses and any other; `on_emit` from any thread."""
+        """Return the spool processor, for the provider that `emit` uses and any other; `on_emit` from any thread."""
         return self._processor
 
-    def put(self, event: str, attributes: Mapping[str, Any]) -> bool:
-        """Queue an event; False, and counted, where the queue is full or the delivery shut down.
+    def enqueue(self, event: str, attributes: Mapping[str, Any]) -> bool:
+        """Append an event to the queue; False, and counted, where it is full or the delivery shut down.
 
         Costs some µs; no I/O, no waiting; the first one starts the threads. `attributes` must not be changed
-        afterwards. An event that is put at interpreter exit is written at once, on the calling thread. The first ones
+        afterwards. An event that comes at interpreter exit is written at once, on the calling thread. The first ones
         of a forked child wait until they are written, 0.5 s at most.
         """
         if self._shut_down:
             self._drops.count("shut_down")
             return False
-        accepted = self._writer.put((self._clock.time_ns(), event, attributes))
+        accepted = self._writer.enqueue((self._clock.time_ns(), event, attributes))
         if not self._running:
             self._get_going()
         if self._awaited:
@@ -154,7 +152,7 @@ class Delivery:
         self._drops.count(reason, n)
 
     def flush(self, timeout: float) -> bool:
-        """Wait until every destination is done with all that was put before; back-off does not count.
+        """Wait until every destination is done with all that was enqueued before; back-off does not count.
 
         Args:
             timeout: seconds; never exceeded.
@@ -174,29 +172,29 @@ class Delivery:
         events are dropped and counted as `shut_down`. What is not sent stays on disk for the next run.
 
         Returns:
-            Whether every destination is done with all that this process has put.
+            Whether every destination is done with all that this process has enqueued.
         """
         self._shut_down = True
         finished = False
         with guard("shutting the delivery down"):
             finished = self._finish(self._clock.monotonic() + timeout)
-            self._processor.close()
+            self._writer.close()
         return finished  # the guard may have dropped an exception
 
     def discard(self) -> None:
         """Delete this process's queue and the files it wrote, counted as `discarded`; they are gone when it returns.
 
-        A request in flight is not repeated. The delivery goes on with what is put later. Where the disk hangs in
+        A request in flight is not repeated. The delivery goes on with what is enqueued later. Where the disk hangs in
         the midst of a batch it returns after a second, and the batch is deleted once it is there.
         """
         self._discard()
-        self._writer.settle(_SETTLING)
+        self._writer.wait_for_the_write(_LAST_WRITE)
 
-    def snapshot(self) -> DeliverySnapshot:
-        """How it stands. Lists the spool's directories, so not for every call."""
+    def status(self) -> DeliveryStatus:
+        """Return how it stands. Lists the spool's directories, so not for every call."""
         threads = [self._writer.worker.name, *(sender.worker.name for sender in self._senders)]
-        return DeliverySnapshot(
-            destinations=tuple(sender.snapshot() for sender in self._senders),
+        return DeliveryStatus(
+            destinations=tuple(sender.status() for sender in self._senders),
             queued=len(self._writer),
             spooled=self._writer.spooled,
             dropped=MappingProxyType(self._drops.totals()),
@@ -204,14 +202,16 @@ class Delivery:
         )
 
     def _discard(self) -> None:
-        """As `discard`, for our own threads: what the writer has in hand, it deletes itself."""
-        self._writer.discard()
-        self._senders.discard()
+        """Do as `discard`, for our own threads: the writer deletes the batch that it is writing itself."""
+        self._writer.clear()
+        for sender in self._senders:
+            sender.mailbox.delete_own()
 
     # --- starting ---
 
-    def _notify(self) -> None:
-        """A record was emitted."""
+    def _enqueue_record(self, record: ReadableLogRecord) -> None:
+        """Have the writer keep a record that was emitted."""
+        self._writer.enqueue_record(record)
         if self._writer.is_writing_here:  # for its own batch
             return
         self._writer.wake()
@@ -220,7 +220,7 @@ class Delivery:
 
     def _get_going(self) -> None:
         """Start the threads, or do without them where that is too late."""
-        if self._writer.is_writing_here:  # a signal handler interrupted it; what was put is next
+        if self._writer.is_writing_here:  # a signal handler interrupted it; its event is next
             return
         if self._exit_deadline is not None or is_exiting_here():
             with guard("writing the queue at exit"):
@@ -244,28 +244,20 @@ class Delivery:
         self._writer.wake()
         if self._awaited:
             self._await_written()
-        self._senders.wake()
+        for sender in self._senders:
+            sender.wake()
 
     def _await_written(self) -> None:
         """In a forked child: wait until what is queued is written, as long as that goes well."""
         if self._running and not self._writer.is_writing_here and not self._writer.flush(_AWAITED):
-            self._awaited = 0  # the disk hangs: the caller has waited enough
-
-    def _forget_inherited(self) -> None:
-        """In a forked child: empty, without threads, until its own first event."""
-        self._drops.forget_inherited()
-        self._processor.forget_inherited()
-        self._writer.forget_inherited()
-        self._history.forget_inherited()
-        self._senders.forget_inherited()
-        self._start_afresh()
+            self._awaited = 0  # the disk hangs: wait no more
 
     def _await_start(self, timeout: float) -> None:
-        """Wait until another thread, if it is just putting the first event, has started all of ours."""
+        """Wait until another thread, if it is just recording the first event, has started all of ours."""
         if self._starting.acquire(timeout=max(0.0, timeout)):
             self._starting.release()
-            if not self._running and (len(self._writer) or len(self._processor)):
-                self._get_going()  # whoever has put it found the lock taken, by us
+            if not self._running and self._writer.has_work:
+                self._get_going()  # the thread that enqueued it found the lock held, by us
 
     # --- ending ---
 
@@ -273,7 +265,7 @@ class Delivery:
         if self._exit_deadline is None:  # a `multiprocessing` child may come here twice
             self._exit_deadline = self._clock.monotonic() + max(0.0, self._exit_timeout)
         self._running = False
-        # Whoever interrupts waited enough.
+        # Ctrl-C ends the waiting.
         with guard("writing the queue at exit"), suppress(KeyboardInterrupt):
             self._finish(self._exit_deadline)
 

@@ -14,14 +14,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from mem0_telemetry.delivery import _files
-from mem0_telemetry.delivery._batch import CORRUPT, DONE, MAX_BYTES, PARTIAL, readable_count
+from mem0_telemetry.delivery._batch import CORRUPT, MAX_BYTES, PARTIAL, Claim, readable_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mem0_telemetry.delivery._drops import Drops
-    from mem0_telemetry.delivery._store import Claim
+    from mem0_telemetry.delivery._batch import Ending
+    from mem0_telemetry.delivery._status import Drops
 
 _BLOCK: Final = 4096
 _ABANDONED_AFTER: Final = 60.0
@@ -49,7 +49,8 @@ class DiskStore:
         self._files = _files.LockedFiles()
         self._since_measured = max_bytes  # measure at the first write
 
-    def put(self, name: str, line: bytes) -> None:
+    def write(self, name: str, line: bytes) -> None:
+        """Keep a batch, and drop the oldest beyond the bound. Raises `OSError` where it cannot."""
         if len(line) > MAX_BYTES:  # nobody would read it back
             raise OSError(errno.EFBIG, "too large for a spool file", name)
         with _files.Directory(*self._path, create=True) as parent:
@@ -62,6 +63,7 @@ class DiskStore:
                     self._make_room(parent)
 
     def names(self) -> list[str]:
+        """Return what waits, oldest first. Raises `OSError` where that cannot be told at present."""
         try:
             with _files.Directory(*self._path) as parent:
                 entries = parent.names()
@@ -73,59 +75,40 @@ class DiskStore:
         return sorted(entry for entry in entries if readable_count(entry) is not None)
 
     def claim(self, name: str) -> Claim | None:
+        """Claim the batch for us alone; return None where it is gone, or somebody else has it."""
         try:
             with _files.Directory(*self._path) as parent:
-                descriptor = self._files.take(parent, name)
+                descriptor = self._files.claim(parent, name)
         except OSError:
             return None
-        return None if descriptor is None else _DiskClaim(self, name, descriptor)
-
-    def remove(self, names: Iterable[str], reason: str) -> None:
-        with suppress(OSError), _files.Directory(*self._path) as parent:
-            for name in names:
-                self._drop(parent, name, reason)
+        if descriptor is None:
+            return None
+        return Claim(
+            lambda: _files.read_all(descriptor, MAX_BYTES), lambda ending: self._end(name, descriptor, ending)
+        )
 
     def expire(self, before: str) -> None:
+        """Drop what has a smaller name, counted as `expired`, unless somebody is sending it."""
         with suppress(OSError), _files.Directory(*self._path) as parent:
             for entry in parent.names():
                 if entry < before and readable_count(_plain(entry)) is not None:
                     self._drop(parent, entry, "expired")
 
-    def discard(self, names: Iterable[str]) -> int:
-        """Remove these batches even while somebody sends them. The records removed."""
+    def delete(self, names: Iterable[str]) -> int:
+        """Remove these batches even while somebody sends them. Return how many records that were."""
         with suppress(OSError), _files.Directory(*self._path) as parent:
             return sum(readable_count(name) or 0 for name in names if parent.remove(name))
         return 0
 
-    def forget_inherited(self) -> None:
-        self._files.close_inherited()
-        self._since_measured = self._max_bytes
-
-    def finish(self, name: str, descriptor: int, *, rename_to: str | None) -> bool:
-        """Take a claimed file out of the mailbox, or rename it there, and let go of it. False if it stays."""
+    def _end(self, name: str, descriptor: int, ending: Ending) -> None:
+        """Take a claimed file out of the mailbox, rename it or leave it there, and let go of it."""
         try:
-            with _files.Directory(*self._path) as parent:
-                if parent.holds(name, os.fstat(descriptor)):
-                    if rename_to is None:
-                        parent.unlink(name)
-                    else:
-                        parent.rename(name, rename_to)
-        except OSError:
-            # The directory is read-only by now. The file says that nothing is left to be sent, unless it is somebody's
-            # by another name (a hard link).
-            with suppress(OSError):
-                if os.fstat(descriptor).st_nlink <= 1:
-                    os.pwrite(descriptor, DONE, 0)
-                    os.ftruncate(descriptor, len(DONE))
-            return False
-        else:
-            return True
+            if ending != "again":
+                with suppress(FileNotFoundError, NotADirectoryError), _files.Directory(*self._path) as parent:
+                    if parent.holds(name, os.fstat(descriptor)):
+                        parent.unlink(name) if ending == "done" else parent.rename(name, name + CORRUPT)
         finally:
-            self.let_go(descriptor)
-
-    def let_go(self, descriptor: int) -> None:
-        """Let others claim it again."""
-        self._files.close(descriptor)
+            self._files.close(descriptor)
 
     def _write(self, parent: _files.Directory, name: str, line: bytes) -> None:
         partial = name + PARTIAL
@@ -150,7 +133,7 @@ class DiskStore:
             name = partial.removesuffix(PARTIAL)
             if name == partial or readable_count(name) is None or not self._is_abandoned(parent, partial):
                 continue
-            descriptor = self._files.take(parent, partial)
+            descriptor = self._files.claim(parent, partial)
             if descriptor is None:
                 continue
             with suppress(OSError):
@@ -162,12 +145,12 @@ class DiskStore:
 
     @staticmethod
     def _is_abandoned(parent: _files.Directory, partial: str) -> bool:
-        """Whether a living writer would have it locked; not yet if it is new and empty."""
+        """Return whether a living writer would have it locked; not yet if it is new and empty."""
         try:
-            facts = parent.stat(partial)
+            status = parent.stat(partial)
         except OSError:
             return False
-        return facts.st_size > 0 or abs(time.time() - facts.st_mtime) > _ABANDONED_AFTER
+        return status.st_size > 0 or abs(time.time() - status.st_mtime) > _ABANDONED_AFTER
 
     def _make_room(self, parent: _files.Directory) -> None:
         sizes = {}
@@ -185,8 +168,8 @@ class DiskStore:
                 total -= sizes[oldest]
 
     def _drop(self, parent: _files.Directory, name: str, reason: str) -> bool:
-        """Remove one file and count its records, unless somebody is sending or writing it."""
-        descriptor = self._files.take(parent, name)
+        """Remove one file and count its records, unless somebody has it locked. Return whether it is gone."""
+        descriptor = self._files.claim(parent, name)
         if descriptor is None:
             return False
         try:
@@ -204,33 +187,3 @@ def _plain(entry: str) -> str:
 
 def _on_disk(size: int) -> int:
     return -(-size // _BLOCK) * _BLOCK
-
-
-class _DiskClaim:
-    def __init__(self, store: DiskStore, name: str, descriptor: int) -> None:
-        self._store = store
-        self._name = name
-        self._descriptor: int | None = descriptor
-
-    def read(self) -> bytes:
-        if self._descriptor is None:
-            raise FileNotFoundError(self._name)
-        return _files.read_all(self._descriptor, MAX_BYTES)
-
-    def is_done(self) -> bool:
-        return self._descriptor is not None and os.fstat(self._descriptor).st_size == len(DONE)
-
-    def remove(self) -> bool:
-        return self._finish(None)
-
-    def set_aside(self) -> bool:
-        return self._finish(self._name + CORRUPT)
-
-    def _finish(self, rename_to: str | None) -> bool:
-        descriptor, self._descriptor = self._descriptor, None
-        return descriptor is None or self._store.finish(self._name, descriptor, rename_to=rename_to)
-
-    def release(self) -> None:
-        if self._descriptor is not None:
-            self._store.let_go(self._descriptor)
-            self._descriptor = None

@@ -34,12 +34,13 @@ class LockedFiles:
 
     def __init__(self) -> None:
         self._held: set[int] = set()
+        fork_gate.after_fork_in_child(self._close_inherited)
 
     def create(self, parent: Directory, name: str) -> int:
         """Create `name` in the directory `parent`, locked, 0600.
 
         Raises:
-            FileExistsError: it exists, or another one has taken it before it was locked.
+            FileExistsError: it exists, or another one has claimed it before it was locked.
             OSError: the disk refuses, or the file system has no locks.
         """
         with fork_gate.hold():  # no fork between having it and having noted it
@@ -48,17 +49,17 @@ class LockedFiles:
         try:
             self._lock(descriptor)
         except BlockingIOError:  # not to be removed: it is theirs by now, or what they have put in its place
-            raise FileExistsError(errno.EEXIST, "taken by another one", name) from None
+            raise FileExistsError(errno.EEXIST, "claimed by another one", name) from None
         except OSError:
             parent.remove(name)
             raise
         if not parent.holds(name, os.fstat(descriptor)):
             self.close(descriptor)
-            raise FileExistsError(errno.EEXIST, "taken by another one", name)
+            raise FileExistsError(errno.EEXIST, "claimed by another one", name)
         return descriptor
 
-    def take(self, parent: Directory, name: str) -> int | None:
-        """Open and lock `name` in `parent`; None where it is gone, busy, or no file of ours."""
+    def claim(self, parent: Directory, name: str) -> int | None:
+        """Open and lock `name` in `parent`; return None where it is gone, busy, or no file of ours."""
         try:
             with fork_gate.hold():
                 descriptor = parent.open(name, os.O_RDWR)
@@ -81,7 +82,7 @@ class LockedFiles:
             with suppress(OSError):  # closed all the same; what was written has been told
                 os.close(descriptor)
 
-    def close_inherited(self) -> None:
+    def _close_inherited(self) -> None:
         """In a forked child: let go of what the parent has open, without unlocking it for the parent."""
         inherited, self._held = self._held, set()
         for descriptor in inherited:

@@ -48,26 +48,26 @@ class History:
         """Note one send, unless telemetry is off by now."""
         if self._root is None or self._allowed() is False:
             return
-        facts = {
+        entry = {
             "time": datetime.fromtimestamp(self._clock.time_ns() / 1e9, tz=timezone.utc).isoformat(),
             "destination": destination,
             "result": result,
             **({"reason": reason} if reason else {}),
             "count": count,
         }
-        head = json.dumps(facts)[:-1].encode()
-        entry = b'%s, "batch": %s}\n' % (head, line.rstrip(b"\n"))
-        if len(entry) > MAX_BYTES:
-            entry = b'%s, "batch": null}\n' % head
+        head = json.dumps(entry)[:-1].encode()
+        written = b'%s, "batch": %s}\n' % (head, line.rstrip(b"\n"))
+        if len(written) > MAX_BYTES:
+            written = b'%s, "batch": null}\n' % head
         with suppress(OSError), _files.Directory(str(self._root), create=True) as parent:
-            descriptor = self._take(parent)
+            descriptor = self._claim(parent)
             if descriptor is None:
                 return
             try:
                 lines = self._lines(descriptor)
                 # Under the lock, for which whoever switches off and then deletes the file waits too.
                 if self._allowed() is not False:
-                    self._rewrite(parent, newest([*lines, entry]))
+                    self._rewrite(parent, newest([*lines, written]))
                 elif not lines:  # it was made for this
                     parent.remove(FILE)
             finally:
@@ -85,7 +85,7 @@ class History:
             if _files.HAVE_LOCKS:
                 with suppress(OSError):
                     parent = held.enter_context(_files.Directory(str(self._root)))
-                    if (descriptor := self._take(parent)) is not None:
+                    if (descriptor := self._claim(parent)) is not None:
                         held.callback(self._files.close, descriptor)
             for name in (_PARTIAL, FILE):
                 (self._root / name).unlink(missing_ok=True)
@@ -98,14 +98,14 @@ class History:
         except _files.NotOursError:
             return []
 
-    def _take(self, parent: _files.Directory) -> int | None:
-        """Have the file, made where there is none, under its lock; None where it stays busy.
+    def _claim(self, parent: _files.Directory) -> int | None:
+        """Lock the file, made where there is none, and return its descriptor; None where it stays busy.
 
         Raises:
             OSError: it cannot be made.
         """
         for _ in range(_ATTEMPTS):
-            descriptor = self._files.take(parent, FILE)
+            descriptor = self._files.claim(parent, FILE)
             if descriptor is None:
                 with suppress(FileExistsError):  # it is busy
                     descriptor = self._files.create(parent, FILE)
@@ -127,11 +127,6 @@ class History:
         finally:
             self._files.close(descriptor)
 
-    def forget_inherited(self) -> None:
-        """In a forked child: the parent's descriptors are the parent's."""
-        self._files.close_inherited()
-        self._pause = threading.Event()  # its lock may have been held
-
 
 def is_there(path: Path) -> bool:
     """Return whether there is something at `path`, or may be: we may not look."""
@@ -145,7 +140,7 @@ def is_there(path: Path) -> bool:
 
 
 def newest(lines: list[bytes]) -> list[bytes]:
-    """As many of the last whole `lines` as the bounds allow."""
+    """Return as many of the last whole `lines` as the bounds allow."""
     kept: list[bytes] = []
     size = 0
     for line in reversed(lines[-_MAX_ENTRIES:]):

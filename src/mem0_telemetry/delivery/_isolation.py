@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import context as otel_context
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _SUPPRESSION_KEYS: Final = (
     # What instrumentations look at, in the spellings of all releases; `instrumentation.utils` would have to
@@ -24,44 +26,41 @@ _SUPPRESSION_KEYS: Final = (
 )
 
 
-def suppress_instrumentation() -> None:
-    """From here on, no instrumentation records what this thread's context does."""
+@contextmanager
+def isolated(loggers: Sequence[str]) -> Iterator[None]:
+    """Hide what the calling thread does from instrumentations, for good, and from `loggers`, for the `with` block.
+
+    Args:
+        loggers: exact names: filters are not inherited.
+    """
     context = otel_context.get_current()
     for key in _SUPPRESSION_KEYS:
         context = otel_context.set_value(key, True, context)
     otel_context.attach(context)
+    silent = SilentThread()
+    for name in loggers:
+        logging.getLogger(name).addFilter(silent)
+    try:
+        yield
+    finally:
+        for name in loggers:
+            logger = logging.getLogger(name)
+            # The list is replaced, not changed: a thread of the application may be walking through it.
+            logger.filters = [known for known in logger.filters if known is not silent]
 
 
-class SilentThreads(logging.Filter):
-    """Drops the log records that our threads cause on loggers of others.
-
-    Levels, handlers and the records of other threads are not touched.
-    """
+class SilentThread(logging.Filter):
+    """Drops the log records of the thread that makes it. Levels, handlers and other threads are not touched."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._threads: set[int] = set()
+        self._silent = _here()
 
     def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002  # it is about who says it
-        """Whether the record may pass."""
-        return threading.get_ident() not in self._threads
+        """Return whether the record may pass."""
+        return _here() != self._silent
 
-    def silence(self, loggers: Sequence[str]) -> None:
-        """Silence the calling thread on exactly these loggers (filters are not inherited)."""
-        self._threads.add(threading.get_ident())
-        for name in loggers:
-            logging.getLogger(name).addFilter(self)
 
-    def restore(self, loggers: Sequence[str]) -> None:
-        """The calling thread ends: take the filter off again.
-
-        The list is replaced, not changed: a thread of the application may be walking through it.
-        """
-        self._threads.discard(threading.get_ident())
-        for name in loggers:
-            logger = logging.getLogger(name)
-            logger.filters = [known for known in logger.filters if known is not self]
-
-    def forget_inherited(self) -> None:
-        """In a forked child: the threads are gone, and the application may get their identifiers."""
-        self._threads = set()
+def _here() -> tuple[int, int]:
+    """Return process and thread: in a forked child, a thread of the application may have the same identifier."""
+    return os.getpid(), threading.get_ident()

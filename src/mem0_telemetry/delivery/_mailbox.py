@@ -3,97 +3,88 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mem0_telemetry.delivery._batch import readable_count
+from mem0_telemetry.delivery._batch import Claim, readable_count
 from mem0_telemetry.delivery._disk_store import DiskStore
-from mem0_telemetry.delivery._store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from mem0_telemetry.delivery._batch import Batch
-    from mem0_telemetry.delivery._drops import Drops
-    from mem0_telemetry.delivery._facts import Limits
-    from mem0_telemetry.delivery._store import Claim
+    from mem0_telemetry.delivery._batch import Batch, Ending
+    from mem0_telemetry.delivery._config import Limits
+    from mem0_telemetry.delivery._status import Drops
 
 
 class Mailbox:
-    """Batches for one destination: the writer puts, the sender claims. No lock is held during I/O."""
+    """Batches for one destination: the writer spools, the sender claims. No lock is held during I/O."""
 
     def __init__(self, *, root: Path | None, name: str, limits: Limits, drops: Drops) -> None:
         self.name = name
         self._limits = limits
         self._drops = drops
-        self._disk = (
-            None
-            if root is None
-            else DiskStore(root=root, mailbox=name, max_bytes=limits.spool_bytes, drops=drops)
-        )
         self._memory = MemoryStore(max_bytes=limits.memory_bytes, drops=drops)
+        self._disk = (
+            DiskStore(root=root, mailbox=name, max_bytes=limits.spool_bytes, drops=drops) if root else None
+        )
+        self._stores: list[MemoryStore | DiskStore] = [self._memory, *([self._disk] if self._disk else [])]
         # Re-entrant: a signal handler may flush, switch off or record an event.
         self._lock = threading.RLock()
         self._max_files = limits.spool_bytes // 1024
         self._own: set[str] = set()
         """Batches of this process that, for all we know, nobody is done with."""
-        self._stuck: set[str] = set()
-        """Batches that are done with, but that the disk would not let go."""
         self._recent: dict[str, Batch] = {}
         self._recent_bytes = 0
         self.on_disk = self._disk is not None
         """Whether the newest batch could be kept on disk."""
 
-    def put(self, batch: Batch) -> None:
+    def spool(self, batch: Batch) -> None:
         """Keep `batch`; beyond the bounds the oldest are dropped and counted. Needs no working disk."""
         with self._lock:
             self._recent[batch.name] = batch
             self._recent_bytes += len(batch.line)
             while self._recent_bytes > self._limits.cache_bytes:
                 self._forget(next(iter(self._recent), ""))
-        self.on_disk = self._disk is not None and self._put_on_disk(self._disk, batch)
+        self.on_disk = False
+        if self._disk is not None:
+            with suppress(OSError):
+                self._disk.write(batch.name, batch.line)
+                self.on_disk = True
         if not self.on_disk:
-            self._memory.put(batch.name, batch.line)
+            self._memory.write(batch.name, batch.line)
         with self._lock:
             self._own.add(batch.name)  # not before it is there: `outstanding` forgets what it does not find
         if len(self._own) > self._max_files:
             self.outstanding()  # most of them have been dropped
 
-    @staticmethod
-    def _put_on_disk(disk: DiskStore, batch: Batch) -> bool:
-        try:
-            disk.put(batch.name, batch.line)
-        except OSError:
-            return False
-        return True
-
     def names(self) -> list[str]:
-        """What waits here, of any process, oldest first."""
+        """Return what waits here, of any process, oldest first."""
         return self._names()[0]
 
     def claim(self, name: str) -> Claim | None:
-        """The batch for us alone until it is removed or released; None where it is gone or busy."""
-        claim = self._memory.claim(name)
-        if claim is None and self._disk is not None:
-            claim = self._disk.claim(name)
-        return claim
+        """Claim the batch for us alone until it is removed or released; return None where it is gone or busy."""
+        return next((claim for store in self._stores if (claim := store.claim(name)) is not None), None)
 
     def recent(self, name: str) -> Batch | None:
-        """The batch, where this process wrote it lately: nobody needs to read or decode it."""
+        """Return the batch, where this process wrote it lately: nobody needs to read or decode it."""
         with self._lock:
             return self._recent.get(name)
 
     def done(self, name: str, claim: Claim, *, corrupt: bool = False) -> None:
-        """The claimed batch has been sent, or dropped and counted."""
-        gone = claim.set_aside() if corrupt else claim.remove()
+        """Let the claimed batch go, as it has been sent or has to be dropped.
+
+        Raises:
+            OSError: it cannot be removed, as its directory is read-only by now; it will be tried again.
+        """
+        claim.end("corrupt" if corrupt else "done")
         with self._lock:
             self._forget(name)
             self._own.discard(name)
-            if not gone:
-                self._stuck.add(name)
 
     def outstanding(self) -> set[str]:
-        """The batches of this process that nobody is done with."""
+        """Return the batches of this process that nobody is done with."""
         with self._lock:
             own = set(self._own)  # what comes while the disk is read may be missing there
         names, complete = self._names()
@@ -103,7 +94,7 @@ class Mailbox:
             return set(self._own)
 
     def waiting(self) -> tuple[int, int]:
-        """Records that wait: those of this process, and those of others."""
+        """Return how many records wait: those of this process, and those of others."""
         names = self.names()
         with self._lock:
             own = self._own.intersection(names)
@@ -111,49 +102,95 @@ class Mailbox:
         ours = sum(counts[name] for name in own)
         return ours, sum(counts.values()) - ours
 
-    def remove(self, names: Iterable[str], reason: str) -> None:
-        """Drop these batches and count their records under `reason`, unless somebody is sending them."""
-        self._memory.remove(names, reason)
-        if self._disk is not None:
-            self._disk.remove(names, reason)
-
     def expire(self, before_ns: int) -> None:
         """Drop and count what was written before that time."""
-        before = f"{max(0, before_ns):020d}"
-        self._memory.expire(before)
-        if self._disk is not None:
-            self._disk.expire(before)
+        for store in self._stores:
+            store.expire(f"{max(0, before_ns):020d}")
 
-    def discard(self) -> None:
+    def delete_own(self) -> None:
         """Delete and count what this process put here and nobody is done with, even if it is being sent."""
         with self._lock:
             own, self._own = self._own, set()
             self._recent.clear()
             self._recent_bytes = 0
-        self._drops.count("discarded", self._memory.discard(own))
-        if self._disk is not None:
-            self._drops.count("discarded", self._disk.discard(own))
-
-    def forget_inherited(self) -> None:
-        """In a forked child: what waits is the parent's, and so is what is being sent."""
-        self._memory.forget_inherited()
-        if self._disk is not None:
-            self._disk.forget_inherited()
-        self._lock = threading.RLock()
-        self._own, self._stuck, self._recent, self._recent_bytes = set(), set(), {}, 0
+        for store in self._stores:
+            self._drops.count("discarded", store.delete(own))
 
     def _names(self) -> tuple[list[str], bool]:
-        """What waits, and whether that is all: the disk may not tell at present."""
+        """Return what waits, and whether that is all: the disk may not tell at present."""
         names = self._memory.names()
-        if self._disk is not None:
-            try:
-                on_disk = self._disk.names()
-            except OSError:
-                return names, False
-            with self._lock:
-                names = sorted(names + [name for name in on_disk if name not in self._stuck])
-        return names, True
+        if self._disk is None:
+            return names, True
+        try:
+            return sorted(names + self._disk.names()), True
+        except OSError:
+            return names, False
 
     def _forget(self, name: str) -> None:
         batch = self._recent.pop(name, None)
         self._recent_bytes -= 0 if batch is None else len(batch.line)
+
+
+class MemoryStore:
+    """Lines in a dictionary, as long as the process lives: does as `DiskStore` where there is no disk to use."""
+
+    def __init__(self, *, max_bytes: int, drops: Drops) -> None:
+        self._max_bytes = max_bytes
+        self._drops = drops
+        self._lock = threading.RLock()  # re-entrant, as that of `Mailbox`
+        self._lines: dict[str, bytes] = {}
+        self._claimed: set[str] = set()
+        self._bytes = 0
+
+    def write(self, name: str, line: bytes) -> None:
+        """Keep a batch, and drop the oldest beyond the bound."""
+        with self._lock:
+            self._lines[name] = line
+            self._bytes += len(line)
+            excess = []
+            total = self._bytes
+            for oldest in sorted(self._lines):
+                if total <= self._max_bytes:
+                    break
+                if oldest not in self._claimed:
+                    excess.append(oldest)
+                    total -= len(self._lines[oldest])
+            self._drop(excess, "spool_full")
+
+    def names(self) -> list[str]:
+        """Return what waits, oldest first."""
+        with self._lock:
+            return sorted(self._lines)
+
+    def claim(self, name: str) -> Claim | None:
+        """Claim the batch for us alone; return None where it is gone, or somebody else has it."""
+        with self._lock:
+            if name not in self._lines or name in self._claimed:
+                return None
+            self._claimed.add(name)
+            line = self._lines[name]
+            return Claim(lambda: line, lambda ending: self._end(name, ending))
+
+    def expire(self, before: str) -> None:
+        """Drop what has a smaller name, counted as `expired`, unless somebody is sending it."""
+        with self._lock:
+            self._drop([name for name in self._lines if name < before], "expired")
+
+    def delete(self, names: Iterable[str]) -> int:
+        """Remove these batches even while somebody sends them. Return how many records that were."""
+        with self._lock:
+            removed = [name for name in names if name in self._lines]
+            for name in removed:
+                self._claimed.discard(name)
+                self._bytes -= len(self._lines.pop(name))
+        return sum(readable_count(name) or 0 for name in removed)
+
+    def _end(self, name: str, ending: Ending) -> None:
+        with self._lock:
+            self._claimed.discard(name)
+            if ending != "again":  # nor set aside: there is no place for a human to look at
+                self.delete([name])
+
+    def _drop(self, names: Iterable[str], reason: str) -> None:
+        """Remove and count those that nobody sends; the lock is held, or a sender might claim one in between."""
+        self._drops.count(reason, self.delete([name for name in names if name not in self._claimed]))

@@ -7,117 +7,118 @@ from typing import TYPE_CHECKING
 
 from mem0_telemetry.base.files import NotOursError
 from mem0_telemetry.base.guard import guard
-from mem0_telemetry.delivery._batch import DONE, MAX_RECORDS, readable_count
+from mem0_telemetry.delivery._batch import MAX_RECORDS, Batch, Claim, readable_count
 from mem0_telemetry.delivery._decode import CorruptLineError, decode
+from mem0_telemetry.delivery._encode import Encoder, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk._logs import ReadableLogRecord
 
-    from mem0_telemetry.delivery._drops import Drops
+    from mem0_telemetry.delivery._config import Wiring
     from mem0_telemetry.delivery._mailbox import Mailbox
-    from mem0_telemetry.delivery._store import Claim
 
 
 @dataclass(slots=True)
 class Parcel:
-    """Claimed batches and all their records, in order. Empty where none of them had anything to be sent."""
+    """Claimed batches, oldest first. Empty where none of them had anything to be sent."""
 
     _mailbox: Mailbox
-    _claims: dict[str, Claim] = field(default_factory=dict)
-    records: list[ReadableLogRecord] = field(default_factory=list)
+    _claimed: list[tuple[Batch, Claim]] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
-        """The batches in it, oldest first."""
-        return list(self._claims)
+        """Return the names of the batches."""
+        return [batch.name for batch, _ in self._claimed]
 
-    def add(self, name: str, claim: Claim, records: Sequence[ReadableLogRecord]) -> None:
-        """One more batch."""
-        self._claims[name] = claim
-        self.records += records
+    @property
+    def records(self) -> list[ReadableLogRecord]:
+        """Return all their records, in order."""
+        return [record for batch, _ in self._claimed for record in batch.records]
+
+    @property
+    def line(self) -> bytes:
+        """Return one line of OTLP/JSON with all their records."""
+        return joined([batch.line for batch, _ in self._claimed])
+
+    def add(self, batch: Batch, claim: Claim) -> None:
+        """Add one more batch."""
+        self._claimed.append((batch, claim))
 
     def done(self) -> None:
-        """The destination is done with it all."""
-        for name, claim in self._claims.items():
-            self._mailbox.done(name, claim)
+        """Let all of it go, as the destination is done with it. Raises OSError where the disk does not allow it."""
+        for batch, claim in self._claimed:
+            self._mailbox.done(batch.name, claim)
 
     def release(self) -> None:
-        """It is to be tried again."""
-        for claim in self._claims.values():
-            claim.release()
+        """Let what is not done be tried again."""
+        for _, claim in self._claimed:
+            claim.end("again")
 
 
 class Packer:
-    """Takes batches out of one mailbox. For one thread."""
+    """Claims batches of one mailbox. For one thread."""
 
-    def __init__(
-        self,
-        *,
-        mailbox: Mailbox,
-        accept: Callable[[ReadableLogRecord], ReadableLogRecord | None],
-        drops: Drops,
-        max_records: int,
-    ) -> None:
+    def __init__(self, wiring: Wiring, mailbox: Mailbox) -> None:
+        self._wiring = wiring
         self._mailbox = mailbox
-        self._accept = accept
-        self._drops = drops
-        self._max_records = max_records
+        self._encoder = Encoder()
 
-    def pack(self, ready: Sequence[str], may_join: Callable[[str], bool]) -> Parcel | None:
-        """The first batch of `ready` that is free, and as many of the next as may join it.
+    def pack(self, in_line: Sequence[str], may_join: Callable[[str], bool]) -> Parcel | None:
+        """Claim the first batch that is free, and as many of the next as may join it.
 
         What cannot be read is set aside and counted on the way. None where all are busy elsewhere, gone, or
         cannot be read at present.
         """
         parcel = Parcel(self._mailbox)
-        found = False
-        for name in ready:
+        found, room = False, self._wiring.limits.batch_records
+        for name in in_line:
             joins = may_join(name)
-            size = readable_count(name) or 0
-            if parcel.names and (not joins or len(parcel.records) + size > self._max_records):
+            if parcel.names and (not joins or (readable_count(name) or 0) > room):
                 break
             claim = self._mailbox.claim(name)
             if claim is None:
                 continue
-            records = self._load(name, claim)
-            if records is None:
+            try:
+                batch = self._mailbox.recent(name) or self._read(name, claim)
+            except OSError:  # as `EMFILE` or `EIO`, or a directory that is read-only by now: later
+                claim.end("again")
                 continue
             found = True
-            if records:
-                parcel.add(name, claim, records)
+            if batch is not None:
+                parcel.add(batch, claim)
+                room -= len(batch.records)
                 if not joins:
                     break
         return parcel if found else None
 
-    def _load(self, name: str, claim: Claim) -> Sequence[ReadableLogRecord] | None:
-        """Return the records of a batch, selected again; none, and the batch is done with, if there is nothing to send.
+    def _read(self, name: str, claim: Claim) -> Batch | None:
+        """Return a batch of another process, selected again; None, and it is done with, if there is nothing to send.
 
-        None, and the batch is released, where it cannot be read at present.
+        Raises:
+            OSError: it cannot be read at present, or cannot be let go.
         """
-        recent = self._mailbox.recent(name)
-        if recent is not None and not claim.is_done():
-            return recent.records  # selected when it was written
-        count = readable_count(name) or 0
+        drops, count = self._wiring.drops, readable_count(name) or 0
         try:
-            line = claim.read()
-            records = () if line == DONE else decode(line, most=min(count, MAX_RECORDS))
+            records = decode(claim.read(), most=min(count, MAX_RECORDS))
         except (NotOursError, CorruptLineError):
-            self._drops.count("corrupt", count)
             self._mailbox.done(name, claim, corrupt=True)
-            return ()
-        except OSError:  # as `EMFILE` or `EIO`: it may be readable later
-            claim.release()
+            drops.count("corrupt", count)
             return None
         accepted = []
         for record in records:
             with guard("selecting a record that was read back"):
-                if (selected := self._accept(record)) is not None:
-                    accepted.append(selected)
-        self._drops.count("rejected", len(records) - len(accepted))
-        if line != DONE:
-            self._drops.count("corrupt", count - len(records))
+                if (selected := self._wiring.accept(record)) is not None:
+                    accepted.append((selected, self._encoder.record(selected)))
         if not accepted:
             self._mailbox.done(name, claim)
-        return accepted
+        drops.count("rejected", len(records) - len(accepted))
+        drops.count("corrupt", count - len(records))
+        if not accepted:
+            return None
+        return Batch(
+            name=name,
+            line=self._encoder.line(accepted),
+            records=[record for record, _ in accepted],
+        )

@@ -5,62 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mem0_telemetry.delivery._disk_store import expire_abandoned
-from mem0_telemetry.delivery._mailbox import Mailbox
+from mem0_telemetry.delivery._history import History
 from mem0_telemetry.delivery._sender import Sender
-from mem0_telemetry.delivery._wakeup import Wakeup
+from mem0_telemetry.delivery._threads import Wakeup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
-    from opentelemetry.sdk._logs import ReadableLogRecord
-
-    from mem0_telemetry.base.clock import Clock
-    from mem0_telemetry.delivery._drops import Drops
-    from mem0_telemetry.delivery._facts import Destination, Limits
-    from mem0_telemetry.delivery._history import History
+    from mem0_telemetry.delivery._config import Destination, Wiring
 
 _POLL = 0.05
 """Seconds after which a waiter looks again whether others have sent its batches; our own senders wake it."""
 
-_SETTLING = 0.5
+_PUTTING_AWAY = 0.5
 """Seconds that a sender may need to put away what has been sent, while others write to the history too."""
 
 
 class Senders:
     """One sender, with a mailbox of its own, for each destination. Thread-safe as they are."""
 
-    def __init__(  # noqa: PLR0913  # the seams of the pipeline, all by name
-        self,
-        *,
-        directory: Path | None,
-        destinations: Sequence[Destination],
-        accept: Callable[[ReadableLogRecord], ReadableLogRecord | None],
-        allowed: Callable[[], bool | None],
-        discard: Callable[[], None],
-        history: History,
-        drops: Drops,
-        limits: Limits,
-        clock: Clock,
-    ) -> None:
-        self._clock = clock
-        self._directory = directory
-        self._drops = drops
-        self._spool_age = limits.spool_age
+    def __init__(self, wiring: Wiring, destinations: Sequence[Destination]) -> None:
+        self._wiring = wiring
+        self._clock = wiring.clock
         self._progress = Wakeup()
+        history = History(root=wiring.directory, allowed=wiring.allowed, clock=wiring.clock)
         self._all = tuple(
-            Sender(
-                destination=destination,
-                mailbox=Mailbox(root=directory, name=destination.mailbox, limits=limits, drops=drops),
-                accept=accept,
-                allowed=allowed,
-                discard=discard,
-                progressed=self._progressed,
-                history=history,
-                drops=drops,
-                limits=limits,
-                clock=clock,
-            )
+            Sender(wiring, destination, history=history, progressed=self._progressed)
             for destination in destinations
         )
 
@@ -69,10 +39,11 @@ class Senders:
 
     def expire_abandoned(self) -> None:
         """Drop and count what is too old for destinations that nobody has chosen in this process. On the disk."""
-        if self._directory is not None:
-            before = max(0, self._clock.time_ns() - int(self._spool_age * 1e9))
+        directory, drops = self._wiring.directory, self._wiring.drops
+        if directory is not None:
+            before = max(0, self._clock.time_ns() - int(self._wiring.limits.spool_age * 1e9))
             names = [sender.mailbox.name for sender in self._all]
-            expire_abandoned(self._directory, but=names, before=f"{before:020d}", drops=self._drops)
+            expire_abandoned(directory, but=names, before=f"{before:020d}", drops=drops)
 
     def start(self) -> None:
         """Start those threads that do not run; they do nothing before they are woken.
@@ -84,16 +55,6 @@ class Senders:
         for sender in self._all:
             sender.start()
 
-    def wake(self) -> None:
-        """There is something to be sent, or will soon be."""
-        for sender in self._all:
-            sender.wake()
-
-    def discard(self) -> None:
-        """Delete what this process has put into the mailboxes."""
-        for sender in self._all:
-            sender.mailbox.discard()
-
     def wait_until_sent(self, deadline: float) -> bool:
         """Wait until all that this process spooled so far is done with, until `deadline` (monotonic) at most."""
         left = {sender: sender.mailbox.outstanding() for sender in self._all}
@@ -101,9 +62,9 @@ class Senders:
         if self._clock.monotonic() < deadline:
             for sender, names in left.items():
                 if names:
-                    sender.hurry()
+                    sender.retry_now()
         while True:
-            # Asked before it is looked at what they have done: one that comes to rest in between has done it.
+            # Ask this first: a sender that comes to rest in between has already put away what it has done.
             at_work = [sender for sender in left if sender.may_progress_by(deadline)]
             left = {sender: names & sender.mailbox.outstanding() for sender, names in left.items()}
             if not any(left.values()):
@@ -125,15 +86,9 @@ class Senders:
         """
         for sender in self._all:
             sender.worker.join(max(deadline - self._clock.monotonic(), at_least))
-            if sender.is_settling:
-                sender.worker.join(_SETTLING)
-
-    def forget_inherited(self) -> None:
-        """In a forked child: no threads, nothing in flight."""
-        self._progress = Wakeup()
-        for sender in self._all:
-            sender.forget_inherited()
+            if sender.is_putting_away:
+                sender.worker.join(_PUTTING_AWAY)
 
     def _progressed(self) -> None:
-        """A sender has got somewhere, or has come to rest."""
+        """Wake who waits: a sender has got somewhere, or has come to rest."""
         self._progress.set()

@@ -1,26 +1,59 @@
-"""A thread of ours: a daemon outside every context of the application, only where it can do no harm."""
+"""A thread of ours: how it waits, how it is woken, what it may not do, and how we hear that the process ends."""
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import importlib
+import os
+import sys
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
-
-from mem0_telemetry.delivery._wakeup import Wakeup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+_FOREVER: Final = -1
+
+
+class Wakeup:
+    """An event for one waiter that is cleared by waiting.
+
+    A lock used the other way round: `threading.Event.set` takes a lock in Python code, so a signal handler or a
+    finalizer that records an event in the midst of it would wait for itself for ever; this is one call in C.
+
+    Make it when its waiter is started, not earlier: gevent may replace `threading.Lock` in between, and waiting for a
+    lock of before would stop all its greenlets.
+    """
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        """Wake the waiter, now or when it next waits. Any thread; about 50 ns."""
+        if self._lock.locked():
+            with suppress(RuntimeError):  # another thread was faster
+                self._lock.release()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set, and clear it. Return False where `timeout` seconds passed first."""
+        return self._lock.acquire(
+            timeout=_FOREVER if timeout is None else max(0.0, min(timeout, threading.TIMEOUT_MAX))
+        )
+
 
 class Worker:
-    """Runs `target` on one thread, once. For its owner; `alive` and `name` for anybody."""
+    """Runs `target` on a daemon thread, outside every context of the application. For its owner."""
 
     def __init__(self, name: str, target: Callable[[], None]) -> None:
         self._name = name
         self._target = target
+        self._process = os.getpid()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -43,12 +76,12 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """Return whether it runs."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def name(self) -> str:
-        """Its name while it runs, else nothing."""
+        """Return its name while it runs, else nothing."""
         return self._name if self.alive else ""
 
     def join(self, timeout: float) -> None:
@@ -56,19 +89,18 @@ class Worker:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
 
+    def park_in_child(self) -> None:
+        """Never return in a forked child. To be called by the thread itself, after each wait.
 
-def park() -> None:
-    """Never return: called by what turns out to be a greenlet of the parent, living on in a forked child.
-
-    With gevent a fork takes all greenlets along. One that ended there would have `threading` complain on stderr, which
-    does not know it any more; so would one that is freed.
-    """
-    forever = Wakeup()
-    _parked.append(forever)
-    forever.wait()
+        With gevent a fork takes all greenlets along. One that ended in the child would have `threading` complain on
+        stderr, which does not know it any more; so would one that is freed.
+        """
+        if os.getpid() != self._process:
+            _parked.append(Wakeup())
+            _parked[-1].wait()
 
 
-_parked: list[Wakeup] = []
+_parked: Final[list[Wakeup]] = []
 
 
 def _find_interpreters() -> ModuleType | None:
@@ -83,3 +115,31 @@ _interpreters: Final = _find_interpreters()  # here, as the first event imports 
 
 def _in_subinterpreter() -> bool:
     return _interpreters is not None and bool(_interpreters.get_current() != _interpreters.get_main())
+
+
+class ExitHook:
+    """Calls back at interpreter exit, and at the end of a `multiprocessing` child, which has no `atexit`."""
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
+        self._registered = False
+
+    def register(self) -> None:
+        """Call back from now on. To be called once in a process, and once more in each forked child."""
+        if not self._registered:  # a forked child has inherited it
+            self._registered = True
+            atexit.register(self._callback)
+        util = sys.modules.get("multiprocessing.util")
+        process = sys.modules.get("multiprocessing.process")
+        if util is not None and process is not None and process.parent_process() is not None:
+            util.Finalize(None, self._callback, exitpriority=0)
+
+
+def is_exiting_here() -> bool:
+    """Return whether the calling code runs at interpreter exit (in an `atexit` function, or later).
+
+    Then the main thread has ended but is the one that runs. A main thread that has ended while others work on
+    for hours is no exit.
+    """
+    main = threading.main_thread()
+    return not main.is_alive() and main.ident == threading.get_ident()

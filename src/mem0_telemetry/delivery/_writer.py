@@ -9,21 +9,22 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
+from opentelemetry.sdk.resources import Resource
+
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import fork_gate
-from mem0_telemetry.delivery._facts import THREAD_PREFIX
-from mem0_telemetry.delivery._threads import Worker, park
-from mem0_telemetry.delivery._wakeup import Wakeup
+from mem0_telemetry.delivery._batch import Batcher
+from mem0_telemetry.delivery._encode import Encoder
+from mem0_telemetry.delivery._threads import Wakeup, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mem0_telemetry.base.clock import Clock
+    from opentelemetry.sdk._logs import ReadWriteLogRecord
+
     from mem0_telemetry.delivery._batch import Batch
-    from mem0_telemetry.delivery._batcher import Batcher
-    from mem0_telemetry.delivery._drops import Drops
-    from mem0_telemetry.delivery._facts import Limits
-    from mem0_telemetry.delivery._processor import SpoolProcessor
+    from mem0_telemetry.delivery._config import Wiring
     from mem0_telemetry.delivery._senders import Senders
 
     Event = tuple[int, str, Mapping[str, Any]]
@@ -32,54 +33,65 @@ _POLL: Final = 0.05
 """Seconds after which a waiter looks again whether the thread still runs; the thread itself wakes it."""
 
 
+class SpoolProcessor(LogRecordProcessor):
+    """The end of the SDK's pipeline and the beginning of ours: passes on what a provider emits, from any thread.
+
+    It may be added to several providers, and outlives them: to end the delivery is `Delivery.shutdown`.
+    """
+
+    def __init__(self, enqueue: Callable[[ReadableLogRecord], None], flush: Callable[[float], bool]) -> None:
+        self._enqueue = enqueue
+        self._flush = flush
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Enqueue the record, without I/O or waiting."""
+        self._enqueue(
+            ReadableLogRecord(
+                log_record=log_record.log_record,
+                resource=log_record.resource or Resource.get_empty(),
+                instrumentation_scope=log_record.instrumentation_scope,
+                limits=log_record.limits,
+            )
+        )
+
+    def shutdown(self) -> None:
+        """Do nothing: the delivery goes on for other providers."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Flush as `Delivery.flush`."""
+        return self._flush(timeout_millis / 1000)
+
+
 class Writer:
-    """Queues events and writes them to every sender's mailbox, in order. Thread-safe."""
+    """Queues events, and the records that become of them, and spools these for every sender. Thread-safe."""
 
-    def __init__(  # noqa: PLR0913  # the seams of the pipeline, all by name
-        self,
-        *,
-        emit: Callable[[int, str, Mapping[str, Any]], None],
-        processor: SpoolProcessor,
-        batcher: Batcher,
-        senders: Senders,
-        allowed: Callable[[], bool | None],
-        discard: Callable[[], None],
-        drops: Drops,
-        limits: Limits,
-        clock: Clock,
-    ) -> None:
-        self._emit = emit
-        self._processor = processor
-        self._batcher = batcher
+    def __init__(self, wiring: Wiring, senders: Senders) -> None:
+        self.worker: Final = Worker(f"{wiring.thread_prefix}-writer", self._run)
+        self.spooled = 0
+        self._wiring = wiring
+        self._limits, self._clock = wiring.limits, wiring.clock
         self._senders = senders
-        self._allowed = allowed
-        self._discard_all = discard
-        self._drops = drops
-        self._limits = limits
-        self._clock = clock
-        self._inherited: list[object] = []
-        self._start_afresh()
-
-    def _start_afresh(self) -> None:
+        self._emit = wiring.emit
+        self._batcher = Batcher(wiring, Encoder())
         # A `threading.Event` in the queue is a mark: it is set once everything before it is written.
         self._queue: deque[Event | threading.Event] = deque()
+        self._records: deque[ReadableLogRecord] = deque()
         self._wakeup = Wakeup()
         self._urgent = Wakeup()
-        # Waited for at exit, where there is no thread and nobody else writes, and after a discard (`settle`).
+        # Waited for at exit, where there is no thread and nobody else writes, and after a discard.
         self._writing = threading.Lock()
-        self._writer = 0
-        self.worker = Worker(f"{THREAD_PREFIX}-writer", self._run)
+        self._writing_thread = 0
         self._stopping = False
+        self._closed = False
         self._generation = 0
-        self.spooled = 0
 
     # --- for callers ---
 
-    def put(self, event: Event) -> bool:
-        """Queue it; False, and counted, where the queue is full. A few hundred ns, no lock taken."""
+    def enqueue(self, event: Event) -> bool:
+        """Append to the queue; False, and counted, where it is full. A few hundred ns, no lock taken."""
         waiting = len(self._queue)
         if waiting >= self._limits.queue_events:
-            self._drops.count("queue_full")
+            self._wiring.drops.count("queue_full")
             return False
         self._queue.append(event)
         self._wakeup.set()
@@ -87,17 +99,30 @@ class Writer:
             self._urgent.set()
         return True
 
+    def enqueue_record(self, record: ReadableLogRecord) -> None:
+        """Keep a record that was emitted, or drop and count it where too many wait, or it is too late."""
+        if len(self._records) >= self._limits.queue_events:
+            self._wiring.drops.count("queue_full")
+            return
+        self._records.append(record)
+        self._count_late_records()
+
     def wake(self) -> None:
-        """There is something to be written."""
+        """Have what waits written."""
         self._wakeup.set()
 
     def __len__(self) -> int:
         return len(self._queue)
 
     @property
+    def has_work(self) -> bool:
+        """Return whether something waits to be written."""
+        return bool(self._queue or self._records)
+
+    @property
     def is_writing_here(self) -> bool:
-        """Whether the calling thread is the one that writes at present."""
-        return self._writer == threading.get_ident()
+        """Return whether the calling thread is the one that writes at present."""
+        return self._writing_thread == threading.get_ident()
 
     # --- for Delivery ---
 
@@ -117,9 +142,18 @@ class Writer:
         self._urgent.set()
         self._wakeup.set()
 
+    def close(self) -> None:
+        """Keep no record any more, and count what nobody will write."""
+        self._closed = True
+        self._count_late_records()
+
+    def _count_late_records(self) -> None:
+        if self._closed:
+            self._wiring.drops.count("shut_down", len(self._dequeue_records(len(self._records))))
+
     def flush(self, timeout: float) -> bool:
-        """Have everything written that was put before: by the thread, or here where there is none."""
-        if not self._queue and not len(self._processor) and not self._writing.locked():
+        """Have everything written that was enqueued before: by the thread, or here where there is none."""
+        if not self.has_work and not self._writing.locked():
             return True
         deadline = self._clock.monotonic() + timeout
         mark = threading.Event()
@@ -144,40 +178,34 @@ class Writer:
             self._writing.release()
         return True
 
-    def discard(self) -> None:
-        """Forget what is queued, and what is being written."""
+    def clear(self) -> None:
+        """Drop what is queued, and what is being written."""
         self._generation += 1
-        forgotten = len(self._processor.take(len(self._processor)))
+        dropped = len(self._dequeue_records(len(self._records)))
         with suppress(IndexError):
             while True:
                 event = self._queue.popleft()
                 if isinstance(event, threading.Event):
                     event.set()
                 else:
-                    forgotten += 1
-        self._drops.count("discarded", forgotten)
+                    dropped += 1
+        self._wiring.drops.count("discarded", dropped)
 
-    def settle(self, timeout: float) -> None:
-        """Wait until what was being written at a discard is written and deleted again; not for the calling thread."""
+    def wait_for_the_write(self, timeout: float) -> None:
+        """Wait until what was being written at a discard is written, and deleted again. At once on its own thread."""
         if not self.is_writing_here and self._writing.acquire(timeout=max(0.0, timeout)):
             self._writing.release()
-
-    def forget_inherited(self) -> None:
-        """In a forked child: the queue is the parent's, and there is no thread."""
-        self._inherited += (self.worker, self._wakeup, self._urgent)  # not freed: see `park`
-        self._start_afresh()
 
     # --- on the writing thread ---
 
     def _run(self) -> None:
-        worker, written_at, tidied = self.worker, -math.inf, False
-        while not self._stopping or self._queue or len(self._processor):
+        written_at, tidied = -math.inf, False
+        while not self._stopping or self.has_work:
             self._wakeup.wait()
             pause = written_at + self._limits.linger - self._clock.monotonic()
             if pause > 0:
                 self._urgent.wait(pause)
-            if self.worker is not worker:
-                park()
+            self.worker.park_in_child()
             written_at = self._clock.monotonic()
             with guard("writing the queue"), self._writing:
                 self._write_queue()
@@ -187,55 +215,66 @@ class Writer:
                     self._senders.expire_abandoned()
 
     def _write_queue(self) -> None:
-        self._writer = threading.get_ident()
+        self._writing_thread = threading.get_ident()
         try:
-            while self._queue or len(self._processor):
+            while self.has_work:
                 generation = self._generation
-                if self._allowed() is False:
-                    self._discard_all()
+                if self._wiring.allowed() is False:
+                    self._wiring.discard()
                     continue
                 # The gate, as the SDK and the caller's code have locks of their own; not for the disk.
                 with fork_gate.hold():
-                    mark = self._emit_some(generation)
-                for _ in range(0, len(self._processor), self._limits.batch_records):
-                    with fork_gate.hold():
-                        batch = self._batcher.batch(self._processor.take(self._limits.batch_records))
-                    if batch is not None:
-                        self._store(batch, generation)
+                    mark = self._fill_batch(generation)
+                    batch = self._batcher.batch()
+                if batch is not None:
+                    self._spool(batch, generation)
                 if mark is not None:
                     mark.set()
         finally:
-            self._writer = 0
+            self._writing_thread = 0
 
-    def _emit_some(self, generation: int) -> threading.Event | None:
-        """Have the events of one batch emitted, or those up to the next mark, which is returned."""
-        for _ in range(min(self._limits.batch_records, len(self._queue))):
-            if generation != self._generation:  # what comes after a discard is of the next one
-                return None
-            try:
-                event = self._queue.popleft()
-            except IndexError:  # discarded meanwhile
-                return None
-            if isinstance(event, threading.Event):
-                return event
-            emitted = False
-            with guard("emitting an event"):
-                self._emit(*event)
-                emitted = True
-            if not emitted:
-                self._drops.count("unencodable")
+    def _fill_batch(self, generation: int) -> threading.Event | None:
+        """Have events emitted, and add the records to a batch, up to its size or the next mark, which is returned.
+
+        Each record is dealt with before the next event is: so what it consists of is still in the processor's cache.
+        """
+        with suppress(IndexError):  # nothing left, or discarded meanwhile
+            for _ in range(self._limits.batch_records):
+                while generation == self._generation and not self._records:
+                    event = self._queue.popleft()
+                    if isinstance(event, threading.Event):
+                        return event
+                    self._emit_event(*event)
+                if generation != self._generation:  # what comes after a discard is of the next batch
+                    return None
+                self._batcher.add(self._records.popleft())
         return None
 
-    def _store(self, batch: Batch, generation: int) -> None:
+    def _emit_event(self, time_ns: int, event: str, attributes: Mapping[str, Any]) -> None:
+        with guard("emitting an event"):
+            self._emit(time_ns, event, attributes)
+            return
+        self._wiring.drops.count("unencodable")
+
+    def _dequeue_records(self, count: int) -> list[ReadableLogRecord]:
+        """Remove and return at most `count` of the records that wait, oldest first."""
+        records: list[ReadableLogRecord] = []
+        with suppress(IndexError):  # none left: others may dequeue them too
+            while len(records) < count:
+                records.append(self._records.popleft())
+        return records
+
+    def _spool(self, batch: Batch, generation: int) -> None:
+        count = len(batch.records)
         if generation != self._generation:  # discarded while it was in our hands
-            self._drops.count("discarded", batch.count)
+            self._wiring.drops.count("discarded", count)
             return
         for sender in self._senders:
             with guard("spooling a batch"):
-                sender.put(batch)
-        self.spooled += batch.count
+                sender.spool(batch)
+        self.spooled += count
         if generation != self._generation:  # by now
             for sender in self._senders:
-                sender.mailbox.discard()
-        elif self._allowed() is False:  # another process may have switched off, and deleted what was there
-            self._discard_all()
+                sender.mailbox.delete_own()
+        elif self._wiring.allowed() is False:
+            self._wiring.discard()  # another process may have switched off, and deleted what lay there

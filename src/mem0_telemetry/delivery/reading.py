@@ -67,7 +67,7 @@ class SpooledMailbox:
 
 
 def mailboxes(directory: Path) -> tuple[SpooledMailbox, ...]:
-    """What waits for each destination in `directory`, by name. Changes nothing; skips what it cannot read."""
+    """Return what waits for each destination in `directory`, by name. Changes nothing; skips what it cannot read."""
     found: list[SpooledMailbox] = []
     spool = directory / "spool"
     with suppress(OSError), Directory(str(directory), "spool") as parent:
@@ -79,7 +79,7 @@ def mailboxes(directory: Path) -> tuple[SpooledMailbox, ...]:
 
 
 def history(directory: Path) -> tuple[dict[str, Any], ...]:
-    """The last sends, oldest first, as `history.jsonl` has them. Lines that are no entry are left out."""
+    """Return the last sends, oldest first, as `history.jsonl` has them. Lines that are no entry are left out."""
     lines: list[bytes] = []
     with suppress(OSError), Directory(str(directory)) as parent:
         lines = parent.read(HISTORY_FILE, HISTORY_MAX_BYTES).splitlines()

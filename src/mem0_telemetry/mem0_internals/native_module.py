@@ -161,11 +161,9 @@ def native_in_place() -> bool:
 
 def is_adopted() -> bool:
     """Return whether Mem0 is loaded and its own telemetry module is this package (docs/adoption.md)."""
-    package = sys.modules.get(PARENT_PACKAGE)
-    if package is None:
+    if PARENT_PACKAGE not in sys.modules:
         return False
-    loader: Any = _find_file_spec(package.__path__).loader
-    return "mem0_telemetry" in loader.get_code(TELEMETRY_MODULE).co_names
+    return "mem0_telemetry" in _spec_of_its_file().loader.get_code(TELEMETRY_MODULE).co_names
 
 
 _private_copy: list[ModuleType] = []

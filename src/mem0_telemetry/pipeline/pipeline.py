@@ -69,6 +69,7 @@ class Pipeline:
             accept=Selection(),
             allowed=allowed,
             dropped_attributes=registry.dropped_attributes,
+            thread_prefix="mem0-telemetry",
             exit_timeout=exit_timeout,
         )
         self._allowed = allowed
@@ -104,16 +105,17 @@ class Pipeline:
         """Emit one event. The delivery calls it on the writer's thread, inside the fork gate."""
         if event in _SHOW_AN_ACCOUNT:
             self._account_shows = True  # from here on an id seeded by Mem0 is replaced for good
-        current = self._current()
-        current.private.emit(time_ns, event, {**attributes, **current.common})
+        self._current().private.emit(time_ns, event, attributes)
 
     def _current(self) -> _SendingAs:
         """Return who we are, and the provider that says so; made anew once an account shows."""
-        with fork_gate.hold(), self._lock:
-            current = self._sending_as
-            if current is None or current.account_linked != self._account_shows:
-                current = self._sending_as = self._establish(account_linked=self._account_shows)
-            return current
+        current = self._sending_as
+        if current is None or current.account_linked != self._account_shows:
+            with fork_gate.hold(), self._lock:
+                current = self._sending_as
+                if current is None or current.account_linked != self._account_shows:
+                    current = self._sending_as = self._establish(account_linked=self._account_shows)
+        return current
 
     def _establish(self, *, account_linked: bool) -> _SendingAs:
         identity = establish(self._directory, account_linked=account_linked)
@@ -124,8 +126,9 @@ class Pipeline:
         return _SendingAs(
             identity=identity,
             account_linked=account_linked,
-            private=PrivateProvider(resource, self.delivery.processor),
-            common=_common_attributes(identity, metadata),
+            private=PrivateProvider(
+                resource, self.delivery.processor, _common_attributes(identity, metadata)
+            ),
         )
 
 
@@ -136,11 +139,10 @@ class _SendingAs:
     identity: Identity
     account_linked: bool
     private: PrivateProvider
-    common: Mapping[str, AttributeValue]
-    """What every record carries: real backends drop resources, and several runs of one spool differ."""
 
 
-def _common_attributes(identity: Identity, metadata: Mapping[str, str]) -> dict[str, AttributeValue]:
+def _common_attributes(identity: Identity, metadata: Mapping[str, str]) -> Mapping[str, AttributeValue]:
+    """Return what every record carries: real backends drop resources, and several runs of one spool differ."""
     version_key = added_attributes.SERVICE_VERSION.key
     common: dict[str, AttributeValue] = {added_attributes.INSTALLATION_ID.key: identity.id}
     if version_key in metadata:
@@ -149,4 +151,4 @@ def _common_attributes(identity: Identity, metadata: Mapping[str, str]) -> dict[
         common[added_attributes.EPHEMERAL.key] = True
     if environment_variables.is_ci(os.environ):
         common[added_attributes.CI.key] = True
-    return common
+    return registry.select_common(common)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.trace import INVALID_SPAN_ID, INVALID_TRACE_ID, TraceFlags
 
-from mem0_telemetry.pipeline.provider import SCOPE, explicit_limits
+from mem0_telemetry.pipeline.provider import NO_SPAN, SCOPE, OwnRecord, explicit_limits
 from mem0_telemetry.policy import registry
 from mem0_telemetry.version import SCHEMA_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.util.types import AttributeValue
 
 
 class Selection:
     """`record -> record | None`: a new record of declared values only, or None where the event is not registered.
 
-    Whatever was emitted on the private provider, added to its resource behind our back (the SDK adds
-    `service.instance.id` after a fork) or written into the spool by others ends here. Thread-safe.
+    Whatever was emitted on the private provider, changed by a processor that the application added to it, added to its
+    resource behind our back (the SDK adds `service.instance.id` after a fork) or written into the spool by others ends
+    here. Thread-safe.
     """
 
     def __init__(self) -> None:
@@ -27,25 +35,24 @@ class Selection:
     def __call__(self, record: ReadableLogRecord) -> ReadableLogRecord | None:
         """Return the selected copy of `record`."""
         log = record.log_record
-        name = log.event_name
-        if not name:
-            return None
-        attributes = registry.select_record(log.attributes or {}, name)
-        if attributes is None:
+        name, given = log.event_name, log.attributes or {}
+        attributes: Mapping[str, AttributeValue] | None
+        if isinstance(given, BoundedAttributes):
+            given = given.copy()  # a plain dict: its own iterator takes a lock for each step
+        if isinstance(log, OwnRecord) and log.selected == (name, given):
+            name, attributes = log.selected  # it was selected when it was recorded, and nobody has changed it
+        else:
+            attributes = registry.select_record(given, name)
+        if not name or attributes is None:
             return None
         selected = LogRecord(
             timestamp=log.timestamp or log.observed_timestamp,
             observed_timestamp=log.observed_timestamp,
+            context=NO_SPAN,
             severity_number=SeverityNumber.INFO,
             body=name,
             attributes=attributes,
             event_name=name,
-        )
-        # The constructor takes the current span's where it is given none.
-        selected.trace_id, selected.span_id, selected.trace_flags = (
-            INVALID_TRACE_ID,
-            INVALID_SPAN_ID,
-            TraceFlags(),
         )
         return ReadableLogRecord(selected, self._resource(record.resource), SCOPE, self._limits)
 

@@ -111,7 +111,7 @@ class Recorder:
             if self._building:
                 self.drop("not_ready")
             return
-        pipeline.delivery.put(event.name, attributes)
+        pipeline.delivery.enqueue(event.name, attributes)
 
     def drop_unregistered(self, name: object) -> None:  # noqa: ARG002  # its name may be private
         """Count an event that the registry does not know."""

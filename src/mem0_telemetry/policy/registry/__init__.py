@@ -12,6 +12,7 @@ from mem0_telemetry.policy.registry._selection import (
     posthog_event_names,
     posthog_property_names,
     select,
+    select_common,
     select_record,
     select_resource,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "posthog_event_names",
     "posthog_property_names",
     "select",
+    "select_common",
     "select_record",
     "select_resource",
 ]

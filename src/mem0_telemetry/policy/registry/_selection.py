@@ -78,6 +78,11 @@ def select_record(given: Mapping[str, object], event_name: str | None) -> dict[s
     return _selected(given, _from_record[event.name])
 
 
+def select_common(given: Mapping[str, object]) -> dict[str, AttributeValue]:
+    """Make attributes anew that any record may carry, whatever its event."""
+    return _selected(given, _takes(added_attributes.OF_EVERY_RECORD))
+
+
 def select_resource(given: Mapping[str, object]) -> dict[str, AttributeValue]:
     """Make a resource's attributes anew, without what the SDK or the environment added to them."""
     return _selected(given, _takes(added_attributes.OF_THE_RESOURCE))
@@ -111,5 +116,6 @@ def posthog_property_names() -> Mapping[str, str]:
 def dropped_attributes(counts: Mapping[str, int]) -> dict[str, AttributeValue]:
     """Make attributes of how many events were dropped, by reason; undeclared reasons are left out."""
     dropped = added_attributes.DROPPED
-    given = {dropped[reason].key: count for reason, count in counts.items() if reason in dropped}
-    return _selected(given, _takes(tuple(dropped.values())))
+    return select_common(
+        {dropped[reason].key: count for reason, count in counts.items() if reason in dropped}
+    )

@@ -46,7 +46,6 @@ DROP_REASONS = {
     "spool_full": "the disk space that they may take was full",
     "expired": "they could not be sent for a week",
     "corrupt": "their file could not be read",
-    "undeliverable": "the destination refused them again and again",
     "refused": "the destination will never take them",
     "discarded": "telemetry was switched off meanwhile",
     "shut_down": "telemetry was shut down before",

@@ -1,34 +1,23 @@
-"""What the caller says about a destination, the numbers of the pipeline, and what a snapshot of it tells."""
+"""What the caller says: where batches go, the numbers of the pipeline, and what all its parts share."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
+    from opentelemetry.sdk._logs import ReadableLogRecord
     from opentelemetry.sdk._logs.export import LogRecordExporter
 
-THREAD_PREFIX: Final = "mem0-telemetry"
-"""Threads are named `<prefix>-writer` and `<prefix>-sender-<destination>`."""
+    from mem0_telemetry.base.clock import Clock
+    from mem0_telemetry.delivery._status import Drops
 
-DROP_REASONS: Final = (
-    "queue_full",  # the queue held its maximum
-    "rejected",  # `accept` answered None
-    "unencodable",  # not expressible in OTLP, or `emit` or `accept` raised
-    "spool_full",  # the oldest batch had to go for the newest (bytes)
-    "expired",  # older than the spool keeps
-    "corrupt",  # a spool file that cannot be read
-    "undeliverable",  # the destination refused this batch again and again while others got through
-    "refused",  # the destination will never take them
-    "discarded",  # switched off while running
-    "shut_down",  # put after `shutdown`
-)
-"""Every reason that this package counts under; callers may count others with `Delivery.count_dropped`."""
 
-State = Literal["ok", "refused", "retrying", "quiet", "unusable"]
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def _none_dropped(_: LogRecordExporter) -> Mapping[str, int]:
@@ -36,12 +25,12 @@ def _none_dropped(_: LogRecordExporter) -> Mapping[str, int]:
 
 
 def _say_nothing(_: str) -> None:
-    """Leave a refusal to the history and the snapshot."""
+    """Leave a refusal to the history and the status."""
 
 
 def mailbox_name(name: str, fingerprint: str) -> str:
-    """What a destination's directory is called: `<name>-<fingerprint>`, with nothing that a path could mean."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", f"{name}-{fingerprint}")
+    """Return what a destination's directory is called: `<name>-<fingerprint>`, with nothing that a path could mean."""
+    return _NO_NAME.sub("_", f"{name}-{fingerprint}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +61,7 @@ class Destination:
 
     @property
     def mailbox(self) -> str:
-        """What its directory is called."""
+        """Return what its directory is called."""
         return mailbox_name(self.name, self.fingerprint)
 
 
@@ -104,54 +93,26 @@ class Limits:
     """Seconds between two tries of a quiet destination."""
     retry_after_max: float = 3600.0
     """Seconds of a `retry_after` that are honoured at most."""
-    probe_after: int = 3
-    """Failures in a row of one batch after which the next one is tried once."""
-    condemn_after: int = 20
-    """Failures of a batch, while others got through, after which it is dropped."""
     busy_interval: float = 5.0
     """Seconds after which batches that another process held are looked at again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationSnapshot:
-    """One destination, as it stood when it was asked."""
+class Wiring:
+    """What the parts of one delivery share. The first five are described at `Delivery`."""
 
-    name: str
-    state: State
-    """`ok`, `refused` (the last batch, or part of it), `retrying` (backing off), `quiet` (failing for long, tried
-    seldom), `unusable` (not built)."""
-    reason: str
-    """Why it is not `ok`, in words; empty where it is."""
-    sent: int
-    """Records that the exporter was done with, in this process; those of earlier runs included."""
-    waiting: int
-    """Records of this process that wait for it."""
-    waiting_earlier: int
-    """Records on disk that other processes or earlier runs left for it."""
-    on_disk: bool
-    """False where the newest batch could only be kept in memory."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliverySnapshot:
-    """The pipeline of this process, as it stood when it was asked."""
-
-    destinations: tuple[DestinationSnapshot, ...]
-    queued: int
-    """Events that wait for the writer."""
-    spooled: int
-    """Records written to the spool (or kept in memory in its place)."""
-    dropped: Mapping[str, int]
-    """Records dropped, by reason; see `DROP_REASONS`."""
-    threads: tuple[str, ...]
-    """Names of the threads that run."""
-
-    @property
-    def sent(self) -> int:
-        """Records that exporters were done with, over all destinations."""
-        return sum(destination.sent for destination in self.destinations)
-
-    @property
-    def waiting_earlier(self) -> int:
-        """Records on disk that other processes or earlier runs left, over all destinations."""
-        return sum(destination.waiting_earlier for destination in self.destinations)
+    directory: Path | None
+    emit: Callable[[int, str, Mapping[str, Any]], None]
+    dropped_attributes: Callable[[Mapping[str, int]], Mapping[str, Any]] | None
+    accept: Callable[[ReadableLogRecord], ReadableLogRecord | None]
+    allowed: Callable[[], bool | None]
+    discard: Callable[[], None]
+    """Deletes what this process has queued and spooled, without waiting: for our own threads, once `allowed` says no.
+    """
+    backlog: Callable[[], int]
+    """Returns how many events wait for the writer."""
+    drops: Drops
+    limits: Limits
+    clock: Clock
+    thread_prefix: str
+    """Threads are named `<prefix>-writer` and `<prefix>-sender-<destination>`."""
