@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mem0's usage telemetry on OpenTelemetry.
 
 Importing this package does nothing and costs nothing: what a name needs is loaded when it is first used.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Name every environment variable that this distribution reads, and read it.
 
 Not in the entry point group `opentelemetry_environment_variables`: of a module there `opentelemetry-instrument` makes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`Mem0Instrumentor`: the OpenTelemetry way to call `instrument()`, and the entry point for zero-code."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drop-in for `mem0.memory.telemetry`: the same names and signatures, on OpenTelemetry.
 
 `instrument()` makes this module object *be* `mem0.memory.telemetry`. Nothing here raises into Mem0, prints, or touches

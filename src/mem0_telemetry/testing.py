@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A pytest plugin for projects that instrument with this package: `pytest -p mem0_telemetry.testing`.
 
 It is never loaded by itself. While a test runs, with its set-up and tear-down, usage events are captured in memory and

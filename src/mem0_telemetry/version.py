@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The versions that we state, each in the one place where it is written."""
 
 __version__ = "0.1.0"

@@ -96,6 +96,14 @@ def test_every_helper_of_the_tests_is_in_contributing() -> None:
     assert modules - set(re.findall(r"`([\w/]+\.py)`", index)) == set()
 
 
+def test_every_source_file_names_its_licence() -> None:
+    """Each source file of both distributions begins with the licence's SPDX identifier."""
+    sources = [*(ROOT / "src").rglob("*.py"), *(ROOT / "exporters").glob("*/src/**/*.py")]
+    line = "# SPDX-License-Identifier: Apache-2.0\n"
+    assert [str(source) for source in sources if not source.read_text().startswith(line)] == []
+    assert len(sources) > 100
+
+
 def test_files_exist() -> None:
     """Each Python file that a document names is somewhere in the repository."""
     files = {path.as_posix() for root in SOURCES for path in (ROOT / root).rglob("*.py")}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`instrument()` and `uninstrument()`: plain functions that import no OpenTelemetry.
 
 What they import is inside their guard: however we are broken, they return, and `import mem0` works.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The public functions that act on this process's telemetry.
 
 What they import is inside their guard: a signal handler that calls one may interrupt the very import that it needs.

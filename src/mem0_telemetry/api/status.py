@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`status()`: one frozen picture of this process's telemetry."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The two clocks: the wall's for what people read, the monotonic one for every wait and deadline."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Open the files of this package, and nothing that somebody put in their place.
 
 A file of ours is regular, belongs to this user, lies in directories of this user that are reached without a link, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one place that catches everything: telemetry must never break the application it observes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A lock that a forked child never finds held: whoever held it in the parent does not exist there."""
 
 from __future__ import annotations

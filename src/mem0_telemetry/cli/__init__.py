@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command `mem0-telemetry`: see what is sent, prove it, and stop it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`enable`, `disable`, `reset-id` and `clean`: what a user decides for all processes that share `MEM0_DIR`."""
 
 from __future__ import annotations

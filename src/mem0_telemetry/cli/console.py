@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the command prints: at most 80 columns, and colour only at a terminal that wants it."""
 
 from __future__ import annotations

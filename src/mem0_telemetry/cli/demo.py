@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`mem0-telemetry demo`: real Mem0 with fake servers, switched on and off.
 
 Everything runs on this machine: no key, no network. The exit status is 0 only if all of it was observed.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`mem0-telemetry events`, and the page `TELEMETRY.md`: the registry in words."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`mem0-telemetry show`: what waits and what was sent last, for people or byte for byte."""
 
 from __future__ import annotations

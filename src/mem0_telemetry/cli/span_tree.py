@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finished spans as a tree of text lines, with durations.
 
 `python -m mem0_telemetry.cli.span_tree` prints the trees of one `add` and one `search` of real Mem0 with fake models,

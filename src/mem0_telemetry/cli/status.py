@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`mem0-telemetry status`: what a process that starts in this environment would do, and what lies on the disk."""
 
 from __future__ import annotations

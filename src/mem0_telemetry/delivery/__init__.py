@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A durable pipeline for OpenTelemetry log records: queue, writer, spool, senders.
 
 It knows no product, no consent and no vendor: what may be sent, whether, and where to are arguments. An event

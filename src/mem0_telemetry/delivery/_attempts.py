@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One attempt with an exporter, which may be anybody's; and when to make the next one, and with which batch."""
 
 from __future__ import annotations

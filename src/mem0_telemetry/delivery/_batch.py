@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A batch, the name under which it is spooled, and how it is made of records that were emitted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the caller says: where batches go, the numbers of the pipeline, and what all its parts share."""
 
 from __future__ import annotations

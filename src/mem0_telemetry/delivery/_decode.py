@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One line of OTLP/JSON back to log records: what `_encode` wrote, or another writer of the format."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pipeline as one object: queue, writer, spool, senders."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Batches as files in one directory, which any number of processes share without knowing of each other.
 
 A file is written aside under its own lock and then renamed, so it is whole or not there. Whoever locks it may

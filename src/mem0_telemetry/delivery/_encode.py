@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Log records to one line of OTLP/JSON, as the OTLP file exporter specification has it.
 
 A naive encoder costs 40 µs a record; this one about 3, because what repeats from record to record (resource,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that nobody else can send at the same time.
 
 No descriptor is kept open between two calls but that of a file being sent: a program that makes a daemon of

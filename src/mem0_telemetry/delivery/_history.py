@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`history.jsonl`: the last sends, for a human to see what left the machine.
 
 One JSON object a line: `time` (ISO 8601, UTC), `destination`, `result` (`sent`; `refused`: the destination will

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our threads are invisible to the application: to its instrumentation, tracing and log handlers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What waits for one destination: on disk where that works, else in memory; the newest records in both."""
 
 from __future__ import annotations

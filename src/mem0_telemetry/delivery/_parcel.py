@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What goes into one request: batches that nobody else can send meanwhile, and their records."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One thread for each destination: hands batches from its mailbox to the exporter. Never the queue."""
 
 from __future__ import annotations

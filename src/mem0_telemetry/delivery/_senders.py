@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The senders of all destinations as one: started, waited for and ended together."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is told of a delivery: how many records were dropped and why, and how each destination stands."""
 
 from __future__ import annotations

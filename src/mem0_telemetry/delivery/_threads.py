@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A thread of ours: how it waits, how it is woken, what it may not do, and how we hear that the process ends."""
 
 from __future__ import annotations

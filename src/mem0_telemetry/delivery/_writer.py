@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The queue and its one thread: has events emitted, and spools what comes out. Never the network."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keep `os.fork()` from happening while one of our threads imports, or is inside code with locks of its own.
 
 A child inherits every lock as it was, but only the thread that forked: a module lock or an SDK lock that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What lies on disk, for a command to show or delete: without a running pipeline, without the OTel SDK."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replace `mem0.memory.telemetry` by a drop-in: one module under both names, in every holder of its names."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run a function right after a module has been imported: now where it is loaded already, else when it is.
 
 One `sys.meta_path` finder; docs/decisions/import-hook.md has the reasons. For a module that somebody waits for, it asks

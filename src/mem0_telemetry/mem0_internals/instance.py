@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read a Mem0 instance into plain values, under the property names that Mem0 itself uses.
 
 Only instance dictionaries and the type's own names are read, never an attribute: no property, descriptor or

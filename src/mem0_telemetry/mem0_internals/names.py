@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where Mem0 keeps its telemetry names, as data: true of every release from 1.0.0 on."""
 
 from __future__ import annotations

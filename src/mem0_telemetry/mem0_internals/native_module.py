@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mem0's own telemetry module: run it without letting it build a client, and close a client that it has built."""
 
 from __future__ import annotations

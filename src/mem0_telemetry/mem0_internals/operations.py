@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the operations need to know of Mem0 2.x: where its classes and components are, and how to read a call.
 
 Read from mem0ai 2.0.0 to 2.2.1. The tables are plain data and cost nothing to import. The readers look into

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tell what is Mem0's own, or ours, from what the application has put in its place.
 
 Nothing here runs code of the value that is judged, and no mock is asked: it would say yes to everything.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mem0's optional habit of keeping the installation id in a vector store that the caller passes."""
 
 from __future__ import annotations

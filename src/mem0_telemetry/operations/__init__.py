@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mem0's operations as spans and metrics in the application's own OpenTelemetry providers.
 
 The application's channel: nothing here is ever sent to the vendor, and the switches of usage telemetry do not

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the wrappers, the operations and their phases share: settings, methods, and what is under way.
 
 Nothing here imports OpenTelemetry, which a process that calls Mem0 may not have imported.

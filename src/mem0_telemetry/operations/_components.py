@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Instrument the interfaces of the classes that Mem0's components are of.
 
 A class is met when an object that uses it begins an operation, whoever made it: Mem0's factories or the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the application passes, as values that a span can carry and OTLP can encode.
 
 Content goes into a span only where the operator has asked for it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where and when Mem0's classes are instrumented, and how all of it is taken back."""
 
 from __future__ import annotations

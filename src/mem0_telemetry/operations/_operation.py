@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One call of an operation: its span, its duration, and what the call and its result say about it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One phase of an operation: the span of a call from Mem0 to one of its components."""
 
 from __future__ import annotations

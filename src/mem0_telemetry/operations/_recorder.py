@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decide at each call whether there is anything to record into, and begin the operation if so."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of the OpenTelemetry conventions, and the few of our own.
 
 Sources: the memory span `gen_ai.memory.client` and the metric `gen_ai.client.operation.duration` of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The application's tracer and histogram, found at each call without importing OpenTelemetry.
 
 Where the process has not imported `opentelemetry.trace` or `.metrics` there can be no provider, and none is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A span that is current in its context while it lasts. Imports OpenTelemetry, so it is imported last."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Thread pools that Mem0 starts in the middle of an operation, and whose work belongs to it.
 
 `asyncio.to_thread` carries the context by itself; a `ThreadPoolExecutor` does not. Only the name that Mem0's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replace Mem0's methods, and its components', by functions that record, and put the originals back exactly.
 
 Each function is a plain function like the one it replaces: same name, documentation, signature and kind, so that

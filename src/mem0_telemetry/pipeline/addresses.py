@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read where to send from the texts of variables. Pure.
 
 Each address has one spelling: it names a directory of the spool, and tells whether events go to Mem0.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which destinations the environment chooses. Pure, standard library only, and nothing is built here.
 
 Everything that decides *where* data goes is read here and nowhere else, so no exporter ever looks at the environment.

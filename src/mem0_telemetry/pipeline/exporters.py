@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Build the exporter of each destination, with every argument that has an environment fallback passed explicitly."""
 
 from __future__ import annotations

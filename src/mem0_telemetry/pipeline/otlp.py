@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OTLP exporters that make one attempt and say whether to come again: upstream's encoder, stubs and messages.
 
 The stock exporter classes are not used (docs/decisions/otlp-exporters.md): they merge the application's

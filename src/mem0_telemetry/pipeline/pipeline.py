@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pipeline of this process: private provider, delivery and destinations, put together at the first kept event."""
 
 from __future__ import annotations

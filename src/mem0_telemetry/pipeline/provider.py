@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The private `LoggerProvider`: never the global one, and nothing of the application's OpenTelemetry settings in it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the runtime metadata, which is what the `Resource` says of this interpreter and machine.
 
 Read once, on the writer's thread: `platform.machine()` and `platform.release()` are one `uname` call; nothing here

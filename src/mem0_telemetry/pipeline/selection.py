@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The last step before a record is spooled, and the first after it is read: select it against the registry again."""
 
 from __future__ import annotations

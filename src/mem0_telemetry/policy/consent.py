@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Consent: telemetry is on only where nothing says off."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One random id for each installation: Mem0's own where that is no more than a random id, else one of ours.
 
 Mem0 keeps a UUID as `user_id` in `config.json`. Native telemetry links it to the account's e-mail, and a

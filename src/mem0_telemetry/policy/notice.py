@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The notice: who sits at a terminal is told before anything is recorded, once for each installation.
 
 The run that shows it records nothing. It is shown when the first event would be recorded, so never in a run

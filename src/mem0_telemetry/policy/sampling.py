@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decide which of `Memory`'s hot events are kept, as Mem0 does, before anything else is done."""
 
 from __future__ import annotations

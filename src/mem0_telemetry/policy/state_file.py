@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`MEM0_DIR/telemetry/state.json`: what this package remembers between runs, one small atomic file.
 
 It is our own, and not in Mem0's `config.json`, as Mem0's own tools rewrite that with a fixed schema.

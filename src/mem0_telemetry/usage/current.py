@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The usage telemetry of this process: the one object that the drop-in and the package's functions read through."""
 
 from __future__ import annotations

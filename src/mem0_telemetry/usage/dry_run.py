@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`MEM0_TELEMETRY_DEBUG`: print what would be sent; send, spool and create nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The run-time flags of Mem0's guide: `MEM0_TELEMETRY` in the drop-in, and in Mem0's own module."""
 
 from __future__ import annotations

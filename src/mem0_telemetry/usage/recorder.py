@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Record events: observe a call, select what may be sent, enqueue it; build the pipeline for the first one."""
 
 from __future__ import annotations

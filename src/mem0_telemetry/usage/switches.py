@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decide whether usage telemetry of this process is on: ask every source of consent, and remember the answer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fake models for real Mem0: they need no key and no network, and always answer the same.
 
 `configuration` is a complete `Memory.from_config` argument: these two classes, and embedded Qdrant and SQLite in one

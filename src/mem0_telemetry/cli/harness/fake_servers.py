@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fake servers on loopback ports: any that answers with JSON, and the parts of Mem0's hosted API that are called."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Planted texts: private, so that none may be in what leaves a process, in any form."""
 
 from __future__ import annotations

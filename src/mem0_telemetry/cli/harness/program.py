@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A watched program: uses Mem0 and the drop-in, or without mem0ai the drop-in alone, switched off or on.
 
 `python -m mem0_telemetry.cli.harness.program JSON`: what `Stage.wanted` returns.

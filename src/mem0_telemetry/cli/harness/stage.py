@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run watched programs, each in a process and a home of its own, never with the user's id; read their reports."""
 
 from __future__ import annotations

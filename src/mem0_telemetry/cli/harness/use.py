@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Use real Mem0 and the drop-in, with a planted text wherever a value of the user's can go."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Watch what this process does, by Python's own audit events, and whose code does it."""
 
 from __future__ import annotations

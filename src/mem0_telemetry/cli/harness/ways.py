@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every way to switch usage telemetry off."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`mem0-telemetry verify`: prove on the user's own machine that off is off, and that only what is declared is sent.
 
 Real Mem0 (or, without mem0ai, the drop-in alone) runs in processes of its own under Python's audit hooks, with

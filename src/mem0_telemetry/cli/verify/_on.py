@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check that, switched on, only what is declared arrives, and no planted text, in any form, anywhere."""
 
 from __future__ import annotations

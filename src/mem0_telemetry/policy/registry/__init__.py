@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What may be sent: every event and attribute as data, and the selection that is derived from it.
 
 To add an event or attribute, add one entry in `events` or `attributes`; the selection, `TELEMETRY.md`, the

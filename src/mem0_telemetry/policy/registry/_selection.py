@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Select, never scrub: a new dict is made of what the registry declares; nothing else is ever looked at."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every attribute that is added to a call's: by the writer to any record, and the resource of a process."""
 
 from __future__ import annotations

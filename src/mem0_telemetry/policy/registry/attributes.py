@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every attribute that a call may carry. With `added_attributes` the only place where a key is written."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The component classes whose names may be sent: those of the provider tables of Mem0's own factories.
 
 One tuple for each kind, over every release from mem0ai 1.0.0 on; a test compares them with the installed one.

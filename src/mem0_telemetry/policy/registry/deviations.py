@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where this differs from what Mem0 sends by itself (measured on mem0ai 2.2.1 and read in 1.0.0 to 2.2.1).
 
 Data for `TELEMETRY.md` and for the test that runs one session through both: a property that Mem0 sends is

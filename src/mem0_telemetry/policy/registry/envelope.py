@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What PostHog receives around the declared attributes: its own fields, and the properties that the exporter sets."""
 
 from __future__ import annotations

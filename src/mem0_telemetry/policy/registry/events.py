@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every event that Mem0 may send: those of `Memory`, `AsyncMemory` and the chat proxy, and of the hosted clients."""
 
 from __future__ import annotations

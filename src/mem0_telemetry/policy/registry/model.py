@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an event and an attribute are made of; the data is in `attributes`, `added_attributes` and `events`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The closed types that an attribute may have. None of them takes free text.
 
 A type looks at exact built-in types only and at a bounded part of the value, so no code of the value is ever

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OpenTelemetry log events and spans as PostHog product events.
 
 Usage:

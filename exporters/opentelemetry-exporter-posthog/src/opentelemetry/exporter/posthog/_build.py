@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One event from its source: identity, properties, size."""
 
 from __future__ import annotations

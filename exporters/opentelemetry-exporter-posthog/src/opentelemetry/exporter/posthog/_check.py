@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PostHog's rules for a batch, as strict as its parser and its ingestion are, and a little stricter.
 
 Its `/batch/` endpoint rejects a whole batch for one bad event; ingestion then cuts, drops or hides what is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attributes that mean something to PostHog: whose event it is, its session, its groups, what is known of a person."""
 
 from __future__ import annotations

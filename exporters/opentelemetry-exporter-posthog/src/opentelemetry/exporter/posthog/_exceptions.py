@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exceptions as events of PostHog's error tracking."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the exporters of both signals have in common."""
 
 from __future__ import annotations

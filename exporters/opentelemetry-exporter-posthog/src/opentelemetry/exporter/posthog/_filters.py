@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ready-made filters, and which of them an exporter uses."""
 
 from __future__ import annotations

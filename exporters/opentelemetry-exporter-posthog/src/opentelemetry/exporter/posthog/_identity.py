@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What makes an event the same event when it is sent again: its uuid, its timestamp and whose it is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The entry point that `opentelemetry-instrument` calls when everything is instrumented."""
 
 from __future__ import annotations

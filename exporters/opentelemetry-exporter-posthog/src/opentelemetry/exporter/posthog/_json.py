@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON that PostHog's parser takes, from any Python value: what it cannot take is replaced."""
 
 from __future__ import annotations

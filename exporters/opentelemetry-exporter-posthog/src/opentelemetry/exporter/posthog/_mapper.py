@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many records at once: what they share is encoded once, and none costs another."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attributes as the members of a JSON object.
 
 Records of one kind of event have the same keys, and mostly the same few values. So what is known about a set

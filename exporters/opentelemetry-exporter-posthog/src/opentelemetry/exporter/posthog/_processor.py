@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a record's context says, copied to the record while it is still there."""
 
 from __future__ import annotations

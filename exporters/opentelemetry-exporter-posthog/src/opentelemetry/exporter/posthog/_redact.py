@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is left out or cleaned unless it is asked for: secrets in URLs and headers, and who called."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Events to PostHog within a deadline: batches, repetitions, splits."""
 
 from __future__ import annotations

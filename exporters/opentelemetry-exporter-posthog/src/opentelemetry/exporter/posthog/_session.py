@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One HTTP request: within one deadline, with our own headers only, and nothing else of the application's.
 
 `requests` applies a timeout to each read of a socket, so a server that sends a byte now and then holds a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings: the argument, else the variable, else the default. What is unusable is warned of once."""
 
 from __future__ import annotations
@@ -149,7 +150,8 @@ class _Kind(NamedTuple):
 
     read: Callable[[Any], Any]
     """Returns None, or raises, for what is unusable."""
-    wanted: str
+    unusable: str
+    """What a value is that cannot be read so."""
     otherwise: str = "the default counts"
 
 
@@ -162,7 +164,7 @@ def _read(name: str, given: object, kind: _Kind, *, unset: Any = None) -> Any:
         found = kind.read(value)
         if found is not None:
             return found
-    warn_once(f"{source} is not {kind.wanted}, so {kind.otherwise}: correct it.")
+    warn_once(f"{source} is {kind.unusable}, so {kind.otherwise}: correct it.")
     return None
 
 
@@ -241,18 +243,18 @@ def _as_map(value: object) -> dict[str, str] | None:
 
 _KEY: Final = _Kind(
     _as_key,
-    "a project API key ('phc_' and letters, digits, '_', '-'; a personal key, 'phx_...', is a secret and never sent)",
+    "no project API key ('phc_' and letters, digits, '_', '-'; a personal key, 'phx_...', is a secret and never sent)",
     "nothing is exported to PostHog",
 )
 _HOST: Final = _Kind(
     _as_host,
-    "a usable URL (such as 'https://eu.i.posthog.com', without a user name, a password or a query)",
+    "no usable URL (such as 'https://eu.i.posthog.com', without a user name, a password or a query)",
     "nothing is exported to PostHog",
 )
-_SECONDS: Final = _Kind(_as_seconds, "a number of seconds above 0")
+_SECONDS: Final = _Kind(_as_seconds, "not a number of seconds above 0")
 _KINDS: Final[dict[type, _Kind]] = {
-    bool: _Kind(_as_flag, "'true' or 'false'"),
-    tuple: _Kind(_as_texts, "a list of texts"),
-    dict: _Kind(_as_map, "a map of texts (as text: key=value,key=value)"),
+    bool: _Kind(_as_flag, "neither 'true' nor 'false'"),
+    tuple: _Kind(_as_texts, "no list of texts"),
+    dict: _Kind(_as_map, "no map of texts (as text: key=value,key=value)"),
 }
 """How a mapping option is read, by the type of its default."""

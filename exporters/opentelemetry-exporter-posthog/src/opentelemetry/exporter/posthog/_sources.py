@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an event is made of, read from a log record or from a span."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Python's text of an exception, read back: which exceptions, of which calls, each caused by which."""
 
 from __future__ import annotations

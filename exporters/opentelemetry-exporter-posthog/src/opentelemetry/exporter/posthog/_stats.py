@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What became of records: of one export, of all of them, and as metrics (`otel.sdk.exporter.*`)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The exporter's logger, and warnings given once a process: cause, variable and remedy, and never a key."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every environment variable the exporters read, one docstring each.
 
 Also the `opentelemetry_environment_variables` entry point: `opentelemetry-instrument` turns each

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mapping on its own: log records and spans in, PostHog events out, without network, clock, environment.
 
 An event is the JSON text that is sent for it, validated: PostHog rejects a whole batch for one bad event.

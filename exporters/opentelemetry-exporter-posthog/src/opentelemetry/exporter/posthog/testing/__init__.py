@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """For tests and demonstrations: a fake PostHog on this machine, and a check of what it is sent.
 
 Usage:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A local PostHog: print each event as it arrives, and what PostHog would find wrong with it.
 
 `python -m opentelemetry.exporter.posthog.testing [--port 8000] [--json]`; `--port 0` picks a free one. Send to the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fake PostHog, or for any receiver of POST requests, on 127.0.0.1."""
 
 from __future__ import annotations
