@@ -581,6 +581,13 @@ def test_replaced_and_restored(start: Start, monkeypatch: pytest.MonkeyPatch) ->
     assert call(telemetry, usage) == ALL
 
 
+def test_the_name_of_posthogs_client(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Posthog`, which Mem0's own tests replace, is inert, and no other module is asked for it."""
+    monkeypatch.setattr(native_module, "native_attribute", lambda _: None)
+    telemetry, _ = start()
+    assert telemetry.Posthog is telemetry._InertClient
+
+
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     """What was said at WARNING."""
     return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
