@@ -18,4 +18,4 @@ if ADOPTED:
 
     import_hook._finder.hooks.clear()
     import_hook._finder.served.clear()
-    import_hook._finder.leave_if_idle()
+    import_hook._finder._leave_if_idle()

@@ -63,6 +63,17 @@ def test_as_many_as_fit_join(mailbox: Make, drops: Drops, most: int, claimed: in
     assert len(box.names()) == 4 - claimed
 
 
+def test_one_request_keeps_few_files_open(mailbox: Make, drops: Drops) -> None:
+    """Many small batches go in several requests: the application needs file descriptors too."""
+    box = mailbox()
+    for time_ns in range(100):
+        box.spool(batch(time_ns))
+    parcel = packer(box, drops, most=500).pack(box.names(), always)
+    assert parcel is not None
+    assert parcel.names == box.names()[:32]
+    assert len(box._disk._files._held) == 32
+
+
 @pytest.mark.parametrize(("alone", "claimed"), [(0, [0]), (1, [0]), (2, [0, 1])])
 def test_one_that_may_not_join_goes_alone(
     mailbox: Make, drops: Drops, alone: int, claimed: list[int]

@@ -151,6 +151,55 @@ def test_who_waits_gets_past_a_batch_that_always_fails() -> None:
     assert world.now == 1000.0
 
 
+def test_steady_arrivals_keep_no_failed_batch_waiting() -> None:
+    """A batch that failed once is sent soon, though a fresh one is there after each request."""
+    world = World(["first"], lambda name, now: name == "first" and now == 1000.0)
+    for number in range(20):
+        world.step()
+        world.now += 1.0
+        world.waiting.append(f"fresh{number:02}")
+    assert "first" in world.sent[:5]
+    assert [name for name in world.sent if name != "first"] == sorted(set(world.sent) - {"first"})
+
+
+def test_down_again_with_batches_at_fault() -> None:
+    """Many batches that failed in one outage make no flood in the next: together they wait as one does."""
+    hours = 3600.0
+    down_again = 1000.0 + 12 * hours
+    answers = iter([True] * 2)
+
+    def refuses(_: str, now: float) -> bool:
+        return now < down_again or next(answers, False) is False
+
+    world = World([f"b{number:03}" for number in range(200)], refuses)
+    while world.now < down_again + 6 * hours:
+        world.step()
+    assert len(world.sent) == 2
+    later = [moment for moment, _ in world.attempts if moment > down_again]
+    assert 6 * 12 <= len(later) < 6 * 30
+    assert world.retry.down
+    assert world.retry.quiet
+    answers = iter([True] * 1000)
+    for _ in range(10_000):
+        if not world.step():
+            break
+    assert world.waiting == []
+    assert not world.retry.down
+
+
+def test_few_batches_at_fault_say_nothing_of_the_destination() -> None:
+    """One batch that always fails leaves the destination as it is, and what comes later is sent at once."""
+    world = World(["bad", "good"], lambda name, _: name == "bad")
+    world.run(3)
+    assert world.sent == ["good"]
+    world.run(8)
+    world.waiting.append("late")
+    before = world.now
+    world.step()
+    assert (world.sent, world.now) == (["good", "late"], before)
+    assert not world.retry.down
+
+
 def test_a_failed_group_is_tried_one_by_one() -> None:
     """A request with several batches tells nothing of any of them; the next ones carry one each."""
     retry = Retry(LIMITS)

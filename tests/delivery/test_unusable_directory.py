@@ -62,6 +62,30 @@ for mode in (0o500, 0o700, 0o500):
     assert sink.numbers() == [-1, 0, 1, 2]
 
 
+def test_what_waits_in_a_read_only_directory(sink: support.Sink, place: Path) -> None:
+    """Files that cannot be removed are not sent by one process after the other, and hold nothing up."""
+    home = place / "home"
+    home.mkdir()
+    code = """
+warm = to_sink(None, P); enqueue_numbers(warm, [-1]); warm.shutdown(10)  # imports, while it can read the library
+if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)
+box = os.path.join(D, "spool", "loop-abc123")
+down = to_sink(D, 1); enqueue_numbers(down, [0]); down.shutdown(0); os.chmod(box, 0o500)
+for number in (1, 2):
+    d = to_sink(D, P); enqueue_numbers(d, [number]); assert d.flush(60), d.status(); d.shutdown(0)
+os.chmod(box, 0o700)
+d = to_sink(D, P); enqueue_numbers(d, [3])
+assert wait_until(lambda: not os.listdir(box)), os.listdir(box)
+"""
+    if os.geteuid() == 0:
+        place.chmod(0o711)
+        shutil.chown(home, 65534, 65534)
+    finished = support.run(code, home / "telemetry", sink.port, cwd="/")
+    assert (finished.out, finished.err) == ("", "")
+    assert sorted(sink.numbers()) == [-1, 0, 1, 2, 3]
+    assert sink.numbers()[:3] == [-1, 1, 2]
+
+
 def test_a_full_disk(directory: Path, sink: support.Sink) -> None:
     """Where files cannot grow (here by a limit on their size), batches are kept in memory and delivered."""
     code = """

@@ -81,6 +81,14 @@ class Directory:
         """Return the names of what is in it, in no order."""
         return os.listdir(self._path if self._descriptor is None else self._descriptor)  # noqa: PTH208
 
+    def is_writable(self) -> bool:
+        """Return whether names in it may be added and removed."""
+        if self._descriptor is None:
+            return os.access(self._path, os.W_OK)
+        return os.access(
+            ".", os.W_OK, dir_fd=self._descriptor, effective_ids=os.access in os.supports_effective_ids
+        )
+
     def stat(self, name: str) -> os.stat_result:
         """Return the status of `name` itself: a link is not followed."""
         return os.stat(self._at(name), dir_fd=self._descriptor, follow_symlinks=False)

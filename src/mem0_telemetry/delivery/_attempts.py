@@ -24,6 +24,8 @@ _A_FEW_WORDS: Final = 40
 """Characters that an exporter's own word for a failure may have; what is longer may say anything."""
 _AT_ONCE: Final = 2
 """Failures without a pause while somebody waits: of a request with several batches, and of the oldest alone."""
+_OUTAGE: Final = 3
+"""Failures in a row, of different batches at fault, after which the destination seems to be down again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +90,7 @@ class _Failed:
     """A batch at the end of the line."""
 
     at_fault: bool = False
-    """Another batch got through after it had failed: its failures are its own."""
+    """Its failures are its own: another batch got through after it had failed, or it got through and is still there."""
     failures: int = 0
     """Those since then."""
     not_before: float = 0.0
@@ -98,8 +100,9 @@ class Retry:
     """Decides what is tried next, and when. Knows no clock, thread or file. For one thread.
 
     The oldest batch is first. One that fails goes to the end of the line, and the destination is left alone for a
-    while, longer each time. Once another batch gets through, the destination is well: what has failed before is tried
-    after all others, and a batch that then fails again waits longer each time by itself. Nothing is given up here.
+    while, longer each time. Once another batch gets through, the destination is well: one of those that have failed
+    before is tried after each request that gets through, and one that then fails again waits longer each time by
+    itself. Where several of these fail in a row, all of them wait. Nothing is given up here.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -113,26 +116,41 @@ class Retry:
         self._at_once = 0
         self._failed: dict[str, _Failed] = {}
         """The end of the line, in its order."""
+        self._first_again = False
+        """Whether it is the turn of the end of the line: with steady arrivals it would never come."""
+        self._at_fault_failures = 0
+        """Failures of batches at fault since the last request that got through."""
+        self._at_fault_not_before = 0.0
+
+    @property
+    def in_a_row(self) -> int:
+        """Return how many attempts have failed since one got through."""
+        return self.failures + self._at_fault_failures
+
+    @property
+    def down(self) -> bool:
+        """Return whether the destination seems to be down; a few batches at fault do not say that."""
+        return self.failures > 0 or self._at_fault_failures >= _OUTAGE
 
     @property
     def quiet(self) -> bool:
         """Return whether it has failed so often that it is left alone for long."""
-        return self.failures >= self._limits.quiet_after
+        return self.in_a_row >= self._limits.quiet_after
 
     def retry_now(self, now: float) -> None:
         """Try at once, as somebody waits, and the next batch at once where one fails. A `retry_after` is respected."""
         self.not_before = min(self.not_before, max(now, self._asked_to_wait_until))
         self._at_once = _AT_ONCE
+        self._at_fault_not_before = min(self._at_fault_not_before, now)
         for failed in self._failed.values():
             failed.not_before = min(failed.not_before, now)
 
     def in_line(self, names: Sequence[str], now: float) -> list[str]:
         """Return those of `names` (oldest first) that may be tried now, in the order in which to try them."""
         waiting = set(names)
-        again = [
-            name for name, failed in self._failed.items() if name in waiting and failed.not_before <= now
-        ]
-        return [name for name in names if name not in self._failed] + again
+        again = [name for name in self._failed if name in waiting and self._due(name) <= now]
+        fresh = [name for name in names if name not in self._failed]
+        return again[:1] + fresh + again[1:] if self._first_again else fresh + again
 
     def may_join(self, name: str) -> bool:
         """Return whether the batch may share a request with others: only while nothing has failed."""
@@ -140,8 +158,12 @@ class Retry:
 
     def next_attempt(self, names: Sequence[str], now: float) -> float | None:
         """Return when one of these may be tried, or None where there is none."""
-        moments = [self._failed[name].not_before if name in self._failed else now for name in names]
+        moments = [self._due(name) if name in self._failed else now for name in names]
         return max(self.not_before, min(moments)) if moments else None
+
+    def _due(self, name: str) -> float:
+        failed = self._failed[name]
+        return max(failed.not_before, self._at_fault_not_before) if failed.at_fault else failed.not_before
 
     def failed(self, names: Sequence[str], now: float, retry_after: float | None, *, more: bool) -> None:
         """Take note that an attempt failed; one with several batches tells nothing about any of them.
@@ -155,18 +177,20 @@ class Retry:
         self._asked_to_wait_until = now + min(max(retry_after or 0.0, 0.0), self._limits.retry_after_max)
         self.not_before = max(self.not_before, self._asked_to_wait_until)
         if len(names) == 1:
+            self._first_again = False
             failed = self._failed[names[0]] = self._failed.pop(names[0], _Failed())
             if failed.at_fault:
-                failed.failures += 1
-                delay = self._limits.backoff_initial * 2.0 ** min(failed.failures, 20)
-                failed.not_before = now + self._jittered(min(delay, self._limits.quiet_interval))
+                self._at_fault_failures += 1
+                self._put_off(failed, now)
+                if self._at_fault_failures >= _OUTAGE:
+                    self._at_fault_not_before = now + self._pause(self._at_fault_failures - _OUTAGE)
                 return
         self.failures += 1
         if self._at_once and (more or len(names) > 1):
             self._at_once -= 1
             return
         self._at_once = 0
-        if self.quiet:
+        if self.failures >= self._limits.quiet_after:
             delay = self._limits.quiet_interval
         else:
             delay = self._limits.backoff_initial * 2.0 ** (self.failures - 1)
@@ -174,12 +198,21 @@ class Retry:
 
     def succeeded(self, names: Sequence[str], now: float) -> None:
         """Take note that an attempt got through: what has failed so far is at fault itself."""
+        self._first_again = not any(name in self._failed for name in names)
         for name in names:
             self._failed.pop(name, None)
-        self.failures = 0
-        self.not_before = self._asked_to_wait_until = now
+        self.failures = self._at_fault_failures = 0
+        self.not_before = self._at_fault_not_before = self._asked_to_wait_until = now
         for failed in self._failed.values():
-            failed.at_fault = True
+            if not failed.at_fault:
+                failed.at_fault = True
+                failed.not_before = now + self._pause(0)  # who waits gets what has not been tried yet first
+
+    def still_there(self, name: str, now: float) -> None:
+        """Take note that a batch got through and could not be removed: it is at fault, and not the destination."""
+        failed = self._failed.setdefault(name, _Failed())
+        failed.at_fault = True
+        self._put_off(failed, now)
 
     def forget_missing(self, names: Sequence[str]) -> None:
         """Take note that only these batches are left."""
@@ -187,6 +220,15 @@ class Retry:
             self._at_once = 0
         waiting = set(names)
         self._failed = {name: failed for name, failed in self._failed.items() if name in waiting}
+
+    def _put_off(self, failed: _Failed, now: float) -> None:
+        failed.failures += 1
+        failed.not_before = now + self._pause(failed.failures)
+
+    def _pause(self, doublings: int) -> float:
+        """Return how long what is at fault waits."""
+        delay = self._limits.backoff_initial * 2.0 ** min(doublings, 20)
+        return self._jittered(min(delay, self._limits.quiet_interval))
 
     def _jittered(self, delay: float) -> float:
         """Return half of it to all of it, so that processes that failed together do not come back together."""

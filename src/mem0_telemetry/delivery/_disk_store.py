@@ -64,9 +64,15 @@ class DiskStore:
                     self._make_room(parent)
 
     def names(self) -> list[str]:
-        """Return what waits, oldest first. Raises `OSError` where that cannot be told at present."""
+        """Return what waits and can be removed once it is sent, oldest first.
+
+        Raises:
+            OSError: that cannot be told at present, or nothing can be removed: it would be sent by each process anew.
+        """
         try:
             with _files.Directory(*self._path) as parent:
+                if not parent.is_writable():
+                    raise PermissionError(errno.EACCES, "read-only", "spool")
                 entries = parent.names()
                 if any(entry.endswith(PARTIAL) for entry in entries):
                     self._recover(parent, entries)

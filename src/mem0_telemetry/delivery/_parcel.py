@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mem0_telemetry.base.files import NotOursError
 from mem0_telemetry.base.guard import guard
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from mem0_telemetry.delivery._config import Wiring
     from mem0_telemetry.delivery._mailbox import Mailbox
+
+
+_MOST_BATCHES: Final = 32
+"""Batches in one request: each holds a file open, and the application needs descriptors too."""
 
 
 @dataclass(slots=True)
@@ -47,10 +52,14 @@ class Parcel:
         """Add one more batch."""
         self._claimed.append((batch, claim))
 
-    def done(self) -> None:
-        """Let all of it go, as the destination is done with it. Raises OSError where the disk does not allow it."""
+    def done(self) -> list[str]:
+        """Let all of it go, as the destination is done with it. Return the names of what the disk does not let go."""
+        kept = self.names
         for batch, claim in self._claimed:
-            self._mailbox.done(batch.name, claim)
+            with suppress(OSError):
+                self._mailbox.done(batch.name, claim)
+                kept.remove(batch.name)
+        return kept
 
     def release(self) -> None:
         """Let what is not done be tried again."""
@@ -75,8 +84,8 @@ class Packer:
         parcel = Parcel(self._mailbox)
         found, room = False, self._wiring.limits.batch_records
         for name in in_line:
-            joins = may_join(name)
-            if parcel.names and (not joins or (readable_count(name) or 0) > room):
+            joins, joined_by = may_join(name), len(parcel.names)
+            if joined_by and (not joins or (readable_count(name) or 0) > room or joined_by == _MOST_BATCHES):
                 break
             claim = self._mailbox.claim(name)
             if claim is None:

@@ -117,14 +117,13 @@ class Sender:
 
     def status(self) -> DestinationStatus:
         """Return how it stands."""
-        failures = self._retry.failures
         state: State = "ok"
         reason = ""
         if self._unusable:
             state, reason = "unusable", self._unusable
-        elif failures:
+        elif self._retry.down:
             state = "quiet" if self._retry.quiet else "retrying"
-            reason = f"{failures} failures in a row; the last: {self._last_error}"
+            reason = f"{self._retry.in_a_row} failures in a row; the last: {self._last_error}"
         elif self._refusal:
             state, reason = "refused", self._refusal
         waiting, earlier = self.mailbox.waiting()
@@ -205,9 +204,12 @@ class Sender:
             return False
         names = self.mailbox.names()
         self._retry.forget_missing(names)
-        self._next_attempt = self._retry.next_attempt(names, now)
-        if self._next_attempt is None or self._next_attempt > now:
+        due = self._retry.next_attempt(names, now)
+        if due is None or due > now:
+            self._next_attempt = due
             return False
+        # Whatever is raised from here on, there is a pause before the same is tried again.
+        self._next_attempt = now + self._limits.busy_interval
         if not (allowed := self._wiring.allowed()):
             if allowed is False:
                 self._wiring.discard()
@@ -231,31 +233,29 @@ class Sender:
         self._last_request = self._clock.monotonic()
         answer = attempt(exporter, parcel.records, name=self._destination.name)
         self.worker.park_in_child()
-        retry_after, error = answer.retry_after, answer.reason
         if answer.done:
             self.is_putting_away = True
             try:
-                self._put_away(parcel, exporter, answer.refusal)
-            except OSError as read_only:  # it will be sent again, but not at once
-                error = f"{type(read_only).__name__}: {read_only}"
-            else:
-                self._retry.succeeded(parcel.names, self._clock.monotonic())
-                return
+                kept = self._put_away(parcel, exporter, answer.refusal)
             finally:
                 self.is_putting_away = False
-        self._last_error = error
+            now = self._clock.monotonic()
+            self._retry.succeeded([name for name in parcel.names if name not in kept], now)
+            for name in kept:  # it will be sent again, but not at once
+                self._retry.still_there(name, now)
+            return
+        self._last_error = answer.reason
         now = self._clock.monotonic()
-        self._retry.failed(parcel.names, now, retry_after, more=more)
-        if self._retry.failures == 1 and not answer.done:
+        self._retry.failed(parcel.names, now, answer.retry_after, more=more)
+        if self._retry.in_a_row == 1:
             self._note(parcel, "failed", answer.kind)
         parcel.release()  # what has had its last try may be dropped
         self.mailbox.expire(self._wall_at_birth + int((now - self._limits.spool_age) * 1e9))
 
-    def _put_away(self, parcel: Parcel, exporter: LogRecordExporter, refusal: str) -> None:
+    def _put_away(self, parcel: Parcel, exporter: LogRecordExporter, refusal: str) -> list[str]:
         """Count and remove batches that the destination is done with, though it may have refused some of them.
 
-        Raises:
-            OSError: one of them cannot be removed.
+        Return the names of those that cannot be removed.
         """
         count = len(parcel.records)
         given_up = self._count_given_up(exporter, count)
@@ -267,7 +267,7 @@ class Sender:
             with guard(f"telling what {self._destination.name} refused"):
                 self._destination.on_refusal(refusal)
         self._note(parcel, "refused" if refusal else "sent", refusal)
-        parcel.done()
+        return parcel.done()
 
     def _note(self, parcel: Parcel, result: str, reason: str = "") -> None:
         """Write to the history; before the batch goes, so that whoever has waited for that finds it there."""
