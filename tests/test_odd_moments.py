@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import posthog_environ, report_of, run_python
+from processes import clean_environ, posthog_environ, report_of, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,6 +68,25 @@ def test_first_event_after_the_main_thread(tmp_path: Path, server: CaptureServer
     result = run_python(code, posthog_environ(tmp_path, server.url))
     assert (result.returncode, result.stderr) == (0, "")
     assert json.loads(result.stdout) == [True, {}]
+
+
+def test_instrument_after_the_main_thread(tmp_path: Path) -> None:
+    """Mem0's telemetry is replaced, and its operations are instrumented, though no thread pool can be imported."""
+    code = """
+        import json, threading, mem0_telemetry
+        import mem0.memory.main
+        def late():
+            threading.main_thread().join()
+            mem0_telemetry.instrument()
+            status = mem0_telemetry.status()
+            from mem0_telemetry import operations, telemetry
+            replaced = mem0.memory.main.capture_event is telemetry.capture_event
+            print(json.dumps([status.instrumented, replaced, operations.state()[0]]))
+        threading.Thread(target=late).start()
+    """
+    # In a new interpreter, as the module of Python's thread pools must not be there before.
+    environ = clean_environ(tmp_path, MEM0_TELEMETRY="False")
+    assert report_of(code, environ, new_interpreter=True) == [True, True, True]
 
 
 def test_without_a_usable_sdk(tmp_path: Path, server: CaptureServer) -> None:

@@ -257,14 +257,20 @@ def test_a_purge_is_not_defeated_by_one_who_writes(
     assert support.files(directory) == []
 
 
-def test_switched_on_again_at_once(make: Make, sink: support.Sink, pause: support.Pause) -> None:
+@pytest.mark.parametrize("emitted", [False, True])
+def test_switched_on_again_at_once(
+    make: Make, sink: support.Sink, pause: support.Pause, *, emitted: bool
+) -> None:
     """What is enqueued after a discard is delivered, though the writer was in the midst of what is discarded."""
     delivery = make(support.destination_to(sink.port))
     emit = delivery._writer._emit
 
     def emit_slowly(*event: Any) -> None:
-        emit(*event)
+        if emitted:
+            emit(*event)
         pause.here()
+        if not emitted:
+            emit(*event)
 
     delivery._writer._emit = emit_slowly
     with delivery._writer._writing:  # so that it finds them together

@@ -122,6 +122,41 @@ print(json.dumps([name for name in sys.modules if name.split(".")[0] in ("mem0",
     assert report_of(HEADER + body, clean_environ(tmp_path)) == []
 
 
+NO_CODE = {
+    "mock": "sys.modules.update({'mem0': MagicMock(), 'mem0.memory': MagicMock()})",
+    "none": "sys.modules['mem0.memory'] = None",
+    "no spec": "sys.modules['mem0.memory'] = types.ModuleType('mem0.memory')",
+    "compiled": """
+package = pathlib.Path.home() / "mem0" / "memory"
+package.mkdir(parents=True)
+(package.parent / "__init__.py").touch()
+(package / "__init__.py").touch()
+(package / f"telemetry{EXTENSION_SUFFIXES[0]}").touch()
+sys.path.insert(0, str(package.parents[1]))
+importlib.import_module("mem0.memory")
+""",
+}
+"""Ways in which Mem0 seems to be there, and has no telemetry module with code to read."""
+
+
+@pytest.mark.parametrize("way", NO_CODE)
+def test_uninstrument_where_mem0_has_no_code(way: str, tmp_path: Path) -> None:
+    """Where a test has put a mock in the place of Mem0, or Mem0 is compiled, taking us out leaves nothing either."""
+    body = f"""
+import pathlib, types
+from importlib.machinery import EXTENSION_SUFFIXES
+from unittest.mock import MagicMock
+mem0_telemetry.instrument()
+{NO_CODE[way]}
+mem0_telemetry.uninstrument()
+print(json.dumps([
+    mem0_telemetry.status().instrumented,
+    [type(f).__module__ for f in sys.meta_path if "mem0_telemetry" in type(f).__module__],
+]))
+"""
+    assert report_of(HEADER + body, clean_environ(tmp_path)) == [False, []]
+
+
 def test_instrument_twice_and_again(tmp_path: Path, server: CaptureServer) -> None:
     """Instrumenting twice is once; after `uninstrument` it works anew."""
     body = """

@@ -76,7 +76,8 @@ class Writer:
         self._batcher = Batcher(wiring, Encoder())
         # A `threading.Event` in the queue is a mark: it is set once everything before it is written.
         self._queue: deque[Event | threading.Event] = deque()
-        self._records: deque[ReadableLogRecord] = deque()
+        # Each with the generation that it belongs to.
+        self._records: deque[tuple[int, ReadableLogRecord]] = deque()
         self._wakeup = Wakeup()
         self._urgent = Wakeup()
         # Waited for at exit, where there is no thread and nobody else writes, and after a discard.
@@ -85,6 +86,9 @@ class Writer:
         self._stopping = False
         self._closed = False
         self._generation = 0
+        """How often what was queued has been discarded."""
+        self._written_generation = 0
+        """The generation of the batch that is being written."""
 
     # --- for callers ---
 
@@ -105,7 +109,9 @@ class Writer:
         if len(self._records) >= self._limits.queue_events:
             self._wiring.drops.count("queue_full")
             return
-        self._records.append(record)
+        # A record of the writer's own may be of an event that has been discarded while it was emitted.
+        generation = self._written_generation if self.is_writing_here else self._generation
+        self._records.append((generation, record))
         self._count_late_records()
 
     def wake(self) -> None:
@@ -219,7 +225,7 @@ class Writer:
         self._writing_thread = threading.get_ident()
         try:
             while self.has_work:
-                generation = self._generation
+                generation = self._written_generation = self._generation
                 if self._wiring.allowed() is False:
                     self._wiring.discard()
                     continue
@@ -248,7 +254,11 @@ class Writer:
                     self._emit_event(*event)
                 if generation != self._generation:  # what comes after a discard is of the next batch
                     return None
-                self._batcher.add(self._records.popleft())
+                belongs_to, record = self._records.popleft()
+                if belongs_to == generation:
+                    self._batcher.add(record)
+                else:
+                    self._wiring.drops.count("discarded")
         return None
 
     def _emit_event(self, time_ns: int, event: str, attributes: Mapping[str, Any]) -> None:
@@ -257,9 +267,9 @@ class Writer:
             return
         self._wiring.drops.count("unencodable")
 
-    def _dequeue_records(self, count: int) -> list[ReadableLogRecord]:
+    def _dequeue_records(self, count: int) -> list[tuple[int, ReadableLogRecord]]:
         """Remove and return at most `count` of the records that wait, oldest first."""
-        records: list[ReadableLogRecord] = []
+        records: list[tuple[int, ReadableLogRecord]] = []
         with suppress(IndexError):  # none left: others may dequeue them too
             while len(records) < count:
                 records.append(self._records.popleft())

@@ -164,7 +164,10 @@ def is_adopted() -> bool:
     """Return whether Mem0 is loaded and its own telemetry module is this package (docs/adoption.md)."""
     if PARENT_PACKAGE not in sys.modules:
         return False
-    return "mem0_telemetry" in _spec_of_its_file().loader.get_code(TELEMETRY_MODULE).co_names
+    # A test's mock in the place of Mem0, or a compiled Mem0, has no code to read: it has not adopted us.
+    with suppress(Exception):
+        return "mem0_telemetry" in _spec_of_its_file().loader.get_code(TELEMETRY_MODULE).co_names
+    return False
 
 
 _private_copy: list[ModuleType] = []
