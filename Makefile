@@ -9,7 +9,10 @@ ENVIRONMENT := scripts/environment.sh
 PINNED := -c requirements/constraints.txt
 DURATIONS ?= 10
 # Most tests wait for processes: more workers than cores.
-PYTEST := -m pytest -n 4 --durations=$(DURATIONS)
+WORKERS ?= 4
+PYTEST := -m pytest -n $(WORKERS) --durations=$(DURATIONS)
+# Several such targets at a time, once their environments are there.
+TOGETHER := $(MAKE) --no-print-directory --jobs=3 --output-sync=target WORKERS=2
 ORDINARY := --ignore=tests/compat
 # Releases of mem0ai beside the newest, which is in the environment of the suite.
 RELEASES := $(patsubst requirements/mem0ai-%.txt,%,$(wildcard requirements/mem0ai-*.txt))
@@ -69,7 +72,8 @@ test-backends: $(VENV)/.ready .venvs/ddapm/.ready .venvs/phoenix/.ready .venvs/r
 	$(BIN)/python -m pytest -m backends tests/backends
 
 .PHONY: test-compat
-test-compat: $(RELEASES:%=test-compat-%) .venvs/installed/.ready  ## 3 min: each supported release of mem0ai
+test-compat: $(RELEASES:%=.venvs/mem0ai-%/.ready) .venvs/installed/.ready  ## 2 min: each supported release of mem0ai
+	$(TOGETHER) $(RELEASES:%=test-compat-%)
 	$(INSTALLED) $(PYTEST) tests/compat
 
 .PHONY: test-exporter-floor
@@ -86,7 +90,8 @@ test-typing: $(VENV)/.ready .venvs/pyright/.ready  ## 1 min: what users' type ch
 	done
 
 .PHONY: test-pythons
-test-pythons: $(PYTHONS:%=test-python-%)  ## 3 min: exits, forks, threads, locks, imports and isolation on the other Pythons (PYTHONS=...)
+test-pythons: $(PYTHONS:%=.venvs/py%/.ready) .venvs/ddapm/.ready  ## 3 min: exits, forks, threads, locks, imports and isolation on the other Pythons (PYTHONS=...)
+	$(TOGETHER) $(PYTHONS:%=test-python-%)
 
 .PHONY: mutants-switches
 mutants-switches: $(VENV)/.ready .venvs/mutants/.ready  ## 2 min: each check of the switches taken out in turn: a test notices

@@ -171,7 +171,10 @@ def test_a_directory_that_is_read_only_by_now_causes_no_flood(
         unlink(name, **kwargs)
 
     monkeypatch.setattr(os, "unlink", refuse_batches)
-    delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=600))
+    delivery = make(
+        support.destination_to(sink.port),
+        limits=support.quick_limits(backoff_initial=600, quiet_interval=600),
+    )
     support.enqueue_numbers(delivery, [1])
     assert sink.wait_for(1)
     support.enqueue_numbers(delivery, [2])
