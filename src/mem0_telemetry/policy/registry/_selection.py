@@ -25,7 +25,7 @@ _from_record: dict[str, dict[str, Take]] = {}
 
 
 def event_by_mem0_name(name: object) -> Event | None:
-    """Answer the event that Mem0 calls `name` in its own code, or None. Never raises."""
+    """Return the event that Mem0 calls `name` in its own code, or None. Never raises."""
     return _by_mem0_name.get(name) if type(name) is str else None
 
 
@@ -104,12 +104,12 @@ def _selected(given: Mapping[str, object], declared: dict[str, Take]) -> dict[st
 
 
 def posthog_event_names() -> Mapping[str, str]:
-    """Answer PostHog's name, which is Mem0's own, for each event name."""
+    """Return PostHog's name, which is Mem0's own, for each event name."""
     return {event.name: event.posthog_name for event in EVENTS}
 
 
 def posthog_property_names() -> Mapping[str, str]:
-    """Answer PostHog's property name for each attribute key that Mem0 has a name of its own for."""
+    """Return PostHog's property name for each attribute key that Mem0 has a name of its own for."""
     every = (*(a for event in EVENTS for a in event.attributes), *added_attributes.OF_THE_RESOURCE)
     return {a.key: a.posthog_name for a in every if a.mem0_name is not None}
 
