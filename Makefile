@@ -90,11 +90,11 @@ test-typing: $(VENV)/.ready .venvs/pyright/.ready  ## 1 min: what users' type ch
 	done
 
 .PHONY: test-pythons
-test-pythons: $(PYTHONS:%=.venvs/py%/.ready) .venvs/ddapm/.ready  ## 3 min: exits, forks, threads, locks, imports and isolation on the other Pythons (PYTHONS=...)
+test-pythons: $(PYTHONS:%=.venvs/py%/.ready) .venvs/ddapm/.ready  ## 4 min: exits, forks, threads, locks, imports and isolation on the other Pythons (PYTHONS=...)
 	$(TOGETHER) $(PYTHONS:%=test-python-%)
 
 .PHONY: mutants-switches
-mutants-switches: $(VENV)/.ready .venvs/mutants/.ready  ## 2 min: each check of the switches taken out in turn: a test notices
+mutants-switches: $(VENV)/.ready .venvs/mutants/.ready  ## 1 min: each check of the switches taken out in turn: a test notices
 	$(BIN)/python scripts/mutants/run.py --strict decisions switches
 
 .PHONY: dist
