@@ -33,20 +33,28 @@ for number, damage in enumerate((int, lambda: shutil.rmtree(D), replace, lambda:
     assert sink.numbers() == [0, 1, 2, 3]
 
 
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory to which another user can be let in: pytest's own ones are closed by each session that starts."""
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
-
-
-def test_a_read_only_directory(sink: support.Sink, place: Path) -> None:
-    """A directory that cannot be written to means memory, from the start or later (for who is not root)."""
-    home = place / "home"
-    home.mkdir()
-    code = """
+AS_NOBODY = """
 warm = to_sink(None, P); enqueue_numbers(warm, [-1]); warm.shutdown(10)  # imports, while it can read the library
 if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)
+"""
+"""The start of a program for which permissions count: it is not root's."""
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """Make a home for such a program: pytest's own directories are closed by each session that starts."""
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name, "home")
+        home.mkdir()
+        if os.geteuid() == 0:
+            home.parent.chmod(0o711)
+            shutil.chown(home, 65534, 65534)
+        yield home
+
+
+def test_a_read_only_directory(sink: support.Sink, home: Path) -> None:
+    """A directory that cannot be written to means memory, from the start or later (for who is not root)."""
+    code = """
 d = to_sink(D, P); numbers = iter(range(10))
 for mode in (0o500, 0o700, 0o500):
     os.chmod(os.path.dirname(D), 0o700); os.makedirs(os.path.join(D, "spool", "loop-abc123"), exist_ok=True)
@@ -54,21 +62,14 @@ for mode in (0o500, 0o700, 0o500):
     enqueue_numbers(d, [next(numbers)]); assert d.flush(60), d.status()
     print(d.status().destinations[0].on_disk)
 """
-    if os.geteuid() == 0:
-        place.chmod(0o711)
-        shutil.chown(home, 65534, 65534)
-    finished = support.run(code, home / "telemetry", sink.port, cwd="/")
+    finished = support.run(AS_NOBODY + code, home / "telemetry", sink.port, cwd="/")
     assert (finished.out, finished.err) == ("False\nTrue\nFalse\n", "")
     assert sink.numbers() == [-1, 0, 1, 2]
 
 
-def test_what_waits_in_a_read_only_directory(sink: support.Sink, place: Path) -> None:
+def test_what_waits_in_a_read_only_directory(sink: support.Sink, home: Path) -> None:
     """Files that cannot be removed are not sent by one process after the other, and hold nothing up."""
-    home = place / "home"
-    home.mkdir()
     code = """
-warm = to_sink(None, P); enqueue_numbers(warm, [-1]); warm.shutdown(10)  # imports, while it can read the library
-if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)
 box = os.path.join(D, "spool", "loop-abc123")
 down = to_sink(D, 1); enqueue_numbers(down, [0]); down.shutdown(0); os.chmod(box, 0o500)
 for number in (1, 2):
@@ -77,10 +78,7 @@ os.chmod(box, 0o700)
 d = to_sink(D, P); enqueue_numbers(d, [3])
 assert wait_until(lambda: not os.listdir(box)), os.listdir(box)
 """
-    if os.geteuid() == 0:
-        place.chmod(0o711)
-        shutil.chown(home, 65534, 65534)
-    finished = support.run(code, home / "telemetry", sink.port, cwd="/")
+    finished = support.run(AS_NOBODY + code, home / "telemetry", sink.port, cwd="/")
     assert (finished.out, finished.err) == ("", "")
     assert sorted(sink.numbers()) == [-1, 0, 1, 2, 3]
     assert sink.numbers()[:3] == [-1, 1, 2]

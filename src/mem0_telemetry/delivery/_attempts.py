@@ -117,7 +117,7 @@ class Retry:
         self._failed: dict[str, _Failed] = {}
         """The end of the line, in its order."""
         self._first_again = False
-        """Whether it is the turn of the end of the line: with steady arrivals it would never come."""
+        """It is the turn of the end of the line, which would never come with steady arrivals."""
         self._at_fault_failures = 0
         """Failures of batches at fault since the last request that got through."""
         self._at_fault_not_before = 0.0
