@@ -24,6 +24,8 @@ _COMMAND = [sys.executable, "-m", "opentelemetry.exporter.posthog.testing"]
 def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
     """Give a function that starts the command and returns it with its address."""
     running: list[subprocess.Popen[str]] = []
+    # A shell starts what it runs in the background with SIGINT ignored, and a child process inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def begin(*arguments: str) -> tuple[subprocess.Popen[str], str]:
         environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
@@ -40,6 +42,7 @@ def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
         ).rstrip("}")
 
     yield begin
+    signal.signal(signal.SIGINT, before)
     for process in running:
         process.kill()
         process.wait(60)
