@@ -294,6 +294,51 @@ def test_what_is_private_is_left_out(make_log: MakeLog, size: int) -> None:
     assert not set(_PRIVATE) & set(properties)
 
 
+@pytest.mark.parametrize(
+    ("key", "url", "cleaned"),
+    [
+        ("url.full", "https://a:hunter2@example.com/a?q=green tea&token=hunter2", "https://example.com/a"),
+        ("http.target", "/a?q=green tea&token=hunter2", "/a"),
+        ("url.full", " https://a:hunter2@example.com ", "https://example.com"),
+        ("url.full", "//a:hunter2@example.com/a?hunter2", "//example.com/a"),
+        ("url.full", "https://a@b:hunter2@example.com/a@b", "https://example.com/a@b"),
+        ("url.path", "/a//b@c", "/a//b@c"),
+        ("url.full", "mailto:a@example.com", "mailto:a@example.com"),
+        ("my.link", "https://a:hunter2@example.com/a b?token=hunter2", "https://example.com/a b"),
+        ("my.link", "/login?next=https://a:hunter2@example.com", "/login"),
+        (
+            "user_agent.original",
+            "a bot (see http://example.com/bot?1)",
+            "a bot (see http://example.com/bot?1)",
+        ),
+    ],
+)
+def test_the_secret_parts_of_a_url_are_removed(make_log: MakeLog, key: str, url: str, cleaned: str) -> None:
+    """User, password, query and fragment are removed from a URL, also from one that breaks RFC 3986."""
+    assert _event(make_log({key: url}))["properties"][key] == cleaned
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a@" * 100_000 + ":// x",
+        "https://" + "a" * 200_000 + " x",
+        "a:" * 100_000 + "://@ x",
+        "://" * 70_000,
+        " " * 200_000 + "://" + " " * 200_000 + "x",
+        "https://a?" + "#?" * 100_000,
+    ],
+    ids=["@", "one word", "schemes", "://", "spaces", "?"],
+)
+def test_a_client_cannot_make_cleaning_slow(make_log: MakeLog, text: str) -> None:
+    """A long text that almost is a URL, as any client can send as its user agent, is cleaned in one pass.
+
+    A pattern that tries again at each character takes hours for each of these.
+    """
+    for key in ("user_agent.original", "url.full"):
+        assert _event(make_log({key: text}))["properties"][key] != ""
+
+
 def test_it_is_sent_where_that_is_asked_for(make_log: MakeLog) -> None:
     """`redact=False` sends all of it; a mapping sends the one attribute that it names."""
     properties = _event(make_log({**_PRIVATE, **_URLS}), redact=False)["properties"]

@@ -28,7 +28,6 @@ _RELATIVE: Final = frozenset({"$current_url", *_ROUTED})
 """What holds a URL also where it does not begin with a scheme."""
 ROUTE: Final = "http.route"
 _PARAMETERS: Final = re.compile(r"[{<*(]|/:")
-_URL: Final = re.compile(r"\s*((?:[a-z][a-z0-9+.-]*:)*)(//)?(?:[^/?#\s]*@)?([^?#\s]*)\S*\s*", re.IGNORECASE)
 _MAX_DEPTH: Final = 32
 
 
@@ -43,14 +42,22 @@ def is_url(name: str) -> bool:
 
 
 def clean_url(text: str) -> str:
-    """Return `text` without user, password, query and fragment where it is a URL, else as it is."""
-    found = _URL.fullmatch(text) if "://" in text else None
-    return "".join(part or "" for part in found.groups()) if found else text
+    """Return `text` without user, password, query and fragment where it is a URL, else as it is.
+
+    It is one if "://" comes before any space.
+    """
+    scheme, separator, _ = text.strip().partition("://")
+    return clean_relative_url(text) if separator and len(scheme.split()) <= 1 else text
 
 
 def clean_relative_url(text: str) -> str:
-    """Return a URL, maybe a relative one, without user, password, query and fragment."""
-    return clean_url(text) if "://" in text else re.split(r"[?#]", text, maxsplit=1)[0]
+    """Return a URL, maybe a relative one, without user, password, query and fragment (RFC 3986, section 3)."""
+    url = re.split(r"[?#]", text.strip(), maxsplit=1)[0]
+    scheme, slashes, rest = url.partition("//")
+    if scheme and not scheme.endswith(":"):
+        return url  # "//" within a path
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def clean_urls(value: object, depth: int = 0) -> object:
