@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.machinery
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -269,6 +270,7 @@ def test_leaving_disturbs_no_import_under_way(package: str, monkeypatch: pytest.
             if name == package:
                 import_hook.forget("no.such.module", id)  # type: ignore[arg-type]
 
-    sys.meta_path.insert(len(sys.meta_path) - 1, Leaving)  # type: ignore[arg-type]
+    finds_files = sys.meta_path.index(importlib.machinery.PathFinder)  # type: ignore[arg-type]
+    sys.meta_path.insert(finds_files, Leaving)  # type: ignore[arg-type]
     assert importlib.import_module(package)
     assert import_hook._finder not in sys.meta_path
