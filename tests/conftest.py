@@ -8,14 +8,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import loopback_only  # noqa: F401  # for its effect
 import pytest
-import warm
 
 from mem0_telemetry.base import guard
 from mem0_telemetry.cli.harness.stage import open_stage
 from mem0_telemetry.mem0_internals import import_hook
 from opentelemetry.exporter.posthog.testing import CaptureServer
+from support import loopback_only, warm  # noqa: F401  # the first for its effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import clean_environ
+
+from support.processes import clean_environ
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sessions import PROGRAM, run_session
 
 from mem0_telemetry.cli.harness.stage import open_stage
+from support.sessions import PROGRAM, run_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

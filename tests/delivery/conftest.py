@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import delivery_support as support  # needs the path above
+from support import delivery as support
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from mem0_telemetry.delivery import Delivery
     from mem0_telemetry.delivery._mailbox import Mailbox

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
-import spool_support as spool
 
 from mem0_telemetry.delivery._batch import BatchName
+from support import delivery as support
+from support import spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable

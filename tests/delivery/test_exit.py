@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
-import delivery_support as support
 import pytest
+
+from support import delivery as support
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,11 +8,11 @@ import random
 import threading
 from typing import TYPE_CHECKING, Any
 
-import delivery_support as support
 import pytest
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
+from support import delivery as support
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

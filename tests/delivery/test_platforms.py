@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
+
+from support import delivery as support
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,7 +197,7 @@ assert len(d.status().threads) == 2, d.status()
 def test_in_a_sub_interpreter(directory: Path, sink: support.Sink) -> None:
     """No thread is started there, as the process might be aborted for it; the queue is written at its end."""
     code = """
-inner = f"import sys; sys.argv = ['']; from delivery_support import *; d = to_sink({D!r}, {P}); "
+inner = f"import sys; sys.argv = ['']; from support.delivery import *; d = to_sink({D!r}, {P}); "
 inner += "enqueue_numbers(d, range(10)); print(d.status().threads, d.status().queued, flush=True)"
 try:
     import _interpreters as interpreters

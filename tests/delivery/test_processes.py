@@ -9,10 +9,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
 
 from mem0_telemetry.delivery._batch import BatchName
+from support import delivery as support
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
+
+from support import delivery as support
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 APPLICATION = """
-from delivery_support import *
+from support.delivery import *
 d = to_sink({directory!r}, {port}, exit_timeout=20)
 enqueue_numbers(d, [0])
 def wsgi(environ, start_response):

@@ -8,15 +8,14 @@ import sys
 from dataclasses import fields
 from typing import TYPE_CHECKING, get_args
 
-from commands import command
-from processes import clean_environ, run_program
-from reader import README, ROOT, every_block
-
 from mem0_telemetry import environment_variables
 from mem0_telemetry.api.status import DestinationStatus, Status
 from mem0_telemetry.delivery._status import DROP_REASONS, State
 from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.registry import added_attributes
+from support.commands import command
+from support.processes import clean_environ, run_program
+from support.reader import README, ROOT, every_block
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from receivers import TestAgent
+
+from support.receivers import TestAgent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

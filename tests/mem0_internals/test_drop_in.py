@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from doctored import doctored_mem0, own_source
-from processes import clean_environ, posthog_environ, report_of, run_python
+
+from support.doctored import doctored_mem0, own_source
+from support.processes import clean_environ, posthog_environ, report_of, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from identities import MEM0S, is_random, write_config
 
 from mem0_telemetry.policy import state_file
 from mem0_telemetry.policy.identity import Identity, current, establish, forget, reset
+from support.identities import MEM0S, is_random, write_config
 
 pytestmark = pytest.mark.usefixtures("new_process")
 

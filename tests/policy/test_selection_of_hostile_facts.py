@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from facts import event
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mem0_telemetry.policy.registry import EVENTS, Event, event_by_mem0_name, select, select_record
+from support.facts import event
 
 
 class Trap(str):
