@@ -27,7 +27,7 @@ class JumpingClock:
         self.offset_days = 0.0
 
     def time_ns(self) -> int:
-        """The wall's, wrong by `offset_days`."""
+        """Return the wall clock's time, wrong by `offset_days`."""
         return time.time_ns() + int(self.offset_days * 86_400e9)
 
     def monotonic(self) -> float:

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 
 def part(directory: Path, content: bytes, *, age: float = 0.0) -> Path:
-    """What a process that died while writing leaves."""
+    """Leave the file of a process that died while writing."""
     path = spool(directory) / (str(BatchName.new(time_ns=7, count=4)) + ".part")
     path.write_bytes(content)
     os.utime(path, (time.time() - age,) * 2)

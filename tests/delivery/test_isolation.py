@@ -28,7 +28,7 @@ pytestmark = pytest.mark.interpreter
 
 
 def observed(port: int, look: Callable[[], None]) -> LogRecordExporter:
-    """An exporter that looks around before it sends."""
+    """Return an exporter that looks around before it sends."""
     exporter = support.exporter_to(port)
     export = exporter.export
 

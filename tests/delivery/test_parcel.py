@@ -42,7 +42,7 @@ def packer(mailbox: Mailbox, drops: Drops, accept: Accept = lambda record: recor
 
 
 def readable(time_ns: int, count: int) -> Batch:
-    """A batch that another process can read."""
+    """Return a batch that another process can read."""
     encoder = Encoder()
     line = encoder.line((RECORD, encoder.record(RECORD)) for _ in range(count))
     name = str(BatchName.new(time_ns=time_ns, count=count))

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 
 def counts(small: int, full: int) -> pytest.MarkDecorator:
-    """The number of runs: a few in the ordinary suite, the promised ones with `-m slow`."""
+    """Return the number of runs: a few in the ordinary suite, the promised ones with `-m slow`."""
     return pytest.mark.parametrize("runs", [small, pytest.param(full, marks=pytest.mark.slow)])
 
 

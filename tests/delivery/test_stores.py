@@ -26,7 +26,7 @@ pytestmark = pytest.mark.posix
 
 @pytest.fixture(params=["disk", "memory"])
 def store(request: pytest.FixtureRequest, directory: Path, drops: Drops) -> Store:
-    """An empty one."""
+    """Return an empty store."""
     if request.param == "disk":
         return DiskStore(root=directory, mailbox="loop-abc123", max_bytes=2**20, drops=drops)
     return MemoryStore(max_bytes=2**20, drops=drops)

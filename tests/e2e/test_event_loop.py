@@ -47,7 +47,7 @@ caught = asyncio.run(main())
 
 
 def unmeasured(home: Path, server: CaptureServer) -> dict[str, str]:
-    """The environment of a user, without coverage: that takes locks of its own on the loop."""
+    """Return the environment of a user, without coverage: that takes locks of its own on the loop."""
     environ = posthog_environ(home, server.url)
     return {name: value for name, value in environ.items() if not name.startswith("COV")}
 

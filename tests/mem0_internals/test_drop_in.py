@@ -212,7 +212,7 @@ class TestUnknownNames:
     )
 
     def environ(self, tmp_path: Path, source: str) -> dict[str, str]:
-        """An environment where mem0 has that telemetry module."""
+        """Return an environment where mem0 has that telemetry module."""
         environ = clean_environ(tmp_path)
         copy = doctored_mem0(tmp_path / "doctored", source)
         return {**environ, "PYTHONPATH": f"{environ['PYTHONPATH']}:{copy}"}
