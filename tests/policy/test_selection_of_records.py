@@ -3,7 +3,7 @@
 import pytest
 
 from mem0_telemetry.policy.registry import dropped_attributes, select, select_record, select_resource
-from support.facts import SEARCH_AS_MEM0_HAS_IT, event
+from support.observed_values import SEARCH_AS_MEM0_HAS_IT, event
 
 
 def test_a_record_is_selected_again() -> None:
