@@ -27,7 +27,7 @@ _CHILDREN = pytest.StashKey[list[tuple[str, str]]]()
 
 
 @pytest.fixture(autouse=True)
-def _children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Keep what each child process of the test returned and printed, for the report of a failure."""
     children = request.node.stash[_CHILDREN] = []
 
@@ -43,7 +43,9 @@ def _children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         return streams
 
     monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
-    monkeypatch.setattr(warm, "ended", ended)
+    warm.ENDED.append(ended)
+    yield
+    warm.ENDED.remove(ended)
 
 
 @pytest.hookimpl(wrapper=True)
