@@ -1,5 +1,5 @@
-"""Help for the tests: programs in processes of their own, fake and real destinations, broken builds.
+"""Help the tests: run programs in processes of their own, fake what Mem0 speaks to, break builds on purpose.
 
-The index in CONTRIBUTING.md, "Write a test", says where to start. Programs that tests start import from here too, so
-importing one of these modules imports no more than it needs.
+The index in CONTRIBUTING.md, "Write a test", says where to start. The programs that tests start import from here too,
+so a module here imports nothing that a program must not have.
 """
