@@ -8,14 +8,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import loopback_only  # noqa: F401  # for its effect
 import pytest
-import warm
 
 from mem0_telemetry.base import guard
 from mem0_telemetry.cli.harness.stage import open_stage
 from mem0_telemetry.mem0_internals import import_hook
 from opentelemetry.exporter.posthog.testing import CaptureServer
+from support import loopback_only, warm  # noqa: F401  # the first for its effect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +27,7 @@ _CHILDREN = pytest.StashKey[list[tuple[str, str]]]()
 
 
 @pytest.fixture(autouse=True)
-def _children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Keep what each child process of the test returned and printed, for the report of a failure."""
     children = request.node.stash[_CHILDREN] = []
 
@@ -44,7 +43,9 @@ def _children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         return streams
 
     monkeypatch.setattr(subprocess.Popen, "communicate", communicate)
-    monkeypatch.setattr(warm, "ended", ended)
+    warm.ENDED.append(ended)
+    yield
+    warm.ENDED.remove(ended)
 
 
 @pytest.hookimpl(wrapper=True)

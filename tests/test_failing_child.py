@@ -20,7 +20,7 @@ def test_a_failing_child_shows_its_return_code_and_both_streams(tmp_path: Path) 
     """The report of the failed test has a section for its child process."""
     (tmp_path / "test_failing.py").write_text(FAILING)
     shutil.copy(TESTS / "conftest.py", tmp_path)
-    options = ["-q", "-p", "no:cacheprovider", "-o", f"pythonpath={TESTS / 'support'}"]
+    options = ["-q", "-p", "no:cacheprovider", "-o", f"pythonpath={TESTS}"]
     command = [sys.executable, "-m", "pytest", *options, "test_failing.py"]
     shown = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
     assert "returned -6" in shown

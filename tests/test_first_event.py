@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import posthog_environ, report_of
+
+from support.processes import posthog_environ, report_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ DESTINATIONS = {
 
 
 def first_event(home: Path, **settings: str) -> object:
-    """What the first events import and open, and whether telemetry is on."""
+    """Return what the first events import and open, and whether telemetry is on."""
     sampled = {"MEM0_TELEMETRY_SAMPLE_RATE": "0.9999"}  # so that a number is drawn
     return report_of(FIRST.format(before=""), {**posthog_environ(home, LOOPBACK), **sampled, **settings})
 

@@ -8,7 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import clean_environ
+
+from support.processes import clean_environ
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ mem0_telemetry.flush()
 
 
 def loaded_by(code: str, home: Path, **settings: str) -> set[str]:
-    """The modules that `code` loads in a bare interpreter: no `site`, so nothing of the environment's is there yet."""
+    """Return what `code` loads in a bare interpreter: no `site`, so nothing of the environment's is there yet."""
     program = (
         f"import sys\nsys.path[:] = {sys.path!r}\nbefore = set(sys.modules)\n{code}\n"
         "loaded = sorted(set(sys.modules) - before)\nimport json\nprint(json.dumps(loaded))\n"
@@ -44,7 +45,7 @@ def loaded_by(code: str, home: Path, **settings: str) -> set[str]:
 
 
 def roots(modules: set[str]) -> set[str]:
-    """The top-level packages of modules."""
+    """Return the top-level packages of modules."""
     return {module.partition(".")[0] for module in modules}
 
 

@@ -7,7 +7,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import clean_environ, posthog_environ, report_of, run_python
+
+from support.processes import clean_environ, posthog_environ, report_of, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path

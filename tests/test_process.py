@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import clean_environ, posthog_environ, report_of, run_python
 
 from opentelemetry.exporter.posthog.testing import Answer
+from support.processes import clean_environ, posthog_environ, report_of, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path

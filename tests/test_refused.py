@@ -11,12 +11,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsPartialSuccess,
     ExportLogsServiceResponse,
 )
-from processes import posthog_environ, run_python
 
 from mem0_telemetry.delivery import history
 from mem0_telemetry.pipeline import destinations, exporters
 from mem0_telemetry.pipeline.destinations import VENDOR_HOST, DestinationConfig
 from opentelemetry.exporter.posthog.testing import Answer
+from support.processes import posthog_environ, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -254,7 +254,7 @@ def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def write_state(**fields: Any) -> None:
-    """What another process stores."""
+    """Store what another process stores."""
     directory = Path(state_file.telemetry_dir(state_file.mem0_dir(os.environ)))
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory.joinpath("state.json").write_text(json.dumps(fields))
@@ -589,5 +589,5 @@ def test_the_name_of_posthogs_client(start: Start, monkeypatch: pytest.MonkeyPat
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was said at WARNING."""
+    """Return what was said at WARNING."""
     return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import MagicMock, patch
 
 import pytest
-from processes import posthog_environ, report_of
 
 from mem0_telemetry import telemetry
+from support.processes import posthog_environ, report_of
 
 if TYPE_CHECKING:
     from opentelemetry.exporter.posthog.testing import CaptureServer

@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import clean_environ, run_program
+
+from support.processes import clean_environ, run_program
 
 if TYPE_CHECKING:
     import subprocess

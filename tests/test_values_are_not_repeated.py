@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import clean_environ, run_python
 
 from mem0_telemetry import environment_variables as env
 from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+from support.processes import clean_environ, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path

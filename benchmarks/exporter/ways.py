@@ -137,7 +137,7 @@ def our_exporter(url: str) -> Any:
 
 
 def through_ours(task: Task) -> Timer:
-    """This exporter."""
+    """Deliver with this exporter."""
     exporter = our_exporter(task.url)
     timer = through_pipeline(exporter, task)
     assert exporter.stats.exported == task.events, exporter.stats  # or the figures mean nothing
@@ -177,7 +177,7 @@ def plain_events(batch: Any) -> list[dict[str, Any]]:
 
 
 def through_batch_post(task: Task) -> Timer:
-    """The alternative to our own encoding: `posthog.request.batch_post`, behind no validation at all."""
+    """Deliver with `posthog.request.batch_post`, the alternative to our own encoding, behind no validation at all."""
     import requests
     from posthog.request import batch_post
 
@@ -233,7 +233,7 @@ def with_ready_records(use: Callable[[Any], object], task: Task) -> Timer:
 
 
 def through_ours_alone(task: Task) -> Timer:
-    """This exporter without the SDK: calls of `export` with ready records."""
+    """Call this exporter's `export` with ready records, without the SDK."""
     return with_ready_records(our_exporter(task.url).export, task)
 
 
@@ -243,7 +243,7 @@ def through_our_mapping_alone(task: Task) -> Timer:
 
 
 def through_the_floor(task: Task) -> Timer:
-    """The least there is to do: JSON from ready dictionaries, gzip, one POST for each batch."""
+    """Do the least there is to do: JSON from ready dictionaries, gzip, one POST for each batch."""
     import requests
 
     session = requests.Session()

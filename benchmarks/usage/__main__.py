@@ -23,7 +23,7 @@ from opentelemetry.exporter.posthog.testing import CaptureServer
 
 
 def medians(what: str, runs: int, **settings: str) -> dict[str, float]:
-    """The median of `runs` runs of each kind, taken in turn."""
+    """Return the median of `runs` runs of each kind, taken in turn."""
     found: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for _ in range(runs):
         for kind in KINDS:
@@ -33,7 +33,7 @@ def medians(what: str, runs: int, **settings: str) -> dict[str, float]:
 
 
 def compare_calls(runs: int) -> None:
-    """What a call costs the caller."""
+    """Measure what a call costs the caller."""
     off = medians("calls", runs, BENCH_COUNT="200000", MEM0_TELEMETRY="False")
     show("call, opted out", f"{off['native']:.0f} ns", f"{off['ours']:.0f} ns", "at most 200 ns")
     out = medians("calls", runs, BENCH_COUNT="20000", MEM0_TELEMETRY_SAMPLE_RATE="0")
@@ -54,7 +54,7 @@ def compare_calls(runs: int) -> None:
 
 
 def compare_written(runs: int) -> None:
-    """What a record costs the writer's thread, beside a bare `emit` of the SDK: interleaved runs, medians."""
+    """Measure what a record costs the writer, beside a bare `emit` of the SDK: interleaved runs, medians."""
     found: dict[str, list[float]] = {"written": [], "emitted": []}
     for _ in range(runs):
         for what, cpu in found.items():
@@ -75,7 +75,7 @@ IMPORTS = {
 
 
 def compare_imports(runs: int) -> None:
-    """What an import costs, in CPU: interleaved runs, medians."""
+    """Measure what an import costs, in CPU: interleaved runs, medians."""
     found: dict[str, list[float]] = {name: [] for name in IMPORTS}
     with tempfile.TemporaryDirectory() as home, CaptureServer() as server:
         environ = environ_of(Path(home), server.url)

@@ -33,7 +33,7 @@ class _Plain:
 
 
 def instance() -> Any:
-    """A stand-in with what both telemetries read of a `Memory`."""
+    """Return a fake with what both telemetries read of a `Memory`."""
     embedder = _Plain(config=_Plain(embedding_dims=1536))
     return _Plain(
         vector_store=_Plain(),
@@ -45,7 +45,7 @@ def instance() -> Any:
 
 
 def telemetry(kind: str) -> Any:
-    """The module that Mem0 calls; native's client is told to post to our server too."""
+    """Return the module that Mem0 calls; native's client posts to our server too."""
     if kind == "native":
         import posthog
 
@@ -194,7 +194,7 @@ def outage(kind: str) -> None:
 
 
 def exit_(kind: str) -> None:
-    """Some events, and then the end of the program: what is measured is how long that takes."""
+    """Record some events and end the program: what is measured is how long that takes."""
     if os.environ.get("BENCH_DNS") == "hangs":
         import socket
 

@@ -36,7 +36,7 @@ _IDLE_RUNS = 9
 
 
 def compare_exits(events: int, patience: float) -> None:
-    """Some events and then the end, with the endpoint healthy and in each kind of failure."""
+    """Measure some events and then the end, with the endpoint healthy and in each kind of failure."""
     goal = "Python's own end + 0.5 s (budget) + 0.15 s, lost 0"
     for name, answer in {"healthy": Answer(), **FAILURES}.items():
         show(
@@ -51,7 +51,7 @@ def compare_full_queue(patience: float) -> None:
 
 
 def compare_idle() -> None:
-    """The end of a program whose events were delivered before, over one that records none: medians."""
+    """Measure the end of a program whose events were delivered before, over one that records none: medians."""
     found = {}
     for kind in KINDS:
         for events in (0, 3):

@@ -17,7 +17,7 @@ KINDS = ("native", "ours")
 
 
 def environ_of(home: Path, url: str, **settings: str) -> dict[str, str]:
-    """A user's environment with both telemetries sent to `url`."""
+    """Return a user's environment with both telemetries sent to `url`."""
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -44,7 +44,7 @@ def child(what: str, kind: str, environ: dict[str, str]) -> Any:
 
 
 def command(what: str, kind: str) -> Sequence[str]:
-    """The program that measures `what`."""
+    """Return the program that measures `what`."""
     return (sys.executable, str(CHILDREN), what, kind)
 
 

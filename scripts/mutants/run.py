@@ -77,7 +77,7 @@ GROUPS = {
             *sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/policy/test_types*.py")),
             "tests/policy/test_selection.py",
             "tests/policy/test_selection_of_records.py",
-            "tests/policy/test_selection_of_hostile_facts.py",
+            "tests/policy/test_selection_of_hostile_values.py",
             "tests/policy/test_registry.py",
             "--deselect=tests/policy/test_registry.py::test_every_event_of_the_installed_mem0_is_declared",
         ],

@@ -12,13 +12,13 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
-from broken_build import broken_build
-from isolation import MARKER, run
-from processes import clean_environ
 
 from mem0_telemetry.cli.harness.stage import open_stage
 from mem0_telemetry.cli.harness.ways import WAYS
 from mem0_telemetry.cli.verify import _on
+from support.broken_build import broken_build
+from support.isolation import MARKER, run
+from support.processes import clean_environ
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from unittest.mock import MagicMock, patch
 
 import mem0.memory.telemetry as telemetry_module
 import pytest
-from processes import posthog_environ, report_of
 
 import mem0_telemetry
+from support.processes import posthog_environ, report_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from processes import clean_environ
-from receivers import Rotel, TestAgent
+
+from support.processes import clean_environ
+from support.receivers import Rotel, TestAgent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ OF_EACH = {"mem0.init": 1, "mem0.search": SEARCHES}
 OF_ALL = {name: PROCESSES * count for name, count in OF_EACH.items()}
 PROGRAM = f"""
 import json, pathlib, sys
-import loopback_only
+from support import loopback_only
 import mem0_telemetry
 mem0_telemetry.instrument()
 import mem0

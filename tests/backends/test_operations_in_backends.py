@@ -14,10 +14,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from receivers import Phoenix, TestAgent, attributes_of
 
 from mem0_telemetry import operations
 from mem0_telemetry.cli.harness import fake_models
+from support.receivers import Phoenix, TestAgent, attributes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

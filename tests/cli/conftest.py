@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from broken_build import WITHOUT_MEM0, broken_build
 
 import mem0_telemetry
+from support.broken_build import WITHOUT_MEM0, broken_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable

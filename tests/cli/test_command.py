@@ -9,11 +9,11 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from commands import command, output
-from processes import clean_environ, posthog_environ
 
 from mem0_telemetry.api.status import Status
 from mem0_telemetry.policy import identity, state_file
+from support.commands import command, output
+from support.processes import clean_environ, posthog_environ
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import clean_environ
-from terminals import what_is_seen
 
 from mem0_telemetry.cli.harness.ways import WAYS
 from opentelemetry.exporter.posthog.testing import CaptureServer
+from support.processes import clean_environ
+from support.terminals import what_is_seen
 
 
 @pytest.mark.timeout(600)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import posthog_environ, run_python
+
+from support.processes import posthog_environ, run_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

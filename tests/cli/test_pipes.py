@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import clean_environ
 
 from mem0_telemetry.policy import identity
+from support.processes import clean_environ
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,15 +5,15 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from grpc_receiver import GrpcReceiver
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from processes import clean_environ, report_of
 
 from mem0_telemetry.cli.harness.fake_servers import FakePlatform
 from mem0_telemetry.cli.harness.planted import Planted
 from mem0_telemetry.cli.harness.stage import open_stage
 from mem0_telemetry.cli.verify import _on
+from support.grpc_receiver import GrpcReceiver
+from support.processes import clean_environ, report_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,11 +11,11 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from processes import clean_environ, posthog_environ, run_python
-from terminals import what_is_seen
 
 from mem0_telemetry.delivery import mailboxes
 from opentelemetry.exporter.posthog.testing import Answer
+from support.processes import clean_environ, posthog_environ, run_python
+from support.terminals import what_is_seen
 
 if TYPE_CHECKING:
     from pathlib import Path

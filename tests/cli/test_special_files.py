@@ -7,7 +7,8 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import clean_environ, run_python
+
+from support.processes import clean_environ, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,11 +8,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from commands import output
-from processes import clean_environ
-from terminals import what_is_seen
-
 from mem0_telemetry.policy import state_file
+from support.commands import output
+from support.processes import clean_environ
+from support.terminals import what_is_seen
 
 if TYPE_CHECKING:
     from pathlib import Path

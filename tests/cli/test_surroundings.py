@@ -6,9 +6,8 @@ import site
 import sys
 from typing import TYPE_CHECKING
 
-from processes import run_program
-
 from mem0_telemetry.cli.harness.stage import inherited
+from support.processes import run_program
 
 if TYPE_CHECKING:
     from pathlib import Path

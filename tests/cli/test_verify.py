@@ -8,7 +8,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from processes import clean_environ
 
 from mem0_telemetry.cli import verify
 from mem0_telemetry.cli.harness.planted import Planted, forms_of
@@ -16,6 +15,7 @@ from mem0_telemetry.cli.harness.watch import Watch, is_ours
 from mem0_telemetry.cli.harness.ways import WAYS
 from mem0_telemetry.cli.verify import _on
 from opentelemetry.exporter.posthog.testing import CaptureServer
+from support.processes import clean_environ
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sessions import PROGRAM, run_session
 
 from mem0_telemetry.cli.harness.stage import open_stage
+from support.sessions import PROGRAM, run_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ class Outcome:
     files: list[str]
 
     def properties(self, event: str) -> list[dict[str, Any]]:
-        """The properties of each event of that name, as PostHog received them."""
+        """Return the properties of each event of that name, as PostHog received them."""
         return [found["properties"] for found in self.events if found["event"] == event]
 
 
@@ -80,5 +80,5 @@ def outcome_of() -> Callable[..., Outcome]:
 
 @pytest.fixture(scope="session", params=_WAYS)
 def switched_on(request: pytest.FixtureRequest) -> Outcome:
-    """A whole session with everything on and a graph store configured."""
+    """Run a whole session with everything on and a graph store configured."""
     return _outcome_of(request.param, graph=True)

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from commands import output
-from processes import posthog_environ, run_program
-
 from mem0_telemetry.cli.harness.fake_servers import FakePlatform
 from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+from support.commands import output
+from support.processes import posthog_environ, run_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import loopback_only  # noqa: F401  # for its effect
+from support import loopback_only  # noqa: F401  # for its effect
 
 wanted = json.loads(sys.argv[1])
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import generate
 import pytest
-from processes import clean_environ, run_program
 from tiles import DASHBOARDS, TILES
 
 from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.registry import added_attributes
+from support.processes import clean_environ, run_program
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "dashboards" / "posthog").glob("*.json"))

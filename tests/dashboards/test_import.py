@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_posthog import PROJECT, FakePostHog
-from processes import clean_environ, run_program
 
 from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+from support.processes import clean_environ, run_program
 
 if TYPE_CHECKING:
     import subprocess

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import delivery_support as support  # needs the path above
+from support import delivery as support
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from mem0_telemetry.delivery import Delivery
     from mem0_telemetry.delivery._mailbox import Mailbox
@@ -29,7 +26,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def sink() -> Iterator[support.Sink]:
-    """A destination that answers 200."""
+    """Run a destination that answers 200."""
     sink = support.Sink()
     yield sink
     sink.close()
@@ -43,7 +40,7 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(directory: Path) -> Iterator[Callable[..., Delivery]]:
-    """Builds deliveries (in `directory`, with quick limits) that are ended with the test."""
+    """Return what builds deliveries (in `directory`, with quick limits), which end with the test."""
     made = []
 
     def build(*destinations: Any, **kwargs: Any) -> Delivery:
@@ -69,7 +66,7 @@ def drops() -> Drops:
 
 @pytest.fixture
 def mailbox(directory: Path, drops: Drops) -> Callable[..., Mailbox]:
-    """Makes mailboxes of one destination, as different processes would."""
+    """Return what makes mailboxes of one destination, as different processes would."""
     from mem0_telemetry.delivery import Limits
     from mem0_telemetry.delivery._mailbox import Mailbox
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
-import spool_support as spool
 
 from mem0_telemetry.delivery._batch import BatchName
+from support import delivery as support
+from support import spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ class JumpingClock:
         self.offset_days = 0.0
 
     def time_ns(self) -> int:
-        """The wall's, wrong by `offset_days`."""
+        """Return the wall clock's time, wrong by `offset_days`."""
         return time.time_ns() + int(self.offset_days * 86_400e9)
 
     def monotonic(self) -> float:

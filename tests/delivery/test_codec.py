@@ -67,7 +67,7 @@ def log_records(draw: st.DrawFn) -> LogRecord:
 
 @st.composite
 def batches(draw: st.DrawFn) -> list[ReadableLogRecord]:
-    """Records of a few resources and scopes, mixed."""
+    """Draw records of a few resources and scopes, mixed."""
     resources = draw(st.lists(RESOURCES, min_size=1, max_size=3))
     scopes = draw(st.lists(SCOPES, min_size=1, max_size=3))
     return [
@@ -101,12 +101,12 @@ def members(record: ReadableLogRecord) -> dict[str, Any]:
 
 
 def scope_members(scope: InstrumentationScope | None) -> Any:
-    """A scope, absent and empty members alike."""
+    """Return a scope in which absent and empty members are alike."""
     return scope and (scope.name, scope.version or "", scope.schema_url or "", dict(scope.attributes or {}))
 
 
 def canonical(request: ExportLogsServiceRequest) -> list[Any]:
-    """The message, its groups sorted: their order says nothing."""
+    """Return the message with its groups sorted: their order says nothing."""
     for record in (log for one in request.resource_logs for two in one.scope_logs for log in two.log_records):
         if record.body.WhichOneof("value") is None:  # upstream writes an absent body as an empty one
             record.ClearField("body")
@@ -176,7 +176,7 @@ def test_kept_fragments_change_nothing(several: list[list[ReadableLogRecord]]) -
 
 
 def record_with(**kwargs: Any) -> ReadableLogRecord:
-    """A record with little in it."""
+    """Return a record with little in it."""
     return ReadableLogRecord(LogRecord(timestamp=1, observed_timestamp=2, **kwargs), Resource({}))
 
 

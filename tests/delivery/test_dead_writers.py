@@ -7,23 +7,22 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from spool_support import batch, spool
 
 from mem0_telemetry.delivery import _files
 from mem0_telemetry.delivery._batch import BatchName
+from support.spool import batch, spool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from spool_support import Make
-
     from mem0_telemetry.delivery._status import Drops
+    from support.spool import Make
 
 pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 
 def part(directory: Path, content: bytes, *, age: float = 0.0) -> Path:
-    """What a process that died while writing leaves."""
+    """Leave the file of a process that died while writing."""
     path = spool(directory) / (str(BatchName.new(time_ns=7, count=4)) + ".part")
     path.write_bytes(content)
     os.utime(path, (time.time() - age,) * 2)

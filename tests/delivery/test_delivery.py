@@ -6,12 +6,12 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
 
 from mem0_telemetry.delivery import _sender
 from mem0_telemetry.delivery._sender import Sender
 from mem0_telemetry.delivery._writer import Writer
+from support import delivery as support
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
+
+from support import delivery as support
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.interpreter
 
 DETECTOR = """
 import asyncio
-from blocking import noted_calls
+from support.blocking import noted_calls
 """
 PUT_1000 = """
 async def main():

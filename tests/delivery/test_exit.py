@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any
 
-import delivery_support as support
 import pytest
+
+from support import delivery as support
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,19 +86,19 @@ with concurrent.futures.ProcessPoolExecutor(1) as pool: pool.submit(child, D, P)
 
 
 def on_posix(names: Iterable[str], *only_there: str) -> list[Any]:
-    """The parameters, of which some need a disk or a fork."""
+    """Return the parameters, of which some need a disk or a fork."""
     return [pytest.param(name, marks=pytest.mark.posix) if name in only_there else name for name in names]
 
 
 def delivered(directory: Path, sink: support.Sink) -> list[int]:
-    """What has arrived after one more, clean run."""
+    """Return what has arrived after one more, clean run."""
     support.deliver_the_rest(directory, sink)
     assert -1 in sink.numbers()
     return sorted(number for number in sink.numbers() if number != -1)
 
 
 def patient(code: str) -> str:
-    """The program with time at its exit: on a busy machine a request in flight would be cut off, and come again."""
+    """Give the program time at its exit: on a busy machine a request in flight would be cut off, and come again."""
     return code.replace("to_sink(D, P)", "to_sink(D, P, exit_timeout=150)")
 
 

@@ -6,11 +6,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
-import spool_support as spool
 
 from mem0_telemetry.delivery import mailboxes
+from support import delivery as support
+from support import spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,9 +6,7 @@ import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
-import delivery_support as support
 import pytest
-from spool_support import batch
 
 from mem0_telemetry.base.clock import SystemClock
 from mem0_telemetry.delivery import _history, purge
@@ -16,14 +14,15 @@ from mem0_telemetry.delivery._disk_store import DiskStore
 from mem0_telemetry.delivery._parcel import Packer
 from mem0_telemetry.delivery._senders import Senders
 from mem0_telemetry.delivery._threads import Worker
+from support import delivery as support
+from support.spool import batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from spool_support import Make as MakeMailbox
-
     from mem0_telemetry.delivery import Delivery
+    from support.spool import Make as MakeMailbox
 
     Make = Callable[..., Delivery]
 

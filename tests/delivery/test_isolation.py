@@ -8,11 +8,11 @@ import random
 import threading
 from typing import TYPE_CHECKING, Any
 
-import delivery_support as support
 import pytest
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
+from support import delivery as support
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.interpreter
 
 
 def observed(port: int, look: Callable[[], None]) -> LogRecordExporter:
-    """An exporter that looks around before it sends."""
+    """Return an exporter that looks around before it sends."""
     exporter = support.exporter_to(port)
     export = exporter.export
 

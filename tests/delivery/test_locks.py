@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
 
 from mem0_telemetry.delivery import _files
+from support import delivery as support
 
 if TYPE_CHECKING:
     from collections.abc import Callable

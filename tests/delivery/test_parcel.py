@@ -6,24 +6,24 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
-import delivery_support as support
 import pytest
-from spool_support import RECORD, batch, spool
 
 from mem0_telemetry.delivery import Limits
 from mem0_telemetry.delivery._batch import MAX_BYTES, MAX_RECORDS, Batch, BatchName
 from mem0_telemetry.delivery._encode import Encoder
 from mem0_telemetry.delivery._parcel import Packer
+from support import delivery as support
+from support.spool import RECORD, batch, spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from opentelemetry.sdk._logs import ReadableLogRecord
-    from spool_support import Make
 
     from mem0_telemetry.delivery._mailbox import Mailbox
     from mem0_telemetry.delivery._status import Drops
+    from support.spool import Make
 
     Accept = Callable[[ReadableLogRecord], ReadableLogRecord | None]
 
@@ -42,7 +42,7 @@ def packer(mailbox: Mailbox, drops: Drops, accept: Accept = lambda record: recor
 
 
 def readable(time_ns: int, count: int) -> Batch:
-    """A batch that another process can read."""
+    """Return a batch that another process can read."""
     encoder = Encoder()
     line = encoder.line((RECORD, encoder.record(RECORD)) for _ in range(count))
     name = str(BatchName.new(time_ns=time_ns, count=count))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
+
+from support import delivery as support
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +64,9 @@ assert d.status().dropped == {"discarded": 10}, d.status()
 
 GEVENT = """
 from gevent import monkey; monkey.patch_all()
-d = to_sink(D, P, exit_timeout=20)
+# From Python 3.12 on gevent cannot connect at exit, as its resolver starts a thread: what is on disk stays there, and
+# no second try is worth its wait.
+d = to_sink(D, P, exit_timeout=20, limits=quick_limits(backoff_initial=60))
 enqueue_numbers(d, range(10))
 """
 
@@ -196,7 +199,7 @@ assert len(d.status().threads) == 2, d.status()
 def test_in_a_sub_interpreter(directory: Path, sink: support.Sink) -> None:
     """No thread is started there, as the process might be aborted for it; the queue is written at its end."""
     code = """
-inner = f"import sys; sys.argv = ['']; from delivery_support import *; d = to_sink({D!r}, {P}); "
+inner = f"import sys; sys.argv = ['']; from support.delivery import *; d = to_sink({D!r}, {P}); "
 inner += "enqueue_numbers(d, range(10)); print(d.status().threads, d.status().queued, flush=True)"
 try:
     import _interpreters as interpreters

@@ -9,10 +9,10 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
 
 from mem0_telemetry.delivery._batch import BatchName
+from support import delivery as support
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 
 def counts(small: int, full: int) -> pytest.MarkDecorator:
-    """The number of runs: a few in the ordinary suite, the promised ones with `-m slow`."""
+    """Return the number of runs: a few in the ordinary suite, the promised ones with `-m slow`."""
     return pytest.mark.parametrize("runs", [small, pytest.param(full, marks=pytest.mark.slow)])
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-import delivery_support as support
 import pytest
 from opentelemetry._logs import LogRecord
 from opentelemetry.sdk._logs import ReadWriteLogRecord
 
 from mem0_telemetry.delivery._senders import Senders
 from mem0_telemetry.delivery._writer import SpoolProcessor, Writer
+from support import delivery as support
 
 if TYPE_CHECKING:
     from mem0_telemetry.delivery._status import Drops

@@ -8,21 +8,20 @@ import shutil
 import threading
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
-from spool_support import batch
 
 from mem0_telemetry import delivery as package
 from mem0_telemetry.base.clock import SystemClock
 from mem0_telemetry.delivery import _files, _history, history, mailboxes, purge
+from support import delivery as support
+from support.spool import batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from spool_support import Make as Mailboxes
-
     from mem0_telemetry.delivery import Delivery
+    from support.spool import Make as Mailboxes
 
     Make = Callable[..., Delivery]
 

@@ -9,8 +9,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
+
+from support import delivery as support
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 APPLICATION = """
-from delivery_support import *
+from support.delivery import *
 d = to_sink({directory!r}, {port}, exit_timeout=20)
 enqueue_numbers(d, [0])
 def wsgi(environ, start_response):
@@ -30,6 +31,12 @@ async def asgi(scope, receive, send):
         enqueue_numbers(d, [int(scope["path"][1:])])
         await send({{"type": "http.response.start", "status": 200, "headers": []}})
         await send({{"type": "http.response.body", "body": b"ok"}})
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({{"type": "lifespan.startup.complete"}})
+        await receive()
+        d.flush(20)  # uvicorn ends by SIGTERM, which runs no exit handler
+        await send({{"type": "lifespan.shutdown.complete"}})
 """
 SERVERS = {
     "gunicorn": ["gunicorn", "-w", "2", "-b", "127.0.0.1:{port}", "application:wsgi"],
@@ -39,12 +46,16 @@ SERVERS = {
         # Without us too, this worker often does not end when it is told to: gunicorn then kills it after this time.
         *("--graceful-timeout", "2", "application:wsgi"),
     ],
-    "uvicorn": ["uvicorn", "--workers", "2", "--port", "{port}", "application:asgi"],
+    "uvicorn": [
+        *("uvicorn", "--workers", "2", "--port", "{port}"),
+        # It kills a worker that does not answer for 5 s, which is how long one may wait on a busy machine.
+        *("--timeout-worker-healthcheck", "60", "application:asgi"),
+    ],
 }
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
+    """Return a port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -53,7 +64,7 @@ def free_port() -> int:
 
 def answers(port: int, number: int) -> bool:
     """Whether the server answers a request."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", f"/{number}")
         return connection.getresponse().read() == b"ok"
@@ -82,6 +93,8 @@ def test_workers_deliver_their_own(server: str, tmp_path: Path, sink: support.Si
     try:
         for number in range(1, 31):
             assert support.wait_until(lambda n=number: answers(port, n)), number
+        if "gevent" in server:  # Gunicorn may kill its workers, and with them what is in the queue.
+            assert sink.wait_for(31)
     finally:
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=180)

@@ -6,23 +6,22 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-import delivery_support as support
 import pytest
-from spool_support import batch
 
 from mem0_telemetry.base.clock import SystemClock
 from mem0_telemetry.delivery import _history, history, purge
 from mem0_telemetry.delivery._disk_store import DiskStore
 from mem0_telemetry.delivery._mailbox import Mailbox, MemoryStore
+from support import delivery as support
+from support.spool import batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from spool_support import Make as MakeMailbox
-
     from mem0_telemetry.delivery import Delivery
     from mem0_telemetry.delivery._status import Drops
+    from support.spool import Make as MakeMailbox
 
     Make = Callable[..., Delivery]
 

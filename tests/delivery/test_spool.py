@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from spool_support import batch, spool
 
 from mem0_telemetry.delivery import _files
 from mem0_telemetry.delivery._batch import BatchName
+from support.spool import batch, spool
 
 if TYPE_CHECKING:
-    from spool_support import Make
-
     from mem0_telemetry.delivery._status import Drops
+    from support.spool import Make
 
 pytestmark = pytest.mark.posix
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-import delivery_support as support
 import pytest
-from spool_support import batch, spool
 
 from mem0_telemetry.delivery import _files
+from support import delivery as support
+from support.spool import batch, spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from spool_support import Make
-
     from mem0_telemetry.delivery import Delivery
     from mem0_telemetry.delivery._status import Drops
+    from support.spool import Make
 
 pytestmark = pytest.mark.posix
 

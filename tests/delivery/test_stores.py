@@ -6,20 +6,19 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from spool_support import batch, spool
 
 from mem0_telemetry.delivery import _files
 from mem0_telemetry.delivery._batch import MAX_BYTES, BatchName
 from mem0_telemetry.delivery._disk_store import DiskStore
 from mem0_telemetry.delivery._mailbox import MemoryStore
+from support.spool import batch, spool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from spool_support import Make
-
     from mem0_telemetry.delivery._disk_store import DiskStore as Store
     from mem0_telemetry.delivery._status import Drops
+    from support.spool import Make
 
 
 pytestmark = pytest.mark.posix
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.posix
 
 @pytest.fixture(params=["disk", "memory"])
 def store(request: pytest.FixtureRequest, directory: Path, drops: Drops) -> Store:
-    """An empty one."""
+    """Return an empty store."""
     if request.param == "disk":
         return DiskStore(root=directory, mailbox="loop-abc123", max_bytes=2**20, drops=drops)
     return MemoryStore(max_bytes=2**20, drops=drops)

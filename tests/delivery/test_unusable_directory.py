@@ -8,8 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 import pytest
+
+from support import delivery as support
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_openai import FakeOpenAI
-from reader import Reader
+
+from support.fake_openai import FakeOpenAI
+from support.reader import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

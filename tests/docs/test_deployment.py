@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reader import ROOT, blocks
+from support.reader import ROOT, blocks
 
 if TYPE_CHECKING:
-    from reader import Reader
-
     from opentelemetry.exporter.posthog.testing import CaptureServer
+    from support.reader import Reader
 
 CALL = 'python -c \'import handler; handler.handler(dict(text="I prefer green tea.", user="alice"), None)\''
 

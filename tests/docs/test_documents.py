@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import sys
+import textwrap
 from dataclasses import fields
 from typing import TYPE_CHECKING, get_args
-
-from commands import command
-from processes import clean_environ, run_program
-from reader import README, ROOT, every_block
 
 from mem0_telemetry import environment_variables
 from mem0_telemetry.api.status import DestinationStatus, Status
 from mem0_telemetry.delivery._status import DROP_REASONS, State
 from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.registry import added_attributes
+from support.commands import command
+from support.processes import clean_environ, run_program
+from support.reader import README, ROOT, every_block
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +61,18 @@ def test_disable_leaves_what_the_readme_says(tmp_path: Path) -> None:
     left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     section = README.read_text().partition("## Switch it off\n")[2].partition("\n## ")[0]
     assert left == {name for name in ("state.json", "state.lock") if f"{name}`" in section}
+
+
+def test_the_example_of_a_test_passes(tmp_path: Path) -> None:
+    """The test of the delivery in CONTRIBUTING.md passes as it stands there, beside the tests of the delivery."""
+    tests = ROOT / "tests"
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    example = page.partition("   ```python\n")[2].partition("   ```")[0]
+    (tmp_path / "test_example.py").write_text(textwrap.dedent(example))
+    shutil.copy(tests / "delivery" / "conftest.py", tmp_path)
+    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", f"pythonpath={tests}"]
+    result = subprocess.run(pytest, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "1 passed" in result.stdout
 
 
 def test_queries_ask_for_what_is_sent() -> None:

@@ -6,8 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import clean_environ, run_program
-from reader import ROOT
+
+from support.processes import clean_environ, run_program
+from support.reader import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

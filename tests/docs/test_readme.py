@@ -8,20 +8,20 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fake_openai import MEMORY
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from processes import NO_EXPORTERS
-from reader import README, ROOT, Block, blocks
 
 from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
+from support.fake_openai import MEMORY
+from support.processes import NO_EXPORTERS
+from support.reader import README, ROOT, Block, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reader import Reader
+    from support.reader import Reader
 
 APPLICATION = "Your application uses Mem0"
 OPERATOR = "You operate it"

@@ -10,9 +10,9 @@ from types import FunctionType
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import posthog_environ, report_of
 
 from opentelemetry.exporter.posthog.testing import CaptureServer
+from support.processes import posthog_environ, report_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +23,7 @@ import json, sys, threading
 import mem0_telemetry
 mem0_telemetry.instrument(operations=False)
 from mem0_telemetry import telemetry
-sys.path.append({here!r})
-from test_walk import function_of
+from docs.test_walk import function_of
 walk = json.loads({walk!r})
 names = {{function_of(name).__code__: name for name in walk}}
 called = {{}}
@@ -79,6 +78,6 @@ def test_an_event_goes_that_way(tmp_path: Path) -> None:
     with CaptureServer() as server:
         environ = posthog_environ(tmp_path, server.url)
         walk = json.dumps([name for names in expected for name in names])
-        called = report_of(PROGRAM.format(here=str(Path(__file__).parent), walk=walk), environ)
+        called = report_of(PROGRAM.format(walk=walk), environ)
     assert isinstance(called, list)
     assert [[name for name in called if name in names] for names in expected] == expected

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from receivers import TestAgent
+
+from support.receivers import TestAgent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,6 +14,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def otlp_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestAgent]:
-    """An OTLP receiver that others wrote, over http and grpc."""
+    """Run an OTLP receiver that others wrote, over http and grpc."""
     with TestAgent(tmp_path_factory.mktemp("ddapm")) as agent:
         yield agent

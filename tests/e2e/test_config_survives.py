@@ -7,9 +7,8 @@ import sys
 import uuid
 from typing import TYPE_CHECKING
 
-from processes import posthog_environ, run_python
-
 from mem0_telemetry.cli.harness.planted import forms_of
+from support.processes import posthog_environ, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import posthog_environ, report_of
 
 from mem0_telemetry.cli.harness.use import EXPECTED
 from opentelemetry.exporter.posthog.testing import Answer
+from support.processes import posthog_environ, report_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ from mem0.memory import telemetry
 from mem0_telemetry.cli.harness import fake_models
 from mem0_telemetry.cli.harness.planted import Planted
 from mem0_telemetry.cli.harness.use import use_memory
-from blocking import noted_calls
+from support.blocking import noted_calls
 
 def record(number):
     telemetry.capture_event("mem0.reset", object(), {"sync_type": "async", "limit": number})
@@ -47,7 +47,7 @@ caught = asyncio.run(main())
 
 
 def unmeasured(home: Path, server: CaptureServer) -> dict[str, str]:
-    """The environment of a user, without coverage: that takes locks of its own on the loop."""
+    """Return the environment of a user, without coverage: that takes locks of its own on the loop."""
     environ = posthog_environ(home, server.url)
     return {name: value for name, value in environ.items() if not name.startswith("COV")}
 

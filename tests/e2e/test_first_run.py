@@ -9,12 +9,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import clean_environ, posthog_environ, run_python
-from terminals import what_is_seen
 
 from mem0_telemetry.environment_variables import CI_VARIABLES
 from mem0_telemetry.policy.notice import TEXT
 from mem0_telemetry.policy.registry.added_attributes import CI
+from support.processes import clean_environ, posthog_environ, run_python
+from support.terminals import what_is_seen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interpreter
 
 RECORD = """
-import loopback_only  # the vendor is the destination here, and it is not to be reached
+from support import loopback_only  # the vendor is the destination here, and it is not to be reached
 import mem0_telemetry
 from mem0_telemetry import telemetry
 mem0_telemetry.instrument()

@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import posthog_environ, run_python
+
+from support.processes import posthog_environ, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from isolation import LIBRARIES, MARKER, every_setting, own_spans, run
 
 from opentelemetry.exporter.posthog.testing import CaptureServer
+from support.isolation import LIBRARIES, MARKER, every_setting, own_spans, run
 
 pytestmark = pytest.mark.interpreter
 

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import posthog_environ, run_python
 
 from mem0_telemetry.delivery import mailboxes
 from opentelemetry.exporter.posthog.testing import Answer
+from support.processes import posthog_environ, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,10 +7,10 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import posthog_environ, report_of
-from sessions import EACH_WAY_ONCE, run_session
 
 from mem0_telemetry.cli.harness.ways import WAYS
+from support.processes import posthog_environ, report_of
+from support.sessions import EACH_WAY_ONCE, run_session
 
 if TYPE_CHECKING:
     from pathlib import Path

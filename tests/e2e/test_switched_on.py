@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import NO_EXPORTERS, posthog_environ, run_program, run_python
-from sessions import run_session
 
 from mem0_telemetry.cli.harness.use import EXPECTED
 from mem0_telemetry.policy import registry
 from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
+from support.processes import NO_EXPORTERS, posthog_environ, run_program, run_python
+from support.sessions import run_session
 
 if TYPE_CHECKING:
-    from receivers import TestAgent
-
     from mem0_telemetry.cli.harness.stage import Stage
+    from support.receivers import TestAgent
 
 pytestmark = pytest.mark.interpreter
 

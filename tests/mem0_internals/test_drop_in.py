@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from doctored import doctored_mem0, own_source
-from processes import clean_environ, posthog_environ, report_of, run_python
+
+from support.doctored import doctored_mem0, own_source
+from support.processes import clean_environ, posthog_environ, report_of, run_python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -211,7 +212,7 @@ class TestUnknownNames:
     )
 
     def environ(self, tmp_path: Path, source: str) -> dict[str, str]:
-        """An environment where mem0 has that telemetry module."""
+        """Return an environment where mem0 has that telemetry module."""
         environ = clean_environ(tmp_path)
         copy = doctored_mem0(tmp_path / "doctored", source)
         return {**environ, "PYTHONPATH": f"{environ['PYTHONPATH']}:{copy}"}

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.interpreter
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An importable package `hooked` with one module `part`, not imported yet."""
+    """Make an importable package `hooked` with one module `part`, not imported yet."""
     (tmp_path / "hooked").mkdir()
     (tmp_path / "hooked" / "__init__.py").write_text("")
     (tmp_path / "hooked" / "part.py").write_text("value = 1\n")

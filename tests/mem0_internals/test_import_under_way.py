@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import posthog_environ, report_of
+
+from support.processes import posthog_environ, report_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import posthog_environ, report_of, run_program
+
+from support.processes import posthog_environ, report_of, run_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -155,7 +156,7 @@ def test_it_is_never_written_over(tmp_path: Path, server: CaptureServer) -> None
     cases = [(setup, before) for setup in SETUPS for before in (True, False)]
     environ = posthog_environ(tmp_path, server.url)
     given = json.dumps([(SETUPS[setup][0], before) for setup, before in cases])
-    command = [sys.executable, "-c", "import loopback_only\n" + PROGRAM]
+    command = [sys.executable, "-c", "from support import loopback_only\n" + PROGRAM]
     result = run_program(command, environ, given=given)
     lines = result.stdout.splitlines()
     assert len(lines) == len(cases), result.stderr

@@ -1,4 +1,4 @@
-"""Real Mem0 on embedded Qdrant, with stand-ins for its models, and an application's own providers."""
+"""Real Mem0 on embedded Qdrant, with fakes of its models, and an application's own providers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# Mem0 reads these when it is imported, which the stand-ins do.
+# Mem0 reads these when it is imported, which the fakes do.
 os.environ["MEM0_TELEMETRY"] = "False"
 os.environ["MEM0_DIR"] = tempfile.mkdtemp(prefix="mem0-operations-")
 

@@ -95,7 +95,7 @@ def session(kind: type, directory: Path) -> str:
 
 @pytest.fixture(autouse=True)
 def _countable_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Number the ids that Mem0 makes, anew for each session of a test."""
+    """Replace the random ids that Mem0 makes by numbers, anew for each session of a test."""
     monkeypatch.setattr("uuid.uuid4", lambda: uuid.UUID(int=next(IDS["counter"])))
 
 

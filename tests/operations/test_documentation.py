@@ -30,12 +30,12 @@ PHASES = {name for methods in _semconv.PHASE_NAMES.values() for name in methods.
     ],
 )
 def test_every_name_is_documented(name: str) -> None:
-    """A name that is sent, or that decides what is, stands in the documentation."""
+    """A name that is sent, or that decides what is, is in the documentation."""
     assert f"`{name}`" in TEXT
 
 
 @pytest.mark.parametrize("method", tables.METHODS)
 def test_every_method_is_documented(method: str) -> None:
-    """A method that is recorded stands in the table of operations, and has an operation's name."""
+    """A method that is recorded is in the table of operations, and has an operation's name."""
     assert f"`{method}`" in TEXT
     assert method in _semconv.OPERATION_NAMES

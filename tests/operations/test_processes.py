@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import run_program
+
+from support.processes import run_program
 
 pytestmark = pytest.mark.interpreter
 
@@ -39,7 +40,7 @@ SETUP = """
 def run(code: str, directory: Path, **environment: str) -> Any:
     """Run code in a process of its own, without Mem0's own telemetry, and return what it printed last, as JSON."""
     script = (
-        "import loopback_only\n"
+        "from support import loopback_only\n"
         + textwrap.dedent(SETUP.format(directory=str(directory)))
         + textwrap.dedent(code)
     )

@@ -8,7 +8,7 @@ from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY, VENDOR_HOST, De
 
 
 def only(**environ: str) -> DestinationConfig:
-    """The one destination that `environ` chooses."""
+    """Return the one destination that `environ` chooses."""
     chosen = resolve(environ)
     assert chosen.problems == ()
     (config,) = chosen.configs

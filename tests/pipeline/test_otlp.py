@@ -47,7 +47,7 @@ def _rejecting(records: int) -> bytes:
 
 
 def http(url: str, **options: Any) -> otlp.OTLPExporter:
-    """An exporter that posts to `url`."""
+    """Return an exporter that posts to `url`."""
     return otlp.build(
         DestinationConfig("otlp", endpoint=f"{url}/v1/logs", protocol="http/protobuf", **options)
     )
@@ -192,7 +192,7 @@ class _Logs(LogsServiceServicer):
 
 @pytest.fixture
 def logs() -> Iterator[tuple[_Logs, str]]:
-    """A gRPC logs service on this machine, and its URL."""
+    """Run a gRPC logs service on this machine; yield it and its URL."""
     servicer = _Logs()
     server = grpc.server(futures.ThreadPoolExecutor(2))
     add_LogsServiceServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
@@ -203,7 +203,7 @@ def logs() -> Iterator[tuple[_Logs, str]]:
 
 
 def by_grpc(url: str, **options: Any) -> otlp.OTLPExporter:
-    """An exporter that calls the service at `url`."""
+    """Return an exporter that calls the service at `url`."""
     return otlp.build(DestinationConfig("otlp", endpoint=url, protocol="grpc", **options))
 
 

@@ -27,13 +27,13 @@ BATCH = [ReadableLogRecord(LogRecord(timestamp=1, event_name="mem0.add"), Resour
 
 
 def exporter_to(url: str, **options: Any) -> otlp.OTLPExporter:
-    """An exporter that posts to `url`."""
+    """Return an exporter that posts to `url`."""
     return otlp.build(DestinationConfig("otlp", endpoint=url, protocol="http/protobuf", **options))
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for 127.0.0.1, key and certificate in one file."""
+    """Make a self-signed certificate for 127.0.0.1, key and certificate in one file."""
     folder = tmp_path_factory.mktemp("tls")
     command = (
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
@@ -49,7 +49,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tls_server(certificate: Path) -> Iterator[CaptureServer]:
-    """A server that speaks TLS, and asks clients for a certificate."""
+    """Run a server that speaks TLS, and asks clients for a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     context.load_verify_locations(certificate)

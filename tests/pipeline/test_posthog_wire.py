@@ -60,7 +60,7 @@ _ADD = {
 
 
 def _record(name: str, attributes: dict[str, Any], **fields: Any) -> ReadableLogRecord:
-    """A record as the sender hands it to an exporter."""
+    """Return a record as the sender hands it to an exporter."""
     record = LogRecord(
         timestamp=_TIME, event_name=name, body=name, severity_number=SeverityNumber.INFO, **fields
     )

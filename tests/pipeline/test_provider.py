@@ -44,7 +44,7 @@ class Collecting(LogRecordProcessor):
 
 @pytest.fixture
 def hostile_environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An application whose OpenTelemetry settings would cut, fail or mark our records."""
+    """Set what an application may set for OpenTelemetry, which would cut, fail or mark our records."""
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "team=secret,service.name=theirs")
     monkeypatch.setenv("OTEL_SERVICE_NAME", "theirs")
     monkeypatch.setenv("OTEL_ATTRIBUTE_COUNT_LIMIT", "2")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from processes import clean_environ, run_python
 
 from mem0_telemetry import environment_variables as names
+from support.processes import clean_environ, run_python
 
 if TYPE_CHECKING:
     from opentelemetry.exporter.posthog.testing import CaptureServer

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from identities import MEM0S, is_random, write_config
 
 from mem0_telemetry.policy import state_file
 from mem0_telemetry.policy.identity import Identity, current, establish, forget, reset
+from support.identities import MEM0S, is_random, write_config
 
 pytestmark = pytest.mark.usefixtures("new_process")
 
@@ -154,7 +154,7 @@ def test_our_own_id_does_not_ask_the_config(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stored", ["not a uuid", str(uuid.uuid1()), ""], ids=["text", "version 1", "empty"])
 def test_a_stored_id_that_is_no_random_uuid_is_replaced(tmp_path: Path, stored: str) -> None:
-    """Whatever stands in `state.json`, only a random UUID is ever used."""
+    """Whatever `state.json` holds, only a random UUID is ever used."""
     state_file.update(str(tmp_path), lambda state: state._replace(installation_id=stored))
     assert current(str(tmp_path)) is None
     assert is_random(establish(str(tmp_path)).id)

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from identities import MEM0S, write_config
 
 from mem0_telemetry.policy.identity import Identity, current, establish
+from support.identities import MEM0S, write_config
 
 pytestmark = [pytest.mark.interpreter, pytest.mark.usefixtures("new_process")]
 

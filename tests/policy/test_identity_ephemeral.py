@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-from identities import MEM0S, is_random, write_config
 
 from mem0_telemetry.policy import state_file
 from mem0_telemetry.policy.identity import Identity, current, establish
+from support.identities import MEM0S, is_random, write_config
 
 pytestmark = pytest.mark.usefixtures("new_process")
 

@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import pytest
-from processes import posthog_environ, run_python
 
 from mem0_telemetry.cli.harness.fake_servers import FakePlatform
 from mem0_telemetry.cli.harness.planted import Planted
 from mem0_telemetry.policy.registry import EVENTS, added_attributes
 from mem0_telemetry.policy.registry.deviations import CHANGED, NOT_SENT
 from opentelemetry.exporter.posthog.testing import CaptureServer
+from support.processes import posthog_environ, run_python
 
 SESSION = """
 import asyncio, json, os, sys

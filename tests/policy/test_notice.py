@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from terminals import what_is_seen
 
 from mem0_telemetry.policy import state_file
 from mem0_telemetry.policy.notice import TEXT, VERSION, admits, concerns, is_shown, is_terminal
 from mem0_telemetry.policy.state_file import State
+from support.terminals import what_is_seen
 
 PROGRAM = """
 import os, subprocess, sys

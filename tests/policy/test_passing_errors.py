@@ -44,7 +44,7 @@ def test_an_error_that_passes_is_no_choice(
 def test_a_file_that_may_not_be_read_is_a_no(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    """Where permission is missing, or something else stands in the file's place, it may say off."""
+    """Where permission is missing, or something else is in the file's place, it may say off."""
     choice = choice_where(monkeypatch, tmp_path, "open", getattr(errno, name))
     assert choice == consent.UNREADABLE
     assert consent.decide({}, choice=choice).enabled is False

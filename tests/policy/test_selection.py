@@ -1,9 +1,8 @@
-"""Selection: of Mem0's facts only what is declared comes through, as its closed type."""
+"""Selection: of the observed values only what is declared comes through, as its closed type."""
 
 from typing import Any
 
 import pytest
-from facts import SEARCH_AS_MEM0_HAS_IT, event
 
 from mem0_telemetry.policy.registry import (
     added_attributes,
@@ -11,6 +10,7 @@ from mem0_telemetry.policy.registry import (
     posthog_property_names,
     select,
 )
+from support.observed_values import SEARCH_AS_MEM0_HAS_IT, event
 
 
 def selected(mem0_name: str, **facts: Any) -> dict[str, Any]:

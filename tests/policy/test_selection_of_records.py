@@ -1,9 +1,9 @@
 """Selection of whole records: what is read back from disk, or comes from the SDK, holds nothing undeclared."""
 
 import pytest
-from facts import SEARCH_AS_MEM0_HAS_IT, event
 
 from mem0_telemetry.policy.registry import dropped_attributes, select, select_record, select_resource
+from support.observed_values import SEARCH_AS_MEM0_HAS_IT, event
 
 
 def test_a_record_is_selected_again() -> None:

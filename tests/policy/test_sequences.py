@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from processes import posthog_environ, run_python
+from support.processes import posthog_environ, run_python
 
 if TYPE_CHECKING:
     from opentelemetry.exporter.posthog.testing import CaptureServer

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from processes import clean_environ, run_program
+from support.processes import clean_environ, run_program
 
 if TYPE_CHECKING:
     import subprocess

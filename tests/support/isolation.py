@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import opentelemetry.sdk
-from grpc_receiver import GrpcReceiver
-from processes import posthog_environ
 
 from opentelemetry.exporter.posthog.testing import CaptureServer
+from support.grpc_receiver import GrpcReceiver
+from support.processes import posthog_environ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

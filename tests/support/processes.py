@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import warm
+from support import warm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NO_EXPORTERS = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
 """Settings with which `opentelemetry-instrument` exports nothing of the application's own."""
 
-_SUPPORT = Path(__file__).parent
+_TESTS = Path(__file__).parents[1]
 _USES_MEM0 = re.compile(r"^\s*(import|from) mem0\b|\bimport_mem0\b", re.MULTILINE)
 _FOREIGN = ("MEM0_", "OTEL_", "PYTEST_", "POSTHOG_", "DO_NOT_TRACK", "CI", "GITHUB_", "COV_CORE")
 
@@ -27,7 +27,7 @@ _FOREIGN = ("MEM0_", "OTEL_", "PYTEST_", "POSTHOG_", "DO_NOT_TRACK", "CI", "GITH
 def clean_environ(home: Path, **settings: str) -> dict[str, str]:
     """Return the environment of a user with the home directory `home` and these `settings`."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-    return {**inherited, "HOME": str(home), "PYTHONPATH": str(_SUPPORT), **settings}
+    return {**inherited, "HOME": str(home), "PYTHONPATH": str(_TESTS), **settings}
 
 
 def posthog_environ(home: Path, url: str, **settings: str) -> dict[str, str]:
@@ -84,7 +84,12 @@ def run_python(  # noqa: PLR0913  # keywords all
     With `listening`, a handler at the root logger hears everything: nothing above DEBUG may be logged by anybody, and
     by our threads nothing at all but on our own logger. With `new_interpreter`, no library of Mem0's is there before.
     """
-    program = "import loopback_only\n" + ("import listening\n" if listening else "") + textwrap.dedent(code)
+    watched = (
+        "from support import loopback_only, listening\n"
+        if listening
+        else "from support import loopback_only\n"
+    )
+    program = watched + textwrap.dedent(code)
     uses_mem0 = not new_interpreter and _USES_MEM0.search(program) is not None
     result = run_program([python, "-c", program], environ, timeout=timeout, uses_mem0=uses_mem0)
     assert "HEARD" not in result.stderr, result.stderr

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from processes import NO_EXPORTERS, posthog_environ, run_program
+from support.processes import NO_EXPORTERS, posthog_environ, run_program
 
 if TYPE_CHECKING:
     import subprocess

@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from processes import run_program
 
 from mem0_telemetry.cli.harness.stage import WATCHED, inherited
 from mem0_telemetry.cli.harness.ways import WAYS
+from support.processes import run_program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,14 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+ENDED: list[Callable[[int, int, Sequence[str]], None]] = []
+"""Each is called when a program has ended, with its process id, return code and streams."""
 UNDERSTOOD = {"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
 """The variables of Python itself that a fork can follow."""
-
-
-def ended(process: int, returncode: int, streams: Sequence[str]) -> None:
-    """Do nothing; the report of failed tests puts its own in this place."""
 
 
 def can_run(command: Sequence[str | Path], environ: Mapping[str, str]) -> bool:
@@ -58,7 +56,8 @@ def run(
                 os.kill(process, signal.SIGKILL)
             raise subprocess.TimeoutExpired(list(map(str, command)), timeout) from None
         result = subprocess.CompletedProcess(command, int(conversation.readline()), *streams)
-        ended(process, result.returncode, streams)
+        for called in ENDED:
+            called(process, result.returncode, streams)
         return result
 
 

@@ -54,7 +54,7 @@ def an_operator(tracer_provider: TracerProvider) -> None:
 
 
 def mem0_itself(memory: object) -> str | None:
-    """What Mem0's code calls, and its guide's switch."""
+    """Call what Mem0's code calls, and its guide's switch."""
     telemetry.MEM0_TELEMETRY = False
     telemetry.capture_event("mem0.add", memory, {"sync_type": "sync"})
     telemetry.capture_client_event("client.add", memory)
@@ -67,7 +67,7 @@ def mem0_itself(memory: object) -> str | None:
 
 
 def a_library_author() -> ExporterStats:
-    """The exporter alone, for logs and for spans."""
+    """Use the exporter alone, for logs and for spans."""
     logs = PostHogLogExporter(
         api_key="phc_x",
         host="https://eu.i.posthog.com",
@@ -87,7 +87,7 @@ def a_library_author() -> ExporterStats:
 
 
 def a_tester() -> list[str]:
-    """The stand-in for PostHog."""
+    """Use the fake of PostHog."""
     with CaptureServer() as server:
         server.answer(Answer(status=503), Answer(stall=True))
         request: CapturedRequest = server.requests[0]
@@ -96,7 +96,7 @@ def a_tester() -> list[str]:
 
 
 def errors(status: Status) -> None:
-    """What a type checker must not let through."""
+    """Do what a type checker must not let through."""
     mem0_telemetry.instrument(True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     mem0_telemetry.instrument(everything=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     mem0_telemetry.flush("5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

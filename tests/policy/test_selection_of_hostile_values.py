@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from facts import event
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mem0_telemetry.policy.registry import EVENTS, Event, event_by_mem0_name, select, select_record
+from support.observed_values import event
 
 
 class Trap(str):
@@ -80,8 +80,8 @@ def test_no_code_of_a_value_is_run(registered: Event) -> None:
     cyclic.append(cyclic)
     names = {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.told_by_name}
     for trap in (Trap("x"), TrapList(["x"]), TrapInt(1), TrapDict(a=1), object()):
-        given_facts = dict.fromkeys(names - {*registered.told_by_name}, trap)
-        assert select(registered, given_facts) == {}
+        given = dict.fromkeys(names - {*registered.told_by_name}, trap)
+        assert select(registered, given) == {}
     assert set(select(registered, dict.fromkeys(names, cyclic)).values()) <= {
         ("other",),
         registered.told_by_name,
@@ -89,7 +89,7 @@ def test_no_code_of_a_value_is_run(registered: Event) -> None:
 
 
 def test_no_code_of_a_key_is_run() -> None:
-    """A key that is no plain text is not looked up, and the other facts come through all the same."""
+    """A key that is no plain text is not looked up, and the other values come through all the same."""
     facts: dict[Any, Any] = {Trap("limit"): 3, "sync_type": "sync", 7: 7, None: None}
     assert select(event("mem0.search"), facts) == {"mem0.sync_type": "sync"}
 
@@ -101,7 +101,7 @@ def test_only_a_plain_dict_is_looked_at() -> None:
 
 
 def test_huge_facts_are_not_walked_through_by_value() -> None:
-    """Only declared names are looked up: a hundred thousand unknown facts select nothing."""
+    """Only declared names are looked up: a hundred thousand unknown values select nothing."""
     assert select(event("mem0.search"), {f"k{n}": n for n in range(100_000)}) == {}
 
 
@@ -121,7 +121,7 @@ ANYTHING = st.recursive(
 
 @given(st.data())
 def test_whatever_is_given_only_declared_values_come_out(data: st.DataObject) -> None:
-    """For any facts of any event, each value that comes out is one that its type declares, and is stable."""
+    """For any observed values of any event, each value that comes out is one that its type declares, and is stable."""
     registered = data.draw(st.sampled_from(EVENTS))
     names = sorted(
         {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.told_by_name, "user_id"}

@@ -1,4 +1,4 @@
-"""Facts as Mem0 tells them of an event, and the event that it means."""
+"""Observed values of a call as Mem0 passes them, and the event that a name of Mem0's means."""
 
 from __future__ import annotations
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import delivery_support as support
 from opentelemetry._logs import LogRecord
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 
 from mem0_telemetry.delivery._batch import Batch, BatchName
+from support import delivery as support
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ RECORD = ReadableLogRecord(LogRecord(timestamp=1), Resource({}))
 
 
 def batch(time_ns: int = 1, count: int = 1, size: int = 100) -> Batch:
-    """A batch whose line has that size."""
+    """Return a batch whose line has that size."""
     name = str(BatchName.new(time_ns=time_ns, count=count))
     return Batch(name=name, line=b"x" * (size - 1) + b"\n", records=(RECORD,) * count)
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from delivery_sink import Answer, Sink, sinks, wait_until  # noqa: F401  # for the tests and their programs
+from support.sink import Answer, Sink, sinks, wait_until  # noqa: F401  # for the tests and their programs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,13 +42,13 @@ if NO_LOCKS:
 
 
 def to_json(record: ReadableLogRecord) -> dict[str, Any]:
-    """What the sink gets of a record."""
+    """Return what the sink gets of a record."""
     log_record = record.log_record
     return {"event": log_record.event_name, "time_ns": log_record.timestamp, **(log_record.attributes or {})}
 
 
 def exporter_to(port: int, timeout: float = 5.0) -> LogRecordExporter:
-    """A tiny exporter: one POST for each batch, FAILURE for all but 200."""
+    """Return a tiny exporter: one POST for each batch, FAILURE for all but 200."""
     from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 
     class LoopbackExporter(LogRecordExporter):
@@ -78,7 +78,7 @@ def exporter_to(port: int, timeout: float = 5.0) -> LogRecordExporter:
 
 
 def destination_to(port: int, name: str = "loop", fingerprint: str = "abc123", **kwargs: Any) -> Destination:
-    """A destination that is the sink at `port`."""
+    """Return a destination that is the sink at `port`."""
     from mem0_telemetry.delivery import Destination
 
     return Destination(
@@ -117,7 +117,7 @@ class _Emitter:
 
 
 def provider_of(delivery: Delivery) -> Any:
-    """A provider whose records go through `delivery`."""
+    """Return a provider whose records go through `delivery`."""
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk.resources import Resource
 
@@ -127,7 +127,7 @@ def provider_of(delivery: Delivery) -> Any:
 
 
 def pipeline(directory: Path | None, *destinations: Destination, **kwargs: Any) -> Delivery:
-    """A delivery with its own provider. Imports the SDK; keyword arguments override those of `Delivery`."""
+    """Return a delivery with its own provider, which imports the SDK; `kwargs` override arguments of `Delivery`."""
     from mem0_telemetry.delivery import Delivery
 
     emitter = _Emitter()
@@ -146,7 +146,7 @@ def pipeline(directory: Path | None, *destinations: Destination, **kwargs: Any) 
 
 
 def wiring(drops: Drops, **kwargs: Any) -> Wiring:
-    """What a part of a delivery is given, for the tests of one by itself."""
+    """Return what a part of a delivery is given, for the tests of one by itself."""
     from mem0_telemetry.base.clock import SystemClock
     from mem0_telemetry.delivery._config import Limits, Wiring
 
@@ -168,7 +168,7 @@ def wiring(drops: Drops, **kwargs: Any) -> Wiring:
 
 
 def to_sink(directory: str | Path | None, port: int, **kwargs: Any) -> Delivery:
-    """A delivery with one destination, the sink at `port`: what most programs need."""
+    """Return a delivery with one destination, the sink at `port`: what most programs need."""
     return pipeline(Path(directory) if directory else None, destination_to(port), **kwargs)
 
 
@@ -178,12 +178,12 @@ def enqueue_numbers(delivery: Delivery, numbers: Sequence[int] | range) -> int:
 
 
 def spooled_files(directory: Path) -> list[Path]:
-    """The batches on disk, of all destinations."""
+    """Return the batches on disk, of all destinations."""
     return sorted((directory / "spool").glob("*/*.jsonl"))
 
 
 def files(directory: Path) -> list[str]:
-    """The names of all files in it, at any depth."""
+    """Return the names of all files in it, at any depth."""
     return sorted(path.name for path in directory.rglob("*") if path.is_file())
 
 
@@ -216,15 +216,15 @@ def environment(**more: str) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     if NO_LOCKS:
         kept["DELIVERY_WITHOUT_LOCKS"] = "1"
-    path = (ROOT / "src", Path(__file__).parent, ROOT / "tests" / "support")
+    path = (ROOT / "src", ROOT / "tests")
     return {**kept, "PYTHONPATH": os.pathsep.join(map(str, path)), **more}
 
 
 PRELUDE = """import sys, os, time, threading, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore them
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-import listening  # says on stderr what an application that logs everything would hear
-from delivery_support import *
+from support import listening  # says on stderr what an application that logs everything would hear
+from support.delivery import *
 D, P = sys.argv[1], int(sys.argv[2])
 """
 """What every program begins with."""
