@@ -99,8 +99,9 @@ def own_attribute(instance: object, name: str) -> Any:
 
 def store_of(instance: object) -> str | None:
     """Return what identifies the store of an instance: its collection, or the project of a hosted client."""
+    fields = getattr(instance, "__dict__", {})
     for name in ("collection_name", "project_id"):
-        value = own_attribute(instance, name)
+        value = fields.get(name)
         if isinstance(value, str) and value:
             return value
     return None

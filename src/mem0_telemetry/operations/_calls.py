@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the wrappers, the operations and their phases share: settings, methods, and what is under way.
+"""What the wrappers, the operations and their phases share: which method is called, and what is under way.
 
 Nothing here imports OpenTelemetry, which a process that calls Mem0 may not have imported.
 """
@@ -7,55 +7,11 @@ Nothing here imports OpenTelemetry, which a process that calls Mem0 may not have
 from __future__ import annotations
 
 import contextvars
-import weakref
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-if TYPE_CHECKING:  # the application is the first to import it
-    from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import Span, Tracer, TracerProvider
-
-RequestHook: TypeAlias = "Callable[[Span, object, Sequence[Any], Mapping[str, Any]], None]"
-ResponseHook: TypeAlias = "Callable[[Span, object, Any], None]"
-
-_T = TypeVar("_T")
-
-
-class Settings:
-    """The arguments of `install`, None by default. Read at every call, so a change counts at once."""
-
-    def __init__(self) -> None:
-        self.tracer_provider: TracerProvider | None = None
-        self.meter_provider: MeterProvider | None = None
-        self.request_hook: RequestHook | None = None
-        self.response_hook: ResponseHook | None = None
-
-
-class Recording(Protocol):
-    """A call that is being recorded; neither method raises."""
-
-    def succeed(self, result: Any) -> None:
-        """End the recording with what the call returned."""
-
-    def fail(self, error: BaseException) -> None:
-        """End the recording with what the call raised."""
-
-
-class PerClass(Generic[_T]):
-    """Values for classes, which are held weakly. Told apart by identity: a metaclass may have no hash."""
-
-    def __init__(self) -> None:
-        self._values: dict[int, tuple[weakref.ref[type], _T]] = {}
-
-    def get(self, cls: type) -> _T | None:
-        """Return the value for a class, None where there is none."""
-        found = self._values.get(id(cls))
-        return found[1] if found is not None else None
-
-    def set(self, cls: type, value: _T) -> None:
-        """Keep a value while the class lives."""
-        key, values = id(cls), self._values
-        values[key] = weakref.ref(cls, lambda _: values.pop(key, None)), value
+if TYPE_CHECKING:  # it imports OpenTelemetry
+    from mem0_telemetry.operations._operation import Operation
 
 
 class Method(NamedTuple):
@@ -78,23 +34,9 @@ class PhaseMethod(NamedTuple):
     interface: str
     name: str
     span_name: str
-    known: PerClass[Mapping[str, Any]]
-    """Attributes that are the same for all components of a class; a class may inherit the method."""
 
 
-class UnderWay(Protocol):
-    """What those inside an operation may know of it."""
-
-    instance: object
-    """The object that it was called on, None when it is over."""
-    tracer: Tracer | None
-    """Where the spans of its phases go; None where its own span does not record, and when it is over."""
-
-    def begin_phase(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
-        """Begin a phase of it."""
-
-
-CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[UnderWay, object] | None]] = contextvars.ContextVar(
+CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[Operation, object] | None]] = contextvars.ContextVar(
     "mem0_operation", default=None
 )
 """An operation, and the component whose phase is being recorded, None between phases.

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.util.types import AttributeValue
 
@@ -15,13 +16,14 @@ from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._calls import Method, PhaseMethod, Settings
-from mem0_telemetry.operations._components import Components
+from mem0_telemetry.operations._calls import Method, PhaseMethod
 from mem0_telemetry.operations._phase import Phase
 from mem0_telemetry.operations._span import CurrentSpan, error_type
 
 if TYPE_CHECKING:  # imported here, it would count as used by the application
     from opentelemetry.metrics import Histogram
+
+    from mem0_telemetry.operations._recorder import Recorder
 
 Attributes: TypeAlias = Mapping[str, AttributeValue]
 
@@ -40,27 +42,31 @@ class Operation(CurrentSpan):
         "_histogram",
         "_labels",
         "_method",
-        "_settings",
         "_started",
         "instance",
+        "recorder",
         "tracer",
     )
 
     def __init__(
-        self, instance: object, method: Method, histogram: Histogram | None, settings: Settings
+        self, instance: object, method: Method, histogram: Histogram | None, recorder: Recorder
     ) -> None:
+        super().__init__((self, None))
         self.instance = instance
+        """The object that it was called on, None when it is over."""
         self.tracer: Tracer | None = None
+        """Where the spans of its phases go; None where its own span does not record, and when it is over."""
         self._method = method
         self._labels = method.labels
         self._histogram = histogram
-        self._settings = settings
+        self.recorder = recorder
         self._captured = False
+        self._started = monotonic()
 
     def begin(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any], tracer: Tracer | None, components: Components
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], tracer: Tracer | None, around: Context
     ) -> None:
-        """Start the span and the clock; make the components' calls phases where the span records."""
+        """Start the span; make the components' calls phases where the span records."""
         method = self._method
         attributes = dict(method.attributes)
         try:
@@ -70,32 +76,25 @@ class Operation(CurrentSpan):
             _read_request(method, self.instance, args, kwargs, attributes)
         finally:
             kind = SpanKind.CLIENT if method.hosted else SpanKind.INTERNAL
-            self._started = monotonic()
-            self._start(
-                tracer,
-                str(attributes[_semconv.GEN_AI_OPERATION_NAME]),
-                attributes,
-                scope=(self, None),
-                kind=kind,
-            )
+            self._start(tracer, attributes[_semconv.GEN_AI_OPERATION_NAME], kind, attributes, around)
         if self.span is None:
             return
         self.tracer = tracer
         try:
             if not method.hosted:
-                components.meet(self.instance)
+                self.recorder.components.meet(self.instance)
             self._captured = _content.is_captured()
             if self._captured:
                 with guard("reading the content of a call"):
                     self.span.set_attributes(_request_content(method, args, kwargs))
-            self._call_hook(self._settings.request_hook, args[1:], kwargs)
+            self._call_hook(self.recorder.request_hook, args[1:], kwargs)
         except BaseException as error:  # Ctrl-C, say: it passes, and the span must not stay the current one
             self.fail(error)
             raise
 
     def begin_phase(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Phase:
         """Begin a phase of this operation."""
-        phase = Phase(method)
+        phase = Phase(self, method, args[0])
         with _BEGINNING_PHASE:
             phase.begin(self, args, kwargs)
         return phase
@@ -107,7 +106,7 @@ class Operation(CurrentSpan):
                 if self._method.name in _COUNTED_IN_RESULT:
                     with guard("reading the result of an operation"):
                         _read_result(self.span, result, captured=self._captured)
-                self._call_hook(self._settings.response_hook, result)
+                self._call_hook(self.recorder.response_hook, result)
         finally:
             self._finish()
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import Token
+from typing import TYPE_CHECKING
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._calls import CURRENT_SCOPE, UnderWay
+from mem0_telemetry.operations._calls import CURRENT_SCOPE
 from opentelemetry import context
 
+if TYPE_CHECKING:
+    from mem0_telemetry.operations._operation import Operation
+
 _SUPPRESSED = "suppress_instrumentation"  # the key that `opentelemetry.instrumentation.utils` sets
-
-
-def is_suppressed() -> bool:
-    """Return whether instrumentation is suppressed in this context."""
-    return bool(context.get_value(_SUPPRESSED))
 
 
 class CurrentSpan:
@@ -26,24 +25,28 @@ class CurrentSpan:
 
     __slots__ = ("_context_token", "_scope_token", "span")
 
-    span: Span | None
-    """None where it does not record."""
-    _context_token: Token[context.Context] | None
+    def __init__(self, scope: tuple[Operation, object]) -> None:
+        self.span: Span | None = None
+        """None where it does not record."""
+        self._context_token: Token[context.Context] | None = None
+        self._scope_token = CURRENT_SCOPE.set(scope)
+
+    @staticmethod
+    def unsuppressed_context() -> context.Context | None:
+        """Return the current context; None where instrumentation is suppressed in it."""
+        around = context.get_current()
+        return None if around.get(_SUPPRESSED) else around
 
     def _start(
         self,
         tracer: Tracer | None,
         name: str,
+        kind: SpanKind,
         attributes: Mapping[str, AttributeValue],
-        *,
-        scope: tuple[UnderWay, object],
-        kind: SpanKind = SpanKind.INTERNAL,
+        around: context.Context,
     ) -> None:
         """Start a span and make it current, also where it does not record: what is below it must not either."""
-        self.span = self._context_token = None
-        self._scope_token = CURRENT_SCOPE.set(scope)  # first, so that `_end` is right where the tracer raises
         if tracer is not None:
-            around = context.get_current()
             span = tracer.start_span(name, around, kind, attributes)
             self._context_token = context.attach(set_span_in_context(span, around))
             if span.is_recording():
