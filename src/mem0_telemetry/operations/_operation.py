@@ -30,6 +30,7 @@ Attributes: TypeAlias = Mapping[str, AttributeValue]
 _BEGINNING_PHASE = guard("beginning a phase")
 _ENDING = guard("ending an operation")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_RECORDS = frozenset({"memory_id", "memories"})
 _ONE_RECORD = frozenset({"update", "delete"})
 _COUNTED_IN_RESULT = frozenset({"add", "search", "get", "get_all"})
 
@@ -70,10 +71,14 @@ class Operation(CurrentSpan):
         method = self._method
         attributes = dict(method.attributes)
         try:
+            store = mem0.store_of(self.instance)
+            if store is not None:
+                attributes[_semconv.GEN_AI_MEMORY_STORE_ID] = _content.encodable(store)
             if method.hosted or method.name == "add":
                 self._labels = _labels(method, self.instance, args, kwargs)
                 attributes.update(self._labels)
-            _read_request(method, self.instance, args, kwargs, attributes)
+            if method.parameter in _RECORDS:
+                _read_records(method, args, kwargs, attributes)
         finally:
             kind = SpanKind.CLIENT if method.hosted else SpanKind.INTERNAL
             self._start(tracer, attributes[_semconv.GEN_AI_OPERATION_NAME], kind, attributes, around)
@@ -157,27 +162,17 @@ def _server_attributes(url: str) -> dict[str, AttributeValue]:
     return {_semconv.SERVER_ADDRESS: parts.hostname, **({_semconv.SERVER_PORT: port} if port else {})}
 
 
-def _read_request(
-    method: Method,
-    instance: object,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    attributes: dict[str, AttributeValue],
+def _read_records(
+    method: Method, args: Sequence[Any], kwargs: Mapping[str, Any], attributes: dict[str, AttributeValue]
 ) -> None:
-    """Add what a call says, without its content."""
-    store = mem0.store_of(instance)
-    if store is not None:
-        attributes[_semconv.GEN_AI_MEMORY_STORE_ID] = _content.encodable(store)
-    if method.parameter == "memory_id":
-        subject = mem0.argument("memory_id", 1, args, kwargs)
-        if subject is not None:
-            attributes[_semconv.GEN_AI_MEMORY_RECORD_ID] = _content.text_of(subject)
-            if method.name in _ONE_RECORD:
-                attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = 1
-    elif method.parameter == "memories":
-        subject = mem0.argument("memories", 1, args, kwargs)
-        if isinstance(subject, list):
-            attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = len(subject)
+    """Add which record a call is about, or how many."""
+    subject = mem0.argument(method.parameter, 1, args, kwargs)
+    if isinstance(subject, list) and method.parameter == "memories":
+        attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = len(subject)
+    elif subject is not None and method.parameter == "memory_id":
+        attributes[_semconv.GEN_AI_MEMORY_RECORD_ID] = _content.text_of(subject)
+        if method.name in _ONE_RECORD:
+            attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = 1
 
 
 def _request_content(
