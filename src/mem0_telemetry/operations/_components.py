@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
-from mem0_telemetry.operations import _semconv, _wrappers
+from mem0_telemetry.mem0_internals.instance import fields_of
+from mem0_telemetry.operations import _content, _semconv, _wrappers
 from mem0_telemetry.operations._calls import CURRENT_SCOPE, PhaseMethod
 
 if TYPE_CHECKING:  # it imports OpenTelemetry
@@ -31,7 +32,7 @@ class Components:
 
     def meet(self, instance: object) -> None:
         """Meet the classes of an object's components."""
-        fields = getattr(instance, "__dict__", {})
+        fields = fields_of(instance)
         for attribute, interface in mem0.COMPONENTS.items():
             self.provider(interface, type(fields.get(attribute)))
 
@@ -62,13 +63,16 @@ class Components:
             self._patches.replace(owner, name, _wrappers.recorded(original, begin))
 
 
-def _provider(interface: str, cls: type) -> Mapping[str, str]:
+def _provider(interface: str, cls: type) -> dict[str, str]:
     provider = mem0.provider_of(interface, cls)
-    if not provider:
+    if not isinstance(provider, str) or not provider:
         return {}
-    if interface in _semconv.DATABASES:
-        return {_semconv.DB_SYSTEM_NAME: _semconv.DB_SYSTEM_NAMES.get(provider, provider)}
-    return {_semconv.GEN_AI_PROVIDER_NAME: _semconv.PROVIDER_NAMES.get(provider, provider)}
+    key, names = (
+        (_semconv.DB_SYSTEM_NAME, _semconv.DB_SYSTEM_NAMES)
+        if interface in _semconv.DATABASES
+        else (_semconv.GEN_AI_PROVIDER_NAME, _semconv.PROVIDER_NAMES)
+    )
+    return {key: _content.encodable(names.get(provider, provider))}
 
 
 def _begin(method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Phase | None:

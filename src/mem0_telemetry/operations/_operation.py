@@ -15,6 +15,7 @@ from opentelemetry.util.types import AttributeValue
 from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
+from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.operations import _content, _semconv
 from mem0_telemetry.operations._calls import Method, PhaseMethod
 from mem0_telemetry.operations._phase import Phase
@@ -146,7 +147,7 @@ def _labels(method: Method, instance: object, args: Sequence[Any], kwargs: Mappi
     if method.name == "add" and mem0.creates_records(args, kwargs):
         labels[_semconv.GEN_AI_OPERATION_NAME] = _semconv.CREATE_MEMORY
     if method.hosted:
-        labels.update(_server_attributes(_content.text_of(mem0.own_attribute(instance, "host"))))
+        labels.update(_server_attributes(_content.text_of(fields_of(instance).get("host"))))
     return labels
 
 

@@ -11,6 +11,7 @@ from opentelemetry.util.types import AttributeValue
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
+from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.operations import _content, _semconv
 from mem0_telemetry.operations._calls import PhaseMethod
 from mem0_telemetry.operations._span import CurrentSpan, error_type
@@ -69,13 +70,13 @@ def _read_request(
     component = args[0]
     if method.interface in _semconv.DATABASES:
         attributes[_semconv.DB_OPERATION_NAME] = method.name
-        _set_text(attributes, _semconv.DB_COLLECTION_NAME, mem0.own_attribute(component, "collection_name"))
+        _set_text(attributes, _semconv.DB_COLLECTION_NAME, fields_of(component).get("collection_name"))
         if method.name in _BATCHES:
             size = _length(mem0.argument(_BATCHES[method.name], 1, args, kwargs))
             if size is not None and size > 1:  # one is no batch to the conventions
                 attributes[_semconv.DB_OPERATION_BATCH_SIZE] = size
         return
-    model = mem0.own_attribute(mem0.own_attribute(component, "config"), "model")
+    model = fields_of(fields_of(component).get("config")).get("model")
     _set_text(attributes, _semconv.GEN_AI_REQUEST_MODEL, model)
     if method.interface == "embedder":
         texts = mem0.argument("texts", 1, args, kwargs) if method.name == "embed_batch" else (None,)
