@@ -7,11 +7,34 @@ Nothing here imports OpenTelemetry, which a process that calls Mem0 may not have
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
-if TYPE_CHECKING:  # it imports OpenTelemetry
-    from mem0_telemetry.operations._operation import Operation
+if TYPE_CHECKING:  # the application is the first to import it
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import Span, Tracer, TracerProvider
+
+RequestHook: TypeAlias = "Callable[[Span, object, Sequence[Any], Mapping[str, Any]], None]"
+ResponseHook: TypeAlias = "Callable[[Span, object, Any], None]"
+
+
+class Settings:
+    """The arguments of `install`, None by default. Read at every call, so a change counts at once."""
+
+    tracer_provider: TracerProvider | None = None
+    meter_provider: MeterProvider | None = None
+    request_hook: RequestHook | None = None
+    response_hook: ResponseHook | None = None
+
+
+class Recording(Protocol):
+    """A call that is being recorded; neither method raises an exception of ours."""
+
+    def succeed(self, result: Any) -> None:
+        """End the recording with what the call returned."""
+
+    def fail(self, error: BaseException) -> None:
+        """End the recording with what the call raised."""
 
 
 class Method(NamedTuple):
@@ -36,7 +59,21 @@ class PhaseMethod(NamedTuple):
     span_name: str
 
 
-CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[Operation, object] | None]] = contextvars.ContextVar(
+class UnderWay(Protocol):
+    """What those inside an operation may know of it."""
+
+    instance: object
+    """The object that it was called on, None when it is over."""
+    tracer: Tracer | None
+    """Where the spans of its phases go; None where its own span does not record, and when it is over."""
+
+    def begin_phase(
+        self, method: PhaseMethod, provider: Mapping[str, str], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Recording:
+        """Begin a phase of it, a call to a component of the provider that the attribute `provider` names."""
+
+
+CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[UnderWay, object] | None]] = contextvars.ContextVar(
     "mem0_operation", default=None
 )
 """An operation, and the component whose phase is being recorded, None between phases.

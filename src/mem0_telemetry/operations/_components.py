@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.operations import _content, _semconv, _wrappers
-from mem0_telemetry.operations._calls import CURRENT_SCOPE, PhaseMethod
-
-if TYPE_CHECKING:  # it imports OpenTelemetry
-    from mem0_telemetry.operations._phase import Phase
+from mem0_telemetry.operations._calls import CURRENT_SCOPE, PhaseMethod, Recording
 
 
 class Components:
@@ -59,8 +56,19 @@ class Components:
         is_stub = f"{owner.__module__}.{owner.__qualname__}.{name}" in mem0.INHERITED_STUBS
         if _wrappers.is_method(original) and not is_stub:
             method = PhaseMethod(interface, name, _semconv.PHASE_NAMES[interface][name])
-            begin = _wrappers.Begin(_begin, method)
+            begin = _wrappers.Begin(self._begin, method)
             self._patches.replace(owner, name, _wrappers.recorded(original, begin))
+
+    def _begin(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording | None:
+        """Begin a phase; None outside an operation that records, and where a component calls itself."""
+        scope = CURRENT_SCOPE.get()
+        if scope is None or not args:
+            return None
+        operation, component = scope
+        if operation.tracer is None or component is args[0]:
+            return None
+        provider = self.provider(method.interface, type(args[0]))
+        return operation.begin_phase(method, provider, args, kwargs)
 
 
 def _provider(interface: str, cls: type) -> dict[str, str]:
@@ -73,14 +81,3 @@ def _provider(interface: str, cls: type) -> dict[str, str]:
         else (_semconv.GEN_AI_PROVIDER_NAME, _semconv.PROVIDER_NAMES)
     )
     return {key: _content.encodable(names.get(provider, provider))}
-
-
-def _begin(method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Phase | None:
-    """Begin a phase; None outside an operation that records, and where a component calls itself."""
-    scope = CURRENT_SCOPE.get()
-    if scope is None or not args:
-        return None
-    operation, component = scope
-    if operation.tracer is None or component is args[0]:
-        return None
-    return operation.begin_phase(method, args, kwargs)

@@ -11,8 +11,8 @@ from mem0_telemetry.base.lock import ForkSafeLock
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.import_hook import forget, when_imported
 from mem0_telemetry.operations import _semconv
-from mem0_telemetry.operations._calls import Method
-from mem0_telemetry.operations._recorder import Recorder, RequestHook, ResponseHook
+from mem0_telemetry.operations._calls import Method, RequestHook, ResponseHook
+from mem0_telemetry.operations._recorder import Recorder
 from mem0_telemetry.operations._threads import carrying_context
 from mem0_telemetry.operations._wrappers import Begin, Patches, is_method, recorded
 
@@ -64,7 +64,7 @@ class Instrumentation:
         }
         for name, value in given.items():
             if value is not None:
-                setattr(self._recorder, name, value)
+                setattr(self._recorder.settings, name, value)
         if self._installed:
             return  # the hooks are there, and would run once more for modules that are loaded
         self._installed = True

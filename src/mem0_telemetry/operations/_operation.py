@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
-from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.util.types import AttributeValue
 
@@ -17,14 +16,14 @@ from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._calls import Method, PhaseMethod
+from mem0_telemetry.operations._calls import Method, PhaseMethod, Settings
+from mem0_telemetry.operations._components import Components
 from mem0_telemetry.operations._phase import Phase
 from mem0_telemetry.operations._span import CurrentSpan, error_type
+from opentelemetry import context
 
 if TYPE_CHECKING:  # imported here, it would count as used by the application
     from opentelemetry.metrics import Histogram
-
-    from mem0_telemetry.operations._recorder import Recorder
 
 Attributes: TypeAlias = Mapping[str, AttributeValue]
 
@@ -44,29 +43,32 @@ class Operation(CurrentSpan):
         "_histogram",
         "_labels",
         "_method",
+        "_settings",
         "_started",
         "instance",
-        "recorder",
         "tracer",
     )
 
     def __init__(
-        self, instance: object, method: Method, histogram: Histogram | None, recorder: Recorder
+        self, instance: object, method: Method, histogram: Histogram | None, settings: Settings
     ) -> None:
         super().__init__((self, None))
         self.instance = instance
-        """The object that it was called on, None when it is over."""
         self.tracer: Tracer | None = None
-        """Where the spans of its phases go; None where its own span does not record, and when it is over."""
         self._method = method
         self._labels = method.labels
         self._histogram = histogram
-        self.recorder = recorder
+        self._settings = settings
         self._captured = False
         self._started = monotonic()
 
     def begin(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any], tracer: Tracer | None, around: Context
+        self,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        tracer: Tracer | None,
+        around: context.Context,
+        components: Components,
     ) -> None:
         """Start the span; make the components' calls phases where the span records."""
         method = self._method
@@ -88,21 +90,23 @@ class Operation(CurrentSpan):
         self.tracer = tracer
         try:
             if not method.hosted:
-                self.recorder.components.meet(self.instance)
+                components.meet(self.instance)
             self._captured = _content.is_captured()
             if self._captured:
                 with guard("reading the content of a call"):
                     self.span.set_attributes(_request_content(method, args, kwargs))
-            self._call_hook(self.recorder.request_hook, args[1:], kwargs)
+            self._call_hook(self._settings.request_hook, args[1:], kwargs)
         except BaseException as error:  # Ctrl-C, say: it passes, and the span must not stay the current one
             self.fail(error)
             raise
 
-    def begin_phase(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Phase:
-        """Begin a phase of this operation."""
+    def begin_phase(
+        self, method: PhaseMethod, provider: Mapping[str, str], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Phase:
+        """Begin a phase of this operation, a call to a component of the provider that `provider` names."""
         phase = Phase(self, method, args[0])
         with _BEGINNING_PHASE:
-            phase.begin(self, args, kwargs)
+            phase.begin(self.tracer, provider, args, kwargs)
         return phase
 
     def succeed(self, result: Any) -> None:
@@ -112,7 +116,7 @@ class Operation(CurrentSpan):
                 if self._method.name in _COUNTED_IN_RESULT:
                     with guard("reading the result of an operation"):
                         _read_result(self.span, result, captured=self._captured)
-                self._call_hook(self.recorder.response_hook, result)
+                self._call_hook(self._settings.response_hook, result)
         finally:
             self._finish()
 

@@ -4,21 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.util.types import AttributeValue
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._calls import PhaseMethod
+from mem0_telemetry.operations._calls import PhaseMethod, UnderWay
 from mem0_telemetry.operations._span import CurrentSpan, error_type
 from opentelemetry import context
-
-if TYPE_CHECKING:
-    from mem0_telemetry.operations._operation import Operation
 
 _ENDING = guard("ending a phase")
 _ROWS_IN_RESULT = frozenset({"search", "keyword_search", "list", "get_history", "get_last_messages"})
@@ -30,21 +27,24 @@ class Phase(CurrentSpan):
 
     __slots__ = ("_method",)
 
-    def __init__(self, operation: Operation, method: PhaseMethod, component: object) -> None:
+    def __init__(self, operation: UnderWay, method: PhaseMethod, component: object) -> None:
         super().__init__((operation, component))
         self._method = method
 
-    def begin(self, operation: Operation, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def begin(
+        self,
+        tracer: Tracer | None,
+        provider: Mapping[str, str],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> None:
         """Start the span."""
-        method = self._method
-        attributes: dict[str, AttributeValue] = {}
+        attributes: dict[str, AttributeValue] = {**provider}
         try:
-            attributes.update(operation.recorder.components.provider(method.interface, type(args[0])))
-            _read_request(method, args, kwargs, attributes)
+            _read_request(self._method, args, kwargs, attributes)
         finally:
-            self._start(
-                operation.tracer, method.span_name, SpanKind.INTERNAL, attributes, context.get_current()
-            )
+            around = context.get_current()
+            self._start(tracer, self._method.span_name, SpanKind.INTERNAL, attributes, around)
 
     def succeed(self, result: Any) -> None:
         """End the phase with what the component returned."""

@@ -3,42 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.operations import _signals
-from mem0_telemetry.operations._calls import CURRENT_SCOPE, Method
+from mem0_telemetry.operations._calls import CURRENT_SCOPE, Method, Settings
 from mem0_telemetry.operations._components import Components
 from mem0_telemetry.operations._wrappers import Patches
 
-if TYPE_CHECKING:  # the application is the first to import it
-    from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import Span, TracerProvider
-
+if TYPE_CHECKING:  # it imports OpenTelemetry
     from mem0_telemetry.operations._operation import Operation
-
-RequestHook: TypeAlias = "Callable[[Span, object, Sequence[Any], Mapping[str, Any]], None]"
-ResponseHook: TypeAlias = "Callable[[Span, object, Any], None]"
 
 _BEGINNING = guard("beginning an operation")
 
 
 class Recorder:
-    """What every wrapper asks before it calls Mem0. Thread-safe: it holds nothing of a call.
-
-    Attributes:
-        tracer_provider, meter_provider, request_hook, response_hook: the arguments of `install`, None by default.
-            Read at every call, so a change counts at once.
-        components: the classes of Mem0's components.
-    """
+    """What every wrapper asks before it calls Mem0. Thread-safe: it holds nothing of a call."""
 
     def __init__(self, patches: Patches) -> None:
-        self.tracer_provider: TracerProvider | None = None
-        self.meter_provider: MeterProvider | None = None
-        self.request_hook: RequestHook | None = None
-        self.response_hook: ResponseHook | None = None
-        self.components = Components(patches)
+        self.settings = Settings()
+        self._components = Components(patches)
         self._traces = _signals.traces()
         self._metrics = _signals.metrics()
         self._operation: type[Operation] | None = None
@@ -63,8 +48,8 @@ class Recorder:
         """Return in words what would be recorded now."""
         found: dict[str, object] = {}
         with guard("asking for the OpenTelemetry providers"):
-            found["traces"] = self._traces.find(self.tracer_provider)
-            found["metrics"] = self._metrics.find(self.meter_provider)
+            found["traces"] = self._traces.find(self.settings.tracer_provider)
+            found["metrics"] = self._metrics.find(self.settings.meter_provider)
         names = " and ".join(name for name, recorder in found.items() if recorder is not None)
         return names or "nothing: the application has no OpenTelemetry provider"
 
@@ -72,8 +57,8 @@ class Recorder:
         """Begin an operation; None where nothing records, or the object is inside one already."""
         operation = None
         with _BEGINNING:
-            tracer = self._traces.find(self.tracer_provider)
-            histogram = self._metrics.find(self.meter_provider)
+            tracer = self._traces.find(self.settings.tracer_provider)
+            histogram = self._metrics.find(self.settings.meter_provider)
             if (tracer is None and histogram is None) or self._stopped:
                 return None
             instance = args[0] if args else kwargs.get("self")
@@ -83,6 +68,6 @@ class Recorder:
             new = self._operation or self.prepare()
             around = new.unsuppressed_context()
             if around is not None:
-                operation = new(instance, method, histogram, self)
-                operation.begin(args, kwargs, tracer, around)
+                operation = new(instance, method, histogram, self.settings)
+                operation.begin(args, kwargs, tracer, around, self._components)
         return operation

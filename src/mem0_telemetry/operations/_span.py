@@ -5,17 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import Token
-from typing import TYPE_CHECKING
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._calls import CURRENT_SCOPE
+from mem0_telemetry.operations._calls import CURRENT_SCOPE, UnderWay
 from opentelemetry import context
-
-if TYPE_CHECKING:
-    from mem0_telemetry.operations._operation import Operation
 
 _SUPPRESSED = "suppress_instrumentation"  # the key that `opentelemetry.instrumentation.utils` sets
 
@@ -25,7 +21,7 @@ class CurrentSpan:
 
     __slots__ = ("_context_token", "_scope_token", "span")
 
-    def __init__(self, scope: tuple[Operation, object]) -> None:
+    def __init__(self, scope: tuple[UnderWay, object]) -> None:
         self.span: Span | None = None
         """None where it does not record."""
         self._context_token: Token[context.Context] | None = None

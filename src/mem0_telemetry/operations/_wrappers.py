@@ -15,20 +15,18 @@ import inspect
 import weakref
 from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-if TYPE_CHECKING:  # they import OpenTelemetry
-    from mem0_telemetry.operations._operation import Operation
-    from mem0_telemetry.operations._phase import Phase
+from mem0_telemetry.operations._calls import Recording
 
-Asked: TypeAlias = "Callable[..., Operation | Phase | None] | None"
+Asked: TypeAlias = Callable[..., Recording | None] | None
 
 _METHOD_DESCRIPTOR: Final = 1 << 17
 """Python's flag on types whose objects, called through an instance, get it as their first argument."""
 
 
 class Begin(functools.partial):  # type: ignore[type-arg]
-    """What a wrapper asks at each call: it returns the operation or phase that records the call, or None.
+    """What a wrapper asks at each call: it returns a `Recording`, or None.
 
     Pickled it is None. So a class that is pickled by value, as cloudpickle does with those of `__main__`, can
     be loaded where this package is missing: its wrappers are there, and only call their originals.
