@@ -21,10 +21,11 @@ ResponseHook: TypeAlias = "Callable[[Span, object, Any], None]"
 class Settings:
     """The arguments of `install`, None by default. Read at every call, so a change counts at once."""
 
-    tracer_provider: TracerProvider | None = None
-    meter_provider: MeterProvider | None = None
-    request_hook: RequestHook | None = None
-    response_hook: ResponseHook | None = None
+    def __init__(self) -> None:
+        self.tracer_provider: TracerProvider | None = None
+        self.meter_provider: MeterProvider | None = None
+        self.request_hook: RequestHook | None = None
+        self.response_hook: ResponseHook | None = None
 
 
 class Recording(Protocol):
