@@ -244,3 +244,25 @@ def test_the_properties_of_components_are_not_run(instrumented: Application, mem
 
     (attributes,) = named(instrumented.spans(), "mem0.embed")
     assert "gen_ai.request.model" not in attributes
+
+
+def test_a_component_inside_a_component(instrumented: Application, memory: mem0.Memory) -> None:
+    """A class that is met inside an operation is one of a component from then on, also in its own methods."""
+    memory.search("tea", filters=ALICE)
+    instrumented.spans()
+
+    class Inner(fake_models.HashEmbedder):
+        def embed(self, text: str, memory_action: Any = None) -> list[float]:
+            return super().embed(text, memory_action)
+
+    inner = Inner()
+
+    class Outer:
+        def embed(self, *arguments: Any) -> list[float]:
+            return super(Inner, inner).embed(*arguments) and inner.embed(*arguments)
+
+    memory.embedding_model = Outer()
+    memory.search("tea", filters=ALICE)
+    found = named(instrumented.spans(), "mem0.embed")
+    assert [attributes.get("gen_ai.provider.name") for attributes in found] == [None, "fake", "fake"]
+    assert hasattr(vars(Inner)["embed"], "__wrapped__")

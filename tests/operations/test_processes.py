@@ -144,6 +144,23 @@ def test_a_provider_named_in_the_environment_counts(tmp_path: Path) -> None:
     assert kinds == ["opentelemetry.sdk.trace", "opentelemetry.sdk.metrics._internal"]
 
 
+def test_a_provider_that_cannot_be_loaded(tmp_path: Path) -> None:
+    """Where OTEL_PYTHON_TRACER_PROVIDER names a provider that there is not, each call passes."""
+    answers = run(
+        """
+        from opentelemetry import metrics, trace
+        operations.install()
+        memory = new_memory()
+        found = [len(memory.get_all(filters={"user_id": "alice"})["results"]) for _ in range(2)]
+        close(memory)
+        print(json.dumps([found, operations.state()]))
+        """,
+        tmp_path,
+        OTEL_PYTHON_TRACER_PROVIDER="there_is_none",
+    )
+    assert answers == [[0, 0], [True, NOTHING_TO_RECORD_INTO]]
+
+
 @pytest.mark.parametrize("first", ["import opentelemetry.trace", "pass"])
 def test_the_first_operation_imports_nothing(tmp_path: Path, first: str) -> None:
     """A fork in another thread cannot hit an import of ours, whether OpenTelemetry comes before Mem0 or after."""

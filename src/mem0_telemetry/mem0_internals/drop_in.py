@@ -41,9 +41,6 @@ class DropIn:
     Args:
         drop_in: the module to put there.
         found: called with Mem0's own module object where that had been imported before us, or was being imported.
-
-    Attributes:
-        native: Mem0's own module object where it had been imported before us, else None. Its flag still counts.
     """
 
     def __init__(self, drop_in: ModuleType, *, found: Callable[[ModuleType], None]) -> None:
@@ -51,7 +48,8 @@ class DropIn:
         self._found = found
         self._own = {name: getattr(drop_in, name) for name in NATIVE_NAMES}
         self._silenced: set[str] = set()
-        self.native: ModuleType | None = None
+        self._native: ModuleType | None = None
+        """Mem0's own module object where it had been imported before us."""
         self.active = False
 
     def replace(self) -> None:
@@ -79,7 +77,7 @@ class DropIn:
         Args:
             opted_out: leave Mem0's own flag `False`, so that taking us out never turns telemetry on.
         """
-        if not self.active or (self.native is None and is_adopted()):
+        if not self.active or (self._native is None and is_adopted()):
             return
         self.active = False
         import_hook.withdraw(TELEMETRY_MODULE)
@@ -87,7 +85,7 @@ class DropIn:
         for name in HOLDERS:
             import_hook.forget(name, self._repoint)
         ours = [place for place in _places() if is_ours(place[1][place[2]])]
-        native, self.native = self.native, None
+        native, self._native = self._native, None
         self._silenced = set()
         if native is None and ours:
             native = run_native(private=False)
@@ -137,7 +135,7 @@ class DropIn:
             names = vars(native)
             owned = {name for name in NATIVE_NAMES if name in names and not is_replaceable(names[name])}
             self._silenced = {name for name, through in LEADS_THROUGH.items() if through & owned}
-            self.native = native
+            self._native = native
             self._found(native)
             with guard("closing Mem0's own telemetry"):
                 close_without_waiting(native, everywhere=_is_held_otherwise(names))
@@ -172,10 +170,8 @@ class DropIn:
         elif name in FIXED:
             names[name] = FIXED[name]
         else:
-            value = getattr(self._drop_in, name)
-            names[name] = (
-                value if is_ours(value) else self._own[name]
-            )  # what was written into ours is not for others
+            value = getattr(self._drop_in, name)  # what was written into ours is not for others
+            names[name] = value if is_ours(value) else self._own[name]
 
 
 def _places() -> list[_Place]:
@@ -185,12 +181,10 @@ def _places() -> list[_Place]:
 
 def _module_places() -> list[_Place]:
     """Return where Python holds the telemetry module itself."""
+    places: list[_Place] = [(TELEMETRY_MODULE, sys.modules, TELEMETRY_MODULE)]
     parent = sys.modules.get(PARENT_PACKAGE)
-    attributes = vars(parent) if is_module(parent) else {}
-    places: list[_Place] = [
-        (TELEMETRY_MODULE, sys.modules, TELEMETRY_MODULE),
-        (TELEMETRY_MODULE, attributes, "telemetry"),
-    ]
+    if is_module(parent):
+        places.append((TELEMETRY_MODULE, vars(parent), "telemetry"))
     return [place for place in places if place[2] in place[1]]
 
 
@@ -207,7 +201,7 @@ def _holder_places() -> Iterator[_Place]:
 def _is_held_otherwise(native: dict[str, Any]) -> bool:
     """Return whether a name of Mem0's is not what its module has: replaced, or from before a reload."""
     return any(
-        namespace[name] is not native.get(name, namespace[name]) for _, namespace, name in _holder_places()
+        held[name] is not native.get(name, held[name]) for _, held, name in _holder_places()
     ) or not all(is_mem0s(native[name]) for name in NATIVE_NAMES if name in native)
 
 

@@ -33,14 +33,12 @@ def _quiet_telemetry() -> ModuleType:
     (mem0/memory/notices.py asks `MEM0_TELEMETRY` first, then `_get_oss_telemetry()`).
     """
     module = ModuleType("mem0_telemetry.quiet")
-    vars(module).update(
-        {
-            MARK: True,
-            "MEM0_TELEMETRY": False,
-            "FEATURE_FLAGS_REQUEST_TIMEOUT_SECONDS": 0.5,
-            "_get_oss_telemetry": silent,
-        }
-    )
+    values = {
+        "MEM0_TELEMETRY": False,
+        "FEATURE_FLAGS_REQUEST_TIMEOUT_SECONDS": 0.5,
+        "_get_oss_telemetry": silent,
+    }
+    vars(module).update({MARK: True}, **values)
     return module
 
 
@@ -78,5 +76,5 @@ LEADS_THROUGH = {
 }
 """What Mem0's own functions hand their events to. Where the application has replaced that, they are silent."""
 
-NATIVE_EXIT_HOOKS = ("_shutdown_oss_telemetry",)
-"""Functions of the native module that it registers with `atexit` (and `client_telemetry.close`)."""
+NATIVE_EXIT_HOOK = "_shutdown_oss_telemetry"
+"""The function of the native module that it registers with `atexit` (and `client_telemetry.close`)."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals.instance import fields_of
-from mem0_telemetry.mem0_internals.names import MARK, NATIVE_EXIT_HOOKS, PARENT_PACKAGE, TELEMETRY_MODULE
+from mem0_telemetry.mem0_internals.names import MARK, NATIVE_EXIT_HOOK, PARENT_PACKAGE, TELEMETRY_MODULE
 from mem0_telemetry.mem0_internals.ownership import is_mem0s, is_posthog_class
 
 
@@ -121,9 +121,8 @@ def close_without_waiting(native: ModuleType, *, everywhere: bool) -> None:
                 _stop(client)
     if is_mem0s(names.get("_oss_telemetry_instance")):
         names["_oss_telemetry_instance"] = None
-    for hook in NATIVE_EXIT_HOOKS:
-        if hook in names:
-            atexit.unregister(names[hook])
+    if NATIVE_EXIT_HOOK in names:
+        atexit.unregister(names[NATIVE_EXIT_HOOK])
 
 
 def _made_by_mem0(key: object) -> tuple[list[Any], list[Any]]:

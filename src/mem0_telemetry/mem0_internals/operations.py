@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from mem0_telemetry.mem0_internals.instance import fields_of
+
 SUPPORTED_GENERATION: Final = "2"
 """The generation of mem0ai that these tables describe, as the first part of its version."""
 
@@ -84,7 +86,7 @@ def argument(name: str, position: int, args: Sequence[Any], kwargs: Mapping[str,
     if 0 < position < len(args):
         return args[position]
     options = kwargs.get("options", args[-1] if args else None)
-    return own_attribute(options, name) if type(options).__module__ == OPTIONS else None
+    return fields_of(options).get(name) if type(options).__module__ == OPTIONS else None
 
 
 def creates_records(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
@@ -92,15 +94,11 @@ def creates_records(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
     return argument("infer", 0, args, kwargs) is False or kwargs.get("memory_type") == "procedural_memory"
 
 
-def own_attribute(instance: object, name: str) -> Any:
-    """Return an attribute that is stored on the object itself, None where it has none."""
-    return getattr(instance, "__dict__", {}).get(name)
-
-
 def store_of(instance: object) -> str | None:
     """Return what identifies the store of an instance: its collection, or the project of a hosted client."""
+    fields = fields_of(instance)
     for name in ("collection_name", "project_id"):
-        value = own_attribute(instance, name)
+        value = fields.get(name)
         if isinstance(value, str) and value:
             return value
     return None
@@ -130,16 +128,9 @@ def rows_of(result: object) -> int | None:
 
 def provider_of(interface: str, cls: type) -> str | None:
     """Return Mem0's name for the provider that a component's class, or a base of it, belongs to."""
-    names = dict(HISTORY_PROVIDERS) if interface == "history" else _factory_table(interface)
-    for base in cls.__mro__:
-        provider = names.get(f"{base.__module__}.{base.__qualname__}")
-        if provider is not None:
-            return provider
-    return None
-
-
-def _factory_table(interface: str) -> dict[str, str]:
-    factory = getattr(sys.modules.get(FACTORY_MODULE), FACTORIES[interface], None)
+    factory = getattr(sys.modules.get(FACTORY_MODULE), FACTORIES.get(interface, ""), None)
     table = getattr(factory, "provider_to_class", {})
-    paths = {name: path[0] if isinstance(path, tuple) else path for name, path in table.items()}
-    return {path: name for name, path in paths.items()}
+    names = {path[0] if isinstance(path, tuple) else path: name for name, path in table.items()}
+    names.update(HISTORY_PROVIDERS)
+    paths = (f"{base.__module__}.{base.__qualname__}" for base in cls.__mro__)
+    return next((names[path] for path in paths if path in names), None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the wrappers, the operations and their phases share: settings, methods, and what is under way.
+"""What the wrappers, the operations and their phases share: which method is called, and what is under way.
 
 Nothing here imports OpenTelemetry, which a process that calls Mem0 may not have imported.
 """
@@ -7,9 +7,8 @@ Nothing here imports OpenTelemetry, which a process that calls Mem0 may not have
 from __future__ import annotations
 
 import contextvars
-import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:  # the application is the first to import it
     from opentelemetry.metrics import MeterProvider
@@ -17,8 +16,6 @@ if TYPE_CHECKING:  # the application is the first to import it
 
 RequestHook: TypeAlias = "Callable[[Span, object, Sequence[Any], Mapping[str, Any]], None]"
 ResponseHook: TypeAlias = "Callable[[Span, object, Any], None]"
-
-_T = TypeVar("_T")
 
 
 class Settings:
@@ -32,30 +29,13 @@ class Settings:
 
 
 class Recording(Protocol):
-    """A call that is being recorded; neither method raises."""
+    """A call that is being recorded; neither method raises an exception of ours."""
 
     def succeed(self, result: Any) -> None:
         """End the recording with what the call returned."""
 
     def fail(self, error: BaseException) -> None:
         """End the recording with what the call raised."""
-
-
-class PerClass(Generic[_T]):
-    """Values for classes, which are held weakly. Told apart by identity: a metaclass may have no hash."""
-
-    def __init__(self) -> None:
-        self._values: dict[int, tuple[weakref.ref[type], _T]] = {}
-
-    def get(self, cls: type) -> _T | None:
-        """Return the value for a class, None where there is none."""
-        found = self._values.get(id(cls))
-        return found[1] if found is not None else None
-
-    def set(self, cls: type, value: _T) -> None:
-        """Keep a value while the class lives."""
-        key, values = id(cls), self._values
-        values[key] = weakref.ref(cls, lambda _: values.pop(key, None)), value
 
 
 class Method(NamedTuple):
@@ -78,8 +58,6 @@ class PhaseMethod(NamedTuple):
     interface: str
     name: str
     span_name: str
-    known: PerClass[Mapping[str, Any]]
-    """Attributes that are the same for all components of a class; a class may inherit the method."""
 
 
 class UnderWay(Protocol):
@@ -90,8 +68,10 @@ class UnderWay(Protocol):
     tracer: Tracer | None
     """Where the spans of its phases go; None where its own span does not record, and when it is over."""
 
-    def begin_phase(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording:
-        """Begin a phase of it."""
+    def begin_phase(
+        self, method: PhaseMethod, provider: Mapping[str, str], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Recording:
+        """Begin a phase of it, a call to a component of the provider that the attribute `provider` names."""
 
 
 CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[UnderWay, object] | None]] = contextvars.ContextVar(

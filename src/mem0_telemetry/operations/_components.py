@@ -8,33 +8,45 @@ outside an operation.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
-from mem0_telemetry.operations import _semconv, _wrappers
-from mem0_telemetry.operations._calls import CURRENT_SCOPE, PerClass, PhaseMethod, Recording
-from mem0_telemetry.operations._wrappers import Patches
+from mem0_telemetry.mem0_internals.instance import fields_of
+from mem0_telemetry.operations import _content, _semconv, _wrappers
+from mem0_telemetry.operations._calls import CURRENT_SCOPE, PhaseMethod, Recording
 
 
 class Components:
     """The component classes that have been met. Thread-safe: meeting one twice at once does no harm."""
 
-    def __init__(self, patches: Patches) -> None:
+    def __init__(self, patches: _wrappers.Patches) -> None:
         self._patches = patches
-        self._met: dict[str, PerClass[bool]] = {name: PerClass() for name in _semconv.PHASE_NAMES}
+        self._met: dict[tuple[str, int], tuple[weakref.ref[type], Mapping[str, str]]] = {}
+        """By interface and class: held weakly, and told apart by identity, as a metaclass may have no hash."""
 
     def meet(self, instance: object) -> None:
-        """Instrument the classes of an object's components, as far as they are new."""
-        attributes = getattr(instance, "__dict__", {})
+        """Meet the classes of an object's components."""
+        fields = fields_of(instance)
         for attribute, interface in mem0.COMPONENTS.items():
-            cls = type(attributes.get(attribute))
-            if not self._met[interface].get(cls):
-                self._met[interface].set(cls, True)
-                for name in _semconv.PHASE_NAMES[interface]:
-                    with guard("instrumenting a component"):
-                        self._instrument(cls, interface, name)
+            self.provider(interface, type(fields.get(attribute)))
+
+    def provider(self, interface: str, cls: type) -> Mapping[str, str]:
+        """Return the attribute that names a class's provider, if that has a name; instrument a class that is new."""
+        key, met = (interface, id(cls)), self._met
+        found = met.get(key)
+        if found is not None:
+            return found[1]
+        attributes: dict[str, str] = {}
+        with guard("naming a component's provider"):
+            attributes.update(_provider(interface, cls))
+        met[key] = weakref.ref(cls, lambda _: met.pop(key, None)), attributes
+        for name in _semconv.PHASE_NAMES[interface]:
+            with guard("instrumenting a component"):
+                self._instrument(cls, interface, name)
+        return attributes
 
     def _instrument(self, cls: type, interface: str, name: str) -> None:
         owner = next((base for base in cls.__mro__ if name in vars(base)), None)
@@ -43,17 +55,29 @@ class Components:
         original = vars(owner)[name]
         is_stub = f"{owner.__module__}.{owner.__qualname__}.{name}" in mem0.INHERITED_STUBS
         if _wrappers.is_method(original) and not is_stub:
-            span_name = _semconv.PHASE_NAMES[interface][name]
-            begin = _wrappers.Begin(_begin, PhaseMethod(interface, name, span_name, PerClass()))
+            method = PhaseMethod(interface, name, _semconv.PHASE_NAMES[interface][name])
+            begin = _wrappers.Begin(self._begin, method)
             self._patches.replace(owner, name, _wrappers.recorded(original, begin))
 
+    def _begin(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording | None:
+        """Begin a phase; None outside an operation that records, and where a component calls itself."""
+        scope = CURRENT_SCOPE.get()
+        if scope is None or not args:
+            return None
+        operation, component = scope
+        if operation.tracer is None or component is args[0]:
+            return None
+        provider = self.provider(method.interface, type(args[0]))
+        return operation.begin_phase(method, provider, args, kwargs)
 
-def _begin(method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording | None:
-    """Begin a phase; None outside an operation that records, and where a component calls itself."""
-    scope = CURRENT_SCOPE.get()
-    if scope is None or not args:
-        return None
-    operation, component = scope
-    if operation.tracer is None or component is args[0]:
-        return None
-    return operation.begin_phase(method, args, kwargs)
+
+def _provider(interface: str, cls: type) -> dict[str, str]:
+    provider = mem0.provider_of(interface, cls)
+    if not isinstance(provider, str) or not provider:
+        return {}
+    key, names = (
+        (_semconv.DB_SYSTEM_NAME, _semconv.DB_SYSTEM_NAMES)
+        if interface in _semconv.DATABASES
+        else (_semconv.GEN_AI_PROVIDER_NAME, _semconv.PROVIDER_NAMES)
+    )
+    return {key: _content.encodable(names.get(provider, provider))}

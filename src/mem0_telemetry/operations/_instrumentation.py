@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from mem0_telemetry.base.lock import ForkSafeLock
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.import_hook import forget, when_imported
-from mem0_telemetry.operations._calls import RequestHook, ResponseHook, Settings
+from mem0_telemetry.operations import _semconv
+from mem0_telemetry.operations._calls import Method, RequestHook, ResponseHook
 from mem0_telemetry.operations._recorder import Recorder
 from mem0_telemetry.operations._threads import carrying_context
-from mem0_telemetry.operations._wrappers import Patches, is_method
+from mem0_telemetry.operations._wrappers import Begin, Patches, is_method, recorded
 
 if TYPE_CHECKING:  # the application is the first to import it
     from opentelemetry.metrics import MeterProvider
@@ -26,12 +27,14 @@ class Instrumentation:
     """The wrappers on Mem0's classes in one process: off, waiting for `mem0` to be imported, or active."""
 
     def __init__(self) -> None:
-        self._settings = Settings()
-        self._patches = Patches()
-        self._recorder: Recorder | None = None
-        self._installed = False
-        self._unsupported = ""
         self._lock = ForkSafeLock()
+        self._reset()
+
+    def _reset(self) -> None:
+        self._installed = False
+        self._obstacle = "operations are not instrumented"
+        self._patches = Patches()
+        self._recorder = Recorder(self._patches)
 
     def install(
         self,
@@ -61,10 +64,11 @@ class Instrumentation:
         }
         for name, value in given.items():
             if value is not None:
-                setattr(self._settings, name, value)
+                setattr(self._recorder.settings, name, value)
         if self._installed:
             return  # the hooks are there, and would run once more for modules that are loaded
         self._installed = True
+        self._obstacle = "waiting for mem0 to be imported"
         for name in mem0.CLASSES:
             when_imported(name, self._instrument)
 
@@ -74,48 +78,50 @@ class Instrumentation:
         for name in mem0.CLASSES:
             forget(name, self._instrument)
         with self._lock.of_this_process():  # another thread may be in `_instrument`, at the end of its import
-            if self._recorder is not None:
-                self._recorder.stop()
-                forget(_TRACE_API, self._recorder.prepare)
+            self._recorder.stop()
+            forget(_TRACE_API, self._recorder.prepare)
             self._patches.restore()
-            self._settings, self._patches, self._recorder = Settings(), Patches(), None
-            self._unsupported = ""
+            self._reset()
 
     def state(self) -> tuple[bool, str]:
         """Return whether operations are being recorded in this process, and the reason in words."""
-        if not self._installed:
-            return False, "operations are not instrumented"
-        if self._unsupported:
-            return False, self._unsupported
-        if self._recorder is None:
-            return False, "waiting for mem0 to be imported"
+        if self._obstacle:
+            return False, self._obstacle
         return True, f"instrumenting mem0ai {_mem0_version()}, recording {self._recorder.signals()}"
 
     def _instrument(self, module: ModuleType) -> None:
         """Replace the methods of a module's classes; called once that module's own code has run."""
         version = _mem0_version()
-        if version.partition(".")[0] != mem0.SUPPORTED_GENERATION:
-            self._unsupported = f"operations need mem0ai {mem0.SUPPORTED_GENERATION}.x, this is {version}"
-            return
         with self._lock.of_this_process():
             if not self._installed:  # removed while it was imported
                 return
-            if self._recorder is None:
-                self._recorder = Recorder(self._settings, self._patches)
-            _replace(module, self._patches, self._recorder)
+            if version.partition(".")[0] != mem0.SUPPORTED_GENERATION:
+                self._obstacle = f"operations need mem0ai {mem0.SUPPORTED_GENERATION}.x, this is {version}"
+                return
+            self._obstacle = ""
+            self._replace(module)
             when_imported(_TRACE_API, self._recorder.prepare)
 
+    def _replace(self, module: ModuleType) -> None:
+        for class_name in mem0.CLASSES[module.__name__]:
+            cls = getattr(module, class_name, None)
+            for name in mem0.METHODS:
+                original = getattr(cls, "__dict__", {}).get(name)
+                if is_method(original):
+                    begin = Begin(self._recorder.begin, _method(module.__name__, class_name, name))
+                    self._patches.replace(cls, name, recorded(original, begin))
+        pools = mem0.POOLS.get(module.__name__)
+        if pools in vars(module):
+            self._patches.replace(module, pools, carrying_context(vars(module)[pools]))
 
-def _replace(module: ModuleType, patches: Patches, recorder: Recorder) -> None:
-    for class_name in mem0.CLASSES[module.__name__]:
-        cls = getattr(module, class_name, None)
-        for name in mem0.METHODS:
-            original = getattr(cls, "__dict__", {}).get(name)
-            if is_method(original):
-                patches.replace(cls, name, recorder.wrapper(original, module.__name__, class_name, name))
-    pools = mem0.POOLS.get(module.__name__)
-    if pools in vars(module):
-        patches.replace(module, pools, carrying_context(vars(module)[pools]))
+
+def _method(module: str, class_name: str, name: str) -> Method:
+    hosted = module == mem0.HOSTED
+    labels = {_semconv.GEN_AI_OPERATION_NAME: _semconv.OPERATION_NAMES[name]}
+    if hosted:
+        labels[_semconv.GEN_AI_PROVIDER_NAME] = _semconv.HOSTED_PROVIDER
+    attributes = {**labels, _semconv.CODE_FUNCTION_NAME: f"{module}.{class_name}.{name}"}
+    return Method(name, mem0.METHODS[name], hosted, labels, attributes)
 
 
 def _mem0_version() -> str:

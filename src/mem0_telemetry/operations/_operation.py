@@ -14,11 +14,13 @@ from opentelemetry.util.types import AttributeValue
 from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
+from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.operations import _content, _semconv
 from mem0_telemetry.operations._calls import Method, PhaseMethod, Settings
 from mem0_telemetry.operations._components import Components
 from mem0_telemetry.operations._phase import Phase
 from mem0_telemetry.operations._span import CurrentSpan, error_type
+from opentelemetry import context
 
 if TYPE_CHECKING:  # imported here, it would count as used by the application
     from opentelemetry.metrics import Histogram
@@ -28,6 +30,7 @@ Attributes: TypeAlias = Mapping[str, AttributeValue]
 _BEGINNING_PHASE = guard("beginning a phase")
 _ENDING = guard("ending an operation")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_RECORDS = frozenset({"memory_id", "memories"})
 _ONE_RECORD = frozenset({"update", "delete"})
 _COUNTED_IN_RESULT = frozenset({"add", "search", "get", "get_all"})
 
@@ -49,6 +52,7 @@ class Operation(CurrentSpan):
     def __init__(
         self, instance: object, method: Method, histogram: Histogram | None, settings: Settings
     ) -> None:
+        super().__init__((self, None))
         self.instance = instance
         self.tracer: Tracer | None = None
         self._method = method
@@ -56,28 +60,31 @@ class Operation(CurrentSpan):
         self._histogram = histogram
         self._settings = settings
         self._captured = False
+        self._started = monotonic()
 
     def begin(
-        self, args: Sequence[Any], kwargs: Mapping[str, Any], tracer: Tracer | None, components: Components
+        self,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        tracer: Tracer | None,
+        around: context.Context,
+        components: Components,
     ) -> None:
-        """Start the span and the clock; make the components' calls phases where the span records."""
+        """Start the span; make the components' calls phases where the span records."""
         method = self._method
         attributes = dict(method.attributes)
         try:
+            store = mem0.store_of(self.instance)
+            if store is not None:
+                attributes[_semconv.GEN_AI_MEMORY_STORE_ID] = _content.encodable(store)
             if method.hosted or method.name == "add":
                 self._labels = _labels(method, self.instance, args, kwargs)
                 attributes.update(self._labels)
-            _read_request(method, self.instance, args, kwargs, attributes)
+            if method.parameter in _RECORDS:
+                _read_records(method, args, kwargs, attributes)
         finally:
             kind = SpanKind.CLIENT if method.hosted else SpanKind.INTERNAL
-            self._started = monotonic()
-            self._start(
-                tracer,
-                str(attributes[_semconv.GEN_AI_OPERATION_NAME]),
-                attributes,
-                scope=(self, None),
-                kind=kind,
-            )
+            self._start(tracer, attributes[_semconv.GEN_AI_OPERATION_NAME], kind, attributes, around)
         if self.span is None:
             return
         self.tracer = tracer
@@ -93,11 +100,13 @@ class Operation(CurrentSpan):
             self.fail(error)
             raise
 
-    def begin_phase(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Phase:
-        """Begin a phase of this operation."""
-        phase = Phase(method)
+    def begin_phase(
+        self, method: PhaseMethod, provider: Mapping[str, str], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Phase:
+        """Begin a phase of this operation, a call to a component of the provider that `provider` names."""
+        phase = Phase(self, method, args[0])
         with _BEGINNING_PHASE:
-            phase.begin(self, args, kwargs)
+            phase.begin(self.tracer, provider, args, kwargs)
         return phase
 
     def succeed(self, result: Any) -> None:
@@ -142,7 +151,7 @@ def _labels(method: Method, instance: object, args: Sequence[Any], kwargs: Mappi
     if method.name == "add" and mem0.creates_records(args, kwargs):
         labels[_semconv.GEN_AI_OPERATION_NAME] = _semconv.CREATE_MEMORY
     if method.hosted:
-        labels.update(_server_attributes(_content.text_of(mem0.own_attribute(instance, "host"))))
+        labels.update(_server_attributes(_content.text_of(fields_of(instance).get("host"))))
     return labels
 
 
@@ -158,27 +167,17 @@ def _server_attributes(url: str) -> dict[str, AttributeValue]:
     return {_semconv.SERVER_ADDRESS: parts.hostname, **({_semconv.SERVER_PORT: port} if port else {})}
 
 
-def _read_request(
-    method: Method,
-    instance: object,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    attributes: dict[str, AttributeValue],
+def _read_records(
+    method: Method, args: Sequence[Any], kwargs: Mapping[str, Any], attributes: dict[str, AttributeValue]
 ) -> None:
-    """Add what a call says, without its content."""
-    store = mem0.store_of(instance)
-    if store is not None:
-        attributes[_semconv.GEN_AI_MEMORY_STORE_ID] = _content.encodable(store)
-    if method.parameter == "memory_id":
-        subject = mem0.argument("memory_id", 1, args, kwargs)
-        if subject is not None:
-            attributes[_semconv.GEN_AI_MEMORY_RECORD_ID] = _content.text_of(subject)
-            if method.name in _ONE_RECORD:
-                attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = 1
-    elif method.parameter == "memories":
-        subject = mem0.argument("memories", 1, args, kwargs)
-        if isinstance(subject, list):
-            attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = len(subject)
+    """Add which record a call is about, or how many."""
+    subject = mem0.argument(method.parameter, 1, args, kwargs)
+    if isinstance(subject, list) and method.parameter == "memories":
+        attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = len(subject)
+    elif subject is not None and method.parameter == "memory_id":
+        attributes[_semconv.GEN_AI_MEMORY_RECORD_ID] = _content.text_of(subject)
+        if method.name in _ONE_RECORD:
+            attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = 1
 
 
 def _request_content(

@@ -6,17 +6,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from opentelemetry.trace import Span
+from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.util.types import AttributeValue
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
+from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.operations import _content, _semconv
 from mem0_telemetry.operations._calls import PhaseMethod, UnderWay
 from mem0_telemetry.operations._span import CurrentSpan, error_type
+from opentelemetry import context
 
 _ENDING = guard("ending a phase")
-_DATABASES = frozenset({"vector_store", "history"})
 _ROWS_IN_RESULT = frozenset({"search", "keyword_search", "list", "get_history", "get_last_messages"})
 _BATCHES = {"insert": "vectors", "search_batch": "queries", "batch_add_history": "records"}
 
@@ -26,19 +27,24 @@ class Phase(CurrentSpan):
 
     __slots__ = ("_method",)
 
-    def __init__(self, method: PhaseMethod) -> None:
+    def __init__(self, operation: UnderWay, method: PhaseMethod, component: object) -> None:
+        super().__init__((operation, component))
         self._method = method
 
-    def begin(self, operation: UnderWay, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def begin(
+        self,
+        tracer: Tracer | None,
+        provider: Mapping[str, str],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> None:
         """Start the span."""
-        method, component = self._method, args[0]
-        attributes: dict[str, AttributeValue] = {}
+        attributes: dict[str, AttributeValue] = {**provider}
         try:
-            known = method.known.get(type(component))
-            attributes.update(_look_up_class(method, type(component)) if known is None else known)
-            _read_request(method, args, kwargs, attributes)
+            _read_request(self._method, args, kwargs, attributes)
         finally:
-            self._start(operation.tracer, method.span_name, attributes, scope=(operation, component))
+            around = context.get_current()
+            self._start(tracer, self._method.span_name, SpanKind.INTERNAL, attributes, around)
 
     def succeed(self, result: Any) -> None:
         """End the phase with what the component returned."""
@@ -58,32 +64,19 @@ class Phase(CurrentSpan):
                 self._end()
 
 
-def _look_up_class(method: PhaseMethod, cls: type) -> Mapping[str, AttributeValue]:
-    """Return what is the same for every call on components of one class, and keep it while the class lives."""
-    provider = mem0.provider_of(method.interface, cls)
-    attributes: dict[str, AttributeValue] = {}
-    if method.interface in _DATABASES:
-        _set_text(attributes, _semconv.DB_SYSTEM_NAME, _semconv.DB_SYSTEM_NAMES.get(str(provider), provider))
-        attributes[_semconv.DB_OPERATION_NAME] = method.name
-    else:
-        named = _semconv.PROVIDER_NAMES.get(str(provider), provider)
-        _set_text(attributes, _semconv.GEN_AI_PROVIDER_NAME, named)
-    method.known.set(cls, attributes)
-    return attributes
-
-
 def _read_request(
     method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any], attributes: dict[str, AttributeValue]
 ) -> None:
     component = args[0]
-    if method.interface in _DATABASES:
-        _set_text(attributes, _semconv.DB_COLLECTION_NAME, mem0.own_attribute(component, "collection_name"))
+    if method.interface in _semconv.DATABASES:
+        attributes[_semconv.DB_OPERATION_NAME] = method.name
+        _set_text(attributes, _semconv.DB_COLLECTION_NAME, fields_of(component).get("collection_name"))
         if method.name in _BATCHES:
             size = _length(mem0.argument(_BATCHES[method.name], 1, args, kwargs))
             if size is not None and size > 1:  # one is no batch to the conventions
                 attributes[_semconv.DB_OPERATION_BATCH_SIZE] = size
         return
-    model = mem0.own_attribute(mem0.own_attribute(component, "config"), "model")
+    model = fields_of(fields_of(component).get("config")).get("model")
     _set_text(attributes, _semconv.GEN_AI_REQUEST_MODEL, model)
     if method.interface == "embedder":
         texts = mem0.argument("texts", 1, args, kwargs) if method.name == "embed_batch" else (None,)
@@ -99,7 +92,7 @@ def _read_result(method: PhaseMethod, span: Span, result: Any) -> None:
     if method.interface == "embedder":
         key = _semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT
         number = _length(result[0] if method.name == "embed_batch" and _length(result) else result)
-    elif method.interface in _DATABASES and method.name in _ROWS_IN_RESULT:
+    elif method.interface in _semconv.DATABASES and method.name in _ROWS_IN_RESULT:
         key = _semconv.DB_RESPONSE_RETURNED_ROWS
         number = mem0.rows_of(result)
     if number is not None:

@@ -101,6 +101,9 @@ PHASE_NAMES: Final = {
 }
 """The name of the span for each method of a component's interface that is a phase of an operation."""
 
+DATABASES: Final = frozenset({"vector_store", "history"})
+"""The interfaces whose phases have the attributes of a database."""
+
 PROVIDER_NAMES: Final = {
     "aws_bedrock": "aws.bedrock",
     "azure_openai": "azure.ai.openai",

@@ -23,30 +23,35 @@ _T = TypeVar("_T")
 
 
 class Signal(Generic[_T]):
-    """One signal: finds the provider in force and remembers what was built from it."""
+    """One signal: finds the provider in force and remembers what was built from it.
+
+    Args:
+        module: the module of the API that holds the global provider.
+        getter: its function that returns that provider.
+        build: returns what records the signal, or None for a provider that does nothing.
+    """
 
     # Slots, not class attributes, which cost 0.1 µs each: they are read at every call.
-    __slots__ = ("_asked", "_build", "_built", "_getter", "_holder", "_module", "_variable")
+    __slots__ = ("_build", "_built", "_getter", "_module")
 
-    def __init__(
-        self, *, module: str, getter: str, holder: str, variable: str, build: Callable[[Any], _T | None]
-    ) -> None:
+    def __init__(self, module: str, getter: str, build: Callable[[Any], _T | None]) -> None:
         self._module = module
         self._getter = getter
-        self._holder = holder
-        self._variable = variable
         self._build = build
-        self._asked = False
         self._built: tuple[object, _T | None] = (None, None)
 
     def find(self, provider: object | None) -> _T | None:
-        """Return what records this signal, of `provider` or else the global one; None where there is none."""
+        """Return what records this signal, of `provider` or else the global one; None where there is none.
+
+        Raises:
+            Exception: whatever the getter does, where the environment names a provider that cannot be loaded.
+        """
         if provider is None:
-            provider = getattr(sys.modules.get(self._holder), self._variable, None)
-            if provider is None:
-                provider = self._ask()
-                if provider is None:
-                    return None
+            # The getter is not there yet where another thread is importing its module.
+            get_provider = getattr(sys.modules.get(self._module), self._getter, None)
+            if get_provider is None:
+                return None
+            provider = get_provider()
         built = self._built
         if built[0] is not provider:
             built = (provider, None)
@@ -55,40 +60,15 @@ class Signal(Generic[_T]):
             self._built = built
         return built[1]
 
-    def _ask(self) -> object | None:
-        # Where no provider has been set, the public getter reads the environment at every call (0.8 µs). It
-        # is asked once, which is all that OTEL_PYTHON_*_PROVIDER needs; from then on the variable that it
-        # returns is watched.
-        module = sys.modules.get(self._module)
-        if module is None or (self._asked and hasattr(sys.modules.get(self._holder), self._variable)):
-            return None
-        self._asked = True
-        with guard("asking for the OpenTelemetry provider"):
-            provider: object = getattr(module, self._getter)()
-            return provider
-        return None
-
 
 def traces() -> Signal[Tracer]:
     """Return the signal whose recorder is a tracer."""
-    return Signal(
-        module="opentelemetry.trace",
-        getter="get_tracer_provider",
-        holder="opentelemetry.trace",
-        variable="_TRACER_PROVIDER",
-        build=_tracer,
-    )
+    return Signal("opentelemetry.trace", "get_tracer_provider", _tracer)
 
 
 def metrics() -> Signal[Histogram]:
     """Return the signal whose recorder is the histogram of operation durations."""
-    return Signal(
-        module="opentelemetry.metrics",
-        getter="get_meter_provider",
-        holder="opentelemetry.metrics._internal",
-        variable="_METER_PROVIDER",
-        build=_histogram,
-    )
+    return Signal("opentelemetry.metrics", "get_meter_provider", _histogram)
 
 
 def _tracer(provider: TracerProvider) -> Tracer | None:

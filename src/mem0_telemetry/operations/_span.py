@@ -16,34 +16,33 @@ from opentelemetry import context
 _SUPPRESSED = "suppress_instrumentation"  # the key that `opentelemetry.instrumentation.utils` sets
 
 
-def is_suppressed() -> bool:
-    """Return whether instrumentation is suppressed in this context."""
-    return bool(context.get_value(_SUPPRESSED))
-
-
 class CurrentSpan:
     """Base of what is recorded: the current scope, and the current span where there is a tracer."""
 
     __slots__ = ("_context_token", "_scope_token", "span")
 
-    span: Span | None
-    """None where it does not record."""
-    _context_token: Token[context.Context] | None
+    def __init__(self, scope: tuple[UnderWay, object]) -> None:
+        self.span: Span | None = None
+        """None where it does not record."""
+        self._context_token: Token[context.Context] | None = None
+        self._scope_token = CURRENT_SCOPE.set(scope)
+
+    @staticmethod
+    def unsuppressed_context() -> context.Context | None:
+        """Return the current context; None where instrumentation is suppressed in it."""
+        around = context.get_current()
+        return None if around.get(_SUPPRESSED) else around
 
     def _start(
         self,
         tracer: Tracer | None,
         name: str,
+        kind: SpanKind,
         attributes: Mapping[str, AttributeValue],
-        *,
-        scope: tuple[UnderWay, object],
-        kind: SpanKind = SpanKind.INTERNAL,
+        around: context.Context,
     ) -> None:
         """Start a span and make it current, also where it does not record: what is below it must not either."""
-        self.span = self._context_token = None
-        self._scope_token = CURRENT_SCOPE.set(scope)  # first, so that `_end` is right where the tracer raises
         if tracer is not None:
-            around = context.get_current()
             span = tracer.start_span(name, around, kind, attributes)
             self._context_token = context.attach(set_span_in_context(span, around))
             if span.is_recording():
