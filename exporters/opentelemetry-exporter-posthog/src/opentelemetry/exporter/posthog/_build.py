@@ -17,13 +17,13 @@ from opentelemetry.exporter.posthog._identity import (
     uuid_of,
 )
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean_name, encode, to_json
-from opentelemetry.exporter.posthog._members import OF_PERSONS, Block, MemberEncoder, joined
+from opentelemetry.exporter.posthog._members import OF_PERSONS, MemberEncoder, joined
 from opentelemetry.exporter.posthog._version import __version__
 from opentelemetry.exporter.posthog._warnings import warn_once
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Collection
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -40,6 +40,8 @@ _HEAD_BYTES: Final = 4 * 1024
 _CUTS: Final = (UNLIMITED, 65_536, 8_192, 1_024, 128)
 """The limits tried, one after the other, on the values of an event that is too big."""
 _CACHED: Final = 1024
+_MAX_NEIGHBOURS: Final = 512
+"""Sets of names that are remembered for one resource and scope."""
 _EXCEPTION: Final = '"$exception"'
 _CUT: Final = "posthog.cut"
 
@@ -65,12 +67,14 @@ class Inherited(NamedTuple):
     """The attributes."""
     meant: dict[str, Any]
     """Those that have a meaning of their own."""
-    block: Block
-    """The properties that the others make."""
-    constants: Block
-    """What every event says beside them."""
-    personless: Block
-    """The same, of events that make no person."""
+    identity: tuple[str, str] | None
+    """The distinct id that they give, as JSON, and the attribute that says so."""
+    beside: Callable[[frozenset[str], str, bool], tuple[str, str]]
+    """Returns the members that the exporter adds, and those that the attributes make, beside some of a record.
+
+    By the names of the record's, which win; the name of the attribute that became the `distinct_id`; and whether
+    the event makes no person.
+    """
 
 
 class EventBuilder:
@@ -89,14 +93,15 @@ class EventBuilder:
         self._distinct_id_attributes = tuple(dict.fromkeys((*options.distinct_id_attributes, DISTINCT_ID)))
         self._fallback_distinct_id = encode(options.fallback_distinct_id)
         self._fields = {
-            key: self._encoder.name_of(key)
+            key: name
             for key in {*self._distinct_id_attributes, UID} - set(options.property_names)
+            if (name := self._encoder.name_of(key))
         }
         """Attributes that are no properties once they are fields of the event, by their would-be names."""
-        self._constants, self._personless = (
-            Block({name: f"{encode(name)}:{to_json(value)}," for name, value in constants.items()})
+        self._constants = [
+            {name: f"{encode(name)}:{to_json(value)}," for name, value in constants.items()}
             for constants in _constants_of(options)
-        )
+        ]
         self._encode_short_name = lru_cache(_CACHED)(self._encode_name)
         self._ordinals = Ordinals()
 
@@ -111,11 +116,20 @@ class EventBuilder:
                 values["otel.scope.version"] = scope.version
             values.update(scope.attributes or {})
         members = self._encoder.encode_each(values, most=most)
-        constants, personless = self._constants, self._personless
-        for name in members:
-            constants, personless = constants.without(name), personless.without(name)
+
+        def beside(names: frozenset[str], hidden: str, personless: bool) -> tuple[str, str]:  # noqa: FBT001  # a key
+            unwanted = names.union({hidden}, OF_PERSONS if personless else ())
+            own = {name: text for name, text in self._constants[personless].items() if name not in members}
+            return _text_of(own, names), _text_of(members, unwanted)
+
         meant = {key: values[key] for key in self._encoder.meant(values)}
-        return Inherited(resource, scope, values, meant, Block(members), constants, personless)
+        return Inherited(
+            resource, scope, values, meant, self._identity(values), lru_cache(_MAX_NEIGHBOURS)(beside)
+        )
+
+    def review(self, built: int) -> None:
+        """Review what is remembered of attributes, after `built` more events."""
+        self._encoder.review(built)
 
     def build(
         self,
@@ -135,26 +149,26 @@ class EventBuilder:
         Raises:
             NotAnEvent: there is no event in it.
         """
-        attributes = source.attributes
-        name = _EXCEPTION if exception else self._name_of(source.name)
-        distinct_id, identified_by = self._distinct_id(source, inherited.values)
+        given_name, times, attributes, _, origin, is_unique, record, _, _ = source
+        name = _EXCEPTION if exception else self._name_of(given_name)
+        distinct_id, identified_by = self._identity(attributes) or inherited.identity or self._made_up(source)
         hidden = self._fields.get(identified_by, "")
         if hidden:
             attributes.pop(identified_by, None)
         uid = attributes.get(UID)
         if isinstance(uid, str) and UUID.fullmatch(uid) and UID in self._fields:
             del attributes[UID]
-        timestamp = timestamp_of(source.times)
+        timestamp = timestamp_of(times)
         when = f',"timestamp":"{timestamp}"' if timestamp else ""
         constants, text = self._properties(source, inherited, identified_by, changes, exception)
         properties = text.encode()
         if uid is not None and uid != "":
             uuid = uuid_of(uid if isinstance(uid, str) else to_json(uid))
-        elif source.is_unique:
-            uuid = derived_uuid(source.origin)
+        elif is_unique:
+            uuid = derived_uuid(origin.encode())
         else:
-            content = f"{name}{distinct_id if identified_by else ''}{when}{source.origin}"
-            uuid = self._ordinals.uuid_of(source.record, derived_uuid(content, properties))
+            content = f"{name}{distinct_id if identified_by else ''}{when}{origin}"
+            uuid = self._ordinals.uuid_of(record, derived_uuid(content.encode() + properties))
         head = (
             f'{{"event":{name},"distinct_id":{distinct_id},"uuid":"{uuid}"{when},"properties":{{{constants}'
         )
@@ -186,19 +200,24 @@ class EventBuilder:
             raise NotAnEvent("bare_exception")
         return encoded
 
-    def _distinct_id(self, source: Source, inherited: dict[Any, Any]) -> tuple[str, str]:
-        """Return whose event it is, as JSON, and the attribute that says so (empty: the id is made up)."""
-        for values in (source.attributes, inherited):
-            for key in self._distinct_id_attributes:
-                value = values.get(key)
-                if value is not None and (distinct_id := _encode_distinct_id(value)):
-                    return distinct_id, key
+    def _identity(self, attributes: Mapping[Any, Any]) -> tuple[str, str] | None:
+        """Return whose event it is, as JSON, and the attribute that says so; None where none does."""
+        for key in self._distinct_id_attributes:
+            value = attributes.get(key)
+            if value is not None and (distinct_id := _encode_distinct_id(value)):
+                return distinct_id, key
+        return None
+
+    def _made_up(self, source: Source) -> tuple[str, str]:
+        """Return the distinct id of an event that nothing gives one, and no attribute."""
         session = source.attributes.get(SESSION_ID) if self._options.conventions else None
         if session is not None and (text := text_of(session)):
-            return f'"{derived_uuid(f"session/{text}")}"', ""
-        if source.trace_id:
-            return f'"{derived_uuid(f"trace/{source.trace_id:032x}")}"', ""
-        return self._fallback_distinct_id, ""
+            origin = f"session/{text}"
+        elif source.trace_id:
+            origin = f"trace/{source.trace_id:032x}"
+        else:
+            return self._fallback_distinct_id, ""
+        return f'"{derived_uuid(origin.encode())}"', ""
 
     def _properties(
         self,
@@ -214,6 +233,7 @@ class EventBuilder:
             NotAnEvent: they fit in no way.
         """
         attributes = {**source.extras, **source.attributes} if source.extras else source.attributes
+        hidden = self._fields.get(identified_by, "")
         personless = not (identified_by and self._person_profiles)
         own, names, meant = self._encoder.encode(attributes)
         added: dict[str, Any] = {}
@@ -222,29 +242,30 @@ class EventBuilder:
         if (
             personless
             and (added or self._person_profiles)  # else no attribute is named so
-            and not (names.isdisjoint(OF_PERSONS) and added.keys().isdisjoint(OF_PERSONS))
+            and not (OF_PERSONS.isdisjoint(names) and OF_PERSONS.isdisjoint(added))
         ):
             changes["person_properties"] += 1
             added = {name: value for name, value in added.items() if name not in OF_PERSONS}
-            own, names, _ = joined(self._encode_each(attributes, OF_PERSONS))
+            name_of = self._encoder.name_of
+            attributes = {key: value for key, value in attributes.items() if name_of(key) not in OF_PERSONS}
+            own, names, _ = self._encoder.encode(attributes)
         if exception:
             added |= exception
         for most in _CUTS:
             if most != UNLIMITED:
                 added[_CUT] = True
-                own, names, _ = joined(self._encode_each(attributes, OF_PERSONS if personless else (), most))
+                own, names, _ = joined(self._encoder.encode_each(attributes, most=most))
                 inherited = self.inherited(inherited.resource, inherited.scope, most=most)
             if added:
                 more = {name: value for name, value in added.items() if name not in names}
                 own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())
                 names = names.union(more)
-            if personless and self._person_profiles:  # the resource may have some too
-                names = names.union(OF_PERSONS)
-            properties = inherited.block.without(self._fields.get(identified_by, "")).beside(names) + own
+            constants, shared = inherited.beside(names, hidden, personless)
+            properties = shared + own
             if len(properties) <= _SURELY_FITS or fits(properties):
                 if most != UNLIMITED:
                     changes["cut"] += 1
-                return (inherited.personless if personless else inherited.constants).beside(names), properties
+                return constants, properties
         raise NotAnEvent("too_large")
 
     def _added(self, source: Source, inherited: Inherited, meant: dict[str, Any]) -> dict[str, Any]:
@@ -258,11 +279,9 @@ class EventBuilder:
             added |= {"$trace_id": f"{source.trace_id:032x}", "$span_id": f"{source.span_id:016x}"}
         return added
 
-    def _encode_each(
-        self, attributes: dict[Any, Any], without: Collection[str], most: int = UNLIMITED
-    ) -> dict[str, str]:
-        members = self._encoder.encode_each(attributes, most=most)
-        return {name: text for name, text in members.items() if name not in without}
+
+def _text_of(members: Mapping[str, str], without: frozenset[str]) -> str:
+    return "".join(text for name, text in members.items() if name not in without)
 
 
 def _encode_distinct_id(value: object) -> str:

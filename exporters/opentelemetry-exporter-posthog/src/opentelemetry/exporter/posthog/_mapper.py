@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from fnmatch import translate
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from opentelemetry.exporter.posthog._build import EventBuilder, NotAnEvent, fits
 from opentelemetry.exporter.posthog._check import check_event
@@ -22,11 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
     from opentelemetry.exporter.posthog._build import Inherited
     from opentelemetry.exporter.posthog._settings import MappingOptions
     from opentelemetry.exporter.posthog._sources import Source
 
 _Record = TypeVar("_Record")
+_MAX_KNOWN: Final = 128
+"""Resources, each with one scope, that are remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,7 @@ class Mapper(Generic[_Record]):
         seen: Seen | None = None,
     ) -> None:
         self._builder = EventBuilder(options)
+        self._known: dict[tuple[int, int], Inherited] = {}
         self._source_of = READERS[signal]
         self._options = options
         self._keep = keep
@@ -73,37 +79,38 @@ class Mapper(Generic[_Record]):
         events: list[bytes] = []
         dropped: Counter[str] = Counter()
         changed: Counter[str] = Counter()
-        known: dict[tuple[int, int], Inherited] = {}
-        last: Inherited | None = None
-        count = 0
         keep, source_of, options, event_of = self._keep, self._source_of, self._options, self._event
+        known = self._known  # an entry keeps resource and scope alive, so the ids stay theirs
         for record in records:
-            count += 1
             try:
                 if keep is not None:
                     _ask(keep, record)
                 source = source_of(record, options)
                 resource, scope = source.record.resource, source.record.instrumentation_scope
-                if last is None or last.resource is not resource or last.scope is not scope:
-                    key = id(resource), id(scope)  # the entry keeps both alive, so the ids stay theirs
-                    if key not in known:
-                        known[key] = self._builder.inherited(resource, scope)
-                    last = known[key]
+                inherited = known.get((id(resource), id(scope))) or self._learn(resource, scope)
                 if options.exceptions:
-                    self._add_with_exceptions(source, last, events, changed)
+                    self._add_with_exceptions(source, inherited, events, changed)
                 else:
-                    events.append(event_of(source, last, changed))
+                    events.append(event_of(source, inherited, changed))
             except NotAnEvent as no:  # one bad record must not cost its neighbours
                 dropped[no.reason] += 1
             except Exception:  # noqa: BLE001  # a record that lies about its types
                 dropped["unmappable"] += 1
         for reason, argument in (("filter_failed", "filter"), ("before_send_failed", "before_send")):
-            if count and dropped[reason] == count:
+            if not events and dropped.keys() == {reason}:
                 warn_once(
                     f"The PostHog exporter's {argument!r} raised for each record of a batch, so none of them was sent: "
                     f"correct the callable (the argument {argument!r}). Such records are counted as {reason!r}."
                 )
-        return Mapped(events=events, dropped=+dropped, changed=changed)
+        self._builder.review(len(events))
+        return Mapped(events=events, dropped=dropped, changed=changed)
+
+    def _learn(self, resource: Resource | None, scope: InstrumentationScope | None) -> Inherited:
+        """Encode what the records of `resource` and `scope` share, and remember it."""
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        inherited = self._known[id(resource), id(scope)] = self._builder.inherited(resource, scope)
+        return inherited
 
     def _checked(
         self,

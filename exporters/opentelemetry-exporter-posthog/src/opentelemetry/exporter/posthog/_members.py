@@ -73,9 +73,6 @@ class MemberEncoder:
 
     def encode(self, attributes: Mapping[Any, Any]) -> Members:
         """Encode `attributes`, in their order; of two with one name the later counts."""
-        self._encoded += 1
-        if self._encoded > _PERIOD:
-            self._review()
         if len(attributes) <= _MAX_KEYS:
             values = attributes.values()
             shape = self._shape(tuple(attributes), tuple(map(type, values)))
@@ -171,16 +168,23 @@ class MemberEncoder:
             self._columns[key, kind] = column
         return column
 
-    def _review(self) -> None:
-        """Look up no more what is mostly new, such as texts that are unique: that costs, and finds nothing."""
-        self._encoded = 0
+    def review(self, encoded: int) -> None:
+        """Look up no more what is mostly new, such as texts that are unique: that costs, and finds nothing.
+
+        Args:
+            encoded: how many records were encoded since this was last called.
+        """
+        self._encoded += encoded
+        if self._encoded < _PERIOD:
+            return
         for key, column in list(self._columns.items()):
             if isinstance(column, _Remembered):
-                if column.misses > _PERIOD // 2:
+                if column.misses > self._encoded // 2:
                     self._unique.add(key)
                     self._columns.pop(key, None)
                     self._shape.cache_clear()
                 column.misses = 0
+        self._encoded = 0
 
 
 class _Column:
@@ -267,30 +271,3 @@ class _Shape(NamedTuple):
 def joined(members: Mapping[str, str], meant: tuple[str, ...] = ()) -> Members:
     """Put members together."""
     return "".join(members.values()), frozenset(members), meant
-
-
-class Block:
-    """Members that stand beside those of a record, and give way to them."""
-
-    __slots__ = ("_members", "_whole", "_without")
-
-    def __init__(self, members: Mapping[str, str]) -> None:
-        self._members = members
-        self._whole = "".join(members.values())
-        self._without: dict[str, Block] = {}
-
-    def beside(self, names: frozenset[str]) -> str:
-        """Return the members, but for those of `names`."""
-        if names.isdisjoint(self._members):
-            return self._whole
-        return "".join(text for name, text in self._members.items() if name not in names)
-
-    def without(self, name: str) -> Block:
-        """Return the same without one member."""
-        if name not in self._members:
-            return self
-        block = self._without.get(name)
-        if block is None:
-            left = {other: text for other, text in self._members.items() if other != name}
-            block = self._without[name] = Block(left)
-        return block
