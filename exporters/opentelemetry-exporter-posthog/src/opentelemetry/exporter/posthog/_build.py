@@ -6,7 +6,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from opentelemetry.exporter.posthog._check import MAX_NAME_BYTES, UUID
+from opentelemetry.exporter.posthog._check import MAX_NAME_BYTES, OF_PERSONS, UUID
 from opentelemetry.exporter.posthog._conventions import DISTINCT_ID, SESSION_ID, UID, properties_of
 from opentelemetry.exporter.posthog._identity import (
     Ordinals,
@@ -17,7 +17,7 @@ from opentelemetry.exporter.posthog._identity import (
     uuid_of,
 )
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean_name, encode, to_json
-from opentelemetry.exporter.posthog._members import OF_PERSONS, MemberEncoder, joined
+from opentelemetry.exporter.posthog._members import MemberEncoder, joined
 from opentelemetry.exporter.posthog._version import __version__
 from opentelemetry.exporter.posthog._warnings import warn_once
 
@@ -47,15 +47,7 @@ _CUT: Final = "posthog.cut"
 
 
 class NotAnEvent(Exception):  # noqa: N818  # nothing failed: the record is no event
-    """The record cannot become an event.
-
-    Attributes:
-        reason: why, as it is counted.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """The record cannot become an event; its text is why, as it is counted."""
 
 
 class Inherited(NamedTuple):
@@ -82,6 +74,9 @@ class EventBuilder:
 
     Args:
         options: how.
+
+    Attributes:
+        encoder: what encodes attributes.
     """
 
     def __init__(self, options: MappingOptions) -> None:
@@ -89,13 +84,13 @@ class EventBuilder:
         self._person_profiles = options.person_profiles
         self._adds = bool(options.group_attributes or options.trace_context)
         self._event_names = dict(options.event_names)
-        self._encoder = MemberEncoder(options)
+        self.encoder = MemberEncoder(options)
         self._distinct_id_attributes = tuple(dict.fromkeys((*options.distinct_id_attributes, DISTINCT_ID)))
         self._fallback_distinct_id = encode(options.fallback_distinct_id)
         self._fields = {
             key: name
             for key in {*self._distinct_id_attributes, UID} - set(options.property_names)
-            if (name := self._encoder.name_of(key))
+            if (name := self.encoder.name_of(key))
         }
         """Attributes that are no properties once they are fields of the event, by their would-be names."""
         self._constants = [
@@ -115,21 +110,19 @@ class EventBuilder:
             if scope.version:
                 values["otel.scope.version"] = scope.version
             values.update(scope.attributes or {})
-        members = self._encoder.encode_each(values, most=most)
+        members = self.encoder.encode_each(values, most=most)
 
         def beside(names: frozenset[str], hidden: str, personless: bool) -> tuple[str, str]:  # noqa: FBT001  # a key
+            taken = names.union(members)
+            own = [text for name, text in self._constants[personless].items() if name not in taken]
             unwanted = names.union({hidden}, OF_PERSONS if personless else ())
-            own = {name: text for name, text in self._constants[personless].items() if name not in members}
-            return _text_of(own, names), _text_of(members, unwanted)
+            shared = [text for name, text in members.items() if name not in unwanted]
+            return "".join(own), "".join(shared)
 
-        meant = {key: values[key] for key in self._encoder.meant(values)}
+        meant = {key: values[key] for key in self.encoder.meant(values)}
         return Inherited(
             resource, scope, values, meant, self._identity(values), lru_cache(_MAX_NEIGHBOURS)(beside)
         )
-
-    def review(self, built: int) -> None:
-        """Review what is remembered of attributes, after `built` more events."""
-        self._encoder.review(built)
 
     def build(
         self,
@@ -149,8 +142,8 @@ class EventBuilder:
         Raises:
             NotAnEvent: there is no event in it.
         """
-        given_name, times, attributes, _, origin, is_unique, record, _, _ = source
-        name = _EXCEPTION if exception else self._name_of(given_name)
+        attributes = source.attributes
+        name = _EXCEPTION if exception else self._name_of(source.name)
         distinct_id, identified_by = self._identity(attributes) or inherited.identity or self._made_up(source)
         hidden = self._fields.get(identified_by, "")
         if hidden:
@@ -158,17 +151,17 @@ class EventBuilder:
         uid = attributes.get(UID)
         if isinstance(uid, str) and UUID.fullmatch(uid) and UID in self._fields:
             del attributes[UID]
-        timestamp = timestamp_of(times)
+        timestamp = timestamp_of(source.times)
         when = f',"timestamp":"{timestamp}"' if timestamp else ""
         constants, text = self._properties(source, inherited, identified_by, changes, exception)
         properties = text.encode()
         if uid is not None and uid != "":
             uuid = uuid_of(uid if isinstance(uid, str) else to_json(uid))
-        elif is_unique:
-            uuid = derived_uuid(origin.encode())
+        elif source.is_unique:
+            uuid = derived_uuid(source.origin.encode())
         else:
-            content = f"{name}{distinct_id if identified_by else ''}{when}{origin}"
-            uuid = self._ordinals.uuid_of(record, derived_uuid(content.encode() + properties))
+            content = f"{name}{distinct_id if identified_by else ''}{when}{source.origin}"
+            uuid = self._ordinals.uuid_of(source.record, derived_uuid(content.encode() + properties))
         head = (
             f'{{"event":{name},"distinct_id":{distinct_id},"uuid":"{uuid}"{when},"properties":{{{constants}'
         )
@@ -235,7 +228,7 @@ class EventBuilder:
         attributes = {**source.extras, **source.attributes} if source.extras else source.attributes
         hidden = self._fields.get(identified_by, "")
         personless = not (identified_by and self._person_profiles)
-        own, names, meant = self._encoder.encode(attributes)
+        own, names, meant = self.encoder.encode(attributes)
         added: dict[str, Any] = {}
         if self._adds or meant or inherited.meant:
             added = self._added(source, inherited, {key: attributes[key] for key in meant})
@@ -246,15 +239,15 @@ class EventBuilder:
         ):
             changes["person_properties"] += 1
             added = {name: value for name, value in added.items() if name not in OF_PERSONS}
-            name_of = self._encoder.name_of
+            name_of = self.encoder.name_of
             attributes = {key: value for key, value in attributes.items() if name_of(key) not in OF_PERSONS}
-            own, names, _ = self._encoder.encode(attributes)
+            own, names, _ = self.encoder.encode(attributes)
         if exception:
             added |= exception
         for most in _CUTS:
             if most != UNLIMITED:
                 added[_CUT] = True
-                own, names, _ = joined(self._encoder.encode_each(attributes, most=most))
+                own, names, _ = joined(self.encoder.encode_each(attributes, most=most))
                 inherited = self.inherited(inherited.resource, inherited.scope, most=most)
             if added:
                 more = {name: value for name, value in added.items() if name not in names}
@@ -278,10 +271,6 @@ class EventBuilder:
         if options.trace_context and source.trace_id:
             added |= {"$trace_id": f"{source.trace_id:032x}", "$span_id": f"{source.span_id:016x}"}
         return added
-
-
-def _text_of(members: Mapping[str, str], without: frozenset[str]) -> str:
-    return "".join(text for name, text in members.items() if name not in without)
 
 
 def _encode_distinct_id(value: object) -> str:

@@ -12,6 +12,7 @@ from json.encoder import encode_basestring
 from operator import getitem
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from opentelemetry.exporter.posthog._check import BOOLEANS, OF_PERSONS
 from opentelemetry.exporter.posthog._conventions import is_meant
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean, clean_name, encode, encoder_of, to_json
 from opentelemetry.exporter.posthog._redact import (
@@ -35,10 +36,7 @@ _LEFT_OUT: Final = frozenset(
 )
 """Sent only where mapped: an id that the SDK makes up for each process, texts that quote exceptions, and a
 switch of PostHog's own."""
-_BOOLEANS: Final = frozenset({"$process_person_profile", "$geoip_disable"})
-"""PostHog refuses a batch in which these are something else."""
 _OF_EXCEPTIONS: Final = frozenset({"$exception_list", "$exception_level"})
-OF_PERSONS: Final = frozenset({"$set", "$set_once"})
 _MAX_SHAPES: Final = 2048
 _MAX_COLUMNS: Final = 8192
 _MAX_KEYS: Final = 128
@@ -87,7 +85,7 @@ class MemberEncoder:
             name = self.name_of(key)
             if not name:
                 continue
-            if most == UNLIMITED or name in _BOOLEANS:
+            if most == UNLIMITED or name in BOOLEANS:
                 text = self._encoder(key, name, type(value))(value)
             else:
                 text = to_json(self._cleaned(key, name, value), most=most)
@@ -120,7 +118,7 @@ class MemberEncoder:
 
     def _encoder(self, key: object, name: str, kind: type) -> Callable[[Any], str]:
         """Return what encodes the values of one type of one attribute; an empty text leaves one out."""
-        if name in _BOOLEANS:
+        if name in BOOLEANS:
             return encoder_of(bool) if kind is bool else _nothing
         plain = encoder_of(kind)
         if not self._redact or kind in _WITHOUT_URLS:
@@ -147,7 +145,7 @@ class MemberEncoder:
         if (
             any(type(key) is not str for key in keys)
             or len(set(names)) < len(names)
-            or not _BOOLEANS.isdisjoint(names)
+            or not BOOLEANS.isdisjoint(names)
         ):
             return None
         return _Shape(
