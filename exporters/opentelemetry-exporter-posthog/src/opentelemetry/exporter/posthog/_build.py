@@ -16,7 +16,7 @@ from opentelemetry.exporter.posthog._identity import (
     timestamp_of,
     uuid_of,
 )
-from opentelemetry.exporter.posthog._json import UNLIMITED, clean_name, encode, to_json
+from opentelemetry.exporter.posthog._json import UNLIMITED, clean_name, encode, fits, to_json
 from opentelemetry.exporter.posthog._members import MemberEncoder, joined
 from opentelemetry.exporter.posthog._version import __version__
 from opentelemetry.exporter.posthog._warnings import warn_once
@@ -31,12 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.exporter.posthog._settings import MappingOptions
     from opentelemetry.exporter.posthog._sources import Source
 
-_MAX_EVENT_BYTES: Final = 900 * 1024
-_MAX_ENVELOPE_BYTES: Final = 990_000
-"""PostHog keeps an event as a JSON string inside JSON, in 1 000 000 bytes: quotes and backslashes double."""
 _SURELY_FITS: Final = 100 * 1024
-_HEAD_BYTES: Final = 4 * 1024
-"""More than name, id, uuid and timestamp take."""
 _CUTS: Final = (UNLIMITED, 65_536, 8_192, 1_024, 128)
 """The limits tried, one after the other, on the values of an event that is too big."""
 _CACHED: Final = 1024
@@ -93,10 +88,7 @@ class EventBuilder:
             if (name := self.encoder.name_of(key))
         }
         """Attributes that are no properties once they are fields of the event, by their would-be names."""
-        self._constants = [
-            {name: f"{encode(name)}:{to_json(value)}," for name, value in constants.items()}
-            for constants in _constants_of(options)
-        ]
+        self._constants = [_constants_of(options, personless=personless) for personless in (False, True)]
         self._encode_short_name = lru_cache(_CACHED)(self._encode_name)
         self._ordinals = Ordinals()
 
@@ -287,20 +279,13 @@ def _encode_any_id(value: object) -> str:
 _encode_short_id: Final = lru_cache(_CACHED)(_encode_any_id)
 
 
-def fits(properties: str) -> bool:
-    """Return whether PostHog keeps an event with these members of `properties`."""
-    size = len(properties.encode()) + _HEAD_BYTES
-    escapes = properties.count('"') + properties.count("\\")
-    return size <= _MAX_EVENT_BYTES and size + escapes <= _MAX_ENVELOPE_BYTES
-
-
-def _constants_of(options: MappingOptions) -> tuple[dict[str, object], dict[str, object]]:
-    """Return what every event says, and what every event says that makes no person."""
-    lib: dict[str, object] = {"$lib": "opentelemetry-exporter-posthog", "$lib_version": __version__}
-    network: dict[str, object] = {}
+def _constants_of(options: MappingOptions, *, personless: bool) -> dict[str, str]:
+    """Return the members of `properties` that are in every event, or in every one that makes no person."""
+    constants: dict[str, object] = {"$lib": "opentelemetry-exporter-posthog", "$lib_version": __version__}
+    if personless:
+        constants["$process_person_profile"] = False
     if not options.geoip:
-        network["$geoip_disable"] = True
+        constants["$geoip_disable"] = True
     if not options.ip:
-        network["$ip"] = "0.0.0.0"  # noqa: S104  # PostHog stores the sender's where this is empty
-    personless = {**lib, "$process_person_profile": False, **network}
-    return {**lib, **network} if options.person_profiles else personless, personless
+        constants["$ip"] = "0.0.0.0"  # noqa: S104  # PostHog stores the sender's where this is empty
+    return {name: f"{encode(name)}:{to_json(value)}," for name, value in constants.items()}

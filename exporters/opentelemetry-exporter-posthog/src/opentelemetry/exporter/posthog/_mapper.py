@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from opentelemetry.exporter.posthog._build import EventBuilder, NotAnEvent, fits
+from opentelemetry.exporter.posthog._build import EventBuilder, NotAnEvent
 from opentelemetry.exporter.posthog._check import check_event
 from opentelemetry.exporter.posthog._exceptions import Seen, exceptions_of, is_nothing_else
 from opentelemetry.exporter.posthog._identity import distinct_id_of, timestamp_of
-from opentelemetry.exporter.posthog._json import clean, clean_name, encode
+from opentelemetry.exporter.posthog._json import clean, clean_name, encode, fits
 from opentelemetry.exporter.posthog._sources import READERS
 from opentelemetry.exporter.posthog._warnings import warn_once
 
