@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from opentelemetry.exporter.posthog._build import EventBuilder
 from opentelemetry.exporter.posthog._mapper import Mapper
+from opentelemetry.exporter.posthog._sources import log_source
 from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events
 from opentelemetry.exporter.posthog.testing import Answer
 
@@ -78,6 +80,23 @@ def test_a_resource_is_encoded_once(make_log: MakeLog, monkeypatch: pytest.Monke
     monkeypatch.setattr(EventBuilder, "inherited", lambda *_: pytest.fail("encoded again"))
     assert [mapper.map([record]).events[0] for record in records] == first
     assert json.loads(first[0])["distinct_id"] == "u1"
+
+
+def test_few_sets_of_names_are_remembered(make_log: MakeLog) -> None:
+    """What stands beside a record's own properties is remembered for 1024 sets of names, none of more than 128."""
+    builder = EventBuilder(MappingOptions())
+    inherited = builder.inherited(Resource({"service.name": "shop", "key.1": 0}), None)
+    for attributes in [{f"key.{number}": 1} for number in range(1100)] + [
+        dict.fromkeys(map(str, range(129)), 1)
+    ]:
+        event = json.loads(
+            builder.build(log_source(make_log(attributes), MappingOptions()), inherited, Counter())
+        )
+        assert {"service.name": "shop", "key.1": 0} | attributes == {
+            name: value for name, value in event["properties"].items() if name[0] != "$"
+        }
+    remembered = builder._beside_few.cache_info()
+    assert (remembered.currsize, remembered.misses) == (1024, 1100)
 
 
 def test_one_bad_record_costs_nobody_else(

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.exporter.posthog._check import MAX_NAME_BYTES, OF_PERSONS, UUID
 from opentelemetry.exporter.posthog._conventions import DISTINCT_ID, SESSION_ID, UID, properties_of
@@ -17,13 +18,13 @@ from opentelemetry.exporter.posthog._identity import (
     uuid_of,
 )
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean_name, encode, fits, to_json
-from opentelemetry.exporter.posthog._members import MemberEncoder, joined
+from opentelemetry.exporter.posthog._members import MAX_KEYS, MemberEncoder, joined
 from opentelemetry.exporter.posthog._version import __version__
 from opentelemetry.exporter.posthog._warnings import warn_once
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -35,8 +36,6 @@ _SURELY_FITS: Final = 100 * 1024
 _CUTS: Final = (UNLIMITED, 65_536, 8_192, 1_024, 128)
 """The limits tried, one after the other, on the values of an event that is too big."""
 _CACHED: Final = 1024
-_MAX_NEIGHBOURS: Final = 512
-"""Sets of names that are remembered for one resource and scope."""
 _EXCEPTION: Final = '"$exception"'
 _CUT: Final = "posthog.cut"
 
@@ -45,7 +44,8 @@ class NotAnEvent(Exception):  # noqa: N818  # nothing failed: the record is no e
     """The record cannot become an event; its text is why, as it is counted."""
 
 
-class Inherited(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)  # it is looked up as itself
+class Inherited:
     """What all records of one resource and scope share."""
 
     resource: Resource | None
@@ -56,22 +56,15 @@ class Inherited(NamedTuple):
     """Those that have a meaning of their own."""
     identity: tuple[str, str] | None
     """The distinct id that they give, as JSON, and the attribute that says so."""
-    beside: Callable[[frozenset[str], str, bool], tuple[str, str]]
-    """Returns the members that the exporter adds, and those that the attributes make, beside some of a record.
-
-    By the names of the record's, which win; the name of the attribute that became the `distinct_id`; and whether
-    the event makes no person.
-    """
+    members: dict[str, str]
+    """The properties that the others make, as JSON by their names."""
 
 
 class EventBuilder:
-    """Builds events. Thread-safe.
+    """Builds events of attributes that `encoder` encodes. Thread-safe.
 
     Args:
         options: how.
-
-    Attributes:
-        encoder: what encodes attributes.
     """
 
     def __init__(self, options: MappingOptions) -> None:
@@ -89,6 +82,7 @@ class EventBuilder:
         }
         """Attributes that are no properties once they are fields of the event, by their would-be names."""
         self._constants = [_constants_of(options, personless=personless) for personless in (False, True)]
+        self._beside_few = lru_cache(_CACHED)(self._beside)
         self._encode_short_name = lru_cache(_CACHED)(self._encode_name)
         self._ordinals = Ordinals()
 
@@ -103,18 +97,8 @@ class EventBuilder:
                 values["otel.scope.version"] = scope.version
             values.update(scope.attributes or {})
         members = self.encoder.encode_each(values, most=most)
-
-        def beside(names: frozenset[str], hidden: str, personless: bool) -> tuple[str, str]:  # noqa: FBT001  # a key
-            taken = names.union(members)
-            own = [text for name, text in self._constants[personless].items() if name not in taken]
-            unwanted = names.union({hidden}, OF_PERSONS if personless else ())
-            shared = [text for name, text in members.items() if name not in unwanted]
-            return "".join(own), "".join(shared)
-
         meant = {key: values[key] for key in self.encoder.meant(values)}
-        return Inherited(
-            resource, scope, values, meant, self._identity(values), lru_cache(_MAX_NEIGHBOURS)(beside)
-        )
+        return Inherited(resource, scope, values, meant, self._identity(values), members)
 
     def build(
         self,
@@ -245,13 +229,36 @@ class EventBuilder:
                 more = {name: value for name, value in added.items() if name not in names}
                 own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())
                 names = names.union(more)
-            constants, shared = inherited.beside(names, hidden, personless)
+            beside = self._beside_few if len(names) <= MAX_KEYS else self._beside
+            constants, shared = beside(inherited, names, hidden, personless)
             properties = shared + own
             if len(properties) <= _SURELY_FITS or fits(properties):
                 if most != UNLIMITED:
                     changes["cut"] += 1
                 return constants, properties
         raise NotAnEvent("too_large")
+
+    def _beside(
+        self,
+        inherited: Inherited,
+        names: frozenset[str],
+        hidden: str,
+        personless: bool,  # noqa: FBT001  # a key
+    ) -> tuple[str, str]:
+        """Return the exporter's own members of `properties`, and the inherited ones, beside those of a record.
+
+        Args:
+            inherited: of the record's resource and scope.
+            names: of the record's members, which win.
+            hidden: the name of the member that became the event's `distinct_id`.
+            personless: whether the event makes no person.
+        """
+        members = inherited.members
+        taken = names.union(members)
+        own = [text for name, text in self._constants[personless].items() if name not in taken]
+        unwanted = names.union({hidden}, OF_PERSONS if personless else ())
+        shared = [text for name, text in members.items() if name not in unwanted]
+        return "".join(own), "".join(shared)
 
     def _added(self, source: Source, inherited: Inherited, meant: dict[str, Any]) -> dict[str, Any]:
         """Return the properties that attributes with a meaning make."""

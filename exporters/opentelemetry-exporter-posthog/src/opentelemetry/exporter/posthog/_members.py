@@ -39,7 +39,7 @@ switch of PostHog's own."""
 _OF_EXCEPTIONS: Final = frozenset({"$exception_list", "$exception_level"})
 _MAX_SHAPES: Final = 2048
 _MAX_COLUMNS: Final = 8192
-_MAX_KEYS: Final = 128
+MAX_KEYS: Final = 128
 _MAX_VALUES: Final = 64
 _MAX_LENGTH: Final = 256
 _PERIOD: Final = 2048
@@ -71,7 +71,7 @@ class MemberEncoder:
 
     def encode(self, attributes: Mapping[Any, Any]) -> Members:
         """Encode `attributes`, in their order; of two with one name the later counts."""
-        if len(attributes) <= _MAX_KEYS:
+        if len(attributes) <= MAX_KEYS:
             values = attributes.values()
             shape = self._shape(tuple(attributes), tuple(map(type, values)))
             if shape is not None:
