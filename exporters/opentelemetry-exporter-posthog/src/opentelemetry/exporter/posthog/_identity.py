@@ -10,7 +10,6 @@ import threading
 import uuid
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.exporter.posthog._check import ILLEGAL_IDS, UUID
@@ -27,10 +26,6 @@ _ULID: Final = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE)
 _CROCKFORD: Final = str.maketrans("ABCDEFGHJKMNPQRSTVWXYZ", "ABCDEFGHIJKLMNOPQRSTUV")
 """From the digits of ULIDs to those of Python's numbers to the base 32."""
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-_FIELDS: Final = itemgetter(
-    slice(8), slice(8, 12), slice(13, 16), slice(16, 17), slice(17, 20), slice(20, 32)
-)
-"""The fields of a UUID in hexadecimal digits, without that of the version."""
 _YEAR_10000: Final = 253_402_300_800 * 10**9
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _ORDINAL: Final = "_posthog_ordinal"
@@ -91,8 +86,8 @@ def derived_uuid(content: bytes) -> str:
     """Return the UUIDv5 of `content`: the same in every process and release."""
     state = _NAMESPACE.copy()
     state.update(content)
-    low, middle, high, variant, sequence, node = _FIELDS(state.hexdigest())
-    return f"{low}-{middle}-5{high}-{_VARIANT[variant]}{sequence}-{node}"
+    text = state.hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 class Ordinals:
