@@ -173,8 +173,11 @@ class EventBuilder:
         """Return whose event it is, as JSON, and the attribute that says so; None where none does."""
         for key in self._distinct_id_attributes:
             value = attributes.get(key)
-            if value is not None and (distinct_id := _encode_distinct_id(value)):
-                return distinct_id, key
+            if value is not None:
+                is_short = type(value) is str and len(value) <= MAX_NAME_BYTES
+                distinct_id = _encode_short_id(value) if is_short else _encode_distinct_id(value)
+                if distinct_id:
+                    return distinct_id, key
         return None
 
     def _made_up(self, source: Source) -> tuple[str, str]:
@@ -274,16 +277,11 @@ class EventBuilder:
 
 def _encode_distinct_id(value: object) -> str:
     """Return `value` as a distinct id in JSON, empty where it is none."""
-    is_short = type(value) is str and len(value) <= MAX_NAME_BYTES
-    return _encode_short_id(value) if is_short else _encode_any_id(value)
-
-
-def _encode_any_id(value: object) -> str:
     distinct_id = distinct_id_of(value)
     return encode(distinct_id) if distinct_id else ""
 
 
-_encode_short_id: Final = lru_cache(_CACHED)(_encode_any_id)
+_encode_short_id: Final = lru_cache(_CACHED)(_encode_distinct_id)
 
 
 def _constants_of(options: MappingOptions, *, personless: bool) -> dict[str, str]:

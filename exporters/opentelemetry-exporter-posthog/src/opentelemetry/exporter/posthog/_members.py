@@ -15,13 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from opentelemetry.exporter.posthog._check import BOOLEANS, OF_PERSONS
 from opentelemetry.exporter.posthog._conventions import is_meant
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean, clean_name, encode, encoder_of, to_json
-from opentelemetry.exporter.posthog._redact import (
-    clean_relative_url,
-    clean_url,
-    clean_urls,
-    is_private,
-    is_url,
-)
+from opentelemetry.exporter.posthog._redact import URLS, clean_relative_url, clean_url, clean_urls, is_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -123,7 +117,7 @@ class MemberEncoder:
         plain = encoder_of(kind)
         if not self._redact or kind in _WITHOUT_URLS:
             return plain
-        if is_url(name) or is_url(str(key)):
+        if name in URLS or key in URLS:
             return lambda value: to_json(self._cleaned(key, name, value))
         if kind is str:
             # One character is found many times faster than three.
@@ -135,7 +129,7 @@ class MemberEncoder:
     def _cleaned(self, key: object, name: str, value: object) -> object:
         if not self._redact:
             return value
-        if isinstance(value, str) and (is_url(name) or is_url(str(key))):
+        if isinstance(value, str) and (name in URLS or key in URLS):
             return clean_relative_url(value)
         return clean_urls(clean(value))
 
@@ -158,7 +152,7 @@ class MemberEncoder:
             name = self.name_of(key)
             build = _COLUMNS.get(kind, _Column) if name else _Column
             if (key, kind) in self._unique:
-                build = _Texts if kind is str and not (is_url(key) or is_url(name)) else _Column
+                build = _Texts if kind is str and not (name in URLS or key in URLS) else _Column
             if len(self._columns) >= _MAX_COLUMNS:
                 self._columns.clear()
                 self._unique.clear()
