@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from opentelemetry.exporter.posthog.mapping import body, log_events
+from opentelemetry.exporter.posthog._build import EventBuilder
+from opentelemetry.exporter.posthog._mapper import Mapper
+from opentelemetry.exporter.posthog._sources import log_source
+from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events
 from opentelemetry.exporter.posthog.testing import Answer
 
 if TYPE_CHECKING:
@@ -51,6 +56,47 @@ def test_records_of_several_resources_and_scopes_keep_their_own(make_log: MakeLo
     sent = [json.loads(event)["properties"] for event in log_events(records).events]
     told = [(properties["service.name"], properties["otel.scope.name"]) for properties in sent]
     assert told == [("shop", "orders"), ("shop", "money"), ("bank", "orders"), ("bank", "money")] * 2
+
+
+def test_resources_that_come_and_go_keep_their_own(make_log: MakeLog) -> None:
+    """Over many exports each record has its own resource's attributes, and few resources are remembered."""
+    mapper = Mapper["ReadableLogRecord"](MappingOptions(), "log")
+    told = []
+    for number in range(1000):  # each is gone when the next is made, maybe at the same address
+        record = ReadableLogRecord(make_log().log_record, Resource({"service.name": str(number)}), None)
+        (event,) = mapper.map([record]).events
+        told.append(json.loads(event)["properties"]["service.name"])
+        del record
+    assert told == [str(number) for number in range(1000)]
+    assert len(mapper._known) <= 128
+
+
+def test_a_resource_is_encoded_once(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the records of a resource and scope share is worked out at the first export only."""
+    mapper = Mapper["ReadableLogRecord"](MappingOptions(), "log")
+    resource, scope = Resource({"user.id": "u1", "service.name": "shop"}), InstrumentationScope("orders")
+    records = [ReadableLogRecord(make_log({"n": n}).log_record, resource, scope) for n in range(3)]
+    first = [mapper.map([record]).events[0] for record in records]
+    monkeypatch.setattr(EventBuilder, "inherited", lambda *_: pytest.fail("encoded again"))
+    assert [mapper.map([record]).events[0] for record in records] == first
+    assert json.loads(first[0])["distinct_id"] == "u1"
+
+
+def test_few_sets_of_names_are_remembered(make_log: MakeLog) -> None:
+    """What stands beside a record's own properties is remembered for 1024 sets of names, none of more than 128."""
+    builder = EventBuilder(MappingOptions())
+    inherited = builder.inherited(Resource({"service.name": "shop", "key.1": 0}), None)
+    for attributes in [{f"key.{number}": 1} for number in range(1100)] + [
+        dict.fromkeys(map(str, range(129)), 1)
+    ]:
+        event = json.loads(
+            builder.build(log_source(make_log(attributes), MappingOptions()), inherited, Counter())
+        )
+        assert {"service.name": "shop", "key.1": 0} | attributes == {
+            name: value for name, value in event["properties"].items() if name[0] != "$"
+        }
+    remembered = builder._beside_few.cache_info()
+    assert (remembered.currsize, remembered.misses) == (1024, 1100)
 
 
 def test_one_bad_record_costs_nobody_else(

@@ -80,3 +80,16 @@ def test_a_tuple_that_cannot_be_looked_up_costs_its_neighbours_nothing(
     assert [encoder.encode(attributes) for _ in range(3)] == [expected] * 3
     assert remembered(encoder, "items", tuple) == 0
     assert remembered(encoder, "text", str) == 1
+
+
+def test_unique_texts_are_no_longer_looked_up() -> None:
+    """A column that mostly meets new values remembers none from the next review on, and says the same."""
+    encoder = MemberEncoder(MappingOptions())
+    for number in range(3000):
+        encoder.encode({"id": f"id-{number}", "kind": "a"})
+        encoder.review(1)
+    assert ("id", str) in encoder._unique
+    assert remembered(encoder, "kind", str) == 1
+    for text in ("x", "é\0", "https://u:p@host/path?q", "x" * 300):
+        attributes = {"id": text}
+        assert encoder.encode(attributes) == joined(MemberEncoder(MappingOptions()).encode_each(attributes))

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.exporter.posthog._check import MAX_NAME_BYTES, UUID
+from opentelemetry.exporter.posthog._check import MAX_NAME_BYTES, OF_PERSONS, UUID
 from opentelemetry.exporter.posthog._conventions import DISTINCT_ID, SESSION_ID, UID, properties_of
 from opentelemetry.exporter.posthog._identity import (
     Ordinals,
@@ -16,14 +17,14 @@ from opentelemetry.exporter.posthog._identity import (
     timestamp_of,
     uuid_of,
 )
-from opentelemetry.exporter.posthog._json import UNLIMITED, clean_name, encode, to_json
-from opentelemetry.exporter.posthog._members import OF_PERSONS, Block, MemberEncoder, joined
+from opentelemetry.exporter.posthog._json import UNLIMITED, clean_name, encode, fits, to_json
+from opentelemetry.exporter.posthog._members import MAX_KEYS, MemberEncoder, joined
 from opentelemetry.exporter.posthog._version import __version__
 from opentelemetry.exporter.posthog._warnings import warn_once
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Collection
+    from collections.abc import Mapping
 
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -31,12 +32,7 @@ if TYPE_CHECKING:
     from opentelemetry.exporter.posthog._settings import MappingOptions
     from opentelemetry.exporter.posthog._sources import Source
 
-_MAX_EVENT_BYTES: Final = 900 * 1024
-_MAX_ENVELOPE_BYTES: Final = 990_000
-"""PostHog keeps an event as a JSON string inside JSON, in 1 000 000 bytes: quotes and backslashes double."""
 _SURELY_FITS: Final = 100 * 1024
-_HEAD_BYTES: Final = 4 * 1024
-"""More than name, id, uuid and timestamp take."""
 _CUTS: Final = (UNLIMITED, 65_536, 8_192, 1_024, 128)
 """The limits tried, one after the other, on the values of an event that is too big."""
 _CACHED: Final = 1024
@@ -45,18 +41,11 @@ _CUT: Final = "posthog.cut"
 
 
 class NotAnEvent(Exception):  # noqa: N818  # nothing failed: the record is no event
-    """The record cannot become an event.
-
-    Attributes:
-        reason: why, as it is counted.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    """The record cannot become an event; its text is why, as it is counted."""
 
 
-class Inherited(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)  # it is looked up as itself
+class Inherited:
     """What all records of one resource and scope share."""
 
     resource: Resource | None
@@ -65,16 +54,14 @@ class Inherited(NamedTuple):
     """The attributes."""
     meant: dict[str, Any]
     """Those that have a meaning of their own."""
-    block: Block
-    """The properties that the others make."""
-    constants: Block
-    """What every event says beside them."""
-    personless: Block
-    """The same, of events that make no person."""
+    identity: tuple[str, str] | None
+    """The distinct id that they give, as JSON, and the attribute that says so."""
+    members: dict[str, str]
+    """The properties that the others make, as JSON by their names."""
 
 
 class EventBuilder:
-    """Builds events. Thread-safe.
+    """Builds events of attributes that `encoder` encodes. Thread-safe.
 
     Args:
         options: how.
@@ -85,18 +72,17 @@ class EventBuilder:
         self._person_profiles = options.person_profiles
         self._adds = bool(options.group_attributes or options.trace_context)
         self._event_names = dict(options.event_names)
-        self._encoder = MemberEncoder(options)
+        self.encoder = MemberEncoder(options)
         self._distinct_id_attributes = tuple(dict.fromkeys((*options.distinct_id_attributes, DISTINCT_ID)))
         self._fallback_distinct_id = encode(options.fallback_distinct_id)
         self._fields = {
-            key: self._encoder.name_of(key)
+            key: name
             for key in {*self._distinct_id_attributes, UID} - set(options.property_names)
+            if (name := self.encoder.name_of(key))
         }
         """Attributes that are no properties once they are fields of the event, by their would-be names."""
-        self._constants, self._personless = (
-            Block({name: f"{encode(name)}:{to_json(value)}," for name, value in constants.items()})
-            for constants in _constants_of(options)
-        )
+        self._constants = [_constants_of(options, personless=personless) for personless in (False, True)]
+        self._beside_few = lru_cache(_CACHED)(self._beside)
         self._encode_short_name = lru_cache(_CACHED)(self._encode_name)
         self._ordinals = Ordinals()
 
@@ -110,12 +96,9 @@ class EventBuilder:
             if scope.version:
                 values["otel.scope.version"] = scope.version
             values.update(scope.attributes or {})
-        members = self._encoder.encode_each(values, most=most)
-        constants, personless = self._constants, self._personless
-        for name in members:
-            constants, personless = constants.without(name), personless.without(name)
-        meant = {key: values[key] for key in self._encoder.meant(values)}
-        return Inherited(resource, scope, values, meant, Block(members), constants, personless)
+        members = self.encoder.encode_each(values, most=most)
+        meant = {key: values[key] for key in self.encoder.meant(values)}
+        return Inherited(resource, scope, values, meant, self._identity(values), members)
 
     def build(
         self,
@@ -137,7 +120,7 @@ class EventBuilder:
         """
         attributes = source.attributes
         name = _EXCEPTION if exception else self._name_of(source.name)
-        distinct_id, identified_by = self._distinct_id(source, inherited.values)
+        distinct_id, identified_by = self._identity(attributes) or inherited.identity or self._made_up(source)
         hidden = self._fields.get(identified_by, "")
         if hidden:
             attributes.pop(identified_by, None)
@@ -151,10 +134,10 @@ class EventBuilder:
         if uid is not None and uid != "":
             uuid = uuid_of(uid if isinstance(uid, str) else to_json(uid))
         elif source.is_unique:
-            uuid = derived_uuid(source.origin)
+            uuid = derived_uuid(source.origin.encode())
         else:
             content = f"{name}{distinct_id if identified_by else ''}{when}{source.origin}"
-            uuid = self._ordinals.uuid_of(source.record, derived_uuid(content, properties))
+            uuid = self._ordinals.uuid_of(source.record, derived_uuid(content.encode() + properties))
         head = (
             f'{{"event":{name},"distinct_id":{distinct_id},"uuid":"{uuid}"{when},"properties":{{{constants}'
         )
@@ -186,19 +169,27 @@ class EventBuilder:
             raise NotAnEvent("bare_exception")
         return encoded
 
-    def _distinct_id(self, source: Source, inherited: dict[Any, Any]) -> tuple[str, str]:
-        """Return whose event it is, as JSON, and the attribute that says so (empty: the id is made up)."""
-        for values in (source.attributes, inherited):
-            for key in self._distinct_id_attributes:
-                value = values.get(key)
-                if value is not None and (distinct_id := _encode_distinct_id(value)):
+    def _identity(self, attributes: Mapping[Any, Any]) -> tuple[str, str] | None:
+        """Return whose event it is, as JSON, and the attribute that says so; None where none does."""
+        for key in self._distinct_id_attributes:
+            value = attributes.get(key)
+            if value is not None:
+                is_short = type(value) is str and len(value) <= MAX_NAME_BYTES
+                distinct_id = _encode_short_id(value) if is_short else _encode_distinct_id(value)
+                if distinct_id:
                     return distinct_id, key
+        return None
+
+    def _made_up(self, source: Source) -> tuple[str, str]:
+        """Return the distinct id of an event that nothing gives one, and no attribute."""
         session = source.attributes.get(SESSION_ID) if self._options.conventions else None
         if session is not None and (text := text_of(session)):
-            return f'"{derived_uuid(f"session/{text}")}"', ""
-        if source.trace_id:
-            return f'"{derived_uuid(f"trace/{source.trace_id:032x}")}"', ""
-        return self._fallback_distinct_id, ""
+            origin = f"session/{text}"
+        elif source.trace_id:
+            origin = f"trace/{source.trace_id:032x}"
+        else:
+            return self._fallback_distinct_id, ""
+        return f'"{derived_uuid(origin.encode())}"', ""
 
     def _properties(
         self,
@@ -214,38 +205,63 @@ class EventBuilder:
             NotAnEvent: they fit in no way.
         """
         attributes = {**source.extras, **source.attributes} if source.extras else source.attributes
+        hidden = self._fields.get(identified_by, "")
         personless = not (identified_by and self._person_profiles)
-        own, names, meant = self._encoder.encode(attributes)
+        own, names, meant = self.encoder.encode(attributes)
         added: dict[str, Any] = {}
         if self._adds or meant or inherited.meant:
             added = self._added(source, inherited, {key: attributes[key] for key in meant})
         if (
             personless
             and (added or self._person_profiles)  # else no attribute is named so
-            and not (names.isdisjoint(OF_PERSONS) and added.keys().isdisjoint(OF_PERSONS))
+            and not (OF_PERSONS.isdisjoint(names) and OF_PERSONS.isdisjoint(added))
         ):
             changes["person_properties"] += 1
             added = {name: value for name, value in added.items() if name not in OF_PERSONS}
-            own, names, _ = joined(self._encode_each(attributes, OF_PERSONS))
+            name_of = self.encoder.name_of
+            attributes = {key: value for key, value in attributes.items() if name_of(key) not in OF_PERSONS}
+            own, names, _ = self.encoder.encode(attributes)
         if exception:
             added |= exception
         for most in _CUTS:
             if most != UNLIMITED:
                 added[_CUT] = True
-                own, names, _ = joined(self._encode_each(attributes, OF_PERSONS if personless else (), most))
+                own, names, _ = joined(self.encoder.encode_each(attributes, most=most))
                 inherited = self.inherited(inherited.resource, inherited.scope, most=most)
             if added:
                 more = {name: value for name, value in added.items() if name not in names}
                 own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())
                 names = names.union(more)
-            if personless and self._person_profiles:  # the resource may have some too
-                names = names.union(OF_PERSONS)
-            properties = inherited.block.without(self._fields.get(identified_by, "")).beside(names) + own
+            beside = self._beside_few if len(names) <= MAX_KEYS else self._beside
+            constants, shared = beside(inherited, names, hidden, personless)
+            properties = shared + own
             if len(properties) <= _SURELY_FITS or fits(properties):
                 if most != UNLIMITED:
                     changes["cut"] += 1
-                return (inherited.personless if personless else inherited.constants).beside(names), properties
+                return constants, properties
         raise NotAnEvent("too_large")
+
+    def _beside(
+        self,
+        inherited: Inherited,
+        names: frozenset[str],
+        hidden: str,
+        personless: bool,  # noqa: FBT001  # a key
+    ) -> tuple[str, str]:
+        """Return the exporter's own members of `properties`, and the inherited ones, beside those of a record.
+
+        Args:
+            inherited: of the record's resource and scope.
+            names: of the record's members, which win.
+            hidden: the name of the member that became the event's `distinct_id`.
+            personless: whether the event makes no person.
+        """
+        members = inherited.members
+        taken = names.union(members)
+        own = [text for name, text in self._constants[personless].items() if name not in taken]
+        unwanted = names.union({hidden}, OF_PERSONS if personless else ())
+        shared = [text for name, text in members.items() if name not in unwanted]
+        return "".join(own), "".join(shared)
 
     def _added(self, source: Source, inherited: Inherited, meant: dict[str, Any]) -> dict[str, Any]:
         """Return the properties that attributes with a meaning make."""
@@ -258,41 +274,23 @@ class EventBuilder:
             added |= {"$trace_id": f"{source.trace_id:032x}", "$span_id": f"{source.span_id:016x}"}
         return added
 
-    def _encode_each(
-        self, attributes: dict[Any, Any], without: Collection[str], most: int = UNLIMITED
-    ) -> dict[str, str]:
-        members = self._encoder.encode_each(attributes, most=most)
-        return {name: text for name, text in members.items() if name not in without}
-
 
 def _encode_distinct_id(value: object) -> str:
     """Return `value` as a distinct id in JSON, empty where it is none."""
-    is_short = type(value) is str and len(value) <= MAX_NAME_BYTES
-    return _encode_short_id(value) if is_short else _encode_any_id(value)
-
-
-def _encode_any_id(value: object) -> str:
     distinct_id = distinct_id_of(value)
     return encode(distinct_id) if distinct_id else ""
 
 
-_encode_short_id: Final = lru_cache(_CACHED)(_encode_any_id)
+_encode_short_id: Final = lru_cache(_CACHED)(_encode_distinct_id)
 
 
-def fits(properties: str) -> bool:
-    """Return whether PostHog keeps an event with these members of `properties`."""
-    size = len(properties.encode()) + _HEAD_BYTES
-    escapes = properties.count('"') + properties.count("\\")
-    return size <= _MAX_EVENT_BYTES and size + escapes <= _MAX_ENVELOPE_BYTES
-
-
-def _constants_of(options: MappingOptions) -> tuple[dict[str, object], dict[str, object]]:
-    """Return what every event says, and what every event says that makes no person."""
-    lib: dict[str, object] = {"$lib": "opentelemetry-exporter-posthog", "$lib_version": __version__}
-    network: dict[str, object] = {}
+def _constants_of(options: MappingOptions, *, personless: bool) -> dict[str, str]:
+    """Return the members of `properties` that are in every event, or in every one that makes no person."""
+    constants: dict[str, object] = {"$lib": "opentelemetry-exporter-posthog", "$lib_version": __version__}
+    if personless:
+        constants["$process_person_profile"] = False
     if not options.geoip:
-        network["$geoip_disable"] = True
+        constants["$geoip_disable"] = True
     if not options.ip:
-        network["$ip"] = "0.0.0.0"  # noqa: S104  # PostHog stores the sender's where this is empty
-    personless = {**lib, "$process_person_profile": False, **network}
-    return {**lib, **network} if options.person_profiles else personless, personless
+        constants["$ip"] = "0.0.0.0"  # noqa: S104  # PostHog stores the sender's where this is empty
+    return {name: f"{encode(name)}:{to_json(value)}," for name, value in constants.items()}

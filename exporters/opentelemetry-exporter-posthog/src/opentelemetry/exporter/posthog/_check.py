@@ -34,8 +34,8 @@ ILLEGAL_IDS: Final = {
     *("not_authenticated", "null", "system", "true", "undefined", "user"),
 }
 """What PostHog takes for a caller's mistake; compared without case, white space and quotes."""
-_BOOLEANS: Final = ("$process_person_profile", "$geoip_disable")
-_OF_PERSONS: Final = ("$set", "$set_once")
+BOOLEANS: Final = frozenset({"$process_person_profile", "$geoip_disable"})
+OF_PERSONS: Final = frozenset({"$set", "$set_once"})
 
 
 def check_batch(body: bytes) -> list[str]:
@@ -135,11 +135,11 @@ def _of_properties(properties: dict[str, Any]) -> Iterator[str]:
     for name in properties:
         if not name or _is_too_long(name):
             yield f"the name of a property is empty, or has more than {MAX_NAME_BYTES} bytes: {name[:20]!r}"
-    for name in _BOOLEANS:
+    for name in sorted(BOOLEANS):
         if not isinstance(properties.get(name, False), bool):
             yield f"{name} is no boolean"
     if properties.get("$process_person_profile") is False:
-        for name in _OF_PERSONS:
+        for name in sorted(OF_PERSONS):
             if name in properties:
                 yield f"{name} in an event without a person"
 

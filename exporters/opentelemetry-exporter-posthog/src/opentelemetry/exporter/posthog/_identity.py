@@ -79,14 +79,13 @@ def uuid_of(uid: str) -> str:
         return uid.lower()
     if _ULID.fullmatch(uid):
         return str(uuid.UUID(int=int(uid.upper().translate(_CROCKFORD), 32)))
-    return derived_uuid(uid)
+    return derived_uuid(uid.encode("utf-8", "surrogatepass"))
 
 
-def derived_uuid(content: str, more: bytes = b"") -> str:
-    """Return the UUIDv5 of `content` and `more` after it: the same in every process and release."""
+def derived_uuid(content: bytes) -> str:
+    """Return the UUIDv5 of `content`: the same in every process and release."""
     state = _NAMESPACE.copy()
-    state.update(content.encode("utf-8", "surrogatepass"))
-    state.update(more)
+    state.update(content)
     text = state.hexdigest()
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
@@ -105,8 +104,8 @@ class Ordinals:
 
     def uuid_of(self, record: object, content: str) -> str:
         """Return the uuid of `record`, whose content makes the uuid `content`."""
-        ordinal: int | None = getattr(record, _ORDINAL, None)
-        if ordinal is None:
+        ordinal: int = getattr(record, _ORDINAL, 0)
+        if not ordinal:
             with self._lock:
                 ordinal = (self._counts.get(content) or self._earlier.get(content, 0)) + 1
                 self._counts[content] = ordinal
@@ -116,7 +115,7 @@ class Ordinals:
                 object.__setattr__(record, _ORDINAL, ordinal)  # records are frozen
             except AttributeError:  # one that cannot keep it is another one each time
                 pass
-        return content if ordinal == 1 else derived_uuid(f"{content}/{ordinal}")
+        return content if ordinal == 1 else derived_uuid(f"{content}/{ordinal}".encode())
 
 
 def timestamp_of(candidates: Iterable[object]) -> str | None:

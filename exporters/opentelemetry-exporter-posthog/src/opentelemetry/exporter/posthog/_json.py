@@ -19,6 +19,11 @@ _MAX_DEPTH: Final = 32
 """PostHog's JSON parser refuses a whole batch for one value nested deeper than 128."""
 _MAX_NODES: Final = 100_000
 """Values in one attribute: an end to structures that share their parts, or make them as they are read."""
+_MAX_EVENT_BYTES: Final = 900 * 1024
+_MAX_ENVELOPE_BYTES: Final = 990_000
+"""PostHog keeps an event as a JSON string inside JSON, in 1 000 000 bytes: quotes and backslashes double."""
+_HEAD_BYTES: Final = 4 * 1024
+"""More than name, id, uuid and timestamp take."""
 _LONG: Final = 200
 """From so many characters on it is quicker to look first whether any has to be escaped."""
 _ESCAPED: Final = bytes(range(32)) + b'"\\'
@@ -173,3 +178,10 @@ def _clean_int(value: int) -> int | str:
         return str(int(value))
     except ValueError:  # more digits than Python writes in decimal
         return hex(value)
+
+
+def fits(properties: str) -> bool:
+    """Return whether PostHog keeps an event with these members of `properties`."""
+    size = len(properties.encode()) + _HEAD_BYTES
+    escapes = properties.count('"') + properties.count("\\")
+    return size <= _MAX_EVENT_BYTES and size + escapes <= _MAX_ENVELOPE_BYTES

@@ -8,13 +8,13 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from fnmatch import translate
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from opentelemetry.exporter.posthog._build import EventBuilder, NotAnEvent, fits
+from opentelemetry.exporter.posthog._build import EventBuilder, NotAnEvent
 from opentelemetry.exporter.posthog._check import check_event
 from opentelemetry.exporter.posthog._exceptions import Seen, exceptions_of, is_nothing_else
 from opentelemetry.exporter.posthog._identity import distinct_id_of, timestamp_of
-from opentelemetry.exporter.posthog._json import clean, clean_name, encode
+from opentelemetry.exporter.posthog._json import clean, clean_name, encode, fits
 from opentelemetry.exporter.posthog._sources import READERS
 from opentelemetry.exporter.posthog._warnings import warn_once
 
@@ -22,11 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
     from opentelemetry.exporter.posthog._build import Inherited
     from opentelemetry.exporter.posthog._settings import MappingOptions
     from opentelemetry.exporter.posthog._sources import Source
 
 _Record = TypeVar("_Record")
+_Answer = TypeVar("_Answer")
+_MAX_KNOWN: Final = 128
+"""Resources, each with one scope, that are remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,7 @@ class Mapper(Generic[_Record]):
         seen: Seen | None = None,
     ) -> None:
         self._builder = EventBuilder(options)
+        self._known: dict[tuple[int, int], Inherited] = {}
         self._source_of = READERS[signal]
         self._options = options
         self._keep = keep
@@ -73,37 +80,44 @@ class Mapper(Generic[_Record]):
         events: list[bytes] = []
         dropped: Counter[str] = Counter()
         changed: Counter[str] = Counter()
-        known: dict[tuple[int, int], Inherited] = {}
-        last: Inherited | None = None
-        count = 0
         keep, source_of, options, event_of = self._keep, self._source_of, self._options, self._event
+        exceptions = options.exceptions
+        inherited: Inherited | None = None
+        record: Any
         for record in records:
-            count += 1
             try:
-                if keep is not None:
-                    _ask(keep, record)
+                if keep is not None and not _ask(keep, record, "filter_failed"):
+                    raise NotAnEvent("filtered")  # noqa: TRY301  # as for every other reason
                 source = source_of(record, options)
-                resource, scope = source.record.resource, source.record.instrumentation_scope
-                if last is None or last.resource is not resource or last.scope is not scope:
-                    key = id(resource), id(scope)  # the entry keeps both alive, so the ids stay theirs
-                    if key not in known:
-                        known[key] = self._builder.inherited(resource, scope)
-                    last = known[key]
-                if options.exceptions:
-                    self._add_with_exceptions(source, last, events, changed)
+                resource, scope = record.resource, record.instrumentation_scope
+                if inherited is None or inherited.resource is not resource or inherited.scope is not scope:
+                    inherited = self._inherited(resource, scope)
+                if exceptions:
+                    self._add_with_exceptions(source, inherited, events, changed)
                 else:
-                    events.append(event_of(source, last, changed))
-            except NotAnEvent as no:  # one bad record must not cost its neighbours
-                dropped[no.reason] += 1
+                    events.append(event_of(source, inherited, changed))
+            except NotAnEvent as no:  # noqa: PERF203  # one bad record must not cost its neighbours
+                dropped[str(no)] += 1
             except Exception:  # noqa: BLE001  # a record that lies about its types
                 dropped["unmappable"] += 1
         for reason, argument in (("filter_failed", "filter"), ("before_send_failed", "before_send")):
-            if count and dropped[reason] == count:
+            if not events and dropped.keys() == {reason}:
                 warn_once(
                     f"The PostHog exporter's {argument!r} raised for each record of a batch, so none of them was sent: "
                     f"correct the callable (the argument {argument!r}). Such records are counted as {reason!r}."
                 )
-        return Mapped(events=events, dropped=+dropped, changed=changed)
+        self._builder.encoder.review(len(events))
+        return Mapped(events=events, dropped=dropped, changed=changed)
+
+    def _inherited(self, resource: Resource | None, scope: InstrumentationScope | None) -> Inherited:
+        """Return what the records of `resource` and `scope` share, encoded once."""
+        key = id(resource), id(scope)  # the entry keeps both alive, so the ids stay theirs
+        inherited = self._known.get(key)
+        if inherited is None:
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            inherited = self._known[key] = self._builder.inherited(resource, scope)
+        return inherited
 
     def _checked(
         self,
@@ -147,18 +161,16 @@ class Mapper(Generic[_Record]):
             raise no
 
 
-def _ask(keep: Callable[[_Record], object], record: _Record) -> None:
-    """Ask the caller's filter.
+def _ask(function: Callable[[Any], _Answer], value: object, otherwise: str) -> _Answer:
+    """Return what a function of the application's says of `value`.
 
     Raises:
-        NotAnEvent: it says no, or fails.
+        NotAnEvent: it raises; the reason is `otherwise`.
     """
     try:
-        wanted = keep(record)
+        return function(value)
     except Exception as error:
-        raise NotAnEvent("filter_failed") from error
-    if not wanted:
-        raise NotAnEvent("filtered")
+        raise NotAnEvent(otherwise) from error
 
 
 def _through(before_send: Callable[[dict[str, Any]], dict[str, Any] | None], event: bytes) -> bytes:
@@ -167,10 +179,7 @@ def _through(before_send: Callable[[dict[str, Any]], dict[str, Any] | None], eve
     Raises:
         NotAnEvent: it drops the event, fails, or makes something of it that PostHog would reject.
     """
-    try:
-        changed = before_send(json.loads(event))
-    except Exception as error:
-        raise NotAnEvent("before_send_failed") from error
+    changed = _ask(before_send, json.loads(event), "before_send_failed")
     if changed is None:
         raise NotAnEvent("before_send")
     try:

@@ -12,15 +12,10 @@ from json.encoder import encode_basestring
 from operator import getitem
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from opentelemetry.exporter.posthog._check import BOOLEANS, OF_PERSONS
 from opentelemetry.exporter.posthog._conventions import is_meant
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean, clean_name, encode, encoder_of, to_json
-from opentelemetry.exporter.posthog._redact import (
-    clean_relative_url,
-    clean_url,
-    clean_urls,
-    is_private,
-    is_url,
-)
+from opentelemetry.exporter.posthog._redact import URLS, clean_relative_url, clean_url, clean_urls, is_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,13 +30,10 @@ _LEFT_OUT: Final = frozenset(
 )
 """Sent only where mapped: an id that the SDK makes up for each process, texts that quote exceptions, and a
 switch of PostHog's own."""
-_BOOLEANS: Final = frozenset({"$process_person_profile", "$geoip_disable"})
-"""PostHog refuses a batch in which these are something else."""
 _OF_EXCEPTIONS: Final = frozenset({"$exception_list", "$exception_level"})
-OF_PERSONS: Final = frozenset({"$set", "$set_once"})
 _MAX_SHAPES: Final = 2048
 _MAX_COLUMNS: Final = 8192
-_MAX_KEYS: Final = 128
+MAX_KEYS: Final = 128
 _MAX_VALUES: Final = 64
 _MAX_LENGTH: Final = 256
 _PERIOD: Final = 2048
@@ -73,10 +65,7 @@ class MemberEncoder:
 
     def encode(self, attributes: Mapping[Any, Any]) -> Members:
         """Encode `attributes`, in their order; of two with one name the later counts."""
-        self._encoded += 1
-        if self._encoded > _PERIOD:
-            self._review()
-        if len(attributes) <= _MAX_KEYS:
+        if len(attributes) <= MAX_KEYS:
             values = attributes.values()
             shape = self._shape(tuple(attributes), tuple(map(type, values)))
             if shape is not None:
@@ -90,7 +79,7 @@ class MemberEncoder:
             name = self.name_of(key)
             if not name:
                 continue
-            if most == UNLIMITED or name in _BOOLEANS:
+            if most == UNLIMITED or name in BOOLEANS:
                 text = self._encoder(key, name, type(value))(value)
             else:
                 text = to_json(self._cleaned(key, name, value), most=most)
@@ -123,12 +112,12 @@ class MemberEncoder:
 
     def _encoder(self, key: object, name: str, kind: type) -> Callable[[Any], str]:
         """Return what encodes the values of one type of one attribute; an empty text leaves one out."""
-        if name in _BOOLEANS:
+        if name in BOOLEANS:
             return encoder_of(bool) if kind is bool else _nothing
         plain = encoder_of(kind)
         if not self._redact or kind in _WITHOUT_URLS:
             return plain
-        if is_url(name) or is_url(str(key)):
+        if name in URLS or key in URLS:
             return lambda value: to_json(self._cleaned(key, name, value))
         if kind is str:
             # One character is found many times faster than three.
@@ -140,7 +129,7 @@ class MemberEncoder:
     def _cleaned(self, key: object, name: str, value: object) -> object:
         if not self._redact:
             return value
-        if isinstance(value, str) and (is_url(name) or is_url(str(key))):
+        if isinstance(value, str) and (name in URLS or key in URLS):
             return clean_relative_url(value)
         return clean_urls(clean(value))
 
@@ -150,7 +139,7 @@ class MemberEncoder:
         if (
             any(type(key) is not str for key in keys)
             or len(set(names)) < len(names)
-            or not _BOOLEANS.isdisjoint(names)
+            or not BOOLEANS.isdisjoint(names)
         ):
             return None
         return _Shape(
@@ -163,7 +152,7 @@ class MemberEncoder:
             name = self.name_of(key)
             build = _COLUMNS.get(kind, _Column) if name else _Column
             if (key, kind) in self._unique:
-                build = _Texts if kind is str and not (is_url(key) or is_url(name)) else _Column
+                build = _Texts if kind is str and not (name in URLS or key in URLS) else _Column
             if len(self._columns) >= _MAX_COLUMNS:
                 self._columns.clear()
                 self._unique.clear()
@@ -171,16 +160,23 @@ class MemberEncoder:
             self._columns[key, kind] = column
         return column
 
-    def _review(self) -> None:
-        """Look up no more what is mostly new, such as texts that are unique: that costs, and finds nothing."""
-        self._encoded = 0
+    def review(self, encoded: int) -> None:
+        """Look up no more what is mostly new, such as texts that are unique: that costs, and finds nothing.
+
+        Args:
+            encoded: how many records were encoded since this was last called.
+        """
+        self._encoded += encoded
+        if self._encoded < _PERIOD:
+            return
         for key, column in list(self._columns.items()):
             if isinstance(column, _Remembered):
-                if column.misses > _PERIOD // 2:
+                if column.misses > self._encoded // 2:
                     self._unique.add(key)
                     self._columns.pop(key, None)
                     self._shape.cache_clear()
                 column.misses = 0
+        self._encoded = 0
 
 
 class _Column:
@@ -267,30 +263,3 @@ class _Shape(NamedTuple):
 def joined(members: Mapping[str, str], meant: tuple[str, ...] = ()) -> Members:
     """Put members together."""
     return "".join(members.values()), frozenset(members), meant
-
-
-class Block:
-    """Members that stand beside those of a record, and give way to them."""
-
-    __slots__ = ("_members", "_whole", "_without")
-
-    def __init__(self, members: Mapping[str, str]) -> None:
-        self._members = members
-        self._whole = "".join(members.values())
-        self._without: dict[str, Block] = {}
-
-    def beside(self, names: frozenset[str]) -> str:
-        """Return the members, but for those of `names`."""
-        if names.isdisjoint(self._members):
-            return self._whole
-        return "".join(text for name, text in self._members.items() if name not in names)
-
-    def without(self, name: str) -> Block:
-        """Return the same without one member."""
-        if name not in self._members:
-            return self
-        block = self._without.get(name)
-        if block is None:
-            left = {other: text for other, text in self._members.items() if other != name}
-            block = self._without[name] = Block(left)
-        return block

@@ -24,8 +24,8 @@ _PRIVATE_PREFIXES: Final = (
     *("rpc.request.metadata.", "rpc.response.metadata."),
 )
 _ROUTED: Final = ("http.target", "http.url", "url.full", "url.original", "url.path")
-_RELATIVE: Final = frozenset({"$current_url", *_ROUTED})
-"""What holds a URL also where it does not begin with a scheme."""
+URLS: Final = frozenset({"$current_url", *_ROUTED})
+"""Attributes and properties that hold a URL, also a relative one."""
 ROUTE: Final = "http.route"
 _PARAMETERS: Final = re.compile(r"[{<*(]|/:")
 _MAX_DEPTH: Final = 32
@@ -34,11 +34,6 @@ _MAX_DEPTH: Final = 32
 def is_private(key: str) -> bool:
     """Return whether the attribute `key` is left out."""
     return key in _PRIVATE or key.startswith(_PRIVATE_PREFIXES)
-
-
-def is_url(name: str) -> bool:
-    """Return whether the attribute or property `name` holds a URL, also a relative one."""
-    return name in _RELATIVE
 
 
 def clean_url(text: str) -> str:
