@@ -246,19 +246,21 @@ class Writer:
         Each record is dealt with before the next event is: so what it consists of is still in the processor's cache.
         """
         with suppress(IndexError):  # nothing left, or discarded meanwhile
+            # A bound on events too, of which some may become no record: a fork waits for us.
             for _ in range(self._limits.batch_records):
-                while generation == self._generation and not self._records:
+                if not self._records and generation == self._generation:
                     event = self._queue.popleft()
                     if isinstance(event, threading.Event):
                         return event
                     self._emit_event(*event)
                 if generation != self._generation:  # what comes after a discard is of the next batch
                     return None
-                belongs_to, record = self._records.popleft()
-                if belongs_to == generation:
-                    self._batcher.add(record)
-                else:
-                    self._wiring.drops.count("discarded")
+                if self._records:
+                    belongs_to, record = self._records.popleft()
+                    if belongs_to == generation:
+                        self._batcher.add(record)
+                    else:
+                        self._wiring.drops.count("discarded")
         return None
 
     def _emit_event(self, time_ns: int, event: str, attributes: Mapping[str, Any]) -> None:
