@@ -91,7 +91,8 @@ class Packer:
             if claim is None:
                 continue
             batch = None
-            with guard("reading a batch"), suppress(OSError):  # as `EIO`, or its directory is read-only by now
+            # An `OSError`, as `EMFILE`, `EIO` or a directory that is read-only by now, is nobody's fault.
+            with guard("reading a batch"), suppress(OSError):
                 batch = self._mailbox.recent(name) or self._read(name, claim)
                 found = True
             if batch is None:
