@@ -142,7 +142,7 @@ def delivered(kind: str) -> float:
     """CPU microseconds of the whole process for each event from the call to the destination's answer."""
     module, memory = telemetry(kind), instance()
     if kind == "native":
-        flush = module._get_oss_telemetry().posthog.flush  # noqa: SLF001  # it has no other name
+        flush = module._get_oss_telemetry().posthog.flush  # it has no other name
     else:
         import mem0_telemetry
 
