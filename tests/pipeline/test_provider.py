@@ -209,7 +209,7 @@ def test_ids_are_random_uuids() -> None:
     assert {str(UUID(one)) for one in ids} == ids
 
 
-@pytest.mark.filterwarnings("ignore:This process")  # from 3.12 on the interpreter warns where there are threads
+@pytest.mark.filterwarnings("ignore:This process")  # from 3.12 on, where there are threads
 def test_a_forked_child_makes_ids_of_its_own() -> None:
     """The provider that a child inherits does not give its events the ids of its parent's."""
     collecting = Collecting()
