@@ -66,6 +66,14 @@ def compare_written(runs: int) -> None:
     show("queue to disk, CPU for each record", "", cell, "at most 1.7 times")
 
 
+def compare_delivered(runs: int) -> None:
+    """What an event costs the process until it has arrived."""
+    cpu = medians("delivered", runs, BENCH_COUNT="5000")
+    ratio = cpu["ours"] / cpu["native"]
+    show("call to destination, CPU of the process for each event", f"{cpu['native']:.0f} µs",
+         f"{cpu['ours']:.0f} µs ({ratio:.2f} times native's)", "at most 0.5 times")  # fmt: skip
+
+
 IMPORTS = {
     "bare interpreter": "pass",
     "`import mem0_telemetry`": "import mem0_telemetry",
@@ -145,6 +153,7 @@ def main() -> None:
     if "calls" in options.only:
         compare_calls(options.runs)
         compare_written(options.runs)
+        compare_delivered(options.runs)
     if "imports" in options.only:
         compare_imports(options.imports)
     if "growth" in options.only:

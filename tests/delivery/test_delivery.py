@@ -105,11 +105,15 @@ def test_a_flush_sees_what_is_done_while_it_asks(
     assert delivery.flush(60)
 
 
-@pytest.mark.parametrize("between", [600.0, 0.01], ids=["not yet", "one in a while"])
+@pytest.mark.parametrize(
+    ("between", "patience"),
+    [(600.0, 600.0), (0.01, 600.0), (600.0, 0.01)],
+    ids=["not yet", "one in a while", "long without an end"],
+)
 def test_a_sender_yields_while_the_queue_is_long(
-    make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch, between: float
+    make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch, between: float, patience: float
 ) -> None:
-    """With thousands of events in the queue requests are rare, so that the writer has the interpreter."""
+    """With thousands of events in the queue requests are rare, so that the writer has the interpreter: for a while."""
     backlog, asked = 10_000, 0
 
     def events_in_queue(_: Writer) -> int:
@@ -119,6 +123,7 @@ def test_a_sender_yields_while_the_queue_is_long(
 
     monkeypatch.setattr(Writer, "__len__", events_in_queue)
     monkeypatch.setattr(_sender, "_YIELD", between)
+    monkeypatch.setattr(_sender, "_PATIENCE", patience)
     delivery = make(support.destination_to(sink.port))
     support.enqueue_numbers(delivery, [1])
     assert sink.wait_for(1)
@@ -126,7 +131,7 @@ def test_a_sender_yields_while_the_queue_is_long(
     assert delivery._writer.flush(60)
     before = asked
     assert support.wait_until(lambda: asked > before + 5 or len(sink.requests) > 1)
-    assert len(sink.requests) == (1 if between == 600.0 else 2)
+    assert len(sink.requests) == (1 if between == patience else 2)
     backlog = 0
     assert delivery.flush(60)
     assert sink.numbers() == [1, 2]

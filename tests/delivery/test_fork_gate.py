@@ -240,3 +240,25 @@ print(fork() < 5, fork() < 5)
     )
     finished = support.run(code, directory, 0, env=QUIET_FORK)
     assert (finished.out, finished.err) == ("True True\n", "")
+
+
+def test_a_fork_waits_for_a_part_of_the_queue_only(directory: Path) -> None:
+    """Where events become no record, as `emit` raises for each, a fork does not wait until the queue is empty."""
+    code = """
+from mem0_telemetry.delivery import fork_gate
+emitted, begun = 0, threading.Event()
+def emit(*_):
+    global emitted
+    begun.set()
+    assert wait_until(lambda: emitted or fork_gate._gate._forking)  # the fork waits from the first event on
+    emitted += 1
+    raise ZeroDivisionError
+d = to_sink(D, P, emit=emit)
+for number in range(19_000): d._writer._queue.append((number, "test.event", {}))
+d.enqueue("test.event", {})
+assert begun.wait(60)
+if (pid := os.fork()) == 0: os._exit(emitted // 100)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), d.flush(60), d.status().dropped)
+"""
+    finished = support.run(code, directory, 0, env=QUIET_FORK)
+    assert finished.out == "5 True {'unencodable': 19001}\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mem0_telemetry.delivery import Limits
-from mem0_telemetry.delivery._batch import MAX_BYTES, MAX_RECORDS, Batch, BatchName
+from mem0_telemetry.delivery._batch import MAX_BYTES, MAX_RECORDS, Batch, BatchName, Claim
 from mem0_telemetry.delivery._encode import Encoder
 from mem0_telemetry.delivery._parcel import Packer
 from support import delivery as support
@@ -197,6 +197,28 @@ def test_a_file_that_cannot_be_read_at_present_is_read_later(
     later = packer(box, drops).pack(box.names(), always)
     assert later is not None
     assert later.names == names[:1]
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_fault_of_ours_leaves_no_batch_claimed(
+    mailbox: Make, drops: Drops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch for which our own code fails is passed over, stops no other, and is free again at once."""
+    mailbox().spool(readable(1, count=2))
+    mailbox().spool(readable(2, count=3))
+    box = mailbox()
+    names = box.names()
+
+    def fail_once(*_: object) -> bytes:
+        monkeypatch.undo()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Claim, "read", fail_once)
+    parcel = packer(box, drops).pack(names, always)
+    assert parcel is not None
+    assert parcel.names == names[1:]
+    assert mailbox().claim(names[0]) is not None
+    assert drops.totals() == {}
 
 
 @pytest.mark.parametrize(("made", "reason"), [(readable, "rejected"), (batch, "corrupt")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from typing import TYPE_CHECKING
 from uuid import RFC_4122, UUID
@@ -206,3 +207,26 @@ def test_ids_are_random_uuids() -> None:
     assert len(ids) == 100
     assert {(UUID(one).version, UUID(one).variant) for one in ids} == {(4, RFC_4122)}
     assert {str(UUID(one)) for one in ids} == ids
+
+
+@pytest.mark.filterwarnings("ignore:This process")  # from 3.12 on, where there are threads
+def test_a_forked_child_makes_ids_of_its_own() -> None:
+    """The provider that a child inherits does not give its events the ids of its parent's."""
+    collecting = Collecting()
+    provider = PrivateProvider({}, collecting, {})
+
+    def next_id() -> str:
+        provider.emit(1, "mem0.add", {})
+        return str((collecting.records[-1].log_record.attributes or {})["log.record.uid"])
+
+    read, write = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.write(write, next_id().encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(write)
+    with open(read) as pipe:  # noqa: PTH123
+        of_child = pipe.read()
+    assert UUID(of_child) != UUID(next_id())

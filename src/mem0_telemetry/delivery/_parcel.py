@@ -90,17 +90,18 @@ class Packer:
             claim = self._mailbox.claim(name)
             if claim is None:
                 continue
-            try:
+            batch = None
+            # An `OSError`, as `EMFILE`, `EIO` or a directory that is read-only by now, is nobody's fault.
+            with guard("reading a batch"), suppress(OSError):
                 batch = self._mailbox.recent(name) or self._read(name, claim)
-            except OSError:  # as `EMFILE` or `EIO`, or a directory that is read-only by now: later
-                claim.end("again")
+                found = True
+            if batch is None:
+                claim.end("again")  # later, unless it has ended, as there was nothing to be sent
                 continue
-            found = True
-            if batch is not None:
-                parcel.add(batch, claim)
-                room -= len(batch.records)
-                if not joins:
-                    break
+            parcel.add(batch, claim)
+            room -= len(batch.records)
+            if not joins:
+                break
         return parcel if found else None
 
     def _read(self, name: str, claim: Claim) -> Batch | None:

@@ -34,6 +34,8 @@ _LONG_QUEUE: Final = 2_000
 """Events in the queue from which on the writer needs the interpreter more than we do."""
 _YIELD: Final = 1.0
 """Seconds between two requests while the queue is long."""
+_PATIENCE: Final = 10.0
+"""Seconds for which that helps: a queue that is long without an end would have the spool fill."""
 _LOOK_AGAIN: Final = 0.05
 """Seconds after which it is looked at again whether it is."""
 
@@ -74,6 +76,7 @@ class Sender:
         self._busy_for = _BUSY_AT_FIRST
         self._busy_elsewhere = False
         self._last_request = -_YIELD
+        self._long_since: float | None = None
 
     def start(self) -> None:
         """Start the thread, unless it runs; it does nothing before it is woken.
@@ -199,7 +202,7 @@ class Sender:
         if self._retry.not_before > now:  # without a look at the disk, which may hold thousands of files
             self._next_attempt = self._retry.not_before
             return False
-        if self._wiring.backlog() > _LONG_QUEUE and now < self._last_request + _YIELD:
+        if self._yields(now):
             self._next_attempt = now + _LOOK_AGAIN
             return False
         names = self.mailbox.names()
@@ -228,6 +231,14 @@ class Sender:
         finally:
             parcel.release()
         return True
+
+    def _yields(self, now: float) -> bool:
+        """Return whether the next request is put off, as the queue is long."""
+        if self._wiring.backlog() <= _LONG_QUEUE:
+            self._long_since = None
+            return False
+        self._long_since = now if self._long_since is None else self._long_since
+        return now < min(self._last_request + _YIELD, self._long_since + _PATIENCE)
 
     def _send(self, exporter: LogRecordExporter, parcel: Parcel, *, more: bool) -> None:
         self._last_request = self._clock.monotonic()

@@ -8,7 +8,7 @@ import math
 import threading
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from mem0_telemetry.delivery._senders import Senders
 
     Event = tuple[int, str, Mapping[str, Any]]
+
+_Item = TypeVar("_Item")
 
 _POLL: Final = 0.05
 """Seconds after which a waiter looks again whether the thread still runs; the thread itself wakes it."""
@@ -156,7 +158,7 @@ class Writer:
 
     def _count_late_records(self) -> None:
         if self._closed:
-            self._wiring.drops.count("shut_down", len(self._dequeue_records(len(self._records))))
+            self._wiring.drops.count("shut_down", len(_drained(self._records)))
 
     def flush(self, timeout: float) -> bool:
         """Have everything written that was enqueued before: by the thread, or here where there is none."""
@@ -188,15 +190,11 @@ class Writer:
     def clear(self) -> None:
         """Drop what is queued, and what is being written."""
         self._generation += 1
-        dropped = len(self._dequeue_records(len(self._records)))
-        with suppress(IndexError):
-            while True:
-                event = self._queue.popleft()
-                if isinstance(event, threading.Event):
-                    event.set()
-                else:
-                    dropped += 1
-        self._wiring.drops.count("discarded", dropped)
+        records, events = _drained(self._records), _drained(self._queue)
+        marks = [event for event in events if isinstance(event, threading.Event)]
+        for mark in marks:
+            mark.set()
+        self._wiring.drops.count("discarded", len(records) + len(events) - len(marks))
 
     def wait_for_the_write(self, timeout: float) -> None:
         """Wait until what was being written at a discard is written, and deleted again. At once on its own thread."""
@@ -231,7 +229,8 @@ class Writer:
                     continue
                 # The gate, as the SDK and the caller's code have locks of their own; not for the disk.
                 with fork_gate.hold():
-                    mark = self._fill_batch(generation)
+                    mark = self._emit_events(generation)
+                    self._fill_batch(generation)
                     batch = self._batcher.batch()
                 if batch is not None:
                     self._spool(batch, generation)
@@ -240,40 +239,40 @@ class Writer:
         finally:
             self._writing_thread = 0
 
-    def _fill_batch(self, generation: int) -> threading.Event | None:
-        """Have events emitted, and add the records to a batch, up to its size or the next mark, which is returned.
+    def _emit_events(self, generation: int) -> threading.Event | None:
+        """Have events emitted, as many as a batch has records, or up to the next mark, which is returned.
 
-        Each record is dealt with before the next event is: so what it consists of is still in the processor's cache.
+        All of them, and then all their records, cost a tenth less than one after the other: the processor's caches
+        hold the code of one of the two.
         """
         with suppress(IndexError):  # nothing left, or discarded meanwhile
+            # A bound on events too, of which some may become no record: a fork waits for us.
             for _ in range(self._limits.batch_records):
-                while generation == self._generation and not self._records:
-                    event = self._queue.popleft()
-                    if isinstance(event, threading.Event):
-                        return event
-                    self._emit_event(*event)
+                if generation != self._generation or len(self._records) >= self._limits.batch_records:
+                    break
+                event = self._queue.popleft()
+                if isinstance(event, threading.Event):
+                    return event
+                self._emit_event(*event)
+        return None
+
+    def _fill_batch(self, generation: int) -> None:
+        """Add the records that wait to a batch, up to its size."""
+        with suppress(IndexError):  # nothing left, or discarded meanwhile
+            for _ in range(self._limits.batch_records):
                 if generation != self._generation:  # what comes after a discard is of the next batch
-                    return None
+                    break
                 belongs_to, record = self._records.popleft()
                 if belongs_to == generation:
                     self._batcher.add(record)
                 else:
                     self._wiring.drops.count("discarded")
-        return None
 
     def _emit_event(self, time_ns: int, event: str, attributes: Mapping[str, Any]) -> None:
         with guard("emitting an event"):
             self._emit(time_ns, event, attributes)
             return
         self._wiring.drops.count("unencodable")
-
-    def _dequeue_records(self, count: int) -> list[tuple[int, ReadableLogRecord]]:
-        """Remove and return at most `count` of the records that wait, oldest first."""
-        records: list[tuple[int, ReadableLogRecord]] = []
-        with suppress(IndexError):  # none left: others may dequeue them too
-            while len(records) < count:
-                records.append(self._records.popleft())
-        return records
 
     def _spool(self, batch: Batch, generation: int) -> None:
         count = len(batch.records)
@@ -289,3 +288,13 @@ class Writer:
                 sender.mailbox.delete_own()
         elif self._wiring.allowed() is False:
             self._wiring.discard()  # another process may have switched off, and deleted what lay there
+
+
+def _drained(queue: deque[_Item]) -> list[_Item]:
+    """Remove and return what is in `queue`; others may dequeue too, or enqueue more."""
+    items: list[_Item] = []
+    count = len(queue)
+    with suppress(IndexError):
+        while len(items) < count:
+            items.append(queue.popleft())
+    return items

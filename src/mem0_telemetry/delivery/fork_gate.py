@@ -22,7 +22,6 @@ TYPE_CHECKING = False  # nothing stands around the import of this module, so it 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
-    from types import TracebackType
     from typing import Any
 
 __all__ = ["after_fork_in_child", "hold", "in_forked_child"]
@@ -44,7 +43,7 @@ class _ForkGate:
         self.in_child = False
         self._callbacks: list[weakref.WeakMethod[Callable[[], None]]] = []
 
-    def enter(self) -> None:
+    def __enter__(self) -> None:
         if not self._registered:
             self._register()
         me = threading.get_ident()
@@ -54,7 +53,7 @@ class _ForkGate:
                 self._condition.wait_for(lambda: not self._forking, _BOUND)
             self._holders[me] = self._holders.get(me, 0) + 1
 
-    def leave(self) -> None:
+    def __exit__(self, *_: object) -> None:
         me = threading.get_ident()
         with self._condition:
             depth = self._holders.pop(me, 1) - 1
@@ -84,7 +83,7 @@ class _ForkGate:
                 after_in_parent=self._after_in_parent,
                 after_in_child=self._after_in_child,
             )
-            with _hold:
+            with self:
                 import concurrent.futures.thread  # noqa: F401, PLC0415  # the SDK imports both anyway
                 import logging  # noqa: F401, PLC0415
 
@@ -118,20 +117,7 @@ class _ForkGate:
                     callback()
 
 
-class _Hold:
-    __slots__ = ()
-
-    def __enter__(self) -> None:
-        _gate.enter()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        _gate.leave()
-
-
 _gate = _ForkGate()
-_hold = _Hold()
 
 
 def in_forked_child() -> bool:
@@ -145,7 +131,7 @@ def hold() -> AbstractContextManager[Any]:
     Costs about 1 µs. Waits only for a fork that is going on, 10 s at most. A thread inside may itself fork.
     Where the platform has no `os.register_at_fork` it does nothing.
     """
-    return _hold
+    return _gate
 
 
 def after_fork_in_child(callback: Callable[[], None]) -> None:
