@@ -61,7 +61,7 @@ def show(home: Path, server: CaptureServer, *arguments: str) -> str:
 
 def requests_in(text: str) -> list[dict[str, Any]]:
     """Return the request bodies in what `show` prints."""
-    parts = text.split("as the body of the request to PostHog:\n\n")[1:]
+    parts = text.split("The body of the request to PostHog:\n\n")[1:]
     return [json.JSONDecoder().raw_decode(part)[0] for part in parts]
 
 

@@ -15,40 +15,39 @@ from mem0_telemetry.policy import identity, state_file
 from mem0_telemetry.policy.consent import ENABLED, choice_of
 from mem0_telemetry.policy.state_file import State
 
-_FRESH = "The next event, if telemetry is on, is sent under a new random id."
+_FRESH = "The next event that is recorded is sent under a new random id."
 
 
 def run(choice: str) -> int:
     """Carry out the command `choice` and return its exit status."""
     mem0_dir = state_file.mem0_dir(os.environ)
     commands = {"enable": _enable, "disable": _disable, "reset-id": _reset_id, "clean": _clean}
-    said, status = StringIO(), 1
+    said, problem, status = StringIO(), "", 0
     try:
         with redirect_stdout(said):  # An output that cannot be written must not stop the work half-way.
             status = commands[choice](mem0_dir)
     except OSError as error:
-        print(said.getvalue(), end="")
         at = error.filename2 or error.filename
         why = f"{error.strerror}: {shortened(str(at))}" if error.strerror and at else str(error)
-        return failed(
+        problem = (
             f"{choice}: nothing can be stored in {shortened(_ours(mem0_dir))} ({why}). To switch telemetry off "
-            "without it, set MEM0_TELEMETRY=False in the environment."
+            "all the same, set MEM0_TELEMETRY=False in the environment."
         )
     print(said.getvalue(), end="")
-    return status
+    return failed(problem) if problem else status
 
 
 def _enable(mem0_dir: str) -> int:
     if choice_of(state_file.read(mem0_dir)) == ENABLED:
-        done = "`disable` was not in force"
+        done = "`disable` was not in effect"
     else:
         state_file.update(mem0_dir, lambda state: _known(state)._replace(disabled=False))
-        done = "`disable` is withdrawn"
-    consent = consent_here(os.environ, mem0_dir)
+        done = "`disable` is undone"
+    consent = consent_here(mem0_dir)
     if consent.enabled:
         prose(
-            f"{done}: usage telemetry is on. A process that was recording when it was switched off goes on; "
-            "one that started while it was off stays off until it is restarted."
+            f"{done}: usage telemetry is on. A process that was recording when telemetry was switched off records "
+            "again. A process that started while telemetry was off stays off until it is restarted."
         )
         return 0
     prose(f"{done}. But usage telemetry is still off in this environment:")
@@ -68,17 +67,17 @@ def _disable(mem0_dir: str) -> int:
         status = _delete(mem0_dir)
     print()
     prose(
-        f"This governs every process that uses mem0-telemetry with {shortened(mem0_dir)}. In a process without "
+        f"This applies to every process that uses mem0-telemetry with {shortened(mem0_dir)}. In a process without "
         "it, Mem0's own telemetry goes on: only MEM0_TELEMETRY=False in its environment stops that."
     )
     return status
 
 
 def _reset_id(mem0_dir: str) -> int:
-    consent = consent_here(os.environ, mem0_dir)
+    consent = consent_here(mem0_dir)
     if consent.enabled:
         prose(f"From now on events are sent under this new random id:\n{identity.reset(mem0_dir).id}")
-        prose("Running processes change to it with their next batch.")
+        prose("Running processes use it from their next batch on.")
     else:
         _forget_id(mem0_dir)
         prose(f"Usage telemetry is off ({consent.reason}), so no id is made. {_FRESH}")
@@ -103,9 +102,9 @@ def _delete(mem0_dir: str) -> int:
         return 0
     events, left = purge(_ours(mem0_dir))
     if left:
+        places = ", ".join(map(shortened, left))
         return failed(
-            f"not everything could be deleted. The rest is in {', '.join(map(shortened, left))}. Only the user "
-            "who owns it can delete it."
+            f"not everything could be deleted. The rest is in {places}. Only the user who owns it can delete it."
         )
     prose(f"Deleted: {plural(events, 'event')} that waited, and the history of what was sent.")
     if identity.is_in_config(mem0_dir):

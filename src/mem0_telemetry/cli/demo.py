@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mem0_telemetry.cli.console import failed, heading, progress, prose, styled
-from mem0_telemetry.cli.harness.stage import ChildError, open_stage
+from mem0_telemetry.cli.harness.stage import ChildError, Program, Stage, open_stage
 from mem0_telemetry.cli.harness.use import EXPECTED
 from mem0_telemetry.cli.harness.ways import WAYS
 from mem0_telemetry.environment_variables import MEM0_TELEMETRY_EXPORTER
 from mem0_telemetry.pipeline import destinations
 from opentelemetry.exporter.posthog.testing import check_batch
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from mem0_telemetry.cli.harness.stage import Program, Stage
 
 _TIME = 600.0
 """Seconds after which it is ended; it takes about half a minute."""

@@ -6,25 +6,23 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from opentelemetry.sdk._logs import ReadableLogRecord
 
 from mem0_telemetry.cli.console import heading, outcome, plural, prose, shortened, styled
 from mem0_telemetry.cli.status import chosen_mailboxes
 from mem0_telemetry.delivery import history, mailboxes, unreadable
+from mem0_telemetry.delivery._decode import decode
+from mem0_telemetry.pipeline.exporters import posthog_mapping
+from mem0_telemetry.pipeline.selection import Selection
 from mem0_telemetry.policy import state_file
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from opentelemetry.sdk._logs import ReadableLogRecord
-
-    from mem0_telemetry.delivery import SpooledMailbox
-    from mem0_telemetry.pipeline.destinations import DestinationConfig
+from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events
 
 _NEWEST = 5
-_POSTHOG = "posthog"
 _A_KEY = "(the project's key)"
 _UNREADABLE = "(it cannot be read, and will be dropped)"
 
@@ -40,50 +38,44 @@ def run(*, everything: bool, raw: bool) -> int:
     newest = None if everything else _NEWEST
     printer = _Raw() if raw or not sys.stdout.isatty() else _Readable(newest)
     waiting = [box for box in mailboxes(directory) if box.files]
-    sends = history(directory)
+    chosen = chosen_mailboxes()
     for box in waiting:
-        _show_mailbox(box, printer, newest)
-    shown = sends[-_NEWEST:] if newest else sends
-    for send in shown:
-        _show_send(send, printer)
+        config = chosen.get(box.name)
+        where = (config.endpoint or "no address") if config else "not chosen here"
+        heading(
+            f"{plural(box.events, 'event')} for {box.name} ({where}), in {plural(len(box.files), 'file')}"
+        )
+        shown = box.files[-newest:] if newest else box.files
+        for file in shown:
+            print(f"\n{printer.title(file.path)} ({plural(file.events, 'event')}, {file.state})")
+            is_request = box.name.startswith("posthog-") and file.state == "waiting"
+            printer.batch(file.line(), (config.api_key if config else _A_KEY) if is_request else None)
+        _tell_left_out(len(box.files) - len(shown), "older file")
+    sends = history(directory)
+    shown_sends = sends[-newest:] if newest else sends
+    for send in shown_sends:
+        whom, batch = send["destination"], send.get("batch")
+        heading(f"{send['time']}: {plural(send['count'], 'event')} to {whom}, ", outcome(send))
+        if batch is None:
+            print("\n(the batch was too large to keep)")
+        else:
+            line = json.dumps(batch, separators=(",", ":"), ensure_ascii=False)
+            printer.batch(line, _A_KEY if whom == "posthog" else None)
+    _tell_left_out(len(sends) - len(shown_sends), "older send")
     if closed := unreadable(directory):
         prose(f"This user may not read {', '.join(map(shortened, closed))}.")
     elif not waiting and not sends:
         prose(f"Nothing waits in {shortened(directory)}, and the history of sends is empty.")
-    if len(shown) < len(sends):
-        print()
-        prose(f"{plural(len(sends) - len(shown), 'older send')} not shown: --all shows them.")
     return 0
 
 
-def _show_mailbox(box: SpooledMailbox, printer: _Raw | _Readable, newest: int | None) -> None:
-    config = chosen_mailboxes(os.environ).get(box.name)
-    whom = f"{box.name} ({config.endpoint or 'no address'})" if config else f"{box.name} (not chosen here)"
-    heading(f"{plural(box.events, 'event')} for {whom}, in {plural(len(box.files), 'file')}")
-    shown = box.files[-newest:] if newest else box.files
-    for file in shown:
-        printer.title(file.path, f"({plural(file.events, 'event')}, {file.state})")
-        is_request = box.name.startswith(f"{_POSTHOG}-") and file.state == "waiting"
-        printer.batch(file.line(), config, is_request=is_request)
-    if len(shown) < len(box.files):
-        print(f"\n{plural(len(box.files) - len(shown), 'older file')} not shown: --all shows them.")
+def _tell_left_out(count: int, noun: str) -> None:
+    if count:
+        print(f"\n{plural(count, noun)} not shown: --all shows them.")
 
 
-def _show_send(send: dict[str, Any], printer: _Raw | _Readable) -> None:
-    whom = send["destination"]
-    heading(f"{send['time']}: {plural(send['count'], 'event')} to {whom}, ", outcome(send))
-    batch = send.get("batch")
-    if batch is None:
-        print("\n(too large to be kept)")
-        return
-    line = json.dumps(batch, separators=(",", ":"), ensure_ascii=False)
-    printer.batch(line, None, is_request=whom.startswith(_POSTHOG))
-
-
-def _records(line: str) -> Sequence[ReadableLogRecord]:
+def _records(line: str) -> tuple[ReadableLogRecord, ...]:
     """Return the records of one line of OTLP/JSON; none if it is something else."""
-    from mem0_telemetry.delivery._decode import decode  # noqa: PLC0415  # It loads the OpenTelemetry SDK.
-
     try:
         return decode(f"{line}\n".encode())
     except ValueError:
@@ -93,26 +85,20 @@ def _records(line: str) -> Sequence[ReadableLogRecord]:
 class _Raw:
     """Prints batches byte for byte, and the requests to PostHog that they become."""
 
-    def title(self, path: Path, count: str) -> None:
-        """Print which file the next batch is in."""
-        print(f"\n{shortened(path)} {count}, as it is stored:")
+    title = staticmethod(shortened)
 
-    def batch(self, line: str, config: DestinationConfig | None, *, is_request: bool) -> None:
-        """Print a batch; where it `is_request`, select its records again and map them, as the sender does."""
+    def batch(self, line: str, api_key: str | None) -> None:
+        """Print a batch; with a key also its request: select the records again and map them, as the sender does."""
         print(f"\n{line}")
-        if not is_request:
+        if api_key is None:
             return
-        from mem0_telemetry.pipeline.exporters import posthog_mapping  # noqa: PLC0415  # They load the SDK too.
-        from mem0_telemetry.pipeline.selection import Selection  # noqa: PLC0415
-        from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events  # noqa: PLC0415
-
         if not (records := _records(line)):
             print(f"\n{_UNREADABLE}")
             return
         selected = [record for record in map(Selection(), records) if record is not None]
         events = log_events(selected, MappingOptions(**posthog_mapping())).events
-        request = body(events, api_key=config.api_key if config else _A_KEY, sent_at="(when it is sent)")
-        print("\nas the body of the request to PostHog:\n")
+        request = body(events, api_key=api_key, sent_at="(when it is sent)")
+        print("\nThe body of the request to PostHog:\n")
         print(json.dumps(json.loads(request), indent=2, ensure_ascii=False))
 
 
@@ -123,13 +109,12 @@ class _Readable:
         self._newest = newest
         self._printed: set[str] = set()
 
-    def title(self, path: Path, count: str) -> None:
-        """Print which file the next batch is in."""
-        print(f"\n{path.name} {count}")
+    def title(self, path: Path) -> str:
+        """Return the name of the file: its directory is in the heading."""
+        return path.name
 
-    def batch(self, line: str, config: DestinationConfig | None, *, is_request: bool) -> None:
+    def batch(self, line: str, _: str | None) -> None:
         """Print each event by name and time, and what all of them carry once."""
-        del config, is_request
         records = _records(line)
         events = [_attributes(record) for record in records]
         uids = {event.pop("log.record.uid", "") for event in events}

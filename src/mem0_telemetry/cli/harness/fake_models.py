@@ -11,14 +11,12 @@ import hashlib
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from mem0.embeddings.base import EmbeddingBase
 from mem0.llms.base import LLMBase
 from mem0.utils.factory import EmbedderFactory, LlmFactory
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROVIDER: Final = "fake"
 DIMENSIONS: Final = 32

@@ -6,11 +6,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
 
 _KINDS = """
 user_id agent_id run_id app_id memory_id webhook_id message query metadata_key metadata_value filter_key filter_value

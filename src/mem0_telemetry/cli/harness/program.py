@@ -14,16 +14,14 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mem0_telemetry
 from mem0_telemetry.cli.harness.watch import Watch, is_ours
 from mem0_telemetry.cli.harness.ways import switch_off
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _ARRIVAL = 40.0
 """Seconds that delivery may take on a busy machine; it takes a few tenths of one."""

@@ -9,22 +9,19 @@ import site
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mem0_telemetry.cli.harness.fake_servers import FakePlatform
 from mem0_telemetry.cli.harness.planted import Planted
+from mem0_telemetry.cli.harness.ways import Way
 from mem0_telemetry.policy import state_file
 from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from mem0_telemetry.cli.harness.ways import Way
 
 _SETTINGS = ("MEM0_", "OTEL_", "PYTEST_", "DO_NOT_TRACK", "POSTHOG_", "CI")
 """How the variables begin that would decide what the program is to decide."""

@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from mem0_telemetry.policy.registry import EVENTS, events
 from mem0_telemetry.policy.registry.deviations import NOT_SENT
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
-
-    Texts = Mapping[str, str]
-    Errors = tuple[type[Exception], ...]
+Texts = Mapping[str, str]
+Errors = tuple[type[Exception], ...]
 
 _SHARED = ("init", "add", "search", "get_all", "update", "history", "delete", "delete_all")
 EXPECTED = Counter(

@@ -8,11 +8,9 @@ import atexit
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 _OURS = frozenset({"mem0_telemetry", "opentelemetry", "posthog"})
 _NOT_OURS = frozenset({"__main__", "mem0"})

@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import mem0_telemetry
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class Way(NamedTuple):

@@ -7,20 +7,15 @@ planted texts wherever a user's could be, and with fake servers on this machine.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from mem0_telemetry.cli.console import heading, progress, prose, styled
-from mem0_telemetry.cli.harness.stage import ChildError, open_stage
+from mem0_telemetry.cli.harness.stage import ChildError, Program, Stage, open_stage
 from mem0_telemetry.cli.harness.ways import WAYS
 from mem0_telemetry.cli.verify import _on
 from mem0_telemetry.cli.verify._on import Check
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mem0_telemetry.cli.harness.stage import Program, Stage
 
 __all__ = ["run"]
 

@@ -4,20 +4,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-from mem0_telemetry.cli.harness.stage import ChildError, Program
+from mem0_telemetry.cli.harness.stage import ChildError, Program, Stage
 from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, select_record, select_resource
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-    from pathlib import Path
-
-    from mem0_telemetry.cli.harness.stage import Stage
-    from mem0_telemetry.policy.registry.types import Type
-    from opentelemetry.exporter.posthog.testing import CapturedRequest
+from mem0_telemetry.policy.registry.types import Type
+from opentelemetry.exporter.posthog.testing import CapturedRequest
 
 _MOST_THREADS = 3
 """One writes, and one sends for each of two destinations."""
