@@ -107,9 +107,7 @@ def _print(status: Status, mem0_dir: str) -> None:
             is_vendor = destinations.is_vendor(destination.name, destination.endpoint)
             whose = "(Mem0's maintainers, US)" if is_vendor else ""
             fact("sends to", f"{destination.name} {destination.endpoint} {whose}".strip())
-        fact(
-            "sampling", f"{status.sample_rate * 100:.3g} % of Memory's frequent calls, and all other calls"
-        )
+        fact("sampling", f"{status.sample_rate * 100:.3g} % of Memory's frequent calls, and all other calls")
         if _is_notice_due(mem0_dir):
             fact("notice", "the next run at a terminal shows a notice about telemetry, and records nothing")
         if is_set(os.environ, MEM0_TELEMETRY_DEBUG):
