@@ -16,9 +16,9 @@ from broken_build import broken_build
 from isolation import MARKER, run
 from processes import clean_environ
 
+from mem0_telemetry.cli import verify
 from mem0_telemetry.cli.harness.stage import open_stage
 from mem0_telemetry.cli.harness.ways import WAYS
-from mem0_telemetry.cli.verify import _on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -262,7 +262,7 @@ def test_a_build_that_lets_something_out_is_found_out(
     """An undeclared field or value, a hash, a setting of the application's or another address is a breach."""
     module, code, named = LEAKS[leak]
     break_it(tmp_path, monkeypatch, module, code)
-    program = _on.program(stage)
+    program = verify.program_on(stage)
     stage.run([program])
-    breaches = [breach for check in _on.checks(program, stage) for breach in check.breaches]
+    breaches = [breach for check in verify.checks_on(program, stage) for breach in check.breaches]
     assert any(named in breach for breach in breaches), breaches

@@ -47,16 +47,10 @@ class EchoLLM(LLMBase):
         self.config.model = self.config.model or "echo-1"
         self._sentences: list[str] = []
 
-    def generate_response(
-        self,
-        messages: list[dict[str, str]],
-        tools: Any = None,  # noqa: ARG002
-        tool_choice: str = "auto",  # noqa: ARG002
-        **kwargs: Any,
-    ) -> str:
+    def generate_response(self, messages: list[dict[str, str]], *_: Any, **options: Any) -> str:
         """Answer an extraction prompt with its new messages, any other prompt with its last message."""
         prompt = messages[-1]["content"]
-        if "response_format" not in kwargs:
+        if "response_format" not in options:
             return prompt
         new_messages = prompt.partition("## New Messages\n")[2].partition("\n\n## ")[0]
         if prompt.startswith("Input:\n"):  # Mem0 1.x asks for facts first, and then what to do with each.

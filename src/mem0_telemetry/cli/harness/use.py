@@ -43,11 +43,8 @@ def use_drop_in(texts: Texts) -> None:
         names = [attribute.mem0_name for attribute in event.attributes if attribute.mem0_name]
         capture = telemetry.capture_client_event if event.posthog_name in hosted else telemetry.capture_event
         for value in planted:
-            capture(
-                event.posthog_name,
-                instance,
-                {**dict.fromkeys((*names, *never), value), texts["metadata_key"]: value},
-            )
+            given = {**dict.fromkeys((*names, *never), value), texts["metadata_key"]: value}
+            capture(event.posthog_name, instance, given)
 
 
 async def use_mem0(  # noqa: PLR0913  # keywords all
@@ -61,14 +58,9 @@ async def use_mem0(  # noqa: PLR0913  # keywords all
 ) -> list[dict[str, Any]]:
     """Call each operation of `Memory`, `AsyncMemory` and the hosted client once; return what each memory held.
 
-    Args:
-        texts: what is planted.
+    The arguments are those of `program.run`, and:
         directory: where Mem0 keeps its stores.
-        platform_url: a fake of Mem0's hosted API.
-        thoroughly: also call every public method with every parameter, of the project's API too, and use the
-            asynchronous client and classes of the user's own.
         errors: what is ignored, as a planted text may be none that Mem0 takes.
-        configuration: makes the configuration of a memory, in place of the one with fake models.
     """
     import mem0  # noqa: PLC0415  # When it is imported is part of what is verified.
 
@@ -77,12 +69,11 @@ async def use_mem0(  # noqa: PLR0913  # keywords all
     def own(cls: type) -> Any:
         return type(texts["custom_class"], (cls,), {"__module__": texts["custom_class"]})
 
+    configured = configuration or fake_models.configuration
     generation = int(mem0.__version__.partition(".")[0])
     held: list[dict[str, Any]] = []
     for cls in (mem0.Memory, mem0.AsyncMemory, *([own(mem0.Memory)] if thoroughly else [])):
-        config = (configuration or fake_models.configuration)(
-            directory / str(len(held)), collection=texts["collection"]
-        )
+        config = configured(directory / str(len(held)), collection=texts["collection"])
         if cls not in (mem0.Memory, mem0.AsyncMemory):
             config["version"] = texts["api_version"]
         memory = await _result(cls.from_config(config))
