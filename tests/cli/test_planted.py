@@ -44,7 +44,7 @@ def _shaped(kind: str, text: str, made: str) -> str:
     return f"{around}{secrets.token_hex(6)}{around}"
 
 
-@given(shape=st.lists(SHAPES, min_size=34, max_size=34))
+@given(shape=st.lists(SHAPES, min_size=33, max_size=33))
 @settings(max_examples=3, **FEW)
 def test_nothing_that_is_planted_comes_out(shape: list[str]) -> None:
     """Texts of any characters and length, as any argument of any method, are in no request, file, output or log."""
@@ -54,10 +54,10 @@ def test_nothing_that_is_planted_comes_out(shape: list[str]) -> None:
         checks = list(verify.checks_on(program, stage))
         assert [breach for check in checks for breach in check.breaches] == []
         assert len(stage.receiver.events) > 200
-        assert "34 planted texts, in 5 forms each" in checks[1].observed
+        assert "33 planted texts, in 5 forms each" in checks[1].observed
 
 
-@given(shape=st.lists(SHAPES, min_size=34, max_size=34))
+@given(shape=st.lists(SHAPES, min_size=33, max_size=33))
 @settings(max_examples=2, **FEW)
 def test_nothing_that_is_planted_comes_out_by_grpc_or_on_a_terminal(shape: list[str]) -> None:
     """The same texts are in no call of gRPC, and in nothing that is printed on stdout, by `console`, or on stderr."""

@@ -34,11 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             # Flush here: a closed pipe or a full disk is then handled below, not by the interpreter at its exit.
             sys.stdout.flush()
             sys.stderr.flush()
-    except BrokenPipeError:  # The reader, such as `head`, has closed the pipe.
-        _discard(sys.stdout)
-        return 0
     except OSError as error:  # The output cannot be written, for example because the disk is full.
         _discard(sys.stdout)
+        if isinstance(error, BrokenPipeError):  # The reader, such as `head`, has seen enough.
+            return 0
         try:
             print(f"mem0-telemetry: {error}", file=sys.stderr, flush=True)
         except OSError:

@@ -9,13 +9,11 @@ from io import StringIO
 from pathlib import Path
 
 from mem0_telemetry.cli.console import failed, plural, prose, shortened
-from mem0_telemetry.cli.status import consent_here
+from mem0_telemetry.cli.status import WITHOUT_US, consent_here
 from mem0_telemetry.delivery import is_there, purge
 from mem0_telemetry.policy import identity, state_file
 from mem0_telemetry.policy.consent import ENABLED, choice_of
 from mem0_telemetry.policy.state_file import State
-
-_FRESH = "The next event that is recorded is sent under a new random id."
 
 
 def run(choice: str) -> int:
@@ -49,10 +47,10 @@ def _enable(mem0_dir: str) -> int:
             f"{done}: usage telemetry is on. A process that was recording when telemetry was switched off records "
             "again. A process that started while telemetry was off stays off until it is restarted."
         )
-        return 0
-    prose(f"{done}. But usage telemetry is still off in this environment:")
-    for source, reason in ((consent.source, consent.reason), *consent.also):
-        prose(f"{source}: {reason}", indent="  ")
+    else:
+        prose(f"{done}. But usage telemetry is still off in this environment:")
+        for source, reason in ((consent.source, consent.reason), *consent.also):
+            prose(f"{source}: {reason}", indent="  ")
     return 0
 
 
@@ -60,16 +58,12 @@ def _disable(mem0_dir: str) -> int:
     try:
         state_file.update(mem0_dir, lambda state: identity.forget(_known(state)._replace(disabled=True)))
         prose(
-            "Usage telemetry is off until `mem0-telemetry enable`. Running processes stop at their next batch. "
-            "The id is deleted."
+            f"Usage telemetry is off with the MEM0_DIR {shortened(mem0_dir)} until `mem0-telemetry enable`. "
+            "Running processes stop at their next batch. The id is deleted."
         )
     finally:  # Delete what waits even if the choice cannot be stored.
         status = _delete(mem0_dir)
-    print()
-    prose(
-        f"This applies to every process that uses mem0-telemetry with {shortened(mem0_dir)}. In a process without "
-        "it, Mem0's own telemetry goes on: only MEM0_TELEMETRY=False in its environment stops that."
-    )
+    prose(f"\n{WITHOUT_US}")
     return status
 
 
@@ -79,8 +73,8 @@ def _reset_id(mem0_dir: str) -> int:
         prose(f"From now on events are sent under this new random id:\n{identity.reset(mem0_dir).id}")
         prose("Running processes use it from their next batch on.")
     else:
+        prose(f"Usage telemetry is off ({consent.reason}), so no id is made.")
         _forget_id(mem0_dir)
-        prose(f"Usage telemetry is off ({consent.reason}), so no id is made. {_FRESH}")
     return _delete(mem0_dir)  # An event that waits under the old id would link the two ids.
 
 
@@ -90,7 +84,6 @@ def _clean(mem0_dir: str) -> int:
         return 0
     try:
         _forget_id(mem0_dir)
-        prose(f"The id is deleted. {_FRESH}")
     finally:
         status = _delete(mem0_dir)
     return status
@@ -120,6 +113,7 @@ def _ours(mem0_dir: str) -> Path:
 def _forget_id(mem0_dir: str) -> None:
     if is_there(_ours(mem0_dir)):
         state_file.update(mem0_dir, identity.forget)
+        prose("The id is deleted. The next event that is recorded is sent under a new random id.")
 
 
 def _known(state: State) -> State:

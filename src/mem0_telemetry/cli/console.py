@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _COLUMN = 16
-"""Where the values of `fact` begin."""
+"""Where the values of `row` begin."""
 _CODES = {"bold": "1", "green": "32", "red": "31", "yellow": "33", "dim": "2"}
 _STYLE_OF_RESULT = {"refused": "red", "failed": "yellow"}
 
@@ -32,7 +32,7 @@ def prose(text: str, indent: str = "") -> None:
     print(_wrapped(text, indent))
 
 
-def fact(name: str, value: str) -> None:
+def row(name: str, value: str) -> None:
     """Print a name and its value; the value is wrapped into a column of its own."""
     print(f"  {name:<{_COLUMN - 2}}{_wrapped(value, ' ' * _COLUMN).lstrip()}")
 

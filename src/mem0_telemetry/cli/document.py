@@ -12,7 +12,6 @@ from mem0_telemetry.policy.registry import EVENTS, Attribute, Event, added_attri
 from mem0_telemetry.policy.registry.deviations import CHANGED, NOT_SENT
 
 _LONGEST_CELL = 110
-"""Characters of a table's cell. A longer list of values stands below the table."""
 _OF_CALLS = tuple({attribute.key: attribute for event in EVENTS for attribute in event.attributes}.values())
 _EVERY = (*_OF_CALLS, *added_attributes.OF_EVERY_RECORD, *added_attributes.OF_THE_RESOURCE)
 
@@ -49,42 +48,27 @@ def page() -> str:
 
 def _events(declared: tuple[Event, ...]) -> str:
     common = [each for each in declared[0].attributes if all(each in event.attributes for event in declared)]
-    table = _table(
-        ("Event", "In PostHog", "Recorded when", "Answers", "Kept", "May also carry", "Since"),
-        (
-            (
-                f"`{event.name}`",
-                f"`{event.posthog_name}`",
-                event.brief,
-                event.question,
-                "1 in 10" if event.hot else "all",
-                _code(attribute.posthog_name for attribute in event.attributes if attribute not in common),
-                event.since,
-            )
-            for event in declared
-        ),
-    )
-    return f"Each may carry {_code(attribute.posthog_name for attribute in common)}, and:\n\n{table}"
+    head = ("Event", "In PostHog", "Recorded when", "Answers", "Kept", "May also carry", "Since")
+    rows = []
+    for event in declared:
+        kept = "1 in 10" if event.hot else "all"
+        more = _code(each.posthog_name for each in event.attributes if each not in common)
+        names = (f"`{event.name}`", f"`{event.posthog_name}`")
+        rows.append((*names, event.brief, event.question, kept, more, event.since))
+    return f"Each may carry {_code(each.posthog_name for each in common)}, and:\n\n{_table(head, rows)}"
 
 
 def _attributes(attributes: Iterable[Attribute]) -> str:
-    return _table(
-        ("Attribute", "In PostHog", "Says", "Values", "Level", "Since"),
-        (
-            (
-                f"`{attribute.key}`",
-                f"`{attribute.posthog_name}`",
-                attribute.brief,
-                "listed below" if _is_long(attribute) else attribute.type.describe(),
-                attribute.level.replace("_", " "),
-                attribute.since,
-            )
-            for attribute in attributes
-        ),
-    )
+    rows = []
+    for each in attributes:
+        values = "listed below" if _is_long(each) else each.type.describe()
+        names = (f"`{each.key}`", f"`{each.posthog_name}`")
+        rows.append((*names, each.brief, values, each.level.replace("_", " "), each.since))
+    return _table(("Attribute", "In PostHog", "Says", "Values", "Level", "Since"), rows)
 
 
 def _is_long(attribute: Attribute) -> bool:
+    """Return whether its list of values is too long for a table's cell, and stands below the table."""
     return len(attribute.type.describe()) > _LONGEST_CELL
 
 

@@ -6,34 +6,26 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from mem0_telemetry import environment_variables as env
 from mem0_telemetry.api.status import DestinationStatus, Status
-from mem0_telemetry.cli.console import fact, heading, outcome, plural, prose, shortened, styled
+from mem0_telemetry.cli.console import heading, outcome, plural, prose, row, shortened, styled
 from mem0_telemetry.delivery import SpooledMailbox, history, mailbox_name, mailboxes, unreadable
-from mem0_telemetry.environment_variables import (
-    MEM0_TELEMETRY,
-    MEM0_TELEMETRY_DEBUG,
-    is_set,
-    unusable_numbers,
-)
 from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.pipeline.destinations import DestinationConfig
 from mem0_telemetry.policy import identity, notice, sampling, state_file
 from mem0_telemetry.policy.consent import DEFAULT, STORED, Consent, choice_of, decide
 
-_GOVERNS = """\
+WITHOUT_US = """\
 This is about processes that use mem0-telemetry. In a process without it, Mem0's own telemetry is active: only \
 MEM0_TELEMETRY=False in its environment stops that."""
 _NOT_CHOSEN = """\
 Events for a destination that is not chosen are deleted when they are 7 days old, or by `mem0-telemetry clean`."""
-_ALSO_STOPS_MEM0S = (
-    "MEM0_TELEMETRY also stops Mem0's own telemetry, in processes that do not use mem0-telemetry."
-)
 
 
 def run(*, as_json: bool, check: bool) -> int:
@@ -43,16 +35,11 @@ def run(*, as_json: bool, check: bool) -> int:
     boxes, sends, closed = mailboxes(directory), history(directory), unreadable(directory)
     status = _status(mem0_dir, boxes)
     if as_json:
+        waiting = [{"mailbox": box.name, "events": box.events, "files": len(box.files)} for box in boxes]
         fields = ("time", "destination", "result", "reason", "count")
-        on_disk = {
-            "mem0_dir": mem0_dir,
-            "on_disk": [
-                {"mailbox": box.name, "events": box.events, "files": len(box.files)} for box in boxes
-            ],
-            "last_sends": [{field: send.get(field) for field in fields} for send in sends],
-            "unreadable": [str(path) for path in closed],
-        }
-        print(json.dumps({**asdict(status), **on_disk}, indent=2))
+        last = [{field: send.get(field) for field in fields} for send in sends]
+        on_disk = {"on_disk": waiting, "last_sends": last, "unreadable": [str(path) for path in closed]}
+        print(json.dumps({**asdict(status), "mem0_dir": mem0_dir, **on_disk}, indent=2))
     else:
         _print(status, mem0_dir)
         heading(f"On disk, in {shortened(directory)}")
@@ -89,7 +76,7 @@ def _status(mem0_dir: str, boxes: Iterable[SpooledMailbox]) -> Status:
         also_off=consent.also,
         installation_id=who.id if who and consent.enabled else None,
         destinations=chosen if consent.enabled else (),
-        problems=(*destinations.resolve(os.environ).problems, *unusable_numbers(os.environ)),
+        problems=(*destinations.resolve(os.environ).problems, *env.unusable_numbers(os.environ)),
         sample_rate=sampling.rate_from(os.environ),
         waiting_earlier=sum(waiting.values()),
     )
@@ -98,23 +85,22 @@ def _status(mem0_dir: str, boxes: Iterable[SpooledMailbox]) -> Status:
 def _print(status: Status, mem0_dir: str) -> None:
     state = styled("on", "green") if status.enabled else styled("off", "red")
     print(f"Mem0 usage telemetry is {state} for a process that starts here.\n")
-    fact("why", _said(status.source, status.reason))
+    row("why", _said(status.source, status.reason))
     for source, reason in status.also_off:
-        fact("off as well", _said(source, reason))
+        row("off as well", _said(source, reason))
     if status.enabled:
-        fact("id", status.installation_id or "none yet; it is made at the first event")
-        for destination in status.destinations:
-            is_vendor = destinations.is_vendor(destination.name, destination.endpoint)
-            whose = "(Mem0's maintainers, US)" if is_vendor else ""
-            fact("sends to", f"{destination.name} {destination.endpoint} {whose}".strip())
-        fact("sampling", f"{status.sample_rate * 100:.3g} % of Memory's frequent calls, and all other calls")
+        row("id", status.installation_id or "none yet; it is made at the first event")
+        for each in status.destinations:
+            whose = "(Mem0's maintainers, US)" if destinations.is_vendor(each.name, each.endpoint) else ""
+            row("sends to", f"{each.name} {each.endpoint} {whose}".strip())
+        row("sampling", f"{status.sample_rate * 100:.3g} % of Memory's frequent calls, and all other calls")
         if _is_notice_due(mem0_dir):
-            fact("notice", "the next run at a terminal shows a notice about telemetry, and records nothing")
-        if is_set(os.environ, MEM0_TELEMETRY_DEBUG):
-            fact("dry run", f"{MEM0_TELEMETRY_DEBUG} is set: events are printed, and neither sent nor stored")
+            row("notice", "the next run at a terminal shows a notice about telemetry, and records nothing")
+        if env.is_set(os.environ, env.MEM0_TELEMETRY_DEBUG):
+            row("dry run", "MEM0_TELEMETRY_DEBUG is set: events are printed, and neither sent nor stored")
     for problem in status.problems:
         if problem not in status.reason:
-            fact("problem", problem)
+            row("problem", problem)
 
 
 def _said(source: str, reason: str) -> str:
@@ -128,26 +114,21 @@ def _is_notice_due(mem0_dir: str) -> bool:
     return concerns and not notice.is_shown(state_file.read(mem0_dir))
 
 
-def _print_disk(
-    boxes: Iterable[SpooledMailbox], sends: Sequence[Mapping[str, Any]], closed: Sequence[Path]
-) -> None:
+def _print_disk(boxes: Sequence[SpooledMailbox], sends: Sequence[Any], closed: Sequence[Path]) -> None:
     chosen = chosen_mailboxes()
     waiting = [box for box in boxes if box.files]
     for box in waiting:
         oldest = datetime.fromtimestamp(box.files[0].time_ns / 1e9, tz=timezone.utc)
         config = chosen.get(box.name)
-        whom = (
-            f"{config.name} {config.endpoint}".strip() if config else f"{box.name}, which is not chosen here"
-        )
-        fact("waits", f"{plural(box.events, 'event')} for {whom}, since {oldest:%Y-%m-%d %H:%M} UTC")
+        whom = f"{config.name} {config.endpoint}".strip() if config else f"{box.name}, not chosen here"
+        row("waits", f"{plural(box.events, 'event')} for {whom}, since {oldest:%Y-%m-%d %H:%M} UTC")
     if any(box.name not in chosen for box in waiting):
-        fact("", _NOT_CHOSEN)
+        row("", _NOT_CHOSEN)
     for send in sends[-3:]:
         moment = send["time"][:16].replace("T", " ")
-        fact("last sends", f"{moment} UTC  {send['destination']}  {outcome(send)}  {send['count']}")
+        row("last sends", f"{moment} UTC  {send['destination']}  {outcome(send)}  {send['count']}")
     if closed:
-        names = ", ".join(map(shortened, closed))
-        fact("unreadable", f"{names}: this user may not read it, and events may wait there")
+        row("unreadable", f"by this user: {', '.join(map(shortened, closed))}. Events may wait there.")
     elif not sends and not waiting:
         prose("nothing waits, and the history of sends is empty", indent="  ")
 
@@ -155,7 +136,10 @@ def _print_disk(
 def _print_advice(status: Status) -> None:
     print()
     says_off = () if status.enabled else (status.source, *(source for source, _ in status.also_off))
-    prose(_ALSO_STOPS_MEM0S if MEM0_TELEMETRY in says_off else _GOVERNS)
+    if env.MEM0_TELEMETRY in says_off:
+        prose("MEM0_TELEMETRY also stops Mem0's own telemetry, in processes that do not use mem0-telemetry.")
+    else:
+        prose(WITHOUT_US)
     if status.enabled:
         prose("To switch it off: mem0-telemetry disable")
     elif STORED in says_off:

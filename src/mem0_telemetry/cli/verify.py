@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
@@ -23,7 +23,6 @@ from mem0_telemetry.cli.harness.ways import WAYS
 from mem0_telemetry.delivery import history, mailboxes
 from mem0_telemetry.delivery._decode import decode
 from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, select_record, select_resource
-from mem0_telemetry.policy.registry.types import Type
 from opentelemetry.exporter.posthog.testing import CapturedRequest
 
 _BREACHES_SHOWN = 10
@@ -48,10 +47,7 @@ class Check:
 def run() -> int:
     """Verify and print the verdict; return 1 if something breaks a promise, 2 if something could not be checked."""
     begun = monotonic()
-    try:
-        subject = f"Mem0 {version('mem0ai')}"
-    except PackageNotFoundError:
-        subject = "The drop-in (mem0ai is not installed)"
+    subject = f"Mem0 {version('mem0ai')}" if find_spec("mem0") else "The drop-in (mem0ai is not installed)"
     prose(
         f"{subject} runs in temporary homes, with fake servers, and with planted texts wherever yours could be. "
         "Nothing leaves this machine. It takes about half a minute."
@@ -97,23 +93,21 @@ def _verify(stage: Stage) -> Iterator[Check]:
 
 
 def _shown(check: Check) -> Check:
-    mark, style = ("could not be checked", "yellow") if check.unchecked else ("ok", "green")
-    if check.breaches:
-        mark, style = "BREACH", "red"
-    print(f"  {styled(mark, style)}  {check.promise}")
-    breaches = list(check.breaches)
-    for breach in breaches[:_BREACHES_SHOWN]:
-        print(f"        {breach[:200]}")
-    if len(breaches) > _BREACHES_SHOWN:
-        print(f"        and {len(breaches) - _BREACHES_SHOWN} more")
-    if not breaches:
-        print(f"      {styled(check.unchecked or check.observed, 'dim')}")
+    if breaches := list(check.breaches):
+        print(f"  {styled('BREACH', 'red')}  {check.promise}")
+        for breach in breaches[:_BREACHES_SHOWN]:
+            print(f"        {breach[:200]}")
+        if len(breaches) > _BREACHES_SHOWN:
+            print(f"        and {len(breaches) - _BREACHES_SHOWN} more")
+    else:
+        mark = styled("could not be checked", "yellow") if check.unchecked else styled("ok", "green")
+        print(f"  {mark}  {check.promise}\n      {styled(check.unchecked or check.observed, 'dim')}")
     return check
 
 
 def check_off(program: Program) -> Check:
     """Return what a program that was switched off did all the same."""
-    promise = program.way.shown if program.way else ""
+    promise = program.way.shown
     try:
         breaches = program.done()
     except ChildError as error:
@@ -132,13 +126,9 @@ def program_on(stage: Stage) -> Program:
 
 
 def checks_on(program: Program, stage: Stage) -> Iterator[Check]:
-    """Yield what arrived from a program that has run, what lies on the disk and what else was done.
-
-    Raises:
-        ChildError: if the program has not come to its end.
-    """
+    """Yield what arrived, what lies on disk and what else was done; raise `ChildError` if the program has not ended."""
     report = program.report()
-    places = list(_places(program, stage, report))  # Before the rest: `show` and `status` must leave no file.
+    places = list(_places(program, stage, report))
     yield _declared(program, stage, arrived=report["arrived"])
     yield Check(
         promise="no planted private text leaves the process or is stored, in any form",
@@ -151,12 +141,11 @@ def checks_on(program: Program, stage: Stage) -> Iterator[Check]:
 
 def _places(program: Program, stage: Stage, report: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     """Yield everything that left the process or can be read later, by name."""
-    shown, status = (
-        stage.start(program, "mem0_telemetry", *arguments)
-        for arguments in (("show", "--all"), ("status", "--json"))
-    )
-    if shown is None or status is None:
-        raise ChildError("`mem0-telemetry show` or `status` did not end within a minute, or failed")
+    for arguments in (["show", "--all"], ["status", "--json"]):  # Before the rest: they must leave no file.
+        printed = stage.start(program, "mem0_telemetry", *arguments)
+        if printed is None:
+            raise ChildError(f"`mem0-telemetry {arguments[0]}` did not end within a minute, or failed")
+        yield f"the output of `{arguments[0]}`", printed.replace(str(program.home), "~").encode()
     for request in (*stage.receiver.requests, *stage.refusing.requests):
         yield f"the body of a request to {request.path}", request.body
         head = f"{request.path}\n{json.dumps(dict(request.headers))}"
@@ -164,8 +153,6 @@ def _places(program: Program, stage: Stage, report: dict[str, Any]) -> Iterator[
     for path in program.ours.rglob("*"):
         if path.is_file():
             yield f"the file {path.name}", path.read_bytes()
-    yield "the output of `show`", shown.encode()
-    yield "the output of `status --json`", status.replace(str(program.home), "~").encode()
     yield "a log record", "\n".join(report["logged"]).encode()
 
 
@@ -175,10 +162,9 @@ def _declared(program: Program, stage: Stage, *, arrived: bool) -> Check:
     breaches += [breach for request in stage.receiver.requests for breach in _undeclared_in_request(request)]
     breaches += _undeclared_on_disk(program.ours)
     missing = {event.posthog_name for event in EVENTS} - {event["event"] for event in events}
-    unchecked = ""
-    if missing and not arrived:
-        unchecked = "what was recorded had not arrived after 40 s"  # A slow machine breaks no promise.
-    else:
+    # A slow machine breaks no promise.
+    unchecked = "what was recorded had not arrived after 40 s" if missing and not arrived else ""
+    if not unchecked:
         breaches += [f"{name} was recorded and did not arrive" for name in sorted(missing)]
     return Check(
         promise="each field that arrives is declared in the registry, with a declared value",
@@ -196,7 +182,7 @@ def _undeclared_in_event(event: dict[str, Any]) -> Iterator[str]:
     for name in set(event).difference(envelope.FIELDS):
         yield f"the field {name} of a PostHog event is not declared"
     added = (*added_attributes.OF_EVERY_RECORD, *added_attributes.OF_THE_RESOURCE)
-    types: dict[str, Type] = {known.posthog_name: known.type for known in (*declared.attributes, *added)}
+    types = {known.posthog_name: known.type for known in (*declared.attributes, *added)}
     types |= envelope.PROPERTIES
     for name, value in event["properties"].items():
         selected = types[name].take(value) if name in types else None

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fake models for real Mem0: they need no key and no network, and always answer the same.
-
-`configuration` is a complete `Memory.from_config` argument: these two classes, and embedded Qdrant and SQLite in one
-directory.
-"""
+"""Fake models for real Mem0: they need no key and no network, and always answer the same."""
 
 from __future__ import annotations
 
@@ -65,7 +61,7 @@ class EchoLLM(LLMBase):
 
 
 def configuration(directory: Path, *, collection: str = "memories") -> dict[str, Any]:
-    """Return a configuration that keeps everything in one directory, and register its classes."""
+    """Return a `Memory.from_config` argument: these models, and Qdrant and SQLite embedded, all in one directory."""
     EmbedderFactory.provider_to_class[PROVIDER] = f"{__name__}.HashEmbedder"
     LlmFactory.register_provider(PROVIDER, f"{__name__}.EchoLLM")
     qdrant = {

@@ -10,17 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping
 
 _KINDS = """
 user_id agent_id run_id app_id memory_id webhook_id message query metadata_key metadata_value filter_key filter_value
-collection custom_class api_version parameter_name instructions category feedback_reason export_schema project_name
-project_description directory host_name user_name netrc_login netrc_password otel_resource otel_header otel_service
-baggage
+collection custom_class api_version parameter_name instructions category feedback_reason schema name description
+directory host_name user_name netrc_login netrc_password otel_resource otel_header otel_service baggage
 """
 
 
 def new_texts() -> dict[str, str]:
     """Return one private text of each kind, made afresh."""
     texts = {kind: f"planted_{kind}_{secrets.token_hex(6)}" for kind in _KINDS.split()}
-    emails = {kind: f"planted_{secrets.token_hex(6)}@planted.example" for kind in ("email", "member_email")}
-    return {**texts, **emails, "api_key": f"m0-planted{secrets.token_hex(12)}"}
+    email = f"planted_{secrets.token_hex(6)}@planted.example"
+    return {**texts, "email": email, "api_key": f"m0-planted{secrets.token_hex(12)}"}
 
 
 def found_in(places: Iterable[tuple[str, bytes]], texts: Mapping[str, str]) -> Iterator[str]:

@@ -54,7 +54,7 @@ def run(  # noqa: PLR0913  # keywords all
 
     Args:
         texts: what is planted.
-        platform_url: a fake of Mem0's hosted API.
+        platform_url: the address of a fake of Mem0's hosted API.
         report: the file to write.
         switch: code that switches telemetry off once Mem0 is imported, or nothing.
         instrument: when to call `instrument()`: `before` or `after` the import of Mem0, or None where Mem0 or a
@@ -80,7 +80,7 @@ def run(  # noqa: PLR0913  # keywords all
         watch.begin()
         mem0_telemetry.instrument()
     if switch:
-        exec(switch, {"__name__": "__main__"})  # noqa: S102  # as it stands in `WAYS`, and in a user's program
+        exec(switch, {"__name__": "__main__"})  # noqa: S102  # as `WAYS` has it, and a user's program
         # Until then it was on: the drop-in had imported the SDK, which starts threads, and had prepared for a fork.
         watch.seen = [found for found in watch.seen if found[0] not in {"import", "thread", "hook"}]
     from mem0_telemetry.cli.harness import use  # noqa: PLC0415  # It imports what is watched.

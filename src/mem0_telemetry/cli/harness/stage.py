@@ -19,7 +19,7 @@ from typing import Any
 
 from mem0_telemetry.cli.harness.fake_servers import FakePlatform
 from mem0_telemetry.cli.harness.planted import new_texts
-from mem0_telemetry.cli.harness.ways import Way
+from mem0_telemetry.cli.harness.ways import ON, Way
 from mem0_telemetry.policy import state_file
 from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
 
@@ -39,7 +39,7 @@ class Program:
     """One watched program."""
 
     home: Path
-    way: Way | None
+    way: Way
     """How telemetry is switched off."""
     environ: Mapping[str, str]
     wanted: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Program:
 
     def files(self) -> list[str]:
         """Return the files of telemetry that it has left, except a choice that was stored before."""
-        stored = {"state.json", "state.lock"} if self.way and self.way.stored else set()
+        stored = {"state.json", "state.lock"} if self.way.stored else set()
         left = [str(path.relative_to(self.ours)) for path in self.ours.rglob("*") if path.name not in stored]
         # Early releases of mem0ai make the directory of their telemetry store themselves; nothing may be in it.
         return sorted([*left, *(path.name for path in self.home.glob(".mem0/migrations_*/*"))])
@@ -77,8 +77,7 @@ class Program:
         except (OSError, ValueError):  # There is none, or it was cut off.
             errors = self.errors_path.read_text(encoding="utf-8") if self.errors_path.exists() else ""
             last = errors.strip().rpartition("\n")[2]
-            why = f"the program failed: {last}" if last else "it did not end within a minute"
-            raise ChildError(why) from None
+            raise ChildError(f"the program failed: {last}" if last else "it did not end in time") from None
         return report
 
 
@@ -99,22 +98,14 @@ class Stage:
     refusing: CaptureServer = field(default_factory=CaptureServer)
     """Answers that it is not there now, so that the spool keeps what is sent to it."""
 
-    def program(
-        self, way: Way | None = None, settings: Mapping[str, str] | None = None, **wanted: Any
-    ) -> Program:
-        """Return a program that is switched off in this way, or on, with planted texts all around it.
-
-        Args:
-            way: how telemetry is switched off.
-            settings: more variables of its environment.
-            wanted: what `harness/program.py` is told, where it differs from the default.
-        """
+    def program(self, way: Way = ON, settings: Mapping[str, str] | None = None, **wanted: Any) -> Program:
+        """Return a program with `settings` in its environment; `wanted` are optional arguments of `program.run`."""
         home, planted = Path(tempfile.mkdtemp(dir=self.root)), self.planted
         netrc = home / ".netrc"
         netrc.touch(0o600)
         login, password = planted["netrc_login"], planted["netrc_password"]
         netrc.write_text(f"default login {login} password {password}\n", encoding="utf-8")
-        if way and way.stored:
+        if way.stored:
             state_file.update(str(home / ".mem0"), lambda state: state._replace(disabled=True))
         environ = {
             **inherited(),
@@ -129,26 +120,22 @@ class Stage:
             "OTEL_EXPORTER_OTLP_CERTIFICATE": planted["directory"],
             "OTEL_BAGGAGE": f"user={planted['baggage']}",
             "MEM0_TELEMETRY_POSTHOG_API_KEY": "phc_verify",
-            "MEM0_TELEMETRY_POSTHOG_HOST": (self.unused if way else self.receiver).url,
+            "MEM0_TELEMETRY_POSTHOG_HOST": (self.receiver if way is ON else self.unused).url,
             "MEM0_TELEMETRY_SAMPLE_RATE": "1",
-            **(way.settings if way else {}),
+            **way.settings,
             **(settings or {}),
         }
         told = {
             "texts": dict(planted),
             "platform_url": self.platform.url,
-            "report": str(
-                home.with_suffix(".report")
-            ),  # Beside its home, in which only telemetry and Mem0 write.
-            "switch": f"{way.imports}\n{way.shown}" if way and way.imports else "",
+            # Beside its home, in which only telemetry and Mem0 write.
+            "report": str(home.with_suffix(".report")),
+            "switch": f"{way.imports}\n{way.shown}" if way.imports else "",
         }
         return Program(home=home, way=way, environ=environ, wanted={**told, **wanted})
 
     def run(self, programs: Sequence[Program], progress: Callable[[int, int], None] = lambda *_: None) -> str:
-        """Run watched programs, a few at once, until they have ended or time is up; return what they printed.
-
-        `progress` is called with the number of programs that have ended, and of all.
-        """
+        """Run watched programs, a few at once, until all have ended or time is up; return what they printed."""
         progress(0, len(programs))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             running = [pool.submit(self.start, each, WATCHED, json.dumps(each.wanted)) for each in programs]
@@ -179,10 +166,7 @@ class Stage:
 
 
 def inherited() -> dict[str, str]:
-    """Return the environment without settings of telemetry, and without proxies: all servers are on this machine.
-
-    A program with a home of its own still finds the packages of `pip install --user`.
-    """
+    """Return the environment without settings of telemetry, and without proxies: all servers are on this machine."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -190,6 +174,7 @@ def inherited() -> dict[str, str]:
     }
     # Some systems have a proxy in their settings, which counts if no variable names one.
     direct = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
+    # A program with a home of its own still finds the packages of `pip install --user`.
     return {**kept, **direct, "PYTHONUSERBASE": site.getuserbase()}
 
 

@@ -17,12 +17,8 @@ Texts = Mapping[str, str]
 Errors = tuple[type[Exception], ...]
 
 _SHARED = ("init", "add", "search", "get_all", "update", "history", "delete", "delete_all")
-EXPECTED = Counter(
-    {
-        **{f"mem0.{name}": 2 for name in (*_SHARED, "get", "reset")},
-        **{f"client.{name}": 1 for name in _SHARED},
-    }
-)
+EXPECTED = Counter(f"mem0.{name}" for name in 2 * (*_SHARED, "get", "reset"))
+EXPECTED.update(f"client.{name}" for name in _SHARED)
 """Events of `use_mem0`, by Mem0's names: of `Memory` and `AsyncMemory`, and of one hosted client."""
 
 
@@ -30,10 +26,10 @@ def use_drop_in(texts: Texts) -> None:
     """Record every declared event through the drop-in, with planted texts as each property that Mem0 may pass."""
     from mem0_telemetry import telemetry  # noqa: PLC0415  # Executing it decides whether telemetry is on.
 
-    own = {"__module__": texts["custom_class"]}
-    instance: Any = type(texts["custom_class"], (), own)()
+    own: Any = type(texts["custom_class"], (), {"__module__": texts["custom_class"]})
+    instance = own()
     for name in ("vector_store", "llm", "embedding_model", "graph", "config"):
-        setattr(instance, name, type(texts["custom_class"], (), own)())
+        setattr(instance, name, own())
     instance.api_version, instance.collection_name = texts["api_version"], texts["collection"]
     instance.user_email = texts["email"]
     hosted = {event.posthog_name for event in events.OF_HOSTED_CLIENTS}
@@ -58,9 +54,7 @@ async def use_mem0(  # noqa: PLR0913  # keywords all
 ) -> list[dict[str, Any]]:
     """Call each operation of `Memory`, `AsyncMemory` and the hosted client once; return what each memory held.
 
-    The arguments are those of `program.run`, and:
-        directory: where Mem0 keeps its stores.
-        errors: what is ignored, as a planted text may be none that Mem0 takes.
+    See `program.run` for the arguments. `errors` are ignored: a planted text may be none that Mem0 takes.
     """
     import mem0  # noqa: PLC0415  # When it is imported is part of what is verified.
 
@@ -181,12 +175,8 @@ def _value_for(name: str, texts: Texts) -> Any:
         "custom_categories": [{texts["category"]: texts["category"]}],
         "event_types": [texts["category"]],
         "url": f"https://{texts['netrc_login']}.example",
-        "email": texts["member_email"],
         "role": "READER",
         "feedback": "NEGATIVE",
-        "schema": texts["export_schema"],
-        "name": texts["project_name"],
-        "description": texts["project_description"],
         "text": texts["message"],
         **dict.fromkeys(("multilingual", "decay", "enable_graph", "delete_linked", "enabled"), True),
     }

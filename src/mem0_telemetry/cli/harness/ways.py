@@ -20,6 +20,7 @@ class Way(NamedTuple):
     """Whether `mem0-telemetry disable` was run before."""
 
 
+ON = Way("nothing: telemetry is on")
 WAYS = (
     Way("MEM0_TELEMETRY=False", settings={"MEM0_TELEMETRY": "False"}),
     Way('os.environ["MEM0_TELEMETRY"] = "False"', imports="import os"),
