@@ -47,11 +47,8 @@ def run(*, verbose: bool) -> int:
         event = next(event for event in stage.receiver.events if event["event"] == "mem0.search")
         print(json.dumps(event, indent=2))
         heading("The OTLP backend received, for example:")
-        print(
-            next(each for each in _log_records(stage) if each.log_record.event_name == "mem0.search").to_json(
-                2
-            )
-        )
+        record = next(each for each in _log_records(stage) if each.log_record.event_name == "mem0.search")
+        print(record.to_json(indent=2))
     return 1 if breaches else 0
 
 
