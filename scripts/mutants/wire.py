@@ -155,7 +155,13 @@ BEFORE_EACH_EVENT = """
         return sound(*arguments)
 """
 TYPES = "mem0_telemetry.policy.registry.types"
-EACH_RECORD = "record_of = LogRecord\ndef LogRecord(**given):\n    {defect}\n    return record_of(**given)\n"
+EACH_RECORD = """
+    sound = OwnRecord.__init__
+    def init(self, *given):
+        {defect}
+        sound(self, *given)
+    OwnRecord.__init__ = init
+"""
 EACH_TEXT = "Enum.take; Enum.take = lambda self, value: {value}"
 LEAKS = {
     "a property that is not declared": (
