@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mem0_telemetry.cli import verify
 from mem0_telemetry.cli.harness.stage import open_stage
 from mem0_telemetry.cli.harness.ways import WAYS
-from mem0_telemetry.cli.verify import _on
 from support.broken_build import broken_build
 from support.isolation import MARKER, run
 from support.processes import clean_environ
@@ -155,7 +155,13 @@ BEFORE_EACH_EVENT = """
         return sound(*arguments)
 """
 TYPES = "mem0_telemetry.policy.registry.types"
-EACH_RECORD = "record_of = LogRecord\ndef LogRecord(**given):\n    {defect}\n    return record_of(**given)\n"
+EACH_RECORD = """
+    sound = OwnRecord.__init__
+    def init(self, *given):
+        {defect}
+        sound(self, *given)
+    OwnRecord.__init__ = init
+"""
 EACH_TEXT = "Enum.take; Enum.take = lambda self, value: {value}"
 LEAKS = {
     "a property that is not declared": (
@@ -262,7 +268,7 @@ def test_a_build_that_lets_something_out_is_found_out(
     """An undeclared field or value, a hash, a setting of the application's or another address is a breach."""
     module, code, named = LEAKS[leak]
     break_it(tmp_path, monkeypatch, module, code)
-    program = _on.program(stage)
+    program = verify.program_on(stage)
     stage.run([program])
-    breaches = [breach for check in _on.checks(program, stage) for breach in check.breaches]
+    breaches = [breach for check in verify.checks_on(program, stage) for breach in check.breaches]
     assert any(named in breach for breach in breaches), breaches

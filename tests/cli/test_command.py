@@ -126,10 +126,11 @@ def test_scripts_can_check(tmp_path: Path, settings: dict[str, str], code: int) 
 
 
 def test_disable_and_enable(tmp_path: Path) -> None:
-    """`disable` is stored, deletes the id, says what it does not govern; `enable` withdraws it and nothing else."""
+    """`disable` is stored, deletes the id, says what it does not govern; `enable` undoes it and nothing else."""
     before = identity.establish(str(tmp_path / ".mem0"))
     text = output(tmp_path, "disable")
     assert "MEM0_TELEMETRY=False" in text
+    assert "with the MEM0_DIR ~/.mem0 until" in text
     assert max(len(line) for line in text.splitlines()) <= 80
     found = status(tmp_path)
     assert (found["enabled"], found["source"], found["installation_id"]) == (False, "state.json", None)

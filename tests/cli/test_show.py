@@ -61,7 +61,7 @@ def show(home: Path, server: CaptureServer, *arguments: str) -> str:
 
 def requests_in(text: str) -> list[dict[str, Any]]:
     """Return the request bodies in what `show` prints."""
-    parts = text.split("as the body of the request to PostHog:\n\n")[1:]
+    parts = text.split("The body of the request to PostHog:\n\n")[1:]
     return [json.JSONDecoder().raw_decode(part)[0] for part in parts]
 
 
@@ -187,6 +187,7 @@ def test_at_a_terminal_it_can_be_read(tmp_path: Path, server: CaptureServer) -> 
     seen = at_terminal(tmp_path, server, "show")
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
     assert f"4 events for {mailbox.name} ({server.url}), in 1 file" in seen
+    assert seen.count(f"~/.mem0/telemetry/spool/{mailbox.name}") == 1
     assert seen.count("mem0.search\x1b") == 3
     assert seen.count("(the events above)") == 1
     assert seen.count("\x1b[33mfailed (HTTP 503)\x1b[0m") == 1

@@ -45,7 +45,7 @@ def test_status_tells_of_the_notice_that_is_due(tmp_path: Path) -> None:
     environ = clean_environ(tmp_path)
     run = [sys.executable, "-m", "mem0_telemetry", "status"]
     assert (
-        "shows it, and records nothing"
+        "shows a notice about telemetry"
         in subprocess.run(
             run, env=environ, stdout=subprocess.PIPE, stderr=end, text=True, check=True, timeout=60
         ).stdout

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mem0_telemetry.cli import verify
-from mem0_telemetry.cli.harness.planted import Planted, forms_of
+from mem0_telemetry.cli.harness.planted import forms_of, found_in, new_texts
 from mem0_telemetry.cli.harness.watch import Watch, is_ours
 from mem0_telemetry.cli.harness.ways import WAYS
-from mem0_telemetry.cli.verify import _on
 from opentelemetry.exporter.posthog.testing import CaptureServer
 from support.processes import clean_environ
 
@@ -99,9 +98,9 @@ def switched_off(stage: Stage, *ways: Way) -> list[list[str]]:
 
 def switched_on(stage: Stage) -> list[str]:
     """Return the breaches of a session that is switched on."""
-    program = _on.program(stage)
+    program = verify.program_on(stage)
     stage.run([program])
-    return [breach for check in _on.checks(program, stage) for breach in check.breaches]
+    return [breach for check in verify.checks_on(program, stage) for breach in check.breaches]
 
 
 def test_a_build_that_cannot_run_is_no_success(
@@ -111,18 +110,18 @@ def test_a_build_that_cannot_run_is_no_success(
     break_build({"mem0_telemetry.telemetry": "raise SystemExit('broken')"})
     program = stage.program(WAYS[0])
     stage.run([program])
-    check = verify._off(program)
+    check = verify.check_off(program)
     assert (check.breaches, check.unchecked) == ((), "the program failed: broken")
 
 
 def test_every_form_of_a_planted_text_is_found() -> None:
     """A planted text is found as it is, in any case, hashed and encoded, and the place is named."""
-    planted = Planted()
+    planted = new_texts()
     for form, needle in forms_of(planted["user_id"]):
-        (breach,) = planted.found_in([("a place", b"before " + needle + b" after")])
+        (breach,) = found_in([("a place", b"before " + needle + b" after")], planted)
         assert breach == f"the planted user_id is in a place, as {form}"
-    assert list(planted.found_in([("a place", planted["user_id"].upper().encode())]))
-    assert not list(planted.found_in([("a place", b"nothing of it")]))
+    assert list(found_in([("a place", planted["user_id"].upper().encode())], planted))
+    assert not list(found_in([("a place", b"nothing of it")], planted))
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry.cli import verify
 from mem0_telemetry.cli.harness.ways import WAYS
-from mem0_telemetry.cli.verify import _on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,12 +43,12 @@ def test_a_slow_machine_is_no_breach(
 
 def test_what_has_not_arrived_yet_is_no_breach(stage: Stage) -> None:
     """An event that a slow machine has not sent when time is up could not be checked; one that was lost is a breach."""
-    program = _on.program(stage)
+    program = verify.program_on(stage)
     for arrived, breached in ((False, False), (True, True)):
         seen = {"seen": [], "logged": [], "threads": [], "arrived": arrived}
-        program.report_path.write_text(json.dumps(seen))
+        Path(program.wanted["report"]).write_text(json.dumps(seen))
         (program.home / ".mem0" / "telemetry").mkdir(parents=True, exist_ok=True)
-        declared, *_ = _on.checks(program, stage)
+        declared, *_ = verify.checks_on(program, stage)
         assert (bool(declared.breaches), bool(declared.unchecked)) == (breached, not breached)
 
 
@@ -57,7 +56,6 @@ def test_progress_is_counted(stage: Stage, break_build: Callable[[dict[str, str]
     """While the programs run it is told how many have ended."""
     break_build({})
     counted: list[tuple[int, int]] = []
-    stage = replace(stage, progress=lambda done, of: counted.append((done, of)))
-    stage.run([stage.program(way) for way in WAYS[:3]])
+    stage.run([stage.program(way) for way in WAYS[:3]], lambda done, of: counted.append((done, of)))
     assert (counted[0], counted[-1]) == ((0, 3), (3, 3))
     assert counted == sorted(counted)

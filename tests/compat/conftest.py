@@ -58,14 +58,13 @@ def _outcome_of(way: str, *, graph: bool) -> Outcome:
         instrument = way if way in {"before", "after"} else None
         program = stage.program(settings=both, instrument=instrument, counted=True)
         report = run_session(
-            stage,
             program,
             launcher=_LAUNCHER if way == "zero-code" else (),
             command=_WITH_GRAPH if graph else PROGRAM,
         )
         return Outcome(
             report=report,
-            texts=stage.planted.texts,
+            texts=stage.planted,
             events=stage.receiver.events,
             requests=stage.receiver.requests,
             files=program.files(),

@@ -47,4 +47,4 @@ def with_graph(directory: Path, *, collection: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(program.run(json.loads(sys.argv[1]), with_graph))
+    program.run(**json.loads(sys.argv[1]), configuration=with_graph)

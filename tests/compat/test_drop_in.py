@@ -1,4 +1,4 @@
-"""Standing in for Mem0's telemetry and taking it back, whatever the installed release calls its own names."""
+"""Replacing Mem0's telemetry module and restoring it, whatever the installed release calls its own names."""
 
 from __future__ import annotations
 

@@ -111,13 +111,14 @@ def test_migrations_store_is_never_built(switched_on: Outcome) -> None:
 
 def test_native_telemetry_is_out(switched_on: Outcome) -> None:
     """`status()` says that Mem0's own telemetry is not in place, and none of its threads is left."""
-    assert switched_on.report["native"] is False
+    assert switched_on.report["status"]["native_telemetry"] is False
     assert {name.startswith("mem0-telemetry-") for name in switched_on.report["threads"]} == {True}
 
 
 def test_operations_say_why_they_are_off(switched_on: Outcome, generation: int) -> None:
     """Spans and metrics are for Mem0 2.x; on 1.x `status()` says so."""
-    active, reason = switched_on.report["operations"]
+    operations = switched_on.report["status"]["operations"]
+    active, reason = operations["active"], operations["reason"]
     assert active is (generation == 2)
     # What is recorded depends on whether the environment has OpenTelemetry's distribution, which sets providers.
     says = "instrumenting mem0ai {}, recording " if active else "operations need mem0ai 2.x, this is {}"

@@ -24,7 +24,7 @@ mem0_telemetry.instrument(operations=False)  # its wrappers stand around all tha
 import mem0
 from mem0.memory import telemetry
 from mem0_telemetry.cli.harness import fake_models
-from mem0_telemetry.cli.harness.planted import Planted
+from mem0_telemetry.cli.harness.planted import new_texts
 from mem0_telemetry.cli.harness.use import use_memory
 from support.blocking import noted_calls
 
@@ -35,7 +35,7 @@ def record(number):
 async def main():
     with noted_calls() as caught:
         memory = mem0.AsyncMemory.from_config(fake_models.configuration(pathlib.Path("data")))
-        await use_memory(memory, Planted().texts, 2, ())
+        await use_memory(memory, new_texts(), 2, ())
         for number in range(500):
             record(number)
             if number % 50 == 0: await asyncio.sleep(0.01)

@@ -29,7 +29,7 @@ def test_nothing_exists(way: Way, order: str, stage: Stage) -> None:
     if "MEM0_TELEMETRY_EXPORTER" not in way.settings:
         settings["MEM0_TELEMETRY_EXPORTER"] = "posthog,otlp"
     program = stage.program(way, settings=settings, instrument=order, counted=True)
-    report = run_session(stage, program)
+    report = run_session(program)
     assert program.done() == []
     assert [memory["telemetry_store"] for memory in report["memories"]] == [False, False]
     assert [len(memory["memories"]) for memory in report["memories"]] == [1, 1]

@@ -31,7 +31,7 @@ BY_EVENT_NAME = Counter(
 def test_posthog_receives_every_event(order: str, stage: Stage) -> None:
     """With `instrument()` on either side of `import mem0`, PostHog gets each event once, in batches it accepts."""
     program = stage.program(instrument=order, counted=True)
-    report = run_session(stage, program)
+    report = run_session(program)
     assert Counter(event["event"] for event in stage.receiver.events) == EXPECTED
     requests = stage.receiver.requests
     assert [check_batch(request.body) for request in requests] == [[]] * len(requests)
@@ -46,7 +46,7 @@ def test_zero_code(tmp_path: Path, server: CaptureServer) -> None:
         "import asyncio, mem0, pathlib\n"
         "from mem0_telemetry.cli.harness import fake_models, planted, use\n"
         "memory = mem0.Memory.from_config(fake_models.configuration(pathlib.Path('data')))\n"
-        "asyncio.run(use.use_memory(memory, planted.Planted().texts, 2, ()))\n"
+        "asyncio.run(use.use_memory(memory, planted.new_texts(), 2, ()))\n"
     )
     environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_EXIT_TIMEOUT="60", **NO_EXPORTERS)
     run_instrumented(code, environ)
@@ -80,7 +80,7 @@ def test_otlp_backend_receives_every_event(protocol: str, stage: Stage, otlp_bac
         "MEM0_TELEMETRY_OTLP_ENDPOINT": otlp_backend.grpc if protocol == "grpc" else otlp_backend.url,
         "MEM0_TELEMETRY_OTLP_PROTOCOL": protocol,
     }
-    report = run_session(stage, stage.program(settings=settings, counted=True))
+    report = run_session(stage.program(settings=settings, counted=True))
     records = otlp_backend.log_records()
     assert Counter(record["event_name"] for record in records) == BY_EVENT_NAME
     assert all(record["body"] == record["event_name"] for record in records)
@@ -95,7 +95,7 @@ def test_otlp_backend_receives_every_event(protocol: str, stage: Stage, otlp_bac
 def test_two_destinations_at_once(stage: Stage, otlp_backend: TestAgent) -> None:
     """`MEM0_TELEMETRY_EXPORTER=posthog,otlp` gives both the same events, with the same ids."""
     settings = {"MEM0_TELEMETRY_EXPORTER": "posthog,otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": otlp_backend.url}
-    run_session(stage, stage.program(settings=settings, counted=True))
+    run_session(stage.program(settings=settings, counted=True))
     ids = {record["attributes"]["log.record.uid"] for record in otlp_backend.log_records()}
     assert ids == {event["uuid"] for event in stage.receiver.events}
     assert len(ids) == sum(EXPECTED.values())
@@ -104,7 +104,7 @@ def test_two_destinations_at_once(stage: Stage, otlp_backend: TestAgent) -> None
 def test_console_prints_every_event(stage: Stage) -> None:
     """The `console` destination prints the records to stdout, and sends nothing anywhere."""
     program = stage.program(settings={"MEM0_TELEMETRY_EXPORTER": "console"}, counted=True)
-    report = run_session(stage, program)
+    report = run_session(program)
     printed = Counter(
         line.split('"')[3]
         for line in report["stdout"].splitlines()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mem0_telemetry.cli.harness.fake_servers import FakePlatform
-from mem0_telemetry.cli.harness.planted import Planted
+from mem0_telemetry.cli.harness.planted import new_texts
 from mem0_telemetry.policy.registry import EVENTS, added_attributes
 from mem0_telemetry.policy.registry.deviations import CHANGED, NOT_SENT
 from opentelemetry.exporter.posthog.testing import CaptureServer
@@ -37,7 +37,7 @@ if not NATIVE:
 @pytest.fixture(scope="module")
 def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     """Return what PostHog received of one session, natively and through us, by `native` and `ours`."""
-    texts = json.dumps(dict(Planted().texts))
+    texts = json.dumps(new_texts())
     received = {}
     for name in ("native", "ours"):
         home = tmp_path_factory.mktemp(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mem0_telemetry.cli.harness.stage import WATCHED, inherited
+from mem0_telemetry.cli.harness.stage import WATCHED
 from mem0_telemetry.cli.harness.ways import WAYS
 from support.processes import run_program
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mem0_telemetry.cli.harness.stage import Program, Stage
+    from mem0_telemetry.cli.harness.stage import Program
 
 EACH_WAY_ONCE = [
     pytest.param(way, order, id=f"{way.shown}-{order}", marks=[] if number % 2 == place else pytest.mark.slow)
@@ -29,17 +29,15 @@ PROGRAM = ("-m", WATCHED)
 
 
 def run_session(
-    stage: Stage,
     program: Program,
-    *arguments: str,
+    *,
     launcher: Sequence[str | Path] = (),
     command: Sequence[str | Path] = PROGRAM,
 ) -> dict[str, Any]:
     """Run it in a process of its own; return its report, with what it printed under `stdout`."""
-    wanted = json.dumps(stage.wanted(program))
     result = run_program(
-        [*launcher, sys.executable, *command, wanted, *arguments],
-        {**inherited(), **stage.environ(program)},
+        [*launcher, sys.executable, *command, json.dumps(program.wanted)],
+        dict(program.environ),
         cwd=program.home,
         uses_mem0=True,
     )

@@ -5,32 +5,23 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TextIO
 
 from mem0_telemetry.version import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any, TextIO
 
 __all__ = ["main"]
 
 _DESCRIPTION = """\
-Mem0's usage telemetry: see what is sent, prove it, and stop it.
-
-This command governs the processes that use mem0-telemetry with this MEM0_DIR.
-Each of these alone switches telemetry off: `mem0-telemetry disable`,
-MEM0_TELEMETRY=False, DO_NOT_TRACK=1, OTEL_SDK_DISABLED=true.
-"""
-
+See what Mem0's usage telemetry sends, prove it, and stop it. This command is about every process that uses
+mem0-telemetry with the same MEM0_DIR as here (~/.mem0 by default). Each of these alone switches telemetry off:
+`mem0-telemetry disable`, MEM0_TELEMETRY=False, DO_NOT_TRACK=1, OTEL_SDK_DISABLED=true."""
 _EPILOG = """\
-Exit status: 0 means done; 1 means not done, or a promise does not hold; 2 means
-that the command was not understood, or that `verify` could not check something.
-`status`, `show` and `events` create nothing.
-"""
+Exit status: 0 means done; 1 means that something failed, or that a promise does not hold; 2 means that the command was
+not understood, or that `verify` could not check something. `status`, `show` and `events` create nothing."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,11 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             # Flush here: a closed pipe or a full disk is then handled below, not by the interpreter at its exit.
             sys.stdout.flush()
             sys.stderr.flush()
-    except BrokenPipeError:  # The reader, such as `head`, has closed the pipe.
-        _discard(sys.stdout)
-        return 0
     except OSError as error:  # The output cannot be written, for example because the disk is full.
         _discard(sys.stdout)
+        if isinstance(error, BrokenPipeError):  # The reader, such as `head`, has seen enough.
+            return 0
         try:
             print(f"mem0-telemetry: {error}", file=sys.stderr, flush=True)
         except OSError:
@@ -69,47 +59,39 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        prog="mem0-telemetry",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = ArgumentParser("mem0-telemetry", description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"mem0-telemetry {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
-    def add(name: str, help_text: str, module: str, **arguments: Any) -> ArgumentParser:
+    def add(name: str, help_text: str, module: str, **arguments: str) -> ArgumentParser:
         description = f"{help_text[0].upper()}{help_text[1:]}."
         command = commands.add_parser(name, help=help_text, description=description, allow_abbrev=False)
         command.set_defaults(module=module, **arguments)
         return command
 
-    status = add("status", "say whether telemetry is on here, why, and what waits", "status")
-    status.add_argument("--json", action="store_true", dest="as_json", help="print the same for programs")
+    status = add("status", "say whether telemetry is on here and why, and what waits to be sent", "status")
+    status.add_argument("--json", action="store_true", dest="as_json", help="print the same as JSON")
     status.add_argument("--check", action="store_true", help="exit with status 1 if telemetry is off")
     show = add("show", "print what waits to be sent and what was sent last", "show")
     show.add_argument(
         "--all", action="store_true", dest="everything", help="print all, not only the newest 5"
     )
-    show.add_argument(
-        "--raw",
-        action="store_true",
-        help="print each batch byte for byte, as it is stored and as it is sent (the default in a pipe)",
-    )
+    raw = "print each batch byte for byte as it is stored, and the request that it becomes (the default in a pipe)"
+    show.add_argument("--raw", action="store_true", help=raw)
     events = add("events", "list everything that may ever be sent", "document")
     form = events.add_mutually_exclusive_group()
     form.add_argument("--markdown", action="store_true", help="print the page TELEMETRY.md")
-    form.add_argument("--json", action="store_true", dest="as_json", help="print the same for programs")
-    add("verify", "prove here that off is off, and that only declared fields are sent", "verify")
-    demo = add("demo", "run real Mem0 with fake servers, switched on and off", "demo")
+    form.add_argument("--json", action="store_true", dest="as_json", help="print the same as JSON")
+    add("verify", "prove on this machine that off is off, and that only declared fields are sent", "verify")
+    demo = add("demo", "run real Mem0 with fake servers, with telemetry on and off", "demo")
     demo.add_argument("--verbose", action="store_true", help="also print an event and a log record in full")
-    for name, help_text in (
-        ("disable", "switch telemetry off; delete what waits, the history and the id"),
-        ("enable", "withdraw `disable`; anything else that says off still applies"),
-        ("reset-id", "make a new random id; delete what waits and the history"),
-        ("clean", "delete what waits, the history and the id"),
-    ):
+    choices = {
+        "disable": "switch telemetry off; delete waiting events, the history and the id",
+        "enable": "undo `disable`; everything else that says off still applies",
+        "reset-id": "make a new random id; delete waiting events and the history",
+        "clean": "delete waiting events, the history and the id",
+    }
+    for name, help_text in choices.items():
         add(name, help_text, "choices", choice=name)
     return parser
 

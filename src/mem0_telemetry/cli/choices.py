@@ -9,51 +9,48 @@ from io import StringIO
 from pathlib import Path
 
 from mem0_telemetry.cli.console import failed, plural, prose, shortened
-from mem0_telemetry.cli.status import consent_here
+from mem0_telemetry.cli.status import WITHOUT_US, consent_here
 from mem0_telemetry.delivery import is_there, purge
 from mem0_telemetry.policy import identity, state_file
 from mem0_telemetry.policy.consent import ENABLED, choice_of
 from mem0_telemetry.policy.state_file import State
-
-_FRESH = "The next event, if telemetry is on, is sent under a new random id."
 
 
 def run(choice: str) -> int:
     """Carry out the command `choice` and return its exit status."""
     mem0_dir = state_file.mem0_dir(os.environ)
     commands = {"enable": _enable, "disable": _disable, "reset-id": _reset_id, "clean": _clean}
-    said, status = StringIO(), 1
+    said, problem, status = StringIO(), "", 0
     try:
         with redirect_stdout(said):  # An output that cannot be written must not stop the work half-way.
             status = commands[choice](mem0_dir)
     except OSError as error:
-        print(said.getvalue(), end="")
         at = error.filename2 or error.filename
         why = f"{error.strerror}: {shortened(str(at))}" if error.strerror and at else str(error)
-        return failed(
+        problem = (
             f"{choice}: nothing can be stored in {shortened(_ours(mem0_dir))} ({why}). To switch telemetry off "
-            "without it, set MEM0_TELEMETRY=False in the environment."
+            "all the same, set MEM0_TELEMETRY=False in the environment."
         )
     print(said.getvalue(), end="")
-    return status
+    return failed(problem) if problem else status
 
 
 def _enable(mem0_dir: str) -> int:
     if choice_of(state_file.read(mem0_dir)) == ENABLED:
-        done = "`disable` was not in force"
+        done = "`disable` was not in effect"
     else:
         state_file.update(mem0_dir, lambda state: _known(state)._replace(disabled=False))
-        done = "`disable` is withdrawn"
-    consent = consent_here(os.environ, mem0_dir)
+        done = "`disable` is undone"
+    consent = consent_here(mem0_dir)
     if consent.enabled:
         prose(
-            f"{done}: usage telemetry is on. A process that was recording when it was switched off goes on; "
-            "one that started while it was off stays off until it is restarted."
+            f"{done}: usage telemetry is on. A process that was recording when telemetry was switched off records "
+            "again. A process that started while telemetry was off stays off until it is restarted."
         )
-        return 0
-    prose(f"{done}. But usage telemetry is still off in this environment:")
-    for source, reason in ((consent.source, consent.reason), *consent.also):
-        prose(f"{source}: {reason}", indent="  ")
+    else:
+        prose(f"{done}. But usage telemetry is still off in this environment:")
+        for source, reason in ((consent.source, consent.reason), *consent.also):
+            prose(f"{source}: {reason}", indent="  ")
     return 0
 
 
@@ -61,27 +58,23 @@ def _disable(mem0_dir: str) -> int:
     try:
         state_file.update(mem0_dir, lambda state: identity.forget(_known(state)._replace(disabled=True)))
         prose(
-            "Usage telemetry is off until `mem0-telemetry enable`. Running processes stop at their next batch. "
-            "The id is deleted."
+            f"Usage telemetry is off with the MEM0_DIR {shortened(mem0_dir)} until `mem0-telemetry enable`. "
+            "Running processes stop at their next batch. The id is deleted."
         )
     finally:  # Delete what waits even if the choice cannot be stored.
         status = _delete(mem0_dir)
-    print()
-    prose(
-        f"This governs every process that uses mem0-telemetry with {shortened(mem0_dir)}. In a process without "
-        "it, Mem0's own telemetry goes on: only MEM0_TELEMETRY=False in its environment stops that."
-    )
+    prose(f"\n{WITHOUT_US}")
     return status
 
 
 def _reset_id(mem0_dir: str) -> int:
-    consent = consent_here(os.environ, mem0_dir)
+    consent = consent_here(mem0_dir)
     if consent.enabled:
         prose(f"From now on events are sent under this new random id:\n{identity.reset(mem0_dir).id}")
-        prose("Running processes change to it with their next batch.")
+        prose("Running processes use it from their next batch on.")
     else:
+        prose(f"Usage telemetry is off ({consent.reason}), so no id is made.")
         _forget_id(mem0_dir)
-        prose(f"Usage telemetry is off ({consent.reason}), so no id is made. {_FRESH}")
     return _delete(mem0_dir)  # An event that waits under the old id would link the two ids.
 
 
@@ -91,7 +84,6 @@ def _clean(mem0_dir: str) -> int:
         return 0
     try:
         _forget_id(mem0_dir)
-        prose(f"The id is deleted. {_FRESH}")
     finally:
         status = _delete(mem0_dir)
     return status
@@ -103,9 +95,9 @@ def _delete(mem0_dir: str) -> int:
         return 0
     events, left = purge(_ours(mem0_dir))
     if left:
+        places = ", ".join(map(shortened, left))
         return failed(
-            f"not everything could be deleted. The rest is in {', '.join(map(shortened, left))}. Only the user "
-            "who owns it can delete it."
+            f"not everything could be deleted. The rest is in {places}. Only the user who owns it can delete it."
         )
     prose(f"Deleted: {plural(events, 'event')} that waited, and the history of what was sent.")
     if identity.is_in_config(mem0_dir):
@@ -121,6 +113,7 @@ def _ours(mem0_dir: str) -> Path:
 def _forget_id(mem0_dir: str) -> None:
     if is_there(_ours(mem0_dir)):
         state_file.update(mem0_dir, identity.forget)
+        prose("The id is deleted. The next event that is recorded is sent under a new random id.")
 
 
 def _known(state: State) -> State:

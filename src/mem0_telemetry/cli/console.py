@@ -6,16 +6,12 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
-_WIDTH = 80
 _COLUMN = 16
-"""Where the values of `fact` begin."""
+"""Where the values of `row` begin."""
 _CODES = {"bold": "1", "green": "32", "red": "31", "yellow": "33", "dim": "2"}
 _STYLE_OF_RESULT = {"refused": "red", "failed": "yellow"}
 
@@ -32,11 +28,11 @@ def heading(text: str, tail: str = "") -> None:
 
 
 def prose(text: str, indent: str = "") -> None:
-    """Print text, wrapped."""
+    """Print each line of `text`, wrapped."""
     print(_wrapped(text, indent))
 
 
-def fact(name: str, value: str) -> None:
+def row(name: str, value: str) -> None:
     """Print a name and its value; the value is wrapped into a column of its own."""
     print(f"  {name:<{_COLUMN - 2}}{_wrapped(value, ' ' * _COLUMN).lstrip()}")
 
@@ -72,12 +68,5 @@ def outcome(send: Mapping[str, Any]) -> str:
 
 
 def _wrapped(text: str, indent: str = "") -> str:
-    """Return each line of `text` wrapped, with `indent` before each line of the result."""
-    wrapper = textwrap.TextWrapper(
-        _WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return "\n".join("\n".join(wrapper.wrap(line)) for line in text.splitlines())
+    wrapper = textwrap.TextWrapper(80, indent, indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(map(wrapper.fill, text.splitlines()))

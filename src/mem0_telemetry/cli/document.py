@@ -4,19 +4,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, events
+from mem0_telemetry.policy.registry import EVENTS, Attribute, Event, added_attributes, envelope, events
 from mem0_telemetry.policy.registry.deviations import CHANGED, NOT_SENT
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mem0_telemetry.policy.registry import Attribute, Event
-
 _LONGEST_CELL = 110
-"""Characters of a table's cell. A longer list of values stands below the table."""
 _OF_CALLS = tuple({attribute.key: attribute for event in EVENTS for attribute in event.attributes}.values())
 _EVERY = (*_OF_CALLS, *added_attributes.OF_EVERY_RECORD, *added_attributes.OF_THE_RESOURCE)
 
@@ -30,6 +25,8 @@ def run(*, markdown: bool, as_json: bool) -> int:
 def page() -> str:
     """Return `TELEMETRY.md`: the template beside this module, with the registry's tables."""
     template = files(__package__).joinpath("telemetry.md").read_text(encoding="utf-8")
+    lists = [f"**`{each.posthog_name}`** is {each.type.describe()}." for each in _OF_CALLS if _is_long(each)]
+    always = {name: type_.describe() for name, type_ in envelope.PROPERTIES.items()}
     return template.format(
         events=len(EVENTS),
         attributes=len({attribute.key for attribute in _EVERY}),
@@ -38,70 +35,49 @@ def page() -> str:
         calls=_attributes(_OF_CALLS),
         records=_attributes(added_attributes.OF_EVERY_RECORD),
         process=_attributes(added_attributes.OF_THE_RESOURCE),
-        lists="\n\n".join(
-            f"**`{attribute.posthog_name}`** is {attribute.type.describe()}."
-            for attribute in _OF_CALLS
-            if _is_long(attribute)
-        ),
-        posthog=_table(
-            ("Property", "Always"),
-            ((f"`{name}`", type_.describe()) for name, type_ in envelope.PROPERTIES.items()),
-        ),
-        request=_table(
-            ("In a request", "Is"),
-            ((f"`{name}`", what) for name, what in {**envelope.REQUEST, **envelope.HEADERS}.items()),
-        ),
+        lists="\n\n".join(lists),
+        posthog=_named("Property", "Always", always),
+        request=_named("In a request", "Is", {**envelope.REQUEST, **envelope.HEADERS}),
         not_sent=_table(
             ("Not sent", "Mem0's names", "What that costs"),
             ((given.what, _code(given.properties), given.cost) for given in NOT_SENT),
         ),
-        changed=_table(("Property", "Its value here"), ((f"`{name}`", how) for name, how in CHANGED.items())),
+        changed=_named("Property", "Its value here", CHANGED),
     ).removesuffix("\n")
 
 
 def _events(declared: tuple[Event, ...]) -> str:
     common = [each for each in declared[0].attributes if all(each in event.attributes for event in declared)]
-    table = _table(
-        ("Event", "In PostHog", "Recorded when", "Answers", "Kept", "May also carry", "Since"),
-        (
-            (
-                f"`{event.name}`",
-                f"`{event.posthog_name}`",
-                event.brief,
-                event.question,
-                "1 in 10" if event.hot else "all",
-                _code(attribute.posthog_name for attribute in event.attributes if attribute not in common),
-                event.since,
-            )
-            for event in declared
-        ),
-    )
-    return f"Each may carry {_code(attribute.posthog_name for attribute in common)}, and:\n\n{table}"
+    head = ("Event", "In PostHog", "Recorded when", "Answers", "Kept", "May also carry", "Since")
+    rows = []
+    for event in declared:
+        kept = "1 in 10" if event.hot else "all"
+        more = _code(each.posthog_name for each in event.attributes if each not in common)
+        names = (f"`{event.name}`", f"`{event.posthog_name}`")
+        rows.append((*names, event.brief, event.question, kept, more, event.since))
+    return f"Each may carry {_code(each.posthog_name for each in common)}, and:\n\n{_table(head, rows)}"
 
 
 def _attributes(attributes: Iterable[Attribute]) -> str:
-    return _table(
-        ("Attribute", "In PostHog", "Says", "Values", "Level", "Since"),
-        (
-            (
-                f"`{attribute.key}`",
-                f"`{attribute.posthog_name}`",
-                attribute.brief,
-                "listed below" if _is_long(attribute) else attribute.type.describe(),
-                attribute.level.replace("_", " "),
-                attribute.since,
-            )
-            for attribute in attributes
-        ),
-    )
+    rows = []
+    for each in attributes:
+        values = "listed below" if _is_long(each) else each.type.describe()
+        names = (f"`{each.key}`", f"`{each.posthog_name}`")
+        rows.append((*names, each.brief, values, each.level.replace("_", " "), each.since))
+    return _table(("Attribute", "In PostHog", "Says", "Values", "Level", "Since"), rows)
 
 
 def _is_long(attribute: Attribute) -> bool:
+    """Return whether its list of values is too long for a table's cell, and stands below the table."""
     return len(attribute.type.describe()) > _LONGEST_CELL
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows))
+
+
+def _named(name: str, what: str, rows: Mapping[str, str]) -> str:
+    return _table((name, what), ((f"`{key}`", text) for key, text in rows.items()))
 
 
 def _code(names: Iterable[str]) -> str:
@@ -110,30 +86,31 @@ def _code(names: Iterable[str]) -> str:
 
 def _data() -> dict[str, Any]:
     """Return the registry for other tools."""
-    names = ("name", "posthog_name", "brief", "question", "sample_rate", "since")
+    fields = ("name", "posthog_name", "brief", "question", "sample_rate", "since")
     return {
         "events": [
-            {
-                **{name: getattr(event, name) for name in names},
-                "attributes": [attribute.key for attribute in event.attributes],
-            }
+            {field: getattr(event, field) for field in fields}
+            | {"attributes": [attribute.key for attribute in event.attributes]}
             for event in EVENTS
         ],
-        "attributes": [_as_data(attribute) for attribute in _OF_CALLS],
-        "record_attributes": [_as_data(attribute) for attribute in added_attributes.OF_EVERY_RECORD],
-        "resource_attributes": [_as_data(attribute) for attribute in added_attributes.OF_THE_RESOURCE],
+        "attributes": _as_data(_OF_CALLS),
+        "record_attributes": _as_data(added_attributes.OF_EVERY_RECORD),
+        "resource_attributes": _as_data(added_attributes.OF_THE_RESOURCE),
     }
 
 
-def _as_data(attribute: Attribute) -> dict[str, str]:
-    return {
-        "key": attribute.key,
-        "posthog_name": attribute.posthog_name,
-        "brief": attribute.brief,
-        "type": attribute.type.describe(),
-        "requirement_level": attribute.level,
-        "since": attribute.since,
-    }
+def _as_data(attributes: Iterable[Attribute]) -> list[dict[str, str]]:
+    return [
+        {
+            "key": attribute.key,
+            "posthog_name": attribute.posthog_name,
+            "brief": attribute.brief,
+            "type": attribute.type.describe(),
+            "requirement_level": attribute.level,
+            "since": attribute.since,
+        }
+        for attribute in attributes
+    ]
 
 
 def _names() -> str:
@@ -141,9 +118,9 @@ def _names() -> str:
     names = sorted({attribute.posthog_name for attribute in _EVERY})
     return "\n".join(
         (
-            f"These {len(EVENTS)} events may be sent, and nothing else. --markdown explains each.\n",
+            f"Only these {len(EVENTS)} events may be sent. --markdown explains each.\n",
             *(f"  {event.posthog_name:<30} {event.brief.replace('`', '')}" for event in EVENTS),
-            f"\nThey may carry these {len(names)} attributes:\n",
+            f"\nThey may carry these {len(names)} attributes, and no others:\n",
             *(f"  {name}" for name in names),
         )
     )

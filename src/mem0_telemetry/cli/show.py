@@ -6,130 +6,99 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from opentelemetry.sdk._logs import ReadableLogRecord
 
 from mem0_telemetry.cli.console import heading, outcome, plural, prose, shortened, styled
 from mem0_telemetry.cli.status import chosen_mailboxes
 from mem0_telemetry.delivery import history, mailboxes, unreadable
+from mem0_telemetry.delivery._decode import decode
+from mem0_telemetry.pipeline.exporters import posthog_mapping
+from mem0_telemetry.pipeline.selection import Selection
 from mem0_telemetry.policy import state_file
+from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from opentelemetry.sdk._logs import ReadableLogRecord
-
-    from mem0_telemetry.delivery import SpooledMailbox
-    from mem0_telemetry.pipeline.destinations import DestinationConfig
-
-_NEWEST = 5
-_POSTHOG = "posthog"
 _A_KEY = "(the project's key)"
 _UNREADABLE = "(it cannot be read, and will be dropped)"
 
 
 def run(*, everything: bool, raw: bool) -> int:
-    """Print what waits and what was sent last.
-
-    Args:
-        everything: print all of it, and not the newest few only.
-        raw: print the lines as they are stored, and the requests that they become, as outside a terminal.
-    """
+    """Print what waits and what was sent last: `everything` or the newest few, `raw` or, at a terminal, for people."""
     directory = Path(state_file.telemetry_dir(state_file.mem0_dir(os.environ)))
-    newest = None if everything else _NEWEST
-    printer = _Raw() if raw or not sys.stdout.isatty() else _Readable(newest)
-    waiting = [box for box in mailboxes(directory) if box.files]
-    sends = history(directory)
+    most = None if everything else 5
+    show_batch = _show_raw if raw or not sys.stdout.isatty() else _Readable(most).show
+    waiting, chosen = [box for box in mailboxes(directory) if box.files], chosen_mailboxes()
     for box in waiting:
-        _show_mailbox(box, printer, newest)
-    shown = sends[-_NEWEST:] if newest else sends
-    for send in shown:
-        _show_send(send, printer)
+        config = chosen.get(box.name)
+        where = (config.endpoint or "no address") if config else "not chosen here"
+        files = plural(len(box.files), "file")
+        heading(f"{plural(box.events, 'event')} for {box.name} ({where}), in {files}")
+        print(shortened(box.files[0].path.parent))
+        for file in _newest(box.files, most, "older file"):
+            print(f"\n{file.path.name} ({plural(file.events, 'event')}, {file.state})")
+            is_request = box.name.startswith("posthog-") and file.state == "waiting"
+            show_batch(file.line(), (config.api_key if config else _A_KEY) if is_request else None)
+    sends = history(directory)
+    for send in _newest(sends, most, "older send"):
+        whom, batch = send["destination"], send.get("batch")
+        heading(f"{send['time']}: {plural(send['count'], 'event')} to {whom}, ", outcome(send))
+        if batch is None:
+            print("\n(the batch was too large to keep)")
+        else:
+            line = json.dumps(batch, separators=(",", ":"), ensure_ascii=False)
+            show_batch(line, _A_KEY if whom == "posthog" else None)
     if closed := unreadable(directory):
         prose(f"This user may not read {', '.join(map(shortened, closed))}.")
     elif not waiting and not sends:
         prose(f"Nothing waits in {shortened(directory)}, and the history of sends is empty.")
-    if len(shown) < len(sends):
-        print()
-        prose(f"{plural(len(sends) - len(shown), 'older send')} not shown: --all shows them.")
     return 0
 
 
-def _show_mailbox(box: SpooledMailbox, printer: _Raw | _Readable, newest: int | None) -> None:
-    config = chosen_mailboxes(os.environ).get(box.name)
-    whom = f"{box.name} ({config.endpoint or 'no address'})" if config else f"{box.name} (not chosen here)"
-    heading(f"{plural(box.events, 'event')} for {whom}, in {plural(len(box.files), 'file')}")
-    shown = box.files[-newest:] if newest else box.files
-    for file in shown:
-        printer.title(file.path, f"({plural(file.events, 'event')}, {file.state})")
-        is_request = box.name.startswith(f"{_POSTHOG}-") and file.state == "waiting"
-        printer.batch(file.line(), config, is_request=is_request)
-    if len(shown) < len(box.files):
-        print(f"\n{plural(len(box.files) - len(shown), 'older file')} not shown: --all shows them.")
+def _newest(found: Sequence[Any], most: int | None, noun: str, indent: str = "\n") -> Iterator[Any]:
+    """Yield the newest of what was found, then say how many are left out."""
+    left_out = max(0, len(found) - most) if most else 0
+    yield from found[left_out:]
+    if left_out:
+        print(f"{indent}{plural(left_out, noun)} not shown: --all shows them.")
 
 
-def _show_send(send: dict[str, Any], printer: _Raw | _Readable) -> None:
-    whom = send["destination"]
-    heading(f"{send['time']}: {plural(send['count'], 'event')} to {whom}, ", outcome(send))
-    batch = send.get("batch")
-    if batch is None:
-        print("\n(too large to be kept)")
-        return
-    line = json.dumps(batch, separators=(",", ":"), ensure_ascii=False)
-    printer.batch(line, None, is_request=whom.startswith(_POSTHOG))
-
-
-def _records(line: str) -> Sequence[ReadableLogRecord]:
+def _records(line: str) -> tuple[ReadableLogRecord, ...]:
     """Return the records of one line of OTLP/JSON; none if it is something else."""
-    from mem0_telemetry.delivery._decode import decode  # noqa: PLC0415  # It loads the OpenTelemetry SDK.
-
     try:
         return decode(f"{line}\n".encode())
     except ValueError:
         return ()
 
 
-class _Raw:
-    """Prints batches byte for byte, and the requests to PostHog that they become."""
-
-    def title(self, path: Path, count: str) -> None:
-        """Print which file the next batch is in."""
-        print(f"\n{shortened(path)} {count}, as it is stored:")
-
-    def batch(self, line: str, config: DestinationConfig | None, *, is_request: bool) -> None:
-        """Print a batch; where it `is_request`, select its records again and map them, as the sender does."""
-        print(f"\n{line}")
-        if not is_request:
-            return
-        from mem0_telemetry.pipeline.exporters import posthog_mapping  # noqa: PLC0415  # They load the SDK too.
-        from mem0_telemetry.pipeline.selection import Selection  # noqa: PLC0415
-        from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events  # noqa: PLC0415
-
-        if not (records := _records(line)):
-            print(f"\n{_UNREADABLE}")
-            return
-        selected = [record for record in map(Selection(), records) if record is not None]
-        events = log_events(selected, MappingOptions(**posthog_mapping())).events
-        request = body(events, api_key=config.api_key if config else _A_KEY, sent_at="(when it is sent)")
-        print("\nas the body of the request to PostHog:\n")
-        print(json.dumps(json.loads(request), indent=2, ensure_ascii=False))
+def _show_raw(line: str, api_key: str | None) -> None:
+    """Print a batch byte for byte; with a key also the request to PostHog that it becomes."""
+    print(f"\n{line}")
+    if api_key is None:
+        return
+    if not (records := _records(line)):
+        print(f"\n{_UNREADABLE}")
+        return
+    # As the sender does: select the records again, then map them.
+    selected = [record for record in map(Selection(), records) if record is not None]
+    events = log_events(selected, MappingOptions(**posthog_mapping())).events
+    request = body(events, api_key=api_key, sent_at="(when it is sent)")
+    print("\nThe body of the request to PostHog:\n")
+    print(json.dumps(json.loads(request), indent=2, ensure_ascii=False))
 
 
 class _Readable:
-    """Prints batches for people; a batch whose events were all printed before is only mentioned."""
+    """Shows batches to people; a batch whose events were all printed before is only mentioned."""
 
-    def __init__(self, newest: int | None) -> None:
-        self._newest = newest
+    def __init__(self, most: int | None) -> None:
+        self._most = most
         self._printed: set[str] = set()
 
-    def title(self, path: Path, count: str) -> None:
-        """Print which file the next batch is in."""
-        print(f"\n{path.name} {count}")
-
-    def batch(self, line: str, config: DestinationConfig | None, *, is_request: bool) -> None:
+    def show(self, line: str, _: str | None) -> None:
         """Print each event by name and time, and what all of them carry once."""
-        del config, is_request
         records = _records(line)
         events = [_attributes(record) for record in records]
         uids = {event.pop("log.record.uid", "") for event in events}
@@ -141,9 +110,8 @@ class _Readable:
             return
         self._printed |= uids - {""}
         first = events[0].items() if len(events) > 1 else ()
-        shared = {name: value for name, value in first if all(e.get(name) == value for e in events)}
-        left_out = max(0, len(events) - self._newest) if self._newest else 0
-        for record, event in list(zip(records, events, strict=True))[left_out:]:
+        shared = dict(item for item in first if all(item in event.items() for event in events))
+        for record, event in _newest([*zip(records, events, strict=True)], self._most, "older event", "  "):
             moment = datetime.fromtimestamp((record.log_record.timestamp or 0) / 1e9, tz=timezone.utc)
             name = styled(_printable(record.log_record.event_name), "bold")
             print(f"  {name}  {moment:%Y-%m-%d %H:%M:%S} UTC")
@@ -151,8 +119,6 @@ class _Readable:
         if shared:
             print("  and in each of them:")
             _print(shared)
-        if left_out:
-            print(f"  {plural(left_out, 'older event')} of this batch not shown: --all shows them.")
 
 
 def _print(attributes: Mapping[str, str]) -> None:

@@ -7,35 +7,39 @@ in an application that has an OpenTelemetry SDK of its own.
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-    from opentelemetry.sdk.trace import ReadableSpan
+import mem0_telemetry
+from opentelemetry import trace
 
 
-def lines(
-    spans: Iterable[ReadableSpan], *, describe: Callable[[ReadableSpan], str] | None = None
-) -> Iterator[str]:
-    """Yield one line for each span: roots and children from the oldest on.
+def _took(span: ReadableSpan) -> str:
+    """Return how long a span took and how it failed."""
+    milliseconds = ((span.end_time or 0) - (span.start_time or 0)) / 1e6
+    error = (span.attributes or {}).get("error.type")
+    return f"{milliseconds:.1f} ms" + (f"  ! {error}" if error else "")
 
-    Args:
-        spans: finished spans, in any order. A span whose parent is not among them is drawn as a root.
-        describe: returns the text beside a span's name; by default how long it took and how it failed.
+
+def lines(spans: Iterable[ReadableSpan], describe: Callable[[ReadableSpan], str] = _took) -> Iterator[str]:
+    """Yield a line for each span, roots and children from the oldest on; `describe` returns the text beside its name.
+
+    A span whose parent is not among `spans` is drawn as a root.
     """
     ordered = sorted(spans, key=lambda span: span.start_time or 0)
-    known = {span.context.span_id for span in ordered if span.context}
+    known = {span.context.span_id for span in ordered}
     children: dict[int | None, list[ReadableSpan]] = {}
     for span in ordered:
         parent = span.parent.span_id if span.parent is not None else None
         children.setdefault(parent if parent in known else None, []).append(span)
 
     def branch(span: ReadableSpan, first: str, rest: str) -> Iterator[str]:
-        yield f"{first}{span.name}  {(describe or _took)(span)}".rstrip()
-        below = children.get(span.context.span_id, []) if span.context else []
+        yield f"{first}{span.name}  {describe(span)}".rstrip()
+        below = children.get(span.context.span_id, [])
         for child in below[:-1]:
             yield from branch(child, f"{rest}├─ ", f"{rest}│  ")
         for child in below[-1:]:
@@ -45,21 +49,8 @@ def lines(
         yield from branch(root, "", "")
 
 
-def _took(span: ReadableSpan) -> str:
-    milliseconds = ((span.end_time or 0) - (span.start_time or 0)) / 1e6
-    error = (span.attributes or {}).get("error.type")
-    return f"{milliseconds:.1f} ms" + (f"  ! {error}" if error else "")
-
-
-def main() -> int:
+def main() -> None:
     """Run the two operations and print their trees."""
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415  # as an application would
-    from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter  # noqa: PLC0415
-
-    import mem0_telemetry  # noqa: PLC0415
-    from opentelemetry import trace  # noqa: PLC0415
-
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -73,8 +64,7 @@ def main() -> int:
     memory.add([{"role": "user", "content": "I prefer green tea."}], user_id="demo-user")
     memory.search("tea", filters={"user_id": "demo-user"})
     print("\n".join(lines(exporter.get_finished_spans())))
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,81 +6,68 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
+from mem0_telemetry import environment_variables as env
 from mem0_telemetry.api.status import DestinationStatus, Status
-from mem0_telemetry.cli.console import fact, heading, outcome, plural, prose, shortened, styled
-from mem0_telemetry.delivery import history, mailbox_name, mailboxes, unreadable
-from mem0_telemetry.environment_variables import (
-    MEM0_TELEMETRY,
-    MEM0_TELEMETRY_DEBUG,
-    is_set,
-    unusable_numbers,
-)
+from mem0_telemetry.cli.console import heading, outcome, plural, prose, row, shortened, styled
+from mem0_telemetry.delivery import SpooledMailbox, history, mailbox_name, mailboxes, unreadable
 from mem0_telemetry.pipeline import destinations
+from mem0_telemetry.pipeline.destinations import DestinationConfig
 from mem0_telemetry.policy import identity, notice, sampling, state_file
-from mem0_telemetry.policy.consent import DEFAULT, STORED, choice_of, decide
+from mem0_telemetry.policy.consent import DEFAULT, STORED, Consent, choice_of, decide
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from mem0_telemetry.delivery import SpooledMailbox
-    from mem0_telemetry.pipeline.destinations import DestinationConfig
-    from mem0_telemetry.policy.consent import Consent
-
-_GOVERNS = """\
+WITHOUT_US = """\
 This is about processes that use mem0-telemetry. In a process without it, Mem0's own telemetry is active: only \
 MEM0_TELEMETRY=False in its environment stops that."""
-_ALSO_STOPS_MEM0S = "MEM0_TELEMETRY also stops Mem0's own telemetry, in processes without mem0-telemetry."
-
-
-class _Disk(NamedTuple):
-    """What telemetry has stored."""
-
-    directory: Path
-    waiting: tuple[SpooledMailbox, ...]
-    sends: tuple[dict[str, Any], ...]
-    unreadable: tuple[Path, ...]
+_NOT_CHOSEN = """\
+Events for a destination that is not chosen are deleted when they are 7 days old, or by `mem0-telemetry clean`."""
 
 
 def run(*, as_json: bool, check: bool) -> int:
     """Print the status; with `check`, return the exit status 1 if telemetry is off."""
     mem0_dir = state_file.mem0_dir(os.environ)
-    ours = Path(state_file.telemetry_dir(mem0_dir))
-    disk = _Disk(ours, mailboxes(ours), history(ours), unreadable(ours))
-    status = _status(os.environ, mem0_dir, disk)
+    directory = Path(state_file.telemetry_dir(mem0_dir))
+    boxes, sends, closed = mailboxes(directory), history(directory), unreadable(directory)
+    status = _status(mem0_dir, boxes)
     if as_json:
-        print(json.dumps({**asdict(status), "mem0_dir": mem0_dir, **_for_programs(disk)}, indent=2))
+        waiting = [{"mailbox": box.name, "events": box.events, "files": len(box.files)} for box in boxes]
+        fields = ("time", "destination", "result", "reason", "count")
+        last = [{field: send.get(field) for field in fields} for send in sends]
+        on_disk = {"on_disk": waiting, "last_sends": last, "unreadable": [str(path) for path in closed]}
+        print(json.dumps({**asdict(status), "mem0_dir": mem0_dir, **on_disk}, indent=2))
     else:
         _print(status, mem0_dir)
-        _print_disk(disk)
+        heading(f"On disk, in {shortened(directory)}")
+        _print_disk(boxes, sends, closed)
         _print_advice(status)
     return 1 if check and not status.enabled else 0
 
 
-def consent_here(environ: Mapping[str, str], mem0_dir: str) -> Consent:
+def consent_here(mem0_dir: str) -> Consent:
     """Return what a process that would start now decides: nothing is created, loaded or warned about."""
-    problem = destinations.resolve(environ).reason_for_none
-    return decide(environ, choice=choice_of(state_file.read(mem0_dir)), destination_problem=problem)
+    problem = destinations.resolve(os.environ).reason_for_none
+    return decide(os.environ, choice=choice_of(state_file.read(mem0_dir)), destination_problem=problem)
 
 
-def chosen_mailboxes(environ: Mapping[str, str]) -> dict[str, DestinationConfig]:
+def chosen_mailboxes() -> dict[str, DestinationConfig]:
     """Return the config of each chosen destination, by the name of its mailbox."""
-    configs = destinations.resolve(environ).configs
+    configs = destinations.resolve(os.environ).configs
     return {mailbox_name(config.name, config.fingerprint): config for config in configs}
 
 
-def _status(environ: Mapping[str, str], mem0_dir: str, disk: _Disk) -> Status:
-    consent, who = consent_here(environ, mem0_dir), identity.current(mem0_dir)
-    waiting = {box.name: box.events for box in disk.waiting}
-    found = tuple(
+def _status(mem0_dir: str, boxes: Iterable[SpooledMailbox]) -> Status:
+    consent, who = consent_here(mem0_dir), identity.current(mem0_dir)
+    waiting = {box.name: box.events for box in boxes}
+    chosen = tuple(
         DestinationStatus(
             name=config.name, endpoint=config.endpoint, state="idle", waiting=waiting.get(mailbox, 0)
         )
-        for mailbox, config in chosen_mailboxes(environ).items()
+        for mailbox, config in chosen_mailboxes().items()
     )
     return Status(
         enabled=consent.enabled,
@@ -88,44 +75,32 @@ def _status(environ: Mapping[str, str], mem0_dir: str, disk: _Disk) -> Status:
         reason=consent.reason,
         also_off=consent.also,
         installation_id=who.id if who and consent.enabled else None,
-        destinations=found if consent.enabled else (),
-        problems=(*destinations.resolve(environ).problems, *unusable_numbers(environ)),
-        sample_rate=sampling.rate_from(environ),
+        destinations=chosen if consent.enabled else (),
+        problems=(*destinations.resolve(os.environ).problems, *env.unusable_numbers(os.environ)),
+        sample_rate=sampling.rate_from(os.environ),
         waiting_earlier=sum(waiting.values()),
     )
-
-
-def _for_programs(disk: _Disk) -> dict[str, Any]:
-    names = ("time", "destination", "result", "reason", "count")
-    return {
-        "on_disk": [
-            {"mailbox": box.name, "events": box.events, "files": len(box.files)} for box in disk.waiting
-        ],
-        "last_sends": [{name: send.get(name) for name in names} for send in disk.sends],
-        "unreadable": [str(path) for path in disk.unreadable],
-    }
 
 
 def _print(status: Status, mem0_dir: str) -> None:
     state = styled("on", "green") if status.enabled else styled("off", "red")
     print(f"Mem0 usage telemetry is {state} for a process that starts here.\n")
-    fact("decided by", _said(status.source, status.reason))
+    row("why", _said(status.source, status.reason))
     for source, reason in status.also_off:
-        fact("off as well", _said(source, reason))
+        row("off as well", _said(source, reason))
     if status.enabled:
-        fact("id", status.installation_id or "none yet; it is made at the first event")
-        for destination in status.destinations:
-            is_vendor = destinations.is_vendor(destination.name, destination.endpoint)
-            whose = "(Mem0's maintainers, US)" if is_vendor else ""
-            fact("sends to", f"{destination.name} {destination.endpoint} {whose}".strip())
-        fact("sampling", f"{status.sample_rate * 100:.3g} % of Memory's frequent calls, and all others")
+        row("id", status.installation_id or "none yet; it is made at the first event")
+        for each in status.destinations:
+            whose = "(Mem0's maintainers, US)" if destinations.is_vendor(each.name, each.endpoint) else ""
+            row("sends to", f"{each.name} {each.endpoint} {whose}".strip())
+        row("sampling", f"{status.sample_rate * 100:.3g} % of Memory's frequent calls, and all other calls")
         if _is_notice_due(mem0_dir):
-            fact("notice", "the next run at a terminal shows it, and records nothing")
-        if is_set(os.environ, MEM0_TELEMETRY_DEBUG):
-            fact("dry run", f"{MEM0_TELEMETRY_DEBUG} is set: events are printed, and neither sent nor stored")
+            row("notice", "the next run at a terminal shows a notice about telemetry, and records nothing")
+        if env.is_set(os.environ, env.MEM0_TELEMETRY_DEBUG):
+            row("dry run", "MEM0_TELEMETRY_DEBUG is set: events are printed, and neither sent nor stored")
     for problem in status.problems:
         if problem not in status.reason:
-            fact("problem", problem)
+            row("problem", problem)
 
 
 def _said(source: str, reason: str) -> str:
@@ -134,40 +109,38 @@ def _said(source: str, reason: str) -> str:
 
 
 def _is_notice_due(mem0_dir: str) -> bool:
-    vendor = any(config.is_vendor for config in chosen_mailboxes(os.environ).values())
+    vendor = any(config.is_vendor for config in chosen_mailboxes().values())
     concerns = notice.concerns(os.environ, terminal=notice.is_terminal(sys.stderr), vendor=vendor)
     return concerns and not notice.is_shown(state_file.read(mem0_dir))
 
 
-def _print_disk(disk: _Disk) -> None:
-    heading(f"On the disk, in {shortened(disk.directory)}")
-    chosen = chosen_mailboxes(os.environ)
-    waiting = [box for box in disk.waiting if box.files]
+def _print_disk(boxes: Sequence[SpooledMailbox], sends: Sequence[Any], closed: Sequence[Path]) -> None:
+    chosen = chosen_mailboxes()
+    waiting = [box for box in boxes if box.files]
     for box in waiting:
         oldest = datetime.fromtimestamp(box.files[0].time_ns / 1e9, tz=timezone.utc)
         config = chosen.get(box.name)
-        whom = (
-            f"{config.name} {config.endpoint}".strip() if config else f"{box.name}, which is not chosen here"
-        )
-        fact("waits", f"{plural(box.events, 'event')} for {whom}, since {oldest:%Y-%m-%d %H:%M} UTC")
+        whom = f"{config.name} {config.endpoint}".strip() if config else f"{box.name}, not chosen here"
+        row("waits", f"{plural(box.events, 'event')} for {whom}, since {oldest:%Y-%m-%d %H:%M} UTC")
     if any(box.name not in chosen for box in waiting):
-        fact("", "Events for a destination that is not chosen are deleted when they are 7 days old, or by "
-                 "`mem0-telemetry clean`.")  # fmt: skip
-    for send in disk.sends[-3:]:
+        row("", _NOT_CHOSEN)
+    for send in sends[-3:]:
         moment = send["time"][:16].replace("T", " ")
-        fact("last sends", f"{moment} UTC  {send['destination']}  {outcome(send)}  {send['count']}")
-    if disk.unreadable:
-        names = ", ".join(map(shortened, disk.unreadable))
-        fact("cannot look", f"{names}: this user may not read it, so events may wait there")
-    elif not disk.sends and not waiting:
+        row("last sends", f"{moment} UTC  {send['destination']}  {outcome(send)}  {send['count']}")
+    if closed:
+        row("unreadable", f"by this user: {', '.join(map(shortened, closed))}. Events may wait there.")
+    elif not sends and not waiting:
         prose("nothing waits, and the history of sends is empty", indent="  ")
 
 
 def _print_advice(status: Status) -> None:
     print()
     says_off = () if status.enabled else (status.source, *(source for source, _ in status.also_off))
-    prose(_ALSO_STOPS_MEM0S if MEM0_TELEMETRY in says_off else _GOVERNS)
+    if env.MEM0_TELEMETRY in says_off:
+        prose("MEM0_TELEMETRY also stops Mem0's own telemetry, in processes that do not use mem0-telemetry.")
+    else:
+        prose(WITHOUT_US)
     if status.enabled:
         prose("To switch it off: mem0-telemetry disable")
     elif STORED in says_off:
-        prose("To withdraw `disable`: mem0-telemetry enable")
+        prose("To undo `disable`: mem0-telemetry enable")

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fake models for real Mem0: they need no key and no network, and always answer the same.
-
-`configuration` is a complete `Memory.from_config` argument: these two classes, and embedded Qdrant and SQLite in one
-directory.
-"""
+"""Fake models for real Mem0: they need no key and no network, and always answer the same."""
 
 from __future__ import annotations
 
@@ -11,14 +7,12 @@ import hashlib
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from mem0.embeddings.base import EmbeddingBase
 from mem0.llms.base import LLMBase
 from mem0.utils.factory import EmbedderFactory, LlmFactory
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 PROVIDER: Final = "fake"
 DIMENSIONS: Final = 32
@@ -49,16 +43,10 @@ class EchoLLM(LLMBase):
         self.config.model = self.config.model or "echo-1"
         self._sentences: list[str] = []
 
-    def generate_response(
-        self,
-        messages: list[dict[str, str]],
-        tools: Any = None,  # noqa: ARG002
-        tool_choice: str = "auto",  # noqa: ARG002
-        **kwargs: Any,
-    ) -> str:
+    def generate_response(self, messages: list[dict[str, str]], *_: Any, **options: Any) -> str:
         """Answer an extraction prompt with its new messages, any other prompt with its last message."""
         prompt = messages[-1]["content"]
-        if "response_format" not in kwargs:
+        if "response_format" not in options:
             return prompt
         new_messages = prompt.partition("## New Messages\n")[2].partition("\n\n## ")[0]
         if prompt.startswith("Input:\n"):  # Mem0 1.x asks for facts first, and then what to do with each.
@@ -73,7 +61,7 @@ class EchoLLM(LLMBase):
 
 
 def configuration(directory: Path, *, collection: str = "memories") -> dict[str, Any]:
-    """Return a configuration that keeps everything in one directory, and register its classes."""
+    """Return a `Memory.from_config` argument: these models, and Qdrant and SQLite embedded, all in one directory."""
     EmbedderFactory.provider_to_class[PROVIDER] = f"{__name__}.HashEmbedder"
     LlmFactory.register_provider(PROVIDER, f"{__name__}.EchoLLM")
     qdrant = {

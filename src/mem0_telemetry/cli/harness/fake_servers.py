@@ -6,34 +6,22 @@ from __future__ import annotations
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from typing_extensions import Self
-
-RECORD: Final = {
-    "id": "m1",
-    "memory": "likes green tea",
-    "score": 0.9,
-    "user_id": "alice",
-    "metadata": {"source": "chat"},
-}
 PROJECT: Final = "project-1"
+_RECORD: Final = {"id": "m1", "memory": "likes green tea", "score": 0.9, "user_id": "alice"}
 
 
 class JSONServer(ThreadingHTTPServer):
-    """A server in a thread while the `with` block lasts."""
+    """A server in a thread, until the end of the `with` block."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         """Return the status, and what is sent as JSON. Called on a thread for each connection."""
         raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.shutdown()
@@ -76,7 +64,7 @@ class FakePlatform(JSONServer):
         if path.startswith("/v3/memories/add/"):
             return 200, {"results": [{"event_id": "e1", "status": "PENDING"}]}
         if method == "POST":
-            return 200, {"count": 1, "results": [RECORD]}
+            return 200, {"count": 1, "results": [_RECORD]}
         return 200, {"message": "done"}
 
 
@@ -89,4 +77,4 @@ def _read(path: str) -> tuple[int, Any]:
         return 200, {"results": [{"type": "user", "name": "alice"}]}
     if path.startswith("/v1/memories/missing/"):
         return 404, {"detail": "no memory of alice"}
-    return 200, RECORD
+    return 200, _RECORD

@@ -6,44 +6,30 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 _KINDS = """
 user_id agent_id run_id app_id memory_id webhook_id message query metadata_key metadata_value filter_key filter_value
-collection custom_class api_version parameter_name instructions category feedback_reason export_schema project_name
-project_description directory host_name user_name netrc_login netrc_password otel_resource otel_header otel_service
-baggage
+collection custom_class api_version parameter_name instructions category feedback_reason schema name description
+directory host_name user_name netrc_login netrc_password otel_resource otel_header otel_service baggage
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Planted:
-    """One private text of each kind, made afresh for each run."""
+def new_texts() -> dict[str, str]:
+    """Return one private text of each kind, made afresh."""
+    texts = {kind: f"planted_{kind}_{secrets.token_hex(6)}" for kind in _KINDS.split()}
+    email = f"planted_{secrets.token_hex(6)}@planted.example"
+    return {**texts, "email": email, "api_key": f"m0-planted{secrets.token_hex(12)}"}
 
-    texts: Mapping[str, str] = field(
-        default_factory=lambda: {
-            **{kind: f"planted_{kind}_{secrets.token_hex(6)}" for kind in _KINDS.split()},
-            "email": f"planted_{secrets.token_hex(6)}@planted.example",
-            "member_email": f"planted_{secrets.token_hex(6)}@planted.example",
-            "api_key": f"m0-planted{secrets.token_hex(12)}",
-        }
-    )
 
-    def __getitem__(self, kind: str) -> str:
-        return self.texts[kind]
-
-    def found_in(self, places: Iterable[tuple[str, bytes]]) -> Iterator[str]:
-        """Yield which planted text is where, and in which form, for each place of a name and its bytes."""
-        forms = [(kind, form, needle) for kind, text in self.texts.items() for form, needle in forms_of(text)]
-        for place, content in places:
-            lowered = content.lower()
-            for kind, form, needle in forms:
-                if needle in (content if form == "base64" else lowered):
-                    yield f"the planted {kind} is in {place}, as {form}"
+def found_in(places: Iterable[tuple[str, bytes]], texts: Mapping[str, str]) -> Iterator[str]:
+    """Yield which planted text is where, and in which form, for each place of a name and its bytes."""
+    forms = [(kind, form, needle) for kind, text in texts.items() for form, needle in forms_of(text)]
+    for place, content in places:
+        lowered = content.lower()
+        for kind, form, needle in forms:
+            if needle in (content if form == "base64" else lowered):
+                yield f"the planted {kind} is in {place}, as {form}"
 
 
 def forms_of(text: str) -> tuple[tuple[str, bytes], ...]:

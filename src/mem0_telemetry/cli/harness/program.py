@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A watched program: uses Mem0 and the drop-in, or without mem0ai the drop-in alone, switched off or on.
 
-`python -m mem0_telemetry.cli.harness.program JSON`: what `Stage.wanted` returns.
+`python -m mem0_telemetry.cli.harness.program JSON`: the arguments of `run`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import mem0_telemetry
 from mem0_telemetry.cli.harness.watch import Watch, is_ours
-from mem0_telemetry.cli.harness.ways import switch_off
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _ARRIVAL = 40.0
 """Seconds that delivery may take on a busy machine; it takes a few tenths of one."""
@@ -41,51 +39,67 @@ class _Logged(logging.Handler):
             self.lines.append(f"{record.levelname} {record.name}: {record.getMessage()}")
 
 
-def run(wanted: dict[str, Any], configuration: Callable[..., dict[str, Any]] | None = None) -> int:
+def run(  # noqa: PLR0913  # keywords all
+    *,
+    texts: Mapping[str, str],
+    platform_url: str,
+    report: str,
+    switch: str,
+    instrument: str | None = "before",
+    counted: bool = False,
+    thoroughly: bool = False,
+    configuration: Callable[..., dict[str, Any]] | None = None,
+) -> None:
     """Run one program, watched, and write down what was seen; it ends as any does, exit hooks and all.
 
     Args:
-        wanted: what `Stage.wanted` returns.
+        texts: what is planted.
+        platform_url: the address of a fake of Mem0's hosted API.
+        report: the file to write.
+        switch: code that switches telemetry off once Mem0 is imported, or nothing.
+        instrument: when to call `instrument()`: `before` or `after` the import of Mem0, or None where Mem0 or a
+            launcher does.
+        counted: make the calls of `EXPECTED` only, and fail if one of them does.
+        thoroughly: also call every public method of Mem0, and in classes of the user's own.
         configuration: makes the configuration of a `Memory`, in place of the one with fake models.
     """
     sys.dont_write_bytecode = True  # Python would write it, but only if nobody has before.
-    _plant_host_name(wanted["texts"]["host_name"])
+    _plant_host_name(texts["host_name"])
     logged = _Logged()
     logging.getLogger().addHandler(logged)
     logging.getLogger().setLevel(logging.DEBUG)
     watch = Watch(str(Path(os.environ["MEM0_DIR"], "telemetry")))
-    if wanted["instrument"] != "after":
+    if instrument != "after":
         watch.begin()
-    if wanted["instrument"] == "before":
+    if instrument == "before":
         mem0_telemetry.instrument()
     has_mem0 = find_spec("mem0") is not None
     if has_mem0:
         import mem0  # noqa: PLC0415, F401  # When it is imported is part of what is verified.
-    if wanted["instrument"] == "after":
+    if instrument == "after":
         watch.begin()
         mem0_telemetry.instrument()
-    if wanted["switch"]:
-        switch_off(wanted["switch"])
+    if switch:
+        exec(switch, {"__name__": "__main__"})  # noqa: S102  # as `WAYS` has it, and a user's program
         # Until then it was on: the drop-in had imported the SDK, which starts threads, and had prepared for a fork.
         watch.seen = [found for found in watch.seen if found[0] not in {"import", "thread", "hook"}]
     from mem0_telemetry.cli.harness import use  # noqa: PLC0415  # It imports what is watched.
 
-    if not wanted["counted"]:
-        use.use_drop_in(wanted["texts"])
+    if not counted:
+        use.use_drop_in(texts)
     memories = []
     if has_mem0:
         session = use.use_mem0(
-            wanted["texts"],
-            directory=Path(wanted["texts"]["directory"]).absolute(),
-            platform_url=wanted["platform_url"],
-            thoroughly=wanted["thoroughly"],
-            errors=() if wanted["counted"] else (Exception,),
+            texts,
+            directory=Path(texts["directory"]).absolute(),
+            platform_url=platform_url,
+            thoroughly=thoroughly,
+            errors=() if counted else (Exception,),
             configuration=configuration,
         )
         memories = asyncio.run(session)
     arrived = _have_it_sent()
-    status = mem0_telemetry.status()
-    report = {
+    found = {
         "seen": watch.seen,
         "logged": logged.lines,
         "threads": [
@@ -95,11 +109,9 @@ def run(wanted: dict[str, Any], configuration: Callable[..., dict[str, Any]] | N
         ],
         "arrived": arrived,
         "memories": memories,
-        "operations": [status.operations.active, status.operations.reason],
-        "native": status.native_telemetry,
+        "status": asdict(mem0_telemetry.status()),
     }
-    Path(wanted["report"]).write_text(json.dumps(report), encoding="utf-8")
-    return 0
+    Path(report).write_text(json.dumps(found), encoding="utf-8")
 
 
 def _have_it_sent() -> bool:
@@ -127,4 +139,4 @@ def _plant_host_name(name: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(json.loads(sys.argv[1])))
+    run(**json.loads(sys.argv[1]))

@@ -5,26 +5,20 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from mem0_telemetry.policy.registry import EVENTS, events
 from mem0_telemetry.policy.registry.deviations import NOT_SENT
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
-
-    Texts = Mapping[str, str]
-    Errors = tuple[type[Exception], ...]
+Texts = Mapping[str, str]
+Errors = tuple[type[Exception], ...]
 
 _SHARED = ("init", "add", "search", "get_all", "update", "history", "delete", "delete_all")
-EXPECTED = Counter(
-    {
-        **{f"mem0.{name}": 2 for name in (*_SHARED, "get", "reset")},
-        **{f"client.{name}": 1 for name in _SHARED},
-    }
-)
+EXPECTED = Counter(f"mem0.{name}" for name in 2 * (*_SHARED, "get", "reset"))
+EXPECTED.update(f"client.{name}" for name in _SHARED)
 """Events of `use_mem0`, by Mem0's names: of `Memory` and `AsyncMemory`, and of one hosted client."""
 
 
@@ -32,10 +26,10 @@ def use_drop_in(texts: Texts) -> None:
     """Record every declared event through the drop-in, with planted texts as each property that Mem0 may pass."""
     from mem0_telemetry import telemetry  # noqa: PLC0415  # Executing it decides whether telemetry is on.
 
-    own = {"__module__": texts["custom_class"]}
-    instance: Any = type(texts["custom_class"], (), own)()
+    own: Any = type(texts["custom_class"], (), {"__module__": texts["custom_class"]})
+    instance = own()
     for name in ("vector_store", "llm", "embedding_model", "graph", "config"):
-        setattr(instance, name, type(texts["custom_class"], (), own)())
+        setattr(instance, name, own())
     instance.api_version, instance.collection_name = texts["api_version"], texts["collection"]
     instance.user_email = texts["email"]
     hosted = {event.posthog_name for event in events.OF_HOSTED_CLIENTS}
@@ -45,11 +39,8 @@ def use_drop_in(texts: Texts) -> None:
         names = [attribute.mem0_name for attribute in event.attributes if attribute.mem0_name]
         capture = telemetry.capture_client_event if event.posthog_name in hosted else telemetry.capture_event
         for value in planted:
-            capture(
-                event.posthog_name,
-                instance,
-                {**dict.fromkeys((*names, *never), value), texts["metadata_key"]: value},
-            )
+            given = {**dict.fromkeys((*names, *never), value), texts["metadata_key"]: value}
+            capture(event.posthog_name, instance, given)
 
 
 async def use_mem0(  # noqa: PLR0913  # keywords all
@@ -63,14 +54,7 @@ async def use_mem0(  # noqa: PLR0913  # keywords all
 ) -> list[dict[str, Any]]:
     """Call each operation of `Memory`, `AsyncMemory` and the hosted client once; return what each memory held.
 
-    Args:
-        texts: what is planted.
-        directory: where Mem0 keeps its stores.
-        platform_url: a fake of Mem0's hosted API.
-        thoroughly: also call every public method with every parameter, of the project's API too, and use the
-            asynchronous client and classes of the user's own.
-        errors: what is ignored, as a planted text may be none that Mem0 takes.
-        configuration: makes the configuration of a memory, in place of the one with fake models.
+    See `program.run` for the arguments. `errors` are ignored: a planted text may be none that Mem0 takes.
     """
     import mem0  # noqa: PLC0415  # When it is imported is part of what is verified.
 
@@ -79,12 +63,11 @@ async def use_mem0(  # noqa: PLR0913  # keywords all
     def own(cls: type) -> Any:
         return type(texts["custom_class"], (cls,), {"__module__": texts["custom_class"]})
 
+    configured = configuration or fake_models.configuration
     generation = int(mem0.__version__.partition(".")[0])
     held: list[dict[str, Any]] = []
     for cls in (mem0.Memory, mem0.AsyncMemory, *([own(mem0.Memory)] if thoroughly else [])):
-        config = (configuration or fake_models.configuration)(
-            directory / str(len(held)), collection=texts["collection"]
-        )
+        config = configured(directory / str(len(held)), collection=texts["collection"])
         if cls not in (mem0.Memory, mem0.AsyncMemory):
             config["version"] = texts["api_version"]
         memory = await _result(cls.from_config(config))
@@ -192,12 +175,8 @@ def _value_for(name: str, texts: Texts) -> Any:
         "custom_categories": [{texts["category"]: texts["category"]}],
         "event_types": [texts["category"]],
         "url": f"https://{texts['netrc_login']}.example",
-        "email": texts["member_email"],
         "role": "READER",
         "feedback": "NEGATIVE",
-        "schema": texts["export_schema"],
-        "name": texts["project_name"],
-        "description": texts["project_description"],
         "text": texts["message"],
         **dict.fromkeys(("multilingual", "decay", "enable_graph", "delete_linked", "enabled"), True),
     }

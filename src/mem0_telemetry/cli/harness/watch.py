@@ -8,11 +8,9 @@ import atexit
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
 
 _OURS = frozenset({"mem0_telemetry", "opentelemetry", "posthog"})
 _NOT_OURS = frozenset({"__main__", "mem0"})
@@ -26,7 +24,8 @@ _KINDS = {
     "process": "subprocess.Popen os.system os.fork os.forkpty os.exec os.posix_spawn os.spawn",
     "thread": "_thread.start_new_thread _thread.start_joinable_thread",
 }
-"""Python's audit events of each kind."""
+_KIND_OF = {event: kind for kind, events in _KINDS.items() for event in events.split()}
+"""The kind of each of Python's audit events that counts."""
 
 
 class Watch:
@@ -39,7 +38,6 @@ class Watch:
     def __init__(self, own_directory: str) -> None:
         self.seen: list[tuple[str, str]] = []
         self._own_directory = own_directory
-        self._kinds = {event: kind for kind, events in _KINDS.items() for event in events.split()}
 
     def begin(self) -> None:
         """Watch from now on; what raises no audit event of its own is watched where it is asked for."""
@@ -52,22 +50,19 @@ class Watch:
             _thread.start_new_thread = threading._start_new_thread = start  # type: ignore[attr-defined]  # noqa: SLF001
 
     def _audit(self, event: str, arguments: tuple[Any, ...]) -> None:
-        kind, what = self._kinds.get(event), ""
+        kind, what = _KIND_OF.get(event), ""
         if kind is not None:
             what = f"{event} {arguments[:2]!r}"
         elif event == "open":
-            kind, what = self._opened(*arguments)
+            path, _, flags = arguments
+            if isinstance(flags, int) and flags & _WRITING:
+                kind, what = "file", f"open {path!r} for writing"
+            elif isinstance(path, str) and path.startswith(self._own_directory):
+                kind, what = "read", f"open {path!r}"
         elif event == "import" and arguments[0].partition(".")[0] in _HEAVY:
             kind, what = "import", arguments[0]
         if kind is not None and is_ours(sys._getframe(1)):  # noqa: SLF001  # who does it is what this is about
             self.seen.append((kind, what))
-
-    def _opened(self, path: object, _: object, flags: object) -> tuple[str | None, str]:
-        if isinstance(flags, int) and flags & _WRITING:
-            return "file", f"open {path!r} for writing"
-        if isinstance(path, str) and path.startswith(self._own_directory):
-            return "read", f"open {path!r}"
-        return None, ""
 
     def _noting(self, kind: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def noted(*arguments: Any, **named: Any) -> Any:

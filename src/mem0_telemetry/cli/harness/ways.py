@@ -3,13 +3,8 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, NamedTuple
-
-import mem0_telemetry
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
+from typing import NamedTuple
 
 
 class Way(NamedTuple):
@@ -19,31 +14,20 @@ class Way(NamedTuple):
     """As a user writes it."""
     settings: Mapping[str, str] = {}
     """Variables of the environment."""
-    switch: str = ""
-    """What the program does, after `import mem0` and before its first call."""
+    imports: str = ""
+    """What a program imports to run `shown` after `import mem0`, before its first call; empty where it does nothing."""
     stored: bool = False
     """Whether `mem0-telemetry disable` was run before."""
 
 
+ON = Way("nothing: telemetry is on")
 WAYS = (
     Way("MEM0_TELEMETRY=False", settings={"MEM0_TELEMETRY": "False"}),
-    Way('os.environ["MEM0_TELEMETRY"] = "False"', switch="environ"),
-    Way("telemetry.MEM0_TELEMETRY = False", switch="flag"),
-    Way("mem0_telemetry.set_enabled(False)", switch="set_enabled"),
+    Way('os.environ["MEM0_TELEMETRY"] = "False"', imports="import os"),
+    Way("telemetry.MEM0_TELEMETRY = False", imports="from mem0_telemetry import telemetry"),
+    Way("mem0_telemetry.set_enabled(False)", imports="import mem0_telemetry"),
     Way("OTEL_SDK_DISABLED=true", settings={"OTEL_SDK_DISABLED": "true"}),
     Way("DO_NOT_TRACK=1", settings={"DO_NOT_TRACK": "1"}),
     Way("MEM0_TELEMETRY_EXPORTER=none", settings={"MEM0_TELEMETRY_EXPORTER": "none"}),
     Way("mem0-telemetry disable", stored=True),
 )
-
-
-def switch_off(switch: str) -> None:
-    """Switch telemetry off in this process, in one of the ways that a program has."""
-    if switch == "environ":
-        os.environ["MEM0_TELEMETRY"] = "False"
-    elif switch == "flag":
-        from mem0_telemetry import telemetry  # noqa: PLC0415  # Executing it decides whether telemetry is on.
-
-        telemetry.MEM0_TELEMETRY = False
-    else:
-        mem0_telemetry.set_enabled(False)
