@@ -67,7 +67,7 @@ def compare_written(runs: int) -> None:
 
 
 def compare_delivered(runs: int) -> None:
-    """What an event costs the process until it has arrived."""
+    """Print what an event costs the process until it has arrived."""
     cpu = medians("delivered", runs, BENCH_COUNT="5000")
     ratio = cpu["ours"] / cpu["native"]
     show("call to destination, CPU of the process for each event", f"{cpu['native']:.0f} µs",
