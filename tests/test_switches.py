@@ -9,7 +9,7 @@ import importlib
 import json
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import pytest
 import mem0_telemetry
 from mem0_telemetry import environment_variables
 from mem0_telemetry.base import guard as _guard
+from mem0_telemetry.delivery import fork_gate
 from mem0_telemetry.mem0_internals import drop_in, native_module
 from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.pipeline import pipeline as pipeline_module
@@ -477,7 +478,7 @@ def test_problems_are_told_once(
 def test_preparing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the first event needs is imported where telemetry is on, once decided; where that fails, it is off."""
     prepared: list[bool] = []
-    monkeypatch.setattr(sampling, "prepare", lambda: prepared.append(True))
+    monkeypatch.setattr(fork_gate, "hold", lambda: nullcontext(prepared.append(True)))
     _, usage = start()
     assert len(prepared) == 1
     usage.set_enabled(True)

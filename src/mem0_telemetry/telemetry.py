@@ -59,12 +59,10 @@ def capture_event(
 
     Never waits, but in a forked child: its first ten events wait until they are on disk, 0.5 s at most.
     """
-    if _usage.switches.off or not _says_on(MEM0_TELEMETRY):
+    if _usage.switches.off or not (MEM0_TELEMETRY is True or _says_on(MEM0_TELEMETRY)):
         return
-    if (AnonymousTelemetry, _get_oss_telemetry, _own_class.__init__, _own_class.capture_event) != _own:
-        return  # Mem0's own would hand the event to what the application has put there
     _usage.recorder.observe(
-        event_name, memory_instance, additional_data, _instance.observed_of_memory, MEM0_TELEMETRY_SAMPLE_RATE
+        event_name, memory_instance, additional_data, _observed_of_memory, MEM0_TELEMETRY_SAMPLE_RATE
     )
 
 
@@ -72,11 +70,21 @@ def capture_client_event(
     event_name: str, instance: object, additional_data: dict[str, Any] | None = None
 ) -> None:
     """Record an event of a hosted client. Never sampled; otherwise as `capture_event`."""
-    if _usage.switches.off or not _says_on(MEM0_TELEMETRY):
+    if _usage.switches.off or not (MEM0_TELEMETRY is True or _says_on(MEM0_TELEMETRY)):
         return
-    if not _is_ours(client_telemetry):
-        return  # as above
-    _usage.recorder.observe(event_name, instance, additional_data, _instance.observed_of_client, 1.0)
+    _usage.recorder.observe(event_name, instance, additional_data, _observed_of_client, 1.0)
+
+
+def _observed_of_memory(memory: object) -> dict[str, object] | None:
+    """Read `memory`; None where Mem0's own would hand the event to what the application has put in its place."""
+    if (AnonymousTelemetry, _get_oss_telemetry, _own_class.__init__, _own_class.capture_event) != _own:
+        return None
+    return _instance.observed_of_memory(memory)
+
+
+def _observed_of_client(client: object) -> dict[str, object] | None:
+    """Read `client`; None as above."""
+    return _instance.observed_of_client(client) if _is_ours(client_telemetry) else None
 
 
 class _InertClient:

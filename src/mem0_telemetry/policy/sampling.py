@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cache
 from random import Random
 
 from mem0_telemetry.environment_variables import MEM0_TELEMETRY_SAMPLE_RATE, number
@@ -20,18 +19,21 @@ def rate_from(environ: Mapping[str, str]) -> float:
 
 
 def keep(rate: float) -> bool:
-    """Decide whether one event is kept; costs 0.1 µs. Safe to call from any thread."""
-    return rate >= 1.0 or prepare()() < rate
+    """Decide whether one event is kept; costs 0.1 µs. Safe to call from any thread.
 
-
-@cache
-def prepare() -> Callable[[], float]:
-    """Return what `keep` draws from, made the first time.
-
-    It is a source of its own: the application's `random.seed` decides nothing here, and its sequence is not
+    Draws from a source of its own: the application's `random.seed` decides nothing here, and its sequence is not
     disturbed.
     """
+    return rate >= 1.0 or (_draw or _make_source())() < rate
+
+
+_draw: Callable[[], float] | None = None
+
+
+def _make_source() -> Callable[[], float]:
+    global _draw  # noqa: PLW0603  # one source for the process, made at its first draw
     source = Random()  # noqa: S311  # a sample, not a secret
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=source.seed)  # else all workers of a server keep the same events
-    return source.random
+    _draw = source.random
+    return _draw

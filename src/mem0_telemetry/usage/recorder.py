@@ -55,7 +55,6 @@ class Recorder:
         if self.switches.off or not self.switches.decided:
             return
         with guard("preparing usage telemetry"), fork_gate.hold(), self._giving_up_on_failure():
-            sampling.prepare()
             if not self.switches.dry_run:
                 from mem0_telemetry.pipeline import pipeline  # noqa: F401, PLC0415  # it needs the SDK
 
@@ -64,7 +63,7 @@ class Recorder:
         name: str,
         instance: object,
         additional: Mapping[str, Any] | None,
-        observed_of: Callable[[object], dict[str, object]],
+        observed_of: Callable[[object], dict[str, object] | None],
         rate: float,
     ) -> None:
         """Record one call of Mem0's: decide, then read, then enqueue. Never raises.
@@ -73,24 +72,27 @@ class Recorder:
             name: Mem0's own event name.
             instance: what the event is about; only its instance dictionaries are read.
             additional: Mem0's own properties; anything but a plain dict is ignored.
-            observed_of: reads `instance`.
+            observed_of: reads `instance`; answers None where the event is not to be recorded.
             rate: share of the hot events that is kept.
         """
         with _capturing:
             if not self._first_event_seen and not self._see_first_event():
                 return
             event = registry.event_by_mem0_name(name)
-            if event is None:
-                self.drop_unregistered(name)
-                return
-            if event.hot and not sampling.keep(rate):
+            hot = event is not None and event.hot
+            if hot and not sampling.keep(rate):
                 return
             if not self.switches.allowed():
                 return
             observed = observed_of(instance)
+            if observed is None:
+                return
+            if event is None:
+                self.drop_unregistered(name)
+                return
             if type(additional) is dict:
                 observed.update(additional)
-            observed["sample_rate"] = rate if event.hot else 1.0
+            observed["sample_rate"] = rate if hot else 1.0
             self.enqueue(event, registry.select(event, observed))
 
     def _see_first_event(self) -> bool:
@@ -107,12 +109,11 @@ class Recorder:
             with fork_gate.hold():  # it takes the lock of stderr
                 dry_run.show(event, attributes, directory=self.switches.directory)
             return
-        pipeline = self.ensure_pipeline()
-        if pipeline is None:
-            if self._building:
-                self.drop("not_ready")
-            return
-        pipeline.delivery.enqueue(event.name, attributes)
+        pipeline = self.pipeline or self.ensure_pipeline()
+        if pipeline is not None:
+            pipeline.delivery.enqueue(event.name, attributes)
+        elif self._building:
+            self.drop("not_ready")
 
     def drop_unregistered(self, name: object) -> None:  # noqa: ARG002  # its name may be private
         """Count an event that the registry does not know."""

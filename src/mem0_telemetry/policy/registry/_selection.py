@@ -8,20 +8,31 @@ from mem0_telemetry.policy.registry.events import EVENTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import TypeAlias
 
     from mem0_telemetry.policy.registry.model import Attribute, Event
     from mem0_telemetry.policy.registry.types import AttributeValue
 
-    Take: TypeAlias = Callable[[object], AttributeValue | None]
+    Declared: TypeAlias = dict[str, tuple[str, Callable[[object], AttributeValue | None]]]
+    """By the name under which a value is given: its key, and its type's `take`."""
 
 _by_mem0_name = {event.posthog_name: event for event in EVENTS}
-_by_name = {event.name: event for event in EVENTS}
 
-# Compiled when an event is first seen: a process meets a few of them.
-_from_call: dict[str, tuple[tuple[str, str, Take], ...]] = {}
-_from_record: dict[str, dict[str, Take]] = {}
+
+def _by_key(attributes: Iterable[Attribute]) -> Declared:
+    return {attribute.key: (attribute.key, attribute.type.take) for attribute in attributes}
+
+
+_of_calls: dict[str, Declared] = {
+    event.name: {a.mem0_name: (a.key, a.type.take) for a in event.attributes if a.mem0_name is not None}
+    for event in EVENTS
+}
+_of_records = {
+    event.name: _by_key((*event.attributes, *added_attributes.OF_EVERY_RECORD)) for event in EVENTS
+}
+_of_every_record = _by_key(added_attributes.OF_EVERY_RECORD)
+_of_the_resource = _by_key(added_attributes.OF_THE_RESOURCE)
 
 
 def event_by_mem0_name(name: object) -> Event | None:
@@ -42,28 +53,13 @@ def select(event: Event, observed: object) -> dict[str, AttributeValue]:
     """
     if type(observed) is not dict:
         return {}
-    for key in observed:
-        if type(key) is not str:  # a look-up may call the `__eq__` of such a key
-            return select(event, {key: value for key, value in observed.items() if type(key) is str})
-    selected: dict[str, AttributeValue] = {}
-    for name, key, take in _from_call.get(event.name) or _compile(event):
-        given = observed.get(name)
-        if given is not None:
-            value = take(given)
-            if value is not None:
-                selected[key] = value
+    selected = _selected(observed, _of_calls[event.name])
     if event.told_by_name and attributes.KEYS.key not in selected:
-        given = [name for name in event.told_by_name if observed.get(name) is not None]
-        names = attributes.KEYS.type.take(given)
+        given = {name for name, value in observed.items() if type(name) is str and value is not None}
+        names = attributes.KEYS.type.take([name for name in event.told_by_name if name in given])
         if names is not None:
             selected[attributes.KEYS.key] = names
     return selected
-
-
-def _compile(event: Event) -> tuple[tuple[str, str, Take], ...]:
-    plan = tuple((a.mem0_name, a.key, a.type.take) for a in event.attributes if a.mem0_name is not None)
-    _from_call[event.name] = plan
-    return plan
 
 
 def select_record(given: Mapping[str, object], event_name: str | None) -> dict[str, AttributeValue] | None:
@@ -71,35 +67,28 @@ def select_record(given: Mapping[str, object], event_name: str | None) -> dict[s
 
     Answers None for an event that the registry does not declare. Selecting twice selects the same.
     """
-    event = _by_name.get(event_name) if event_name is not None else None
-    if event is None:
-        return None
-    if event.name not in _from_record:
-        _from_record[event.name] = _takes((*event.attributes, *added_attributes.OF_EVERY_RECORD))
-    return _selected(given, _from_record[event.name])
+    declared = _of_records.get(event_name or "")
+    return _selected(given, declared) if declared is not None else None
 
 
 def select_common(given: Mapping[str, object]) -> dict[str, AttributeValue]:
     """Make attributes anew that any record may carry, whatever its event."""
-    return _selected(given, _takes(added_attributes.OF_EVERY_RECORD))
+    return _selected(given, _of_every_record)
 
 
 def select_resource(given: Mapping[str, object]) -> dict[str, AttributeValue]:
     """Make a resource's attributes anew, without what the SDK or the environment added to them."""
-    return _selected(given, _takes(added_attributes.OF_THE_RESOURCE))
+    return _selected(given, _of_the_resource)
 
 
-def _takes(declared: tuple[Attribute, ...]) -> dict[str, Take]:
-    return {attribute.key: attribute.type.take for attribute in declared}
-
-
-def _selected(given: Mapping[str, object], declared: dict[str, Take]) -> dict[str, AttributeValue]:
+def _selected(given: Mapping[str, object], declared: Declared) -> dict[str, AttributeValue]:
     selected: dict[str, AttributeValue] = {}
-    for key, value in given.items():
-        take = declared.get(key)
-        taken = take(value) if take is not None else None
-        if taken is not None:
-            selected[key] = taken
+    for name, value in given.items():
+        if type(name) is str and name in declared:  # to look up anything else may call its `__eq__`
+            key, take = declared[name]
+            taken = take(value)
+            if taken is not None:
+                selected[key] = taken
     return selected
 
 

@@ -8,6 +8,7 @@ run, and it never raises.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TypeAlias
@@ -45,7 +46,7 @@ class OneOf(Type):
 
     def __init__(self, *values: str | int, words: str = "") -> None:
         super().__init__(words or ("one of " if len(values) > 1 else "") + _quoted(values))
-        self._values = values
+        self._values = frozenset(values)
         self._kind = type(values[0])
 
     def take(self, value: object) -> AttributeValue | None:
@@ -84,7 +85,7 @@ class UpTo(Type):
         """Return the bound of an `int` from 1 on, the last one for anything larger; anything else is left out."""
         if type(value) is not int or value < 1:
             return None
-        return next((bound for bound in self._bounds if value <= bound), self._bounds[-1])
+        return self._bounds[bisect_left(self._bounds, value, 0, len(self._bounds) - 1)]
 
 
 class Rate(Type):
@@ -133,7 +134,10 @@ class ClassPath(Enum):
 
     def _undeclared(self, value: str) -> str:
         """Return what a path becomes that is not declared: one of an unknown version ends in `other`."""
-        return next((f"{path}other" for path in self._versioned if value.startswith(path)), self._other)
+        for path in self._versioned:
+            if value.startswith(path):
+                return f"{path}other"
+        return self._other
 
 
 class EnumSet(Type):
