@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -141,3 +146,81 @@ def test_each_export_is_one_line_at_debug(
     lines = [record.getMessage() for record in caplog.records if record.name == _LOGGER]
     assert len(lines) == 3
     assert all(line.startswith("export of 1 records in ") and line.endswith("done") for line in lines)
+
+
+def test_a_warning_is_seen_where_only_opentelemetry_listens(tmp_path: Path) -> None:
+    """With OpenTelemetry's handler for `logging` alone, what nobody could read is printed, once a process."""
+    pytest.importorskip("opentelemetry.instrumentation.logging.handler")
+    (tmp_path / "app.py").write_text(
+        "from opentelemetry._logs import get_logger\n"
+        "from opentelemetry.trace import get_tracer\n"
+        "with get_tracer('shop').start_as_current_span('checkout'):\n"
+        "    get_logger('shop').emit(event_name='order.placed')\n"
+    )
+    done = subprocess.run(
+        [Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument", sys.executable, "app.py"],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "OTEL_LOGS_EXPORTER": "posthog",
+            "OTEL_TRACES_EXPORTER": "posthog",
+            "OTEL_METRICS_EXPORTER": "none",
+            "OTEL_EXPORTER_POSTHOG_API_KEY": _KEY,
+            "OTEL_EXPORTER_POSTHOG_HOST": "http://127.0.0.1:1",
+            "OTEL_EXPORTER_POSTHOG_TIMEOUT": "0.3",
+        },
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+    )
+    assert done.stderr.count("Events are lost: ") == 1
+    assert _KEY not in done.stderr
+
+
+class _OpenTelemetryHandler(logging.NullHandler):
+    __module__ = "opentelemetry.instrumentation.logging.handler"
+
+
+@pytest.mark.parametrize(
+    ("handlers", "silence", "times"),
+    [
+        ([_OpenTelemetryHandler()], {}, 1),
+        ([], {}, 1),
+        ([_OpenTelemetryHandler(), logging.NullHandler()], {}, 0),
+        ([logging.NullHandler()], {}, 0),
+        ([_OpenTelemetryHandler()], {"level": logging.ERROR}, 0),
+        ([_OpenTelemetryHandler()], {"disabled": True}, 0),
+        ([_OpenTelemetryHandler()], {"filters": [lambda _: False]}, 0),
+        ([_OpenTelemetryHandler()], {"propagate": False, "handlers": [logging.NullHandler()]}, 0),
+    ],
+)
+def test_who_silences_the_logger_has_silence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    handlers: list[logging.Handler],
+    silence: dict[str, Any],
+    times: int,
+) -> None:
+    """A warning is printed where no handler but OpenTelemetry's could show it; the logger's settings are kept to."""
+    logger = logging.getLogger(_LOGGER)
+    with monkeypatch.context() as during:
+        during.setattr(logging.getLogger(), "handlers", handlers)
+        for name, value in silence.items():
+            during.setattr(logger, name, value)
+        logger.manager._clear_cache()  # type: ignore[attr-defined]  # as `setLevel` does
+        PostHogLogExporter()
+    logger.manager._clear_cache()  # type: ignore[attr-defined]
+    assert capsys.readouterr().err.count("No PostHog API key") == times
+
+
+def test_a_warning_that_a_filter_drops_is_not_used_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where another exporter's thread is to be silent, the application still hears of its own one."""
+    with monkeypatch.context() as during:
+        during.setattr(logging.getLogger(_LOGGER), "filters", [lambda _: False])
+        PostHogLogExporter()
+    assert _said(caplog) == []
+    PostHogLogExporter()
+    assert "No PostHog API key" in _said(caplog)[0]

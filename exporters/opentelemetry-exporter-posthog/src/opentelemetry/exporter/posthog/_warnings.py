@@ -40,9 +40,28 @@ def warn_once(message: str, *, cause: str = "") -> None:
         message: full sentences, without a key.
         cause: what is warned of once; by default the message itself.
     """
-    if (cause or message) not in _given:
-        _given.add(cause or message)
-        logger.warning(message)
+    if (cause or message) in _given or not logger.isEnabledFor(logging.WARNING):
+        return
+    record = logger.makeRecord(logger.name, logging.WARNING, __file__, 0, message, (), None)
+    if not logger.filter(record):  # for this thread maybe: another exporter's may be heard
+        return
+    _given.add(cause or message)
+    logger.callHandlers(record)
+    if logging.lastResort and _only_telemetry_listens():
+        logging.lastResort.handle(record)
+
+
+def _only_telemetry_listens() -> bool:
+    """Return whether all handlers that a warning reaches are OpenTelemetry's.
+
+    They lead back to the exporter that is in trouble, and yet Python then prints no warning by itself.
+    """
+    handlers: list[logging.Handler] = []
+    current: logging.Logger | None = logger
+    while current:
+        handlers += current.handlers
+        current = current.parent if current.propagate else None
+    return bool(handlers) and all(type(one).__module__.startswith("opentelemetry.") for one in handlers)
 
 
 def warn_of_refusal(status: int, url: str, location: str) -> str:
