@@ -41,7 +41,8 @@ def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
         (403, "OTEL_EXPORTER_POSTHOG_HOST"),
         (404, "OTEL_EXPORTER_POSTHOG_HOST"),
         (405, "OTEL_EXPORTER_POSTHOG_HOST"),
-        (301, "redirects to login.example.com"),
+        (301, "redirects to https://login.example.com:8443 "),
+        (413, "OTEL_EXPORTER_POSTHOG_HOST"),
         (422, "OTEL_EXPORTER_POSTHOG_HOST"),
     ],
 )
@@ -49,7 +50,7 @@ def test_a_refusal_is_said_once(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, status: int, words: str
 ) -> None:
     """Each kind of permanent refusal names its cause and remedy once, and other kinds are said too."""
-    secret = f"https://user:{_KEY}@login.example.com/{_KEY}"
+    secret = f"https://user:{_KEY}@login.example.com:8443/{_KEY}"
     refusal = Answer(status=status, headers={"Location": secret}, body=_KEY.encode())
     server.answer(refusal, refusal, Answer(status=410))
     exporter = PostHogLogExporter(api_key=_KEY, host=server.url)
@@ -57,6 +58,7 @@ def test_a_refusal_is_said_once(
         exporter.export([make_log()])
     first, second = _said(caplog)
     assert words in first
+    assert f"{server.url} " in first
     assert f"HTTP {status}" in first
     assert "HTTP 410" in second
 

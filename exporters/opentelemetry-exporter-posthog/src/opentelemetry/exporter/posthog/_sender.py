@@ -105,10 +105,7 @@ class Sender:
                 half = len(batch) // 2
                 pending.extendleft((batch[half:], batch[:half]))
             else:
-                is_too_large = reply.status == _TOO_LARGE
-                reason = (
-                    "too_large" if is_too_large else warn_of_refusal(reply.status, self.url, reply.location)
-                )
+                reason = warn_of_refusal(reply.status, self.url, reply.location)
                 outcome.dropped[reason] += len(batch)
                 outcome.refusal = reply.failure
         return True

@@ -29,8 +29,13 @@ _REFUSALS: Final = {
     403: ("forbids them", f"{_CHECK_HOST}, and what a proxy or a firewall before it allows"),
     404: ("has nothing at /batch/", f"{_CHECK_HOST}: it is PostHog's ingestion host, without a path"),
     405: ("takes no POST at /batch/", f"{_CHECK_HOST}: it is PostHog's ingestion host, not a web site"),
+    413: (
+        "finds one event too long",
+        f"send less in an event; {_CHECK_HOST}, and the limit of a proxy before it",
+    ),
 }
 """What a server does with events, by its status, and what to do about it."""
+_REASONS: Final = {401: "unauthorized", 413: "too_large"}
 
 
 def warn_once(message: str, *, cause: str = "") -> None:
@@ -73,13 +78,14 @@ def warn_of_refusal(status: int, url: str, location: str) -> str:
         location: where it points to instead, if it does.
     """
     what, remedy = _REFUSALS.get(status, ("refuses them", _CHECK_HOST))
-    reason = "unauthorized" if status == 401 else "rejected"  # noqa: PLR2004  # HTTP's number for a wrong key
+    reason = _REASONS.get(status, "rejected")
     if status < 400:  # noqa: PLR2004  # HTTP's own line
-        what = f"redirects to {_host_of(location) or 'another place of the same host'}"
+        what = f"redirects to {_origin_of(location) or 'another place of the same host'}"
         remedy = f"{_CHECK_HOST}: name the host that takes events itself, with https"
         reason = "redirected"
     warn_once(
-        f"Events are lost: {_host_of(url)} {what} (HTTP {status}). Remedy: {remedy}.", cause=f"HTTP {status}"
+        f"Events are lost: {_origin_of(url)} {what} (HTTP {status}). Remedy: {remedy}.",
+        cause=f"HTTP {status}",
     )
     return reason
 
@@ -87,14 +93,16 @@ def warn_of_refusal(status: int, url: str, location: str) -> str:
 def warn_of_silence(failure: str, url: str) -> None:
     """Warn that a batch was given up because the server did not take it in time."""
     warn_once(
-        f"Events are lost: {_host_of(url)} took none within the timeout ({failure}). Remedy: {_CHECK_HOST} and the "
+        f"Events are lost: {_origin_of(url)} took none within the timeout ({failure}). Remedy: {_CHECK_HOST} and the "
         f"network; {OTEL_EXPORTER_POSTHOG_TIMEOUT} (or the argument 'timeout') gives an export more time.",
         cause="given up",
     )
 
 
-def _host_of(url: str) -> str:
+def _origin_of(url: str) -> str:
+    """Return scheme, host and port, which are no secrets; empty where there is no host."""
     try:
-        return urlsplit(url).hostname or ""
+        scheme, host, *_ = urlsplit(url)
     except ValueError:
         return ""
+    return f"{scheme}://{host.rpartition('@')[2]}" if host else ""
