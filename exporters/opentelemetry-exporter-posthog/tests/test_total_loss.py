@@ -99,6 +99,34 @@ def test_a_filter_that_keeps_nothing_is_said_once(  # noqa: PLR0913, PLR0917  # 
     assert len(_said(caplog)) <= 2
 
 
+@pytest.mark.parametrize(
+    ("strict", "named"),
+    [
+        ({"events": "cart.*"}, "OTEL_EXPORTER_POSTHOG_EVENTS"),
+        ({"filter": lambda _: False}, "'filter'"),
+        ({"before_send": lambda _: None}, "'before_send'"),
+    ],
+    ids=["events", "filter", "before_send"],
+)
+def test_what_keeps_none_of_many_records_is_said_once(
+    server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, strict: Any, named: str
+) -> None:
+    """A filter that kept none of the first 1000 records is named; fewer, or one that was kept, say nothing."""
+    batch = [make_log({"n": number}) for number in range(500)]
+    keeping = PostHogLogExporter(api_key=_KEY, host=server.url, events=("order.*", "cart.*"))
+    keeping.export([make_log()])
+    never = PostHogLogExporter(api_key=_KEY, host=server.url, **strict)
+    for _ in range(2):
+        keeping.export([make_log(event_name="other")] * 1000)
+        never.export(batch)
+    assert _said(caplog) == []
+    for _ in range(2):
+        never.export(batch)
+    (said,) = _said(caplog)
+    assert named in said
+    assert "first 1000 records" in said
+
+
 def test_before_send_that_always_fails_is_said(make_log: MakeLog, caplog: pytest.LogCaptureFixture) -> None:
     """A `before_send` that raises for all, or is none, loses everything, and that is said."""
     for bad in (lambda _: 1 / 0, 7):

@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from opentelemetry.exporter.posthog.environment_variables import (
     OTEL_EXPORTER_POSTHOG_API_KEY,
+    OTEL_EXPORTER_POSTHOG_EVENTS,
     OTEL_EXPORTER_POSTHOG_HOST,
+    OTEL_EXPORTER_POSTHOG_SPANS,
     OTEL_EXPORTER_POSTHOG_TIMEOUT,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 logger: Final = logging.getLogger("opentelemetry.exporter.posthog")
 
@@ -35,6 +40,13 @@ _REFUSALS: Final = {
     ),
 }
 """What a server does with events, by its status, and what to do about it."""
+_STRICT: Final = {
+    "filtered": f"{OTEL_EXPORTER_POSTHOG_EVENTS} or {OTEL_EXPORTER_POSTHOG_SPANS} (or 'events', 'filter' in code)",
+    "before_send": "'before_send'",
+}
+"""What drops a record on purpose, by the reason that is counted."""
+_MANY: Final = 1000
+"""Records that a service without any event to send hardly has at first."""
 _REASONS: Final = {401: "unauthorized", 413: "too_large"}
 
 
@@ -97,6 +109,21 @@ def warn_of_silence(failure: str, url: str) -> None:
         f"network; {OTEL_EXPORTER_POSTHOG_TIMEOUT} (or the argument 'timeout') gives an export more time.",
         cause="given up",
     )
+
+
+def warn_of_strictness(dropped: Mapping[str, int]) -> None:
+    """Warn of what has kept none of many records.
+
+    Args:
+        dropped: the records of an exporter that has kept none so far, by reason.
+    """
+    for reason, settings in _STRICT.items():
+        if dropped.get(reason, 0) >= _MANY:
+            warn_once(
+                f"Nothing is exported to PostHog: {settings} kept none of the first {dropped[reason]} records. "
+                "If they should be sent, correct it.",
+                cause=reason,
+            )
 
 
 def _origin_of(url: str) -> str:
