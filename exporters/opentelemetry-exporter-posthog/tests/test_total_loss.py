@@ -63,6 +63,16 @@ def test_a_refusal_is_said_once(
     assert "HTTP 410" in second
 
 
+@pytest.mark.parametrize("location", ["/login", "{url}/login"])
+def test_a_redirect_within_the_host_is_said_so(
+    server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, location: str
+) -> None:
+    """A host that redirects to itself is not named as the place to send to."""
+    server.answer(Answer(status=302, headers={"Location": location.format(url=server.url)}))
+    PostHogLogExporter(api_key=_KEY, host=server.url).export([make_log()])
+    assert f"{server.url} redirects to another place of the same host" in _said(caplog)[0]
+
+
 @pytest.mark.parametrize(
     "answer", [Answer(drop=True), Answer(stall=True), Answer(status=503)], ids=["dropped", "silent", "503"]
 )

@@ -92,7 +92,10 @@ def warn_of_refusal(status: int, url: str, location: str) -> str:
     what, remedy = _REFUSALS.get(status, ("refuses them", _CHECK_HOST))
     reason = _REASONS.get(status, "rejected")
     if status < 400:  # noqa: PLR2004  # HTTP's own line
-        what = f"redirects to {_origin_of(location) or 'another place of the same host'}"
+        target = _origin_of(location)
+        what = (
+            f"redirects to {'another place of the same host' if target in {'', _origin_of(url)} else target}"
+        )
         remedy = f"{_CHECK_HOST}: name the host that takes events itself, with https"
         reason = "redirected"
     warn_once(
