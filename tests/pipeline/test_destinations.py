@@ -127,6 +127,7 @@ UNUSABLE = [
             "Bearer phc_project",
             "project key",
             "PHC_project",
+            "phc_",
             "phc_" + "k" * 61,
             "phc_one\nphx_personal",
             "phc_one\r\nX: phx_personal",

@@ -110,6 +110,7 @@ def test_without_a_key_it_is_inert(
             "phs_hunter2",
         ),
         *(
+            '"phc_"',
             "phc_" + "k" * 61,
             "phc_ü",
             "phc_a\nb",
@@ -227,6 +228,47 @@ def test_quotes_around_a_variable_are_removed(  # noqa: PLR0913, PLR0917  # fixt
     monkeypatch.setenv(f"OTEL_EXPORTER_POSTHOG_{variable}", text)
     assert getattr(PostHogLogExporter(api_key="phc_a")._options, option) == expected
     assert warnings_in(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("SPAN", "SPANS"), ("EXCEPTION", "EXCEPTIONS"), ("KEY", "API_KEY"), ("XYZ", "")],
+)
+def test_a_misspelled_variable_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, written: str, meant: str
+) -> None:
+    """A variable that nothing reads is named once, with the nearest one; its value, maybe a key, is not."""
+    monkeypatch.setenv(f"OTEL_EXPORTER_POSTHOG_{written}", "phc_hunter2")
+    for exporter in (PostHogLogExporter, PostHogSpanExporter):
+        exporter(api_key="phc_a")
+    (said,) = warnings_in(caplog)
+    assert f" OTEL_EXPORTER_POSTHOG_{written}, " in said
+    assert said.partition("nearest name is OTEL_EXPORTER_POSTHOG_")[2].startswith(meant)
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ({"timeout": "soon"}, "not a number of seconds above 0. The default, 10 s, is used."),
+        ({"exceptions": "on"}, "neither 'true' nor 'false'. The default, false, is used."),
+        ({"retry": "no"}, "neither 'true' nor 'false'. The default, true, is used."),
+        ({"events": 7}, "neither a list of texts nor a comma-separated list. The default is used."),
+        (
+            {"event_names": "a"},
+            "nor a comma-separated list of key=value. The default is used.",
+        ),
+        ({"host": "eu"}, "without a user name, a password or a query). Nothing is exported to PostHog."),
+    ],
+)
+def test_an_unusable_value_is_said_with_what_counts_instead(
+    caplog: pytest.LogCaptureFixture, argument: dict[str, Any], said: str
+) -> None:
+    """What is unusable is named, with the default that is used instead."""
+    PostHogLogExporter(**{"api_key": "phc_a", **argument})
+    (text,) = warnings_in(caplog)
+    assert text.startswith(f"The argument {next(iter(argument))!r} is ")
+    assert text.endswith(said)
 
 
 def test_stats_are_a_frozen_snapshot(server: CaptureServer, make_log: MakeLog) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
-from opentelemetry.exporter.posthog import PostHogLogExporter
+from opentelemetry.exporter.posthog import PostHogLogExporter, _sender, _session
 from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
 
 if TYPE_CHECKING:
@@ -190,6 +190,26 @@ def test_retry_after_is_handed_on(
     assert exporter.export([make_log()]) is SUCCESS
     assert exporter.retry_after is None
     assert len(server.requests) == 2
+
+
+def test_a_frozen_clock_ends_a_retry(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a tool has frozen time for the application's tests, an export still ends by its timeout."""
+    server.answer_always(Answer(status=503))
+    monkeypatch.setattr(_sender, "_LONGEST_PAUSE", 0.1)
+    exporter = make_exporter(timeout=1)
+    frozen = {getattr(time, name): lambda: 1.0 for name in ("monotonic", "perf_counter", "time")}
+    for module in (time, _sender, _session):  # as freezegun does, also where a name was imported
+        for name, value in list(vars(module).items()):
+            if callable(value) and value in frozen:
+                monkeypatch.setattr(module, name, frozen[value])
+    results: list[LogRecordExportResult] = []
+    thread = threading.Thread(target=lambda: results.append(exporter.export([make_log()])))
+    thread.start()
+    thread.join(60)
+    exporter.shutdown()
+    assert results == [FAILURE]
 
 
 def test_without_retries_failure_is_immediate(

@@ -330,3 +330,21 @@ def test_declarative_configuration(posthog: CaptureServer, tmp_path: Path) -> No
     assert found["order.paid"]["distinct_id"] == "u-17"
     assert found["order.paid"]["properties"]["$groups"] == {"company": "acme"}
     assert done.stderr.count("'redakt'") == 1
+
+
+def test_the_configuration_file_of_the_readme(posthog: CaptureServer, tmp_path: Path) -> None:
+    """The README's file works as printed under `opentelemetry-instrument`, with the host of the variable."""
+    pytest.importorskip("opentelemetry.configuration.file")
+    (printed,) = re.findall(r"```yaml\n(.*?)```", _README, re.DOTALL)
+    (tmp_path / "otel.yaml").write_text(printed)
+    (tmp_path / "app.py").write_text(
+        "from opentelemetry._logs import get_logger\n"
+        "get_logger('shop').emit(event_name='order.placed', attributes={'tenant.id': 'acme'})\n"
+    )
+    environment = _environment(posthog, tmp_path, OTEL_CONFIG_FILE=str(tmp_path / "otel.yaml"))
+    command = [sys.executable, "-c", _INSTRUMENT, sys.executable, str(tmp_path / "app.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    (event,) = posthog.events
+    assert event["event"] == "order.placed"
+    assert event["properties"]["$groups"] == {"company": "acme"}

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,7 +41,8 @@ def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
         (403, "OTEL_EXPORTER_POSTHOG_HOST"),
         (404, "OTEL_EXPORTER_POSTHOG_HOST"),
         (405, "OTEL_EXPORTER_POSTHOG_HOST"),
-        (301, "redirects to login.example.com"),
+        (301, "redirects to https://login.example.com:8443 "),
+        (413, "OTEL_EXPORTER_POSTHOG_HOST"),
         (422, "OTEL_EXPORTER_POSTHOG_HOST"),
     ],
 )
@@ -44,7 +50,7 @@ def test_a_refusal_is_said_once(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, status: int, words: str
 ) -> None:
     """Each kind of permanent refusal names its cause and remedy once, and other kinds are said too."""
-    secret = f"https://user:{_KEY}@login.example.com/{_KEY}"
+    secret = f"https://user:{_KEY}@login.example.com:8443/{_KEY}"
     refusal = Answer(status=status, headers={"Location": secret}, body=_KEY.encode())
     server.answer(refusal, refusal, Answer(status=410))
     exporter = PostHogLogExporter(api_key=_KEY, host=server.url)
@@ -52,8 +58,19 @@ def test_a_refusal_is_said_once(
         exporter.export([make_log()])
     first, second = _said(caplog)
     assert words in first
+    assert f"{server.url} " in first
     assert f"HTTP {status}" in first
     assert "HTTP 410" in second
+
+
+@pytest.mark.parametrize("location", ["/login", "{url}/login"])
+def test_a_redirect_within_the_host_is_said_so(
+    server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, location: str
+) -> None:
+    """A host that redirects to itself is not named as the place to send to."""
+    server.answer(Answer(status=302, headers={"Location": location.format(url=server.url)}))
+    PostHogLogExporter(api_key=_KEY, host=server.url).export([make_log()])
+    assert f"{server.url} redirects to another place of the same host" in _said(caplog)[0]
 
 
 @pytest.mark.parametrize(
@@ -90,6 +107,34 @@ def test_a_filter_that_keeps_nothing_is_said_once(  # noqa: PLR0913, PLR0917  # 
     assert built.stats.dropped == {"filter_failed": 2}
     assert "'filter'" in _said(caplog)[0]
     assert len(_said(caplog)) <= 2
+
+
+@pytest.mark.parametrize(
+    ("strict", "named"),
+    [
+        ({"events": "cart.*"}, "OTEL_EXPORTER_POSTHOG_EVENTS"),
+        ({"filter": lambda _: False}, "'filter'"),
+        ({"before_send": lambda _: None}, "'before_send'"),
+    ],
+    ids=["events", "filter", "before_send"],
+)
+def test_what_keeps_none_of_many_records_is_said_once(
+    server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, strict: Any, named: str
+) -> None:
+    """A filter that kept none of the first 1000 records is named; fewer, or one that was kept, say nothing."""
+    batch = [make_log({"n": number}) for number in range(500)]
+    keeping = PostHogLogExporter(api_key=_KEY, host=server.url, events=("order.*", "cart.*"))
+    keeping.export([make_log()])
+    never = PostHogLogExporter(api_key=_KEY, host=server.url, **strict)
+    for _ in range(2):
+        keeping.export([make_log(event_name="other")] * 1000)
+        never.export(batch)
+    assert _said(caplog) == []
+    for _ in range(2):
+        never.export(batch)
+    (said,) = _said(caplog)
+    assert named in said
+    assert "first 1000 records" in said
 
 
 def test_before_send_that_always_fails_is_said(make_log: MakeLog, caplog: pytest.LogCaptureFixture) -> None:
@@ -141,3 +186,81 @@ def test_each_export_is_one_line_at_debug(
     lines = [record.getMessage() for record in caplog.records if record.name == _LOGGER]
     assert len(lines) == 3
     assert all(line.startswith("export of 1 records in ") and line.endswith("done") for line in lines)
+
+
+def test_a_warning_is_seen_where_only_opentelemetry_listens(tmp_path: Path) -> None:
+    """With OpenTelemetry's handler for `logging` alone, what nobody could read is printed, once a process."""
+    pytest.importorskip("opentelemetry.instrumentation.logging.handler")
+    (tmp_path / "app.py").write_text(
+        "from opentelemetry._logs import get_logger\n"
+        "from opentelemetry.trace import get_tracer\n"
+        "with get_tracer('shop').start_as_current_span('checkout'):\n"
+        "    get_logger('shop').emit(event_name='order.placed')\n"
+    )
+    done = subprocess.run(
+        [Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument", sys.executable, "app.py"],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "OTEL_LOGS_EXPORTER": "posthog",
+            "OTEL_TRACES_EXPORTER": "posthog",
+            "OTEL_METRICS_EXPORTER": "none",
+            "OTEL_EXPORTER_POSTHOG_API_KEY": _KEY,
+            "OTEL_EXPORTER_POSTHOG_HOST": "http://127.0.0.1:1",
+            "OTEL_EXPORTER_POSTHOG_TIMEOUT": "0.3",
+        },
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+    )
+    assert done.stderr.count("Events are lost: ") == 1
+    assert _KEY not in done.stderr
+
+
+class _OpenTelemetryHandler(logging.NullHandler):
+    __module__ = "opentelemetry.instrumentation.logging.handler"
+
+
+@pytest.mark.parametrize(
+    ("handlers", "silence", "times"),
+    [
+        ([_OpenTelemetryHandler()], {}, 1),
+        ([], {}, 1),
+        ([_OpenTelemetryHandler(), logging.NullHandler()], {}, 0),
+        ([logging.NullHandler()], {}, 0),
+        ([_OpenTelemetryHandler()], {"level": logging.ERROR}, 0),
+        ([_OpenTelemetryHandler()], {"disabled": True}, 0),
+        ([_OpenTelemetryHandler()], {"filters": [lambda _: False]}, 0),
+        ([_OpenTelemetryHandler()], {"propagate": False, "handlers": [logging.NullHandler()]}, 0),
+    ],
+)
+def test_who_silences_the_logger_has_silence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    handlers: list[logging.Handler],
+    silence: dict[str, Any],
+    times: int,
+) -> None:
+    """A warning is printed where no handler but OpenTelemetry's could show it; the logger's settings are kept to."""
+    logger = logging.getLogger(_LOGGER)
+    with monkeypatch.context() as during:
+        during.setattr(logging.getLogger(), "handlers", handlers)
+        for name, value in silence.items():
+            during.setattr(logger, name, value)
+        logger.manager._clear_cache()  # type: ignore[attr-defined]  # as `setLevel` does
+        PostHogLogExporter()
+    logger.manager._clear_cache()  # type: ignore[attr-defined]
+    assert capsys.readouterr().err.count("No PostHog API key") == times
+
+
+def test_a_warning_that_a_filter_drops_is_not_used_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where another exporter's thread is to be silent, the application still hears of its own one."""
+    with monkeypatch.context() as during:
+        during.setattr(logging.getLogger(_LOGGER), "filters", [lambda _: False])
+        PostHogLogExporter()
+    assert _said(caplog) == []
+    PostHogLogExporter()
+    assert "No PostHog API key" in _said(caplog)[0]

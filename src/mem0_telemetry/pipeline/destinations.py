@@ -208,7 +208,7 @@ def _require_otlp() -> None:
         )
 
 
-_POSTHOG_KEY = re.compile(r"phc_[A-Za-z0-9_-]{,60}")
+_POSTHOG_KEY = re.compile(r"phc_[A-Za-z0-9_-]{1,60}")
 """PostHog refuses longer ones."""
 _OWN_PREFIX = "MEM0_TELEMETRY_OTLP_"
 _OWN_OTLP = (

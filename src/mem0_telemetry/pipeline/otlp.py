@@ -8,7 +8,6 @@ succeed. Here the environment is not read at all, so isolation needs no upkeep.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -109,14 +108,14 @@ class _HTTPExporter(OTLPExporter):
             verify=files.get("certificate"),
             cert=(cert, files.get("client_key", cert)) if cert else None,
         )
-        self._post = _session.post
+        self._post, self._monotonic = _session.post, _session.monotonic
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         self._forget()
         body = encode_logs(batch).SerializeToString()
         try:
             answer = self._post(
-                self._session, self._url, body, self._headers, deadline=time.monotonic() + _TIMEOUT
+                self._session, self._url, body, self._headers, deadline=self._monotonic() + _TIMEOUT
             )
         except OSError as error:  # what `requests` raises is one too
             return self._later(type(error).__name__)

@@ -19,7 +19,7 @@ from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._settings import config, flag, mapping_options, warn_of_unknown
 from opentelemetry.exporter.posthog._stats import ExporterStats, Outcome, Tally, metrics_for
-from opentelemetry.exporter.posthog._warnings import logger
+from opentelemetry.exporter.posthog._warnings import logger, warn_of_strictness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -188,6 +188,9 @@ class PostHogExporter(Generic[Record]):
             outcome.failure = "shut down"
             return False
         mapped = self._mapper.map(records)
+        self._has_kept = self._has_kept or bool(mapped.events)
+        if not self._has_kept:
+            warn_of_strictness(self.stats.dropped)
         done = False
         try:
             done = not mapped.events or self._get_sender().send(mapped.events, outcome)
@@ -224,6 +227,7 @@ class PostHogExporter(Generic[Record]):
         self._stopped = threading.Event()
         self._building = threading.RLock()  # re-entrant: a signal handler may emit too
         self._sender = None
+        self._has_kept = False
         self._mapper: Mapper[Record] = Mapper(
             self._options, self._signal, keep=self._keep, seen=_exceptions.of_this_process
         )

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 import random
-import time
 import zlib
 from collections import deque
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from opentelemetry.exporter.posthog._session import build_session, post
+from opentelemetry.exporter.posthog._session import build_session, monotonic, post
 from opentelemetry.exporter.posthog._version import __version__
 from opentelemetry.exporter.posthog._warnings import logger, warn_of_refusal, warn_of_silence
 from opentelemetry.exporter.posthog.mapping import body
@@ -87,7 +86,7 @@ class Sender:
             events: as mapped.
             outcome: counts them, and says why they were not taken.
         """
-        deadline = time.monotonic() + self._timeout
+        deadline = monotonic() + self._timeout
         pending = deque(_batches(events))
         while pending:
             if self._stopped.is_set():
@@ -106,10 +105,7 @@ class Sender:
                 half = len(batch) // 2
                 pending.extendleft((batch[half:], batch[:half]))
             else:
-                is_too_large = reply.status == _TOO_LARGE
-                reason = (
-                    "too_large" if is_too_large else warn_of_refusal(reply.status, self.url, reply.location)
-                )
+                reason = warn_of_refusal(reply.status, self.url, reply.location)
                 outcome.dropped[reason] += len(batch)
                 outcome.refusal = reply.failure
         return True
@@ -148,7 +144,7 @@ class Sender:
         """Wait before the next attempt; return False where there is no time for one, or no more are wanted."""
         pause = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311  # jitter
         pause = max(pause, retry_after or 0.0)
-        return time.monotonic() + pause < deadline and not self._stopped.wait(pause)
+        return monotonic() + pause < deadline and not self._stopped.wait(pause)
 
 
 def _batches(events: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

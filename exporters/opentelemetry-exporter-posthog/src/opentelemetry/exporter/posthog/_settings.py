@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+from opentelemetry.exporter.posthog import environment_variables
 from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._warnings import warn_once
 from opentelemetry.exporter.posthog.environment_variables import (
@@ -33,7 +35,7 @@ DEFAULT_DISTINCT_ID_ATTRIBUTES: Final = ("posthog.distinct_id", "user.id", "app.
 """The attributes that say whose event it is; the first usable one counts."""
 _DEFAULT_TIMEOUT: Final = 10.0
 _LONGEST_TIMEOUT: Final = 3600.0
-_PROJECT_KEY: Final = re.compile(r"phc_[A-Za-z0-9_-]{0,60}")
+_PROJECT_KEY: Final = re.compile(r"phc_[A-Za-z0-9_-]{1,60}")
 _ENDPOINT: Final = re.compile(r"/(?:batch|capture|e|i/v0/e)/*$")
 _CLOUD: Final = frozenset(
     {"app.posthog.com", "eu.posthog.com", "us.posthog.com", "eu.i.posthog.com", "us.i.posthog.com"}
@@ -105,7 +107,8 @@ def mapping_options(given: Mapping[str, object]) -> MappingOptions:
     defaults = MappingOptions()
     options: dict[str, Any] = {}
     for name in MappingOptions.__dataclass_fields__:
-        kind = _KINDS.get(type(getattr(defaults, name)))
+        default = getattr(defaults, name)
+        kind = _flag(default=default) if isinstance(default, bool) else _KINDS.get(type(default))
         found = _read(name, given.get(name), kind) if kind else None
         if found is not None:
             options[name] = found
@@ -118,7 +121,7 @@ def mapping_options(given: Mapping[str, object]) -> MappingOptions:
 
 def flag(name: str, given: object, *, default: bool) -> bool:
     """Return the switch `name`."""
-    found = _read(name, given, _KINDS[bool])
+    found = _read(name, given, _flag(default=default))
     return default if found is None else found
 
 
@@ -136,13 +139,20 @@ def told(name: str, given: object) -> tuple[str, Any]:
     return variables[0], None
 
 
-def warn_of_unknown(names: Iterable[str]) -> None:
-    """Warn of arguments that the exporter does not know: keys of a configuration file, mostly."""
-    for name in names:
+def warn_of_unknown(arguments: Iterable[str]) -> None:
+    """Warn of what the exporter does not know: arguments (mostly keys of a configuration file) and variables."""
+    for name in arguments:
         warn_once(
             f"The PostHog exporter has no setting {name!r}, so it is ignored: "
             "check its name against the exporter's README."
         )
+    known = environment_variables.__all__
+    for name in os.environ:
+        if name.startswith("OTEL_EXPORTER_POSTHOG_") and name not in known:
+            (nearest,) = get_close_matches(name, known, n=1, cutoff=0)
+            warn_once(
+                f"The PostHog exporter does not read {name}, so it is ignored. The nearest name is {nearest}."
+            )
 
 
 class _Kind(NamedTuple):
@@ -152,7 +162,7 @@ class _Kind(NamedTuple):
     """Returns None, or raises, for what is unusable."""
     unusable: str
     """What a value is that cannot be read so."""
-    otherwise: str = "the default counts"
+    otherwise: str = "The default is used."
 
 
 def _read(name: str, given: object, kind: _Kind, *, unset: Any = None) -> Any:
@@ -164,7 +174,7 @@ def _read(name: str, given: object, kind: _Kind, *, unset: Any = None) -> Any:
         found = kind.read(value)
         if found is not None:
             return found
-    warn_once(f"{source} is {kind.unusable}, so {kind.otherwise}: correct it.")
+    warn_once(f"{source} is {kind.unusable}. {kind.otherwise}")
     return None
 
 
@@ -243,18 +253,21 @@ def _as_map(value: object) -> dict[str, str] | None:
 
 _KEY: Final = _Kind(
     _as_key,
-    "no project API key ('phc_' and letters, digits, '_', '-'; a personal key, 'phx_...', is a secret and never sent)",
-    "nothing is exported to PostHog",
+    "not a project API key ('phc_' and letters, digits, '_', '-'; a personal key, 'phx_...', is never sent)",
+    "Nothing is exported to PostHog.",
 )
 _HOST: Final = _Kind(
     _as_host,
-    "no usable URL (such as 'https://eu.i.posthog.com', without a user name, a password or a query)",
-    "nothing is exported to PostHog",
+    "not a usable URL (such as 'https://eu.i.posthog.com', without a user name, a password or a query)",
+    "Nothing is exported to PostHog.",
 )
-_SECONDS: Final = _Kind(_as_seconds, "not a number of seconds above 0")
+_SECONDS: Final = _Kind(_as_seconds, "not a number of seconds above 0", "The default, 10 s, is used.")
 _KINDS: Final[dict[type, _Kind]] = {
-    bool: _Kind(_as_flag, "neither 'true' nor 'false'"),
-    tuple: _Kind(_as_texts, "no list of texts"),
-    dict: _Kind(_as_map, "no map of texts (as text: key=value,key=value)"),
+    tuple: _Kind(_as_texts, "neither a list of texts nor a comma-separated list"),
+    dict: _Kind(_as_map, "neither a mapping of texts nor a comma-separated list of key=value"),
 }
-"""How a mapping option is read, by the type of its default."""
+"""How a mapping option is read that is no switch, by the type of its default."""
+
+
+def _flag(*, default: bool) -> _Kind:
+    return _Kind(_as_flag, "neither 'true' nor 'false'", f"The default, {str(default).lower()}, is used.")

@@ -4,14 +4,19 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from opentelemetry.exporter.posthog.environment_variables import (
     OTEL_EXPORTER_POSTHOG_API_KEY,
+    OTEL_EXPORTER_POSTHOG_EVENTS,
     OTEL_EXPORTER_POSTHOG_HOST,
+    OTEL_EXPORTER_POSTHOG_SPANS,
     OTEL_EXPORTER_POSTHOG_TIMEOUT,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 logger: Final = logging.getLogger("opentelemetry.exporter.posthog")
 
@@ -29,8 +34,20 @@ _REFUSALS: Final = {
     403: ("forbids them", f"{_CHECK_HOST}, and what a proxy or a firewall before it allows"),
     404: ("has nothing at /batch/", f"{_CHECK_HOST}: it is PostHog's ingestion host, without a path"),
     405: ("takes no POST at /batch/", f"{_CHECK_HOST}: it is PostHog's ingestion host, not a web site"),
+    413: (
+        "finds one event too long",
+        f"send less in an event; {_CHECK_HOST}, and the limit of a proxy before it",
+    ),
 }
 """What a server does with events, by its status, and what to do about it."""
+_STRICT: Final = {
+    "filtered": f"{OTEL_EXPORTER_POSTHOG_EVENTS} or {OTEL_EXPORTER_POSTHOG_SPANS} (or 'events', 'filter' in code)",
+    "before_send": "'before_send'",
+}
+"""What drops a record on purpose, by the reason that is counted."""
+_MANY: Final = 1000
+"""Records that a service without any event to send hardly has at first."""
+_REASONS: Final = {401: "unauthorized", 413: "too_large"}
 
 
 def warn_once(message: str, *, cause: str = "") -> None:
@@ -40,9 +57,28 @@ def warn_once(message: str, *, cause: str = "") -> None:
         message: full sentences, without a key.
         cause: what is warned of once; by default the message itself.
     """
-    if (cause or message) not in _given:
-        _given.add(cause or message)
-        logger.warning(message)
+    if (cause or message) in _given or not logger.isEnabledFor(logging.WARNING):
+        return
+    record = logger.makeRecord(logger.name, logging.WARNING, __file__, 0, message, (), None)
+    if not logger.filter(record):  # for this thread maybe: another exporter's may be heard
+        return
+    _given.add(cause or message)
+    logger.callHandlers(record)
+    if logging.lastResort and _only_telemetry_listens():
+        logging.lastResort.handle(record)
+
+
+def _only_telemetry_listens() -> bool:
+    """Return whether all handlers that a warning reaches are OpenTelemetry's.
+
+    They lead back to the exporter that is in trouble, and yet Python then prints no warning by itself.
+    """
+    handlers: list[logging.Handler] = []
+    current: logging.Logger | None = logger
+    while current:
+        handlers += current.handlers
+        current = current.parent if current.propagate else None
+    return bool(handlers) and all(type(one).__module__.startswith("opentelemetry.") for one in handlers)
 
 
 def warn_of_refusal(status: int, url: str, location: str) -> str:
@@ -54,13 +90,17 @@ def warn_of_refusal(status: int, url: str, location: str) -> str:
         location: where it points to instead, if it does.
     """
     what, remedy = _REFUSALS.get(status, ("refuses them", _CHECK_HOST))
-    reason = "unauthorized" if status == 401 else "rejected"  # noqa: PLR2004  # HTTP's number for a wrong key
+    reason = _REASONS.get(status, "rejected")
     if status < 400:  # noqa: PLR2004  # HTTP's own line
-        what = f"redirects to {_host_of(location) or 'another place of the same host'}"
+        target = _origin_of(location)
+        what = (
+            f"redirects to {'another place of the same host' if target in {'', _origin_of(url)} else target}"
+        )
         remedy = f"{_CHECK_HOST}: name the host that takes events itself, with https"
         reason = "redirected"
     warn_once(
-        f"Events are lost: {_host_of(url)} {what} (HTTP {status}). Remedy: {remedy}.", cause=f"HTTP {status}"
+        f"Events are lost: {_origin_of(url)} {what} (HTTP {status}). Remedy: {remedy}.",
+        cause=f"HTTP {status}",
     )
     return reason
 
@@ -68,14 +108,31 @@ def warn_of_refusal(status: int, url: str, location: str) -> str:
 def warn_of_silence(failure: str, url: str) -> None:
     """Warn that a batch was given up because the server did not take it in time."""
     warn_once(
-        f"Events are lost: {_host_of(url)} took none within the timeout ({failure}). Remedy: {_CHECK_HOST} and the "
+        f"Events are lost: {_origin_of(url)} took none within the timeout ({failure}). Remedy: {_CHECK_HOST} and the "
         f"network; {OTEL_EXPORTER_POSTHOG_TIMEOUT} (or the argument 'timeout') gives an export more time.",
         cause="given up",
     )
 
 
-def _host_of(url: str) -> str:
+def warn_of_strictness(dropped: Mapping[str, int]) -> None:
+    """Warn of what has kept none of many records.
+
+    Args:
+        dropped: the records of an exporter that has kept none so far, by reason.
+    """
+    for reason, settings in _STRICT.items():
+        if dropped.get(reason, 0) >= _MANY:
+            warn_once(
+                f"Nothing is exported to PostHog: {settings} kept none of the first {dropped[reason]} records. "
+                "If they should be sent, correct it.",
+                cause=reason,
+            )
+
+
+def _origin_of(url: str) -> str:
+    """Return scheme, host and port, which are no secrets; empty where there is no host."""
     try:
-        return urlsplit(url).hostname or ""
+        scheme, host, *_ = urlsplit(url)
     except ValueError:
         return ""
+    return f"{scheme}://{host.rpartition('@')[2]}" if host else ""
