@@ -82,6 +82,7 @@ class PostHogExporter(Generic[Record]):
     refusal: str
     """Why PostHog refused the last export, or part of it, for good (`HTTP 401`); empty where it took it."""
     _signal: str
+    _has_kept: bool
     _sender: Sender | None
 
     def __init__(  # noqa: PLR0913  # keyword-only, each with a default
