@@ -190,6 +190,19 @@ def test_no_request_begins_after_the_switch(
     assert delivery.status().dropped == {"discarded": 1}
 
 
+def test_a_switch_is_noticed_while_a_destination_is_waited_for(make: Make, sink: support.Sink) -> None:
+    """A flag that only says no, and wakes nobody, deletes what is spooled long before the next attempt."""
+    on = [True]
+    sink.answer_all(503)
+    limits = support.quick_limits(backoff_initial=600)
+    delivery = make(support.destination_to(sink.port), allowed=lambda: on[0], limits=limits)
+    support.enqueue_numbers(delivery, [1])
+    assert support.wait_until(lambda: delivery.status().destinations[0].state == "retrying")
+    on[0] = False
+    assert support.wait_until(lambda: delivery.status().dropped == {"discarded": 1})
+    assert delivery.status().destinations[0].waiting == 0
+
+
 def test_what_was_being_written_at_the_switch_goes_too(
     make: Make, sink: support.Sink, pause: support.Pause, directory: Path
 ) -> None:

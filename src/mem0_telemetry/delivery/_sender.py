@@ -37,7 +37,9 @@ _YIELD: Final = 1.0
 _PATIENCE: Final = 10.0
 """Seconds for which that helps: a queue that is long without an end would have the spool fill."""
 _LOOK_AGAIN: Final = 0.05
-"""Seconds after which it is looked at again whether it is."""
+"""Seconds until the sender checks the length of the queue again."""
+_ASK_AGAIN: Final = 2.0
+"""Seconds between two questions for consent while a destination is waited for: a back-off may take minutes."""
 
 
 class Sender:
@@ -161,10 +163,18 @@ class Sender:
                 self._progressed()
 
     def _rest(self) -> None:
-        """Wait until there is something to be done."""
+        """Wait until there is something to be done, or it is time to ask for consent again."""
         due = self._next_attempt
-        self._wakeup.wait(None if due is None else max(0.0, due - self._clock.monotonic()))
+        self._wakeup.wait(None if due is None else min(due - self._clock.monotonic(), _ASK_AGAIN))
         self.worker.park_in_child()
+
+    def _is_allowed(self) -> bool:
+        """Return whether there is consent; where there is none any more, delete what this process has spooled."""
+        allowed = self._wiring.allowed()
+        if allowed is False:
+            self._wiring.discard()
+            self._next_attempt = None
+        return bool(allowed)
 
     def _send_what_is_due(self) -> None:
         self._next_attempt = self._clock.monotonic() + self._limits.busy_interval  # unless we learn better
@@ -172,6 +182,8 @@ class Sender:
             self._asked_to_retry = False
             self._busy_for = _BUSY_AT_FIRST
             self._retry.retry_now(self._clock.monotonic())
+        if not self._is_allowed():
+            return
         exporter = self._exporter or self._build()
         while exporter is not None and not self._stopping and self._send_next(exporter):
             self._progressed()
@@ -213,10 +225,7 @@ class Sender:
             return False
         # Whatever is raised from here on, there is a pause before the same is tried again.
         self._next_attempt = now + self._limits.busy_interval
-        if not (allowed := self._wiring.allowed()):
-            if allowed is False:
-                self._wiring.discard()
-            self._next_attempt = None if allowed is False else now + self._limits.busy_interval
+        if not self._is_allowed():
             return False
         parcel = self._packer.pack(self._retry.in_line(names, now), self._retry.may_join)
         if parcel is None:
@@ -264,10 +273,7 @@ class Sender:
         self.mailbox.expire(self._wall_at_birth + int((now - self._limits.spool_age) * 1e9))
 
     def _put_away(self, parcel: Parcel, exporter: LogRecordExporter, refusal: str) -> list[str]:
-        """Count and remove batches that the destination is done with, though it may have refused some of them.
-
-        Return the names of those that cannot be removed.
-        """
+        """Count and remove what the destination has taken or refused; return the names that cannot be removed."""
         count = len(parcel.records)
         given_up = self._count_given_up(exporter, count)
         self._refusal = refusal = refusal or ("dropped by the exporter" if given_up else "")
