@@ -8,7 +8,6 @@ succeed. Here the environment is not read at all, so isolation needs no upkeep.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 
+from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.pipeline.addresses import GRPC
 from mem0_telemetry.pipeline.destinations import DestinationConfig
 from mem0_telemetry.version import __version__
@@ -116,7 +116,7 @@ class _HTTPExporter(OTLPExporter):
         body = encode_logs(batch).SerializeToString()
         try:
             answer = self._post(
-                self._session, self._url, body, self._headers, deadline=time.monotonic() + _TIMEOUT
+                self._session, self._url, body, self._headers, deadline=monotonic() + _TIMEOUT
             )
         except OSError as error:  # what `requests` raises is one too
             return self._later(type(error).__name__)

@@ -13,12 +13,12 @@ import os
 import socket
 import sys
 import threading
-import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mem0_telemetry
+from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.cli.harness.watch import Watch, is_ours
 from mem0_telemetry.cli.harness.ways import switch_off
 
@@ -104,12 +104,12 @@ def run(wanted: dict[str, Any], configuration: Callable[..., dict[str, Any]] | N
 
 def _have_it_sent() -> bool:
     """Wait until one destination has it all, and return whether it has; another may never take anything."""
-    deadline, before = time.monotonic() + _ARRIVAL, -1
+    deadline, before = monotonic() + _ARRIVAL, -1
     while not mem0_telemetry.flush(timeout=0.5):
         status = mem0_telemetry.status()
         if status.spooled == before and any(each.sent >= before for each in status.destinations):
             return True
-        if time.monotonic() >= deadline:
+        if monotonic() >= deadline:
             return False
         before = status.spooled
     return True

@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.cli.harness.fake_servers import FakePlatform
 from mem0_telemetry.cli.harness.planted import Planted
 from mem0_telemetry.policy import state_file
@@ -109,7 +109,7 @@ class Stage:
     refusing: CaptureServer
     """Answers that it is not there now, so that the spool keeps what is sent to it."""
     deadline: float
-    """By `time.monotonic()`."""
+    """By `base.clock.monotonic()`."""
     progress: Callable[[int, int], None]
     """Called with the number of programs that have ended, and of all."""
 

@@ -8,9 +8,9 @@ planted texts wherever a user's could be, and with fake servers on this machine.
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from time import monotonic
 from typing import TYPE_CHECKING
 
+from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.cli.console import heading, progress, prose, styled
 from mem0_telemetry.cli.harness.stage import ChildError, open_stage
 from mem0_telemetry.cli.harness.ways import WAYS
