@@ -15,6 +15,7 @@ from mem0_telemetry.api.status import DestinationStatus, Status
 from mem0_telemetry.cli.console import fact, heading, outcome, plural, prose, shortened, styled
 from mem0_telemetry.delivery import history, mailbox_name, mailboxes, unreadable
 from mem0_telemetry.environment_variables import (
+    MEM0_DIR,
     MEM0_TELEMETRY,
     MEM0_TELEMETRY_DEBUG,
     is_set,
@@ -75,6 +76,8 @@ def chosen_mailboxes(environ: Mapping[str, str]) -> dict[str, DestinationConfig]
 
 def _status(environ: Mapping[str, str], mem0_dir: str, disk: _Disk) -> Status:
     consent, who = consent_here(environ, mem0_dir), identity.current(mem0_dir)
+    chosen = destinations.resolve(environ)
+    unwritable = _unwritable(disk.directory) if consent.enabled else ()
     waiting = {box.name: box.events for box in disk.waiting}
     found = tuple(
         DestinationStatus(
@@ -89,10 +92,22 @@ def _status(environ: Mapping[str, str], mem0_dir: str, disk: _Disk) -> Status:
         also_off=consent.also,
         installation_id=who.id if who and consent.enabled else None,
         destinations=found if consent.enabled else (),
-        problems=(*destinations.resolve(environ).problems, *unusable_numbers(environ)),
+        problems=(*chosen.problems, *chosen.remarks, *unusable_numbers(environ), *unwritable),
         sample_rate=sampling.rate_from(environ),
         waiting_earlier=sum(waiting.values()),
     )
+
+
+def _unwritable(directory: Path) -> tuple[str, ...]:
+    """Return a sentence if a process could not store anything in `directory`; nothing is created to find out."""
+    there = next(path for path in (directory, *directory.parents) if os.access(path, os.F_OK))
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return ()
+    problem = (
+        f"{MEM0_DIR} cannot be written: events wait in memory and end with their process, each of which has a "
+        f"random installation id; set {MEM0_DIR} to a directory that can be"
+    )
+    return (problem,)
 
 
 def _for_programs(disk: _Disk) -> dict[str, Any]:

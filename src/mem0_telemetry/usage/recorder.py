@@ -83,6 +83,7 @@ class Recorder:
             if event is None:
                 self.drop_unregistered(name)
                 return
+            rate = sampling.rate_of(rate) if event.hot else 1.0
             if event.hot and not sampling.keep(rate):
                 return
             if not self.switches.allowed():
@@ -90,7 +91,7 @@ class Recorder:
             observed = observed_of(instance)
             if type(additional) is dict:
                 observed.update(additional)
-            observed["sample_rate"] = rate if event.hot else 1.0
+            observed["sample_rate"] = rate
             self.enqueue(event, registry.select(event, observed))
 
     def _see_first_event(self) -> bool:
