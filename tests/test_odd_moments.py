@@ -52,6 +52,35 @@ def test_frozen_clock(tmp_path: Path, server: CaptureServer) -> None:
     assert report_of(code, posthog_environ(tmp_path, server.url), timeout=180) is False
 
 
+def test_waits_end_while_the_clock_is_frozen(tmp_path: Path) -> None:
+    """Neither the wait for `state.json`'s lock nor a fork that waits for the gate asks the clock that was frozen."""
+    code = """
+        import fcntl, json, os, sys, threading, time
+        time.monotonic = time.perf_counter = lambda: 1.0
+        from mem0_telemetry.delivery import fork_gate
+        from mem0_telemetry.policy import state_file
+        state_file.update(os.environ["HOME"], lambda state: state._replace(disabled=True))
+        other = open(os.environ["HOME"] + "/telemetry/state.lock")
+        fcntl.flock(other, fcntl.LOCK_EX)
+        try:
+            state_file.update(os.environ["HOME"], lambda state: state, timeout=0.1)
+        except TimeoutError as error:
+            print(json.dumps(str(error)), flush=True)
+        fork_gate._BOUND = 0.1
+        held, done = threading.Event(), threading.Event()
+        def hold():
+            with fork_gate.hold():
+                held.set()
+                done.wait()
+        threading.Thread(target=hold, daemon=True).start()
+        held.wait()
+        if (child := os.fork()) == 0:
+            os._exit(7)
+        print(json.dumps(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
+    """
+    assert report_of(code, clean_environ(tmp_path), timeout=60) == 7
+
+
 def test_first_event_after_the_main_thread(tmp_path: Path, server: CaptureServer) -> None:
     """The SDK was imported with the drop-in, so telemetry is on, and the calls go on."""
     code = """

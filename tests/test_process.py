@@ -123,6 +123,9 @@ def test_a_dry_run_says_why_nothing_is_shown(tmp_path: Path) -> None:
     assert "set_enabled: switched off by the running program" in second
     result = run_python(CAPTURE, {**environ, "DO_NOT_TRACK": "1"})
     assert "DO_NOT_TRACK='1'" in result.stderr
+    result = run_python(CAPTURE, {**environ, "MEM0_TELEMETRY_EXPORTER": "postog"}, listening=False)
+    assert result.stderr.count("is no installed exporter") == 1
+    assert "(destination: see the warning)" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -140,7 +143,7 @@ print(json.dumps([s.enabled, s.source, s.reason, list(s.problems)]))
     result = run_python(code, environ, listening=False)
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith(
-        "WARNING mem0_telemetry Mem0 usage telemetry is not sent as chosen: MEM0_TELEMETRY_EXPORTER has a name that "
+        "WARNING mem0_telemetry Mem0 usage telemetry is not sent as chosen: MEM0_TELEMETRY_EXPORTER has the name "
     )
     enabled, source, reason, problems = json.loads(result.stdout)
     assert (enabled, source) == (False, "destination")

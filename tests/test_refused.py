@@ -61,6 +61,7 @@ def test_refused_is_not_sent(exporter: str, code: int, tmp_path: Path, server: C
     assert result.stderr.startswith(f"WARNING mem0_telemetry Mem0 usage telemetry: {exporter} {server.url}")
     assert f"refuses events (HTTP {code})" in result.stderr
     assert f"MEM0_TELEMETRY_{exporter.upper()}_" in result.stderr
+    assert ("it redirects" in result.stderr) == (code == 302)
 
 
 @pytest.mark.parametrize("rejected", [1, 1_000_000])
@@ -76,6 +77,8 @@ def test_rejected_in_part_is_not_sent(rejected: int, tmp_path: Path, server: Cap
     state = "refused (partial success: 1 of 1 rejected)"
     assert json.loads(result.stdout) == [True, 0, {"refused": 2}, [state]]
     assert result.stderr.count("WARNING") == 1
+    assert "takes only a part of a batch" in result.stderr
+    assert "OTLP_HEADERS" not in result.stderr  # they are right
 
 
 def test_what_is_taken_again_is_no_longer_refused(tmp_path: Path, server: CaptureServer) -> None:

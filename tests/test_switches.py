@@ -338,6 +338,18 @@ def test_sampling(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     assert rates == list(zip(names, (1.0, None, 0.5, 1.0), strict=True))
 
 
+@pytest.mark.parametrize(("written", "kept"), [("1", True), (1, True), ("0", False), (0.0, False)])
+def test_a_rate_that_is_written_as_a_text(written: object, kept: bool, start: Start) -> None:  # noqa: FBT001
+    """A program that writes what the variable takes gets what the variable does."""
+    telemetry, usage = start()
+    telemetry.MEM0_TELEMETRY_SAMPLE_RATE = written
+    for _ in range(5):
+        telemetry.capture_event("mem0.search", object(), {})
+    rates = [event["mem0.sample_rate"] for _, event in usage.recorder.pipeline.events] if kept else []
+    assert rates == [1.0] * 5 * kept
+    assert usage.recorder.dropped_before() == {}
+
+
 def test_drops_are_counted(start: Start) -> None:
     """What the registry does not know is counted, before there is a pipeline and after."""
     telemetry, usage = start()

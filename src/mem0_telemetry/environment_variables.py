@@ -76,6 +76,8 @@ CI_VARIABLES = (
 _EXPLICITLY_ON = ("true", "1", "yes")
 _LONGEST = 86_400.0
 _READ = frozenset(value for name, value in tuple(globals().items()) if name.isupper() and type(value) is str)
+# For `difflib`. All names share a long beginning, so a name that is only as near as that is another one.
+_NEAR = 0.9
 _LIKE_A_SWITCH = ("MEM0_TELEM", "MEM0_DISABLE_TELEM")
 
 
@@ -108,17 +110,16 @@ def unread(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name in environ if name.upper().startswith(_LIKE_A_SWITCH) and name not in _READ)
 
 
-def problem_of_unread(names: list[str]) -> str:
-    """Return a sentence on what the variables `names`, which nothing reads, stop, and what may have been meant."""
+def problem_of_unread(names: list[str], *, stops_posthog: bool) -> str:
+    """Return what the variables `names`, which nothing reads, do, and what was meant, where a name is near."""
     like = [name for name in _READ if name.startswith(_LIKE_A_SWITCH)]
-    meant = sorted(
-        {match for name in names for match in get_close_matches(name.upper(), like, n=1, cutoff=0)}
-    )
+    meant = sorted({near for name in names for near in get_close_matches(name.upper(), like, 1, _NEAR)})
+    if stops_posthog and not meant:
+        meant = [f"{MEM0_TELEMETRY}=False, which switches telemetry off"]
     shown = ", ".join(ascii(name)[1:-1][:60] for name in names[:5])
-    return (
-        f"{shown}: read by neither this version of mem0-telemetry nor Mem0, so nothing is sent to PostHog; "
-        f"unset it, or use {' or '.join(meant)} ({MEM0_TELEMETRY}=False switches telemetry off)"
-    )
+    effect = "To be safe, nothing is sent to PostHog." if stops_posthog else "It is not read."
+    remedy = f"Unset it, or use {' or '.join(meant)}" if meant else "Unset it"
+    return f"{shown}: not a variable of mem0-telemetry or Mem0 (misspelled?). {effect} {remedy}"
 
 
 def is_ci(environ: Mapping[str, str]) -> bool:

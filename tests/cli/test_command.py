@@ -55,6 +55,17 @@ def test_status_says_who_decides(tmp_path: Path) -> None:
     assert found["destinations"] == []
 
 
+def test_status_says_that_nothing_can_be_stored(tmp_path: Path) -> None:
+    """Where `MEM0_DIR` cannot be made, telemetry is on, and a problem says what that means; nothing is made."""
+    (tmp_path / "file").touch()
+    found = status(tmp_path, MEM0_DIR=str(tmp_path / "file" / "mem0"))
+    assert found["enabled"]
+    (problem,) = found["problems"]
+    assert problem.startswith("MEM0_DIR cannot be written: events wait in memory")
+    assert files(tmp_path) == ["file"]
+    assert status(tmp_path)["problems"] == []
+
+
 def test_status_for_programs_has_the_fields_of_the_api(tmp_path: Path) -> None:
     """`status --json` speaks of what `mem0_telemetry.status()` speaks of, by the same names."""
     assert {field.name for field in fields(Status)} <= set(status(tmp_path))

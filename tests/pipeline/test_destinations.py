@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 import pytest
 
 from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY, VENDOR_HOST, DestinationConfig, resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def only(**environ: str) -> DestinationConfig:
@@ -82,15 +88,26 @@ def test_otlp(environ: dict[str, str], endpoint: str, headers: dict[str, str], p
     assert (config.endpoint, config.headers, config.protocol) == (endpoint, headers, protocol)
 
 
-def test_standard_certificates() -> None:
+def test_standard_certificates(tmp_path: Path) -> None:
     """With the standard variables, the logs form of a certificate wins over the general one."""
+    logs, key = tmp_path / "logs.pem", tmp_path / "key.pem"
+    logs.touch()
+    key.touch()
     config = only(
         MEM0_TELEMETRY_EXPORTER="otlp",
         OTEL_EXPORTER_OTLP_CERTIFICATE="general.pem",
-        OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE="logs.pem",
-        OTEL_EXPORTER_OTLP_CLIENT_KEY="key.pem",
+        OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE=str(logs),
+        OTEL_EXPORTER_OTLP_CLIENT_KEY=str(key),
     )
-    assert config.files == {"certificate": "logs.pem", "client_key": "key.pem"}
+    assert config.files == {"certificate": str(logs), "client_key": str(key)}
+
+
+def test_grpc_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `grpc` cannot be imported it is not chosen in silence; HTTP needs none."""
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    (problem,) = resolve({"MEM0_TELEMETRY_EXPORTER": "otlp", "MEM0_TELEMETRY_OTLP_PROTOCOL": "grpc"}).problems
+    assert "not installed for grpc; pip install" in problem
+    assert only(MEM0_TELEMETRY_EXPORTER="otlp").protocol == "http/protobuf"
 
 
 def test_several_in_the_order_given() -> None:
@@ -179,6 +196,23 @@ def test_the_hint_for_a_posthog_host_is_a_posthog_host() -> None:
     assert "otel" not in problem
 
 
+@pytest.mark.parametrize("value", ["postog", "OLTP", "otlp_http"])
+def test_a_name_that_is_like_an_exporters_is_shown(value: str) -> None:
+    """A mistyped exporter is named; a name that is like none may be a secret, and the tests above hold that."""
+    (problem,) = resolve({"MEM0_TELEMETRY_EXPORTER": value}).problems
+    assert f"has the name {value!r}, which is no installed exporter" in problem
+
+
+@pytest.mark.parametrize(
+    "variable", ["MEM0_TELEMETRY_OTLP_ENDPOINT", "MEM0_TELEMETRY_POSTHOG_HOST", "OTEL_EXPORTER_OTLP_ENDPOINT"]
+)
+def test_an_address_without_a_scheme_is_told_what_it_lacks(variable: str) -> None:
+    """`localhost:4318` is a URL to many, so the problem says what is missing."""
+    name = "posthog" if "POSTHOG" in variable else "otlp"
+    (problem,) = resolve({"MEM0_TELEMETRY_EXPORTER": name, variable: "localhost:4318"}).problems
+    assert problem.startswith(f"{variable} has no http:// or https://")
+
+
 def test_credentials_in_a_host_are_refused_by_name() -> None:
     """A host with a user name is not used, and the problem says why, without the secret."""
     (problem,) = resolve({"MEM0_TELEMETRY_POSTHOG_HOST": "https://user:secret@example.com"}).problems
@@ -196,6 +230,10 @@ def test_credentials_in_a_host_are_refused_by_name() -> None:
         ("MEM0_TELEMETRY_OTLP_HEADERS", "a b=c"),
         ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com?token=a secret"),
         ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com?token=secret#fragment"),
+        ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com/v1/traces"),
+        ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com/v1/metrics/"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"),
+        ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", "/nowhere/key.pem"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "carrier-pigeon"),
     ],

@@ -73,10 +73,40 @@ def test_a_name_that_nothing_reads_stops_what_goes_to_the_vendor(
     expected = [True, "MEM0_TELEMETRY", ["otlp"]] if own else [False, "destination", []]
     assert json.loads(result.stdout) == [True, *expected]
     assert result.stderr.count("\n") == 1
-    assert f"as chosen: {named}: read by neither" in result.stderr
-    assert "use MEM0_TELEMETRY (" in result.stderr
+    assert f"as chosen: {named}: not a variable of mem0-telemetry or Mem0" in result.stderr
+    assert "use MEM0_TELEMETRY\n" in result.stderr
     assert "s3cret" not in result.stderr
     assert {request.path for request in server.requests} == ({"/v1/logs"} if own else set())
+
+
+def test_a_name_that_nothing_reads_is_told_to_who_sends_nothing_to_posthog(tmp_path: Path) -> None:
+    """Where PostHog was not chosen, the WARNING says that the variable is not read, and nothing that is not so."""
+    settings = {"MEM0_TELEMETRY_EXPORTER": "otlp", "MEM0_TELEMETRY_OTLP_TIMEOUT": "5"}
+    code = """
+        import json, mem0_telemetry
+        mem0_telemetry.instrument()
+        print(json.dumps([mem0_telemetry.status().enabled, mem0_telemetry.status().problems]))
+    """
+    result = run_python(code, clean_environ(tmp_path, **settings), listening=False)
+    enabled, (problem,) = json.loads(result.stdout)
+    assert enabled
+    assert result.stderr == f"Mem0 usage telemetry: {problem}\n"
+    assert problem.startswith("MEM0_TELEMETRY_OTLP_TIMEOUT: not a variable of mem0-telemetry or Mem0")
+    assert problem.endswith("It is not read. Unset it")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("MEM0_TELEMETRYEXPORTER", "use MEM0_TELEMETRY_EXPORTER"),
+        ("MEM0_TELEMETRY_DEBUGGING", "use MEM0_TELEMETRY_DEBUG"),
+        ("MEM0_TELEMETRY_OTLP_TIMEOUT", "use MEM0_TELEMETRY=False, which switches telemetry off"),
+        ("MEM0_DISABLE_TELEMETRY", "use MEM0_TELEMETRY=False, which switches telemetry off"),
+    ],
+)
+def test_the_hint_is_a_name_that_is_near(name: str, hint: str) -> None:
+    """A name that shares a beginning, and no more, with one of ours is no hint."""
+    assert names.problem_of_unread([name], stops_posthog=True).endswith(hint)
 
 
 def test_every_name_is_documented() -> None:

@@ -1,5 +1,6 @@
 """Sampling as Mem0 does it, and without a trace in the application's random numbers."""
 
+import logging
 import os
 import random
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mem0_telemetry.policy.sampling import DEFAULT_RATE, keep, rate_from
+from mem0_telemetry.policy.sampling import DEFAULT_RATE, keep, rate_from, rate_of
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,19 @@ def test_a_rate_is_read(value: str, rate: float) -> None:
 def test_an_unusable_rate_is_the_default(value: str) -> None:
     """What is no number from 0 to 1 is Mem0's own default."""
     assert rate_from({"MEM0_TELEMETRY_SAMPLE_RATE": value}) == DEFAULT_RATE == rate_from({}) == 0.1
+
+
+@pytest.mark.parametrize(
+    ("written", "rate"),
+    [("1", 1.0), (1, 1.0), (0.25, 0.25), ("half", 0.1), (50, 0.1), (None, 0.1), ({}, 0.1)],
+)
+def test_a_rate_on_the_drop_in_is_read_as_the_variable(
+    written: object, rate: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a program writes and cannot be used is the default, and told once at DEBUG."""
+    caplog.set_level(logging.DEBUG, "mem0_telemetry")
+    assert [rate_of(written), rate_of(written)] == [rate, rate]
+    assert {record.levelname for record in caplog.records} <= {"DEBUG"}
 
 
 @given(st.text())

@@ -12,6 +12,7 @@ from mem0_telemetry.environment_variables import unusable_numbers
 from mem0_telemetry.mem0_internals.native_module import native_in_place
 from mem0_telemetry.operations import state
 from mem0_telemetry.pipeline.destinations import DestinationConfig
+from mem0_telemetry.policy.sampling import rate_of
 from mem0_telemetry.usage.current import usage
 
 if TYPE_CHECKING:  # it needs the OpenTelemetry SDK
@@ -52,7 +53,8 @@ class Status:
     enabled: bool
     """Whether events are recorded."""
     source: str
-    """What decided: an environment variable's name, `set_enabled`, `state.json`, `destination` or `default`."""
+    """What decided: an environment variable's name, `set_enabled`, `state.json`, `destination`, `notice`,
+    `opentelemetry-sdk` or `default`."""
     reason: str
     """Why, in words."""
     also_off: tuple[tuple[str, str], ...] = ()
@@ -101,8 +103,8 @@ def status() -> Status:
         also_off=decided.also,
         installation_id=usage.recorder.installation_id() if decided.enabled else None,
         destinations=_destinations(configs, snapshot) if decided.enabled else (),
-        problems=(*chosen.problems, *unusable_numbers(os.environ)),
-        sample_rate=telemetry.MEM0_TELEMETRY_SAMPLE_RATE,
+        problems=(*chosen.problems, *chosen.remarks, *unusable_numbers(os.environ)),
+        sample_rate=rate_of(telemetry.MEM0_TELEMETRY_SAMPLE_RATE),
         threads=snapshot.threads if snapshot else (),
         spooled=snapshot.spooled if snapshot else 0,
         sent=snapshot.sent if snapshot else 0,

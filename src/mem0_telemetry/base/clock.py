@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two clocks: the wall's for what people read, the monotonic one for every wait and deadline."""
+"""The two clocks: the wall's for what people read, the monotonic one for every wait and deadline.
+
+`monotonic()` returns seconds since some point of this boot and never goes back; `wall()` seconds since the epoch, as
+the times of files are.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +25,11 @@ class Clock(Protocol):
 # Tools that freeze time for an application's tests replace `time.monotonic` and `time.perf_counter`, also where
 # a module has imported them by name, and a deadline would never come. They do not see the system call, nor
 # what is inside a partial.
-monotonic = (
-    partial(time.clock_gettime, time.CLOCK_MONOTONIC)
-    if hasattr(time, "clock_gettime")
-    else partial(time.perf_counter)
-)
-"""Return seconds since some point of this boot; never goes back."""
+if hasattr(time, "clock_gettime"):
+    monotonic = partial(time.clock_gettime, time.CLOCK_MONOTONIC)
+    wall = partial(time.clock_gettime, time.CLOCK_REALTIME)
+else:
+    monotonic, wall = partial(time.perf_counter), partial(time.time)
 
 
 class SystemClock:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 from contextlib import suppress
 from pathlib import Path
+
+from mem0_telemetry.base.clock import wall
 
 _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
@@ -159,7 +160,7 @@ class Directory:
         for name in self.names():
             if name.endswith(".aside"):
                 try:
-                    age = time.time() - self.stat(name).st_mtime
+                    age = wall() - self.stat(name).st_mtime
                 except OSError:  # removed by now
                     continue
                 if abs(age) > _ABANDONED_AFTER:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # `typing` costs 10 ms, and this module is on the path of `import mem0_telemetry`
 if TYPE_CHECKING:
+    from logging import Logger
     from types import TracebackType
 
 _reported: set[str] = set()
@@ -49,6 +50,19 @@ def note(text: str, error: BaseException | None = None, *, level: int = 10) -> N
     try:
         import logging  # noqa: PLC0415  # 14 ms, and only ever needed where something is wrong
 
-        logging.getLogger("mem0_telemetry").log(level, "%s", text, exc_info=error)
+        logger = logging.getLogger("mem0_telemetry")
+        logger.log(level, "%s", text, exc_info=error)
+        is_shown = level >= logging.WARNING and logger.isEnabledFor(level)
+        if is_shown and logging.lastResort and _only_otel_hears(logger):
+            logging.lastResort.handle(logger.makeRecord(logger.name, level, "", 0, text, (), None))
     except Exception:  # noqa: S110  # the last door: there is nobody left to tell
         pass
+
+
+def _only_otel_hears(logger: Logger) -> bool:
+    """Return whether OpenTelemetry's instrumentation has added the only handlers: then Python prints no warning."""
+    handlers = list(logger.handlers)
+    while logger.propagate and logger.parent:
+        logger = logger.parent
+        handlers += logger.handlers
+    return bool(handlers) and all(type(one).__module__.startswith("opentelemetry.") for one in handlers)

@@ -62,6 +62,8 @@ def chosen_mailboxes() -> dict[str, DestinationConfig]:
 
 def _status(mem0_dir: str, boxes: Iterable[SpooledMailbox]) -> Status:
     consent, who = consent_here(mem0_dir), identity.current(mem0_dir)
+    resolved = destinations.resolve(os.environ)
+    unwritable = _unwritable(Path(state_file.telemetry_dir(mem0_dir))) if consent.enabled else ()
     waiting = {box.name: box.events for box in boxes}
     chosen = tuple(
         DestinationStatus(
@@ -76,10 +78,22 @@ def _status(mem0_dir: str, boxes: Iterable[SpooledMailbox]) -> Status:
         also_off=consent.also,
         installation_id=who.id if who and consent.enabled else None,
         destinations=chosen if consent.enabled else (),
-        problems=(*destinations.resolve(os.environ).problems, *env.unusable_numbers(os.environ)),
+        problems=(*resolved.problems, *resolved.remarks, *env.unusable_numbers(os.environ), *unwritable),
         sample_rate=sampling.rate_from(os.environ),
         waiting_earlier=sum(waiting.values()),
     )
+
+
+def _unwritable(directory: Path) -> tuple[str, ...]:
+    """Return a sentence if a process could not store anything in `directory`; nothing is created to find out."""
+    there = next(path for path in (directory, *directory.parents) if os.access(path, os.F_OK))
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return ()
+    problem = (
+        f"{env.MEM0_DIR} cannot be written: events wait in memory and end with their process, each of which has a "
+        f"random installation id; set {env.MEM0_DIR} to a directory that can be"
+    )
+    return (problem,)
 
 
 def _print(status: Status, mem0_dir: str) -> None:

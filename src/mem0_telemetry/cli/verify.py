@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
+from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.cli.console import heading, progress, prose, styled
 from mem0_telemetry.cli.harness.planted import found_in
 from mem0_telemetry.cli.harness.stage import ChildError, Program, Stage, open_stage

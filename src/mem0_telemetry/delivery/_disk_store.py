@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import errno
 import os
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from mem0_telemetry.base.clock import wall
 from mem0_telemetry.delivery import _files
 from mem0_telemetry.delivery._batch import CORRUPT, MAX_BYTES, PARTIAL, Claim, readable_count
 
@@ -157,7 +157,7 @@ class DiskStore:
             status = parent.stat(partial)
         except OSError:
             return False
-        return status.st_size > 0 or abs(time.time() - status.st_mtime) > _ABANDONED_AFTER
+        return status.st_size > 0 or abs(wall() - status.st_mtime) > _ABANDONED_AFTER
 
     def _make_room(self, parent: _files.Directory) -> None:
         sizes = {}

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 import weakref
 
+from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.base.guard import guard
 
 TYPE_CHECKING = False  # nothing stands around the import of this module, so it is short
@@ -91,10 +91,10 @@ class _ForkGate:
 
     def _before(self) -> None:
         me = threading.get_ident()
-        deadline = time.monotonic() + _BOUND
+        deadline = monotonic() + _BOUND
         with self._condition:
             self._forking.append(me)
-            while self._holders.keys() - {me} and (left := deadline - time.monotonic()) > 0:
+            while self._holders.keys() - {me} and (left := deadline - monotonic()) > 0:
                 self._condition.wait(left)
 
     def _after_in_parent(self) -> None:

@@ -39,7 +39,9 @@ def one_spelling(text: str, variable: str, example: str, *, keep_port: bool = Fa
     Raises:
         UnusableError: where it is no such URL, or has credentials, a query or a fragment.
     """
-    unusable = UnusableError(f"{variable} is not a URL such as {example}")
+    lacks_scheme = not text.lower().startswith(("http://", "https://"))
+    what = "has no http:// or https:// at its beginning; set" if lacks_scheme else "is not"
+    unusable = UnusableError(f"{variable} {what} a URL such as {example}")
     try:
         parts = urlsplit(text)
         # As a client reads an international name: of full-width letters and the ideographic dot.
@@ -86,9 +88,15 @@ def otlp_address(variable: str, text: str, protocol: str) -> tuple[str, str]:
     return one_spelling(url, variable, example), query
 
 
-def with_otlp_path(endpoint: str, protocol: str) -> str:
-    """Return `endpoint` with the path of the logs signal, which a base URL leaves out."""
-    return endpoint if protocol == GRPC or endpoint.endswith("/v1/logs") else f"{endpoint}/v1/logs"
+def with_otlp_path(endpoint: str, variable: str, protocol: str) -> str:
+    """Return `endpoint`, the value of `variable`, with the path of the logs signal, which a base URL leaves out."""
+    if protocol == GRPC or endpoint.endswith("/v1/logs"):
+        return endpoint
+    if endpoint.endswith(("/v1/traces", "/v1/metrics")):
+        raise UnusableError(
+            f"{variable} ends in the path of another signal; leave it out, or end in /v1/logs"
+        )
+    return f"{endpoint}/v1/logs"
 
 
 def otlp_headers(variable: str, text: str, protocol: str) -> dict[str, str]:

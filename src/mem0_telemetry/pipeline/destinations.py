@@ -9,9 +9,11 @@ the value of a variable: it may be a secret.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -73,6 +75,8 @@ class Destinations:
     """The usable ones, in the order given."""
     problems: tuple[str, ...] = ()
     """One sentence for each unusable one: it names the variable and the remedy."""
+    remarks: tuple[str, ...] = ()
+    """What is set and changes nothing."""
     none: bool = False
     """Whether `none` was chosen."""
 
@@ -108,11 +112,16 @@ def resolve(environ: Mapping[str, str]) -> Destinations:
             configs.append(reader(name, environ))
         except UnusableError as error:
             problems.append(str(error))
+    remarks: tuple[str, ...] = ()
     if unread := env.unread(environ):
-        # It may be a no that is spelled wrong: destinations of the operator's own keep what they get.
+        # It may be a no to Mem0's channel that is spelled wrong: it stops PostHog, at any host, and no other backend.
         configs = [config for config in configs if config.name != "posthog"]
-        problems.append(env.problem_of_unread(unread))
-    return Destinations(tuple(configs), tuple(problems))
+        sentence = env.problem_of_unread(unread, stops_posthog="posthog" in chosen)
+        if "posthog" in chosen:
+            problems.append(sentence)
+        else:
+            remarks = (sentence,)
+    return Destinations(tuple(configs), tuple(problems), remarks)
 
 
 def _chosen(environ: Mapping[str, str]) -> dict[str, None]:
@@ -154,7 +163,6 @@ def _read_console(_: str, __: Mapping[str, str]) -> DestinationConfig:
 
 def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
     """Read our own variables where one is set, else the standard ones, of which the form for logs wins."""
-    _require_otlp()
     own = any(env.text(environ, name) for name in _OWN_OTLP)
     prefixes = (_OWN_PREFIX,) if own else ("OTEL_EXPORTER_OTLP_LOGS_", "OTEL_EXPORTER_OTLP_")
 
@@ -164,17 +172,24 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
         return set_one, env.text(environ, set_one)
 
     protocol = addresses.otlp_protocol(*given("PROTOCOL"))
+    _require_otlp(protocol)
     variable, address = given("ENDPOINT")
     files = {}
     if not own:
-        kinds = ("certificate", "client_key", "client_certificate")
-        files = {kind: path for kind in kinds if (path := given(kind.upper())[1])}
+        for kind in ("certificate", "client_key", "client_certificate"):
+            names_it, path = given(kind.upper())
+            if path and not _is_readable(path):
+                raise UnusableError(
+                    f"{names_it} names a file that cannot be read; correct its path, or unset it"
+                )
+            if path:
+                files[kind] = path
         if protocol == addresses.GRPC and address and "://" not in address:
             insecure = given("INSECURE")[1].lower() == "true"
             address = f"{'http' if insecure else 'https'}://{address}"
     endpoint, query = addresses.otlp_address(variable, address, protocol)
     if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):  # that one is used as it is
-        endpoint = addresses.with_otlp_path(endpoint, protocol)
+        endpoint = addresses.with_otlp_path(endpoint, variable, protocol)
     headers = addresses.otlp_headers(*given("HEADERS"), protocol)
     return DestinationConfig(
         "otlp", endpoint=endpoint, query=query, headers=headers, protocol=protocol, files=files
@@ -190,22 +205,34 @@ def entry_points_of(name: str) -> tuple[EntryPoint, ...]:
 def _read_entry_point(name: str, _: Mapping[str, str]) -> DestinationConfig:
     if name and entry_points_of(name):
         return DestinationConfig(name)
+    which = f"{'a' if name else 'an empty'} name that"
+    if get_close_matches(name.lower(), (*_READERS, "none")):  # anything else may be a secret
+        which = f"the name {name!r}, which"
     raise UnusableError(
-        f"{env.MEM0_TELEMETRY_EXPORTER} has {'a' if name else 'an empty'} name that is no installed exporter; "
+        f"{env.MEM0_TELEMETRY_EXPORTER} has {which} is no installed exporter; "
         "use posthog, otlp, console, none, or the name of an installed opentelemetry_logs_exporter"
     )
 
 
-def _require_otlp() -> None:
-    try:
-        found = find_spec("opentelemetry.exporter.otlp.proto.common")
-    except ModuleNotFoundError:
-        found = None
-    if found is None:
+@cache  # as above
+def _is_readable(path: str) -> bool:
+    return os.access(path, os.R_OK)
+
+
+def _require_otlp(protocol: str) -> None:
+    needed = ["opentelemetry.exporter.otlp.proto.common"] + ["grpc"] * (protocol == addresses.GRPC)
+    if not all(map(_is_installed, needed)):
         raise UnusableError(
             f"{env.MEM0_TELEMETRY_EXPORTER} or {env.MEM0_TELEMETRY_OTLP_ENDPOINT} chooses otlp, which is not "
-            "installed; pip install 'mem0-telemetry[otlp]'"
+            f"installed for {protocol}; pip install 'mem0-telemetry[otlp]'"
         )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # what it is in
+        return False
 
 
 _POSTHOG_KEY = re.compile(r"phc_[A-Za-z0-9_-]{1,60}")

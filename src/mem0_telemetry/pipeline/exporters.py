@@ -56,11 +56,17 @@ def _tell(config: DestinationConfig, settings: str, refusal: str) -> None:
     """Log once for each cause that a destination refuses events: a WARNING to whoever chose it, else DEBUG."""
     cause = refusal.partition(":")[0]
     where = f"{config.name} {config.endpoint}".strip()
-    text = f"Mem0 usage telemetry: {where} refuses events ({cause}). They are dropped, and nothing else is affected."
+    if cause == "partial success":
+        what, remedy = "takes only a part of a batch", "See its own log."
+    elif cause.startswith("HTTP 3"):
+        what, remedy = f"refuses events ({cause}): it redirects", f"Set the final address in {settings}."
+    else:
+        what, remedy = f"refuses events ({cause})", f"Check {settings}."
+    text = f"Mem0 usage telemetry: {where} {what}. What it refused is dropped, and nothing else is affected."
     if config.is_vendor and config.api_key == VENDOR_API_KEY:
         note(text)
     else:
-        note(f"{text} Check {settings}.", level=WARNING)
+        note(f"{text} {remedy}", level=WARNING)
 
 
 def _build_posthog(config: DestinationConfig) -> LogRecordExporter:

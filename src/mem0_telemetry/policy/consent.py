@@ -40,7 +40,8 @@ class Consent(NamedTuple):
     enabled: bool
     """True only where nothing says off."""
     source: str
-    """What decided: the name of a variable, or `set_enabled`, `state.json`, `destination`, `default`."""
+    """What decided: the name of a variable, or `set_enabled`, `state.json`, `destination`, `default`; where a process
+    finds out later, `notice` or `opentelemetry-sdk`."""
     reason: str
     """Why, in words that a user understands."""
     also: tuple[tuple[str, str], ...] = ()

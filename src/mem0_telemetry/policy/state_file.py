@@ -12,9 +12,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Event
-from time import monotonic
 from typing import Any, NamedTuple
 
+from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.base.files import Directory
 from mem0_telemetry.environment_variables import MEM0_DIR
 

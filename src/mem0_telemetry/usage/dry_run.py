@@ -11,7 +11,7 @@ from mem0_telemetry.environment_variables import MEM0_TELEMETRY_DEBUG
 from mem0_telemetry.mem0_internals.native_module import mem0_version
 from mem0_telemetry.pipeline.resource import runtime_metadata
 from mem0_telemetry.policy import identity, registry
-from mem0_telemetry.policy.consent import Consent
+from mem0_telemetry.policy.consent import DESTINATION, Consent
 from mem0_telemetry.policy.registry import Event, added_attributes
 
 _said: set[str] = set()
@@ -34,9 +34,15 @@ def show(event: Event, attributes: Mapping[str, object], *, directory: str) -> N
     print("mem0-telemetry would send:", json.dumps(line), file=sys.stderr)  # noqa: T201  # what it is for
 
 
-def show_off(decided: Consent) -> None:
-    """Print once a process for each cause, to stderr, why there is nothing to be shown."""
+def show_off(decided: Consent, *, warned: bool) -> None:
+    """Print once a process for each cause, to stderr, why there is nothing to be shown.
+
+    Args:
+        decided: telemetry is off, and why.
+        warned: a warning has said what is wrong with the destinations, which is not repeated.
+    """
     if sys.stderr is not None and decided.source not in _said:
         _said.add(decided.source)
-        text = f"telemetry is off from here on, so nothing is shown ({decided.source}: {decided.reason})"
+        reason = "see the warning" if warned and decided.source == DESTINATION else decided.reason
+        text = f"telemetry is off from here on, so nothing is shown ({decided.source}: {reason})"
         print(f"mem0-telemetry: {MEM0_TELEMETRY_DEBUG} is set, but {text}", file=sys.stderr)  # noqa: T201

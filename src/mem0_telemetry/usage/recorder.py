@@ -80,6 +80,7 @@ class Recorder:
                 return
             event = registry.event_by_mem0_name(name)
             hot = event is not None and event.hot
+            rate = sampling.rate_of(rate) if hot else 1.0
             if hot and not sampling.keep(rate):
                 return
             if not self.switches.allowed():
@@ -92,7 +93,7 @@ class Recorder:
                 return
             if type(additional) is dict:
                 observed.update(additional)
-            observed["sample_rate"] = rate if hot else 1.0
+            observed["sample_rate"] = rate
             self.enqueue(event, registry.select(event, observed))
 
     def _see_first_event(self) -> bool:

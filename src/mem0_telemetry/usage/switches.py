@@ -121,8 +121,10 @@ class Switches:
         """
         for problem in self.chosen.problems:
             note(f"Mem0 usage telemetry is not sent as chosen: {problem}", level=logging.WARNING)
+        for remark in self.chosen.remarks:
+            note(f"Mem0 usage telemetry: {remark}", level=logging.WARNING)
         if not self.off:
             for problem in env.unusable_numbers(os.environ):
                 note(problem)
         if self.dry_run and self.off:
-            dry_run.show_off(self.consent())
+            dry_run.show_off(self.consent(), warned=bool(self.chosen.problems))

@@ -13,7 +13,6 @@ import os
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import mem0_telemetry
+from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.cli.harness.watch import Watch, is_ours
 
 _ARRIVAL = 40.0
@@ -116,12 +116,12 @@ def run(  # noqa: PLR0913  # keywords all
 
 def _have_it_sent() -> bool:
     """Wait until one destination has it all, and return whether it has; another may never take anything."""
-    deadline, before = time.monotonic() + _ARRIVAL, -1
+    deadline, before = monotonic() + _ARRIVAL, -1
     while not mem0_telemetry.flush(timeout=0.5):
         status = mem0_telemetry.status()
         if status.spooled == before and any(each.sent >= before for each in status.destinations):
             return True
-        if time.monotonic() >= deadline:
+        if monotonic() >= deadline:
             return False
         before = status.spooled
     return True

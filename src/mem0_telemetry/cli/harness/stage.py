@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
+from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.cli.harness.fake_servers import FakePlatform
 from mem0_telemetry.cli.harness.planted import new_texts
 from mem0_telemetry.cli.harness.ways import ON, Way
@@ -89,7 +89,7 @@ class Stage:
     planted: Mapping[str, str]
     """The private texts, by kind."""
     deadline: float
-    """By `time.monotonic()`."""
+    """By `base.clock.monotonic()`."""
     platform: FakePlatform = field(default_factory=FakePlatform)
     unused: CaptureServer = field(default_factory=CaptureServer)
     """Where a program that is switched off would send to."""

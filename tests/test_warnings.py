@@ -1,0 +1,39 @@
+"""Our warnings are seen: on stderr, unless the application's own logging decides otherwise."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from processes import NO_EXPORTERS, clean_environ, run_program
+
+PROGRAM = """
+import logging
+from mem0_telemetry import telemetry
+from mem0_telemetry.base.guard import note
+
+assert [type(one).__module__.partition(".")[0] for one in logging.root.handlers] == ["opentelemetry"]
+ours = logging.getLogger("mem0_telemetry")
+note("and DEBUG is not printed")
+ours.disabled = True
+note("a disabled logger", level=logging.WARNING)
+ours.disabled = False
+ours.setLevel(logging.ERROR)
+note("a higher level", level=logging.WARNING)
+ours.setLevel(logging.NOTSET)
+ours.addHandler(logging.NullHandler())
+note("a handler of the application's", level=logging.WARNING)
+"""
+
+
+def test_a_warning_is_printed_beside_opentelemetrys_handler(tmp_path: Path) -> None:
+    """Where the only handler is OpenTelemetry's, a warning is printed once; where our logger is off, nothing is."""
+    program = tmp_path / "app.py"
+    program.write_text(PROGRAM)
+    launcher = Path(sys.executable).with_name("opentelemetry-instrument")
+    later = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "mem0"}  # the warning is to come after their handler
+    environ = clean_environ(tmp_path, MEM0_TELEMTRY="False", **later, **NO_EXPORTERS)
+    result = run_program([launcher, sys.executable, program], environ)
+    assert result.returncode == 0, result.stderr
+    (line,) = result.stderr.splitlines()
+    assert "MEM0_TELEMTRY" in line
