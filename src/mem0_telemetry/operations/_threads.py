@@ -9,6 +9,7 @@ they are.
 from __future__ import annotations
 
 import contextvars
+import functools
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mem0_telemetry.operations._calls import CURRENT_SCOPE
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 
 class ModuleView(ModuleType):
@@ -31,9 +32,17 @@ class ModuleView(ModuleType):
         return getattr(self.__wrapped__, name)
 
 
-def carrying_context(concurrent: ModuleType) -> ModuleView:
-    """Return the package `concurrent` with a thread pool that carries the context."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+class _FuturesView(ModuleView):
+    """`concurrent.futures` with a thread pool that carries the context."""
+
+    def __getattr__(self, name: str) -> Any:
+        return _context_carrying_executor() if name == "ThreadPoolExecutor" else super().__getattr__(name)
+
+
+@functools.cache
+def _context_carrying_executor() -> type[ThreadPoolExecutor]:
+    # Imported when Mem0 asks for its pool, as Python itself does: the import fails once the main thread has ended.
+    from concurrent.futures.thread import ThreadPoolExecutor  # noqa: PLC0415
 
     class ContextCarryingExecutor(ThreadPoolExecutor):
         """A pool whose work runs in the context that submitted it, if that is inside an operation."""
@@ -43,5 +52,9 @@ def carrying_context(concurrent: ModuleType) -> ModuleView:
                 return super().submit(fn, *args, **kwargs)
             return super().submit(contextvars.copy_context().run, fn, *args, **kwargs)
 
-    futures = ModuleView(concurrent.futures, ThreadPoolExecutor=ContextCarryingExecutor)
-    return ModuleView(concurrent, futures=futures)
+    return ContextCarryingExecutor
+
+
+def carrying_context(concurrent: ModuleType) -> ModuleView:
+    """Return the package `concurrent` with a thread pool that carries the context."""
+    return ModuleView(concurrent, futures=_FuturesView(concurrent.futures))
