@@ -175,13 +175,14 @@ def test_the_ai_filter_is_that_of_posthogs_processor(make_span: MakeSpan) -> Non
 
 
 def test_globs_choose_events_by_name(make_log: MakeLog) -> None:
-    """`events` keeps records whose OTel name matches one of the globs."""
-    records = [make_log(event_name=name) for name in ("order.placed", "Order.paid", "cart.filled", "x")]
+    """`events` keeps records whose OTel name matches one of the globs; a record without a name is counted as such."""
+    names = ("order.placed", "Order.paid", "cart.filled", "x", None)
+    records = [make_log(event_name=name) for name in names]
     mapped = log_events(
         records, MappingOptions(events=("order.*", "cart.*"), event_names={"order.placed": "o"})
     )
     assert [json.loads(event)["event"] for event in mapped.events] == ["o", "cart.filled"]
-    assert mapped.dropped == {"filtered": 2}
+    assert mapped.dropped == {"filtered": 2, "no_name": 1}
 
 
 @pytest.mark.parametrize("key", ["otel.event.name", "event.name"])

@@ -69,10 +69,12 @@ def _parser() -> ArgumentParser:
         command.set_defaults(module=module, **arguments)
         return command
 
-    status = add("status", "say whether telemetry is on here and why, and what waits to be sent", "status")
+    status = add(
+        "status", "say whether telemetry is on here and why, and how many events are unsent", "status"
+    )
     status.add_argument("--json", action="store_true", dest="as_json", help="print the same as JSON")
     status.add_argument("--check", action="store_true", help="exit with status 1 if telemetry is off")
-    show = add("show", "print what waits to be sent and what was sent last", "show")
+    show = add("show", "print the unsent events and what was sent last", "show")
     show.add_argument(
         "--all", action="store_true", dest="everything", help="print all, not only the newest 5"
     )

@@ -61,7 +61,7 @@ def _disable(mem0_dir: str) -> int:
             f"Usage telemetry is off with the MEM0_DIR {shortened(mem0_dir)} until `mem0-telemetry enable`. "
             "Running processes stop at their next batch. The id is deleted."
         )
-    finally:  # Delete what waits even if the choice cannot be stored.
+    finally:  # Delete the unsent events even if the choice cannot be stored.
         status = _delete(mem0_dir)
     prose(f"\n{WITHOUT_US}")
     return status
@@ -90,7 +90,7 @@ def _clean(mem0_dir: str) -> int:
 
 
 def _delete(mem0_dir: str) -> int:
-    """Delete what waits and the history, say what is deleted and what is not, and return the exit status."""
+    """Delete the unsent events and the history, say what is deleted and what is not, and return the exit status."""
     if not is_there(_ours(mem0_dir)):
         return 0
     events, left = purge(_ours(mem0_dir))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`mem0-telemetry show`: what waits and what was sent last, for people or byte for byte."""
+"""`mem0-telemetry show`: the unsent events and what was sent last, for people or byte for byte."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UNREADABLE = "(it cannot be read, and will be dropped)"
 
 
 def run(*, everything: bool, raw: bool) -> int:
-    """Print what waits and what was sent last: `everything` or the newest few, `raw` or, at a terminal, for people."""
+    """Print the unsent events and the last sends: `everything` or the newest few, `raw` or at a terminal for people."""
     directory = Path(state_file.telemetry_dir(state_file.mem0_dir(os.environ)))
     most = None if everything else 5
     show_batch = _show_raw if raw or not sys.stdout.isatty() else _Readable(most).show

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One attempt with an exporter, which may be anybody's; and when to make the next one, and with which batch."""
+"""One attempt with an exporter, maybe of a third party; and when to make the next one, and with which batch."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class _Failed:
     """A batch at the end of the line."""
 
     at_fault: bool = False
-    """Its failures are its own: another batch got through after it had failed, or it got through and is still there."""
+    """True once another batch got through after this one had failed, or this one was sent and cannot be removed."""
     failures: int = 0
     """Those since then."""
     not_before: float = 0.0

@@ -17,7 +17,7 @@ _is_part_of_mem0_telemetry = True
 
 
 class _Off(int):
-    """A `False` that is told from the application's own."""
+    """Equals `False`, and can be recognised as ours, not the application's."""
 
     _is_part_of_mem0_telemetry = True
 

@@ -35,7 +35,7 @@ DEFAULT = "default"
 
 
 class Consent(NamedTuple):
-    """Return whether usage may be recorded, and who says so."""
+    """The decision whether usage may be recorded, and what made it."""
 
     enabled: bool
     """True only where nothing says off."""
@@ -95,7 +95,7 @@ def _what_says_off(
     if choice == DISABLED:
         yield STORED, "switched off by `mem0-telemetry disable`"
     elif choice not in (ENABLED, UNKNOWN):
-        yield STORED, "it cannot be read, and may say off; `mem0-telemetry enable` writes it anew"
+        yield STORED, "it cannot be read, and may contain `disable`; `mem0-telemetry enable` writes a new one"
     for name in (names.PYTEST_VERSION, names.PYTEST_CURRENT_TEST):
         if environ.get(name) and not explicitly_on:
             yield name, "off under pytest; MEM0_TELEMETRY=true switches it on"

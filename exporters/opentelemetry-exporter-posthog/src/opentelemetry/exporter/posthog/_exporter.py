@@ -35,8 +35,8 @@ Record = TypeVar("Record")
 class PostHogExporter(Generic[Record]):
     """The arguments and the behaviour of both exporters.
 
-    Nothing raises, also where something is misconfigured or has a wrong type: that is said once, and what it would
-    have decided is decided by the safe choice. Thread-safe, and usable on both sides of a fork. No thread, and no
+    Nothing raises, also where something is misconfigured or has a wrong type: one warning is logged, and the
+    safe default is used. Thread-safe, and usable on both sides of a fork. No thread, and no
     network outside `export`. An argument that is None comes from its variable (`OTEL_EXPORTER_POSTHOG_...`, see
     `environment_variables`), else it is the default.
 

@@ -132,7 +132,13 @@ class Mapper(Generic[_Record]):
             NotAnEvent: there is none.
         """
         name = source.name
-        if self._options.events and not exception and not (isinstance(name, str) and self._is_wanted(name)):
+        if (
+            self._options.events
+            and not exception
+            and name
+            and isinstance(name, str)
+            and not self._is_wanted(name)
+        ):
             raise NotAnEvent("filtered")
         event = self._builder.build(source, inherited, changed, exception)
         before_send = self._options.before_send

@@ -170,7 +170,7 @@ def _seconds_left() -> float:
 def _limit(sock: socket.socket) -> None:
     """Give the next operation of `sock` the time that is left.
 
-    Not where it has that: each `settimeout` gives the interpreter away, and may wait for it to come back.
+    Not where it has that: each `settimeout` releases the GIL, and may block while it is acquired again.
     """
     left = _seconds_left()
     if not left <= (sock.gettimeout() or 0.0) <= left + _TOLERANCE_SECONDS:
