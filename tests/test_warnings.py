@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from processes import NO_EXPORTERS, clean_environ, run_program
+from support.processes import NO_EXPORTERS, clean_environ, run_program
 
 PROGRAM = """
 import logging
