@@ -158,12 +158,16 @@ def test_a_send_that_ends_after_the_switch_is_not_noted(
 
 def test_switched_off_while_the_history_is_waited_for(directory: Path) -> None:
     """Who has to wait for the history, and is told off meanwhile, writes nothing, nor leaves a new file."""
-    log = _history.History(root=directory, clock=SystemClock(), allowed=lambda: False)
+    answers = iter([True, False, True, False, False])
+    log = _history.History(root=directory, clock=SystemClock(), allowed=lambda: next(answers))
     log.add(destination="d", result="sent", count=1, line=b"{}\n")
     assert support.files(directory) == []
     (directory / _history.FILE).write_text("{}\n")
     log.add(destination="d", result="sent", count=1, line=b"{}\n")
     assert (directory / _history.FILE).read_text() == "{}\n"
+    shutil.rmtree(directory)
+    log.add(destination="d", result="sent", count=1, line=b"{}\n")
+    assert not directory.exists()
 
 
 def test_no_request_begins_after_the_switch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -232,8 +233,6 @@ def test_credentials_in_a_host_are_refused_by_name() -> None:
         ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com?token=secret#fragment"),
         ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com/v1/traces"),
         ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com/v1/metrics/"),
-        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem"),
-        ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", "/nowhere/key.pem"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
         ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "carrier-pigeon"),
     ],
@@ -246,6 +245,22 @@ def test_unusable_otlp_leaves_the_others(variable: str, value: str) -> None:
     assert problem.split()[0] == variable
     assert value not in problem
     assert chosen.reason_for_none is None
+
+
+@pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY"])
+def test_a_certificate_that_cannot_be_read_is_told_where_it_is_needed(variable: str) -> None:
+    """Over https it is a problem from the start; over http nobody reads it."""
+    chosen = {"MEM0_TELEMETRY_EXPORTER": "otlp", variable: "/nowhere/file.pem"}
+    (problem,) = resolve({**chosen, "OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1"}).problems
+    assert problem.split()[0] == variable
+    assert resolve({**chosen, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1"}).problems == ()
+
+
+def test_a_module_without_a_spec_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a program's own tests put in the place of `grpc` raises nothing into it."""
+    monkeypatch.setitem(sys.modules, "grpc", ModuleType("grpc"))
+    otlp = {"MEM0_TELEMETRY_EXPORTER": "otlp", "MEM0_TELEMETRY_OTLP_PROTOCOL": "grpc"}
+    assert [config.name for config in resolve(otlp).configs] == ["otlp"]
 
 
 @pytest.mark.parametrize(

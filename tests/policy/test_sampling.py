@@ -28,12 +28,14 @@ def test_an_unusable_rate_is_the_default(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("written", "rate"),
-    [("1", 1.0), (1, 1.0), (0.25, 0.25), ("half", 0.1), (50, 0.1), (None, 0.1), ({}, 0.1)],
+    [
+        *[("1", 1.0), ("0.25", 0.25), ("half", 0.1), ("50", 0.1)],
+        *[(1, 1.0), (0.25, 0.25), (True, 1.0), (50, 1.0), (10**400, 1.0)],
+        *[(0, 0.0), (False, 0.0), (-1, 0.0), (None, 0.0), ({}, 0.0), (float("nan"), 0.0)],
+    ],
 )
-def test_a_rate_on_the_drop_in_is_read_as_the_variable(
-    written: object, rate: float, caplog: pytest.LogCaptureFixture
-) -> None:
-    """What a program writes and cannot be used is the default, and told once at DEBUG."""
+def test_a_rate_on_the_drop_in(written: object, rate: float, caplog: pytest.LogCaptureFixture) -> None:
+    """A text is read as the variable is; a number keeps what it keeps in Mem0; anything else keeps nothing."""
     caplog.set_level(logging.DEBUG, "mem0_telemetry")
     assert [rate_of(written), rate_of(written)] == [rate, rate]
     assert {record.levelname for record in caplog.records} <= {"DEBUG"}

@@ -52,9 +52,12 @@ def note(text: str, error: BaseException | None = None, *, level: int = 10) -> N
 
         logger = logging.getLogger("mem0_telemetry")
         logger.log(level, "%s", text, exc_info=error)
-        is_shown = level >= logging.WARNING and logger.isEnabledFor(level)
-        if is_shown and logging.lastResort and _only_otel_hears(logger):
-            logging.lastResort.handle(logger.makeRecord(logger.name, level, "", 0, text, (), None))
+        last = logging.lastResort
+        if last and level >= last.level and logger.isEnabledFor(level) and _only_otel_hears(logger):
+            record = logger.makeRecord(logger.name, level, "", 0, text, (), None)
+            kept = logger.filter(record)  # from Python 3.12 on it may answer another record
+            if kept:
+                last.handle(record if kept is True else kept)
     except Exception:  # noqa: S110  # the last door: there is nobody left to tell
         pass
 

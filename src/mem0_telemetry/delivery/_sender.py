@@ -75,6 +75,7 @@ class Sender:
         self._asked_to_retry = False
         self._working = False
         self._next_attempt: float | None = None
+        self._asked = 0.0
         self._busy_for = _BUSY_AT_FIRST
         self._busy_elsewhere = False
         self._last_request = -_YIELD
@@ -170,7 +171,7 @@ class Sender:
 
     def _is_allowed(self) -> bool:
         """Return whether there is consent; where there is none any more, delete what this process has spooled."""
-        allowed = self._wiring.allowed()
+        self._asked, allowed = self._clock.monotonic(), self._wiring.allowed()
         if allowed is False:
             self._wiring.discard()
             self._next_attempt = None
@@ -182,7 +183,7 @@ class Sender:
             self._asked_to_retry = False
             self._busy_for = _BUSY_AT_FIRST
             self._retry.retry_now(self._clock.monotonic())
-        if not self._is_allowed():
+        if self._clock.monotonic() >= self._asked + _ASK_AGAIN and not self._is_allowed():
             return
         exporter = self._exporter or self._build()
         while exporter is not None and not self._stopping and self._send_next(exporter):

@@ -242,13 +242,13 @@ class Writer:
     def _emit_events(self, generation: int) -> threading.Event | None:
         """Have events emitted, as many as a batch has records, or up to the next mark, which is returned.
 
-        All of them, and then all their records, cost a tenth less than one after the other: the processor's caches
-        hold the code of one of the two.
+        All of them, and then all their records, cost a tenth less than one after the other.
         """
         with suppress(IndexError):  # nothing left, or discarded meanwhile
             # A bound on events too, of which some may become no record: a fork waits for us.
-            for _ in range(self._limits.batch_records):
-                if generation != self._generation or len(self._records) >= self._limits.batch_records:
+            most = min(self._limits.batch_records, self._limits.queue_events)
+            for _ in range(most):
+                if generation != self._generation or len(self._records) >= most:
                     break
                 event = self._queue.popleft()
                 if isinstance(event, threading.Event):

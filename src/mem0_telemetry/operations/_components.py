@@ -40,9 +40,9 @@ class Components:
         if found is not None:
             return found[1]
         attributes: dict[str, str] = {}
-        with guard("naming a component's provider"):
-            attributes.update(_provider(interface, cls))
-        met[key] = weakref.ref(cls, lambda _: met.pop(key, None)), attributes
+        with guard("naming a component's provider"):  # asked again where that fails
+            attributes = _provider(interface, cls)
+            met[key] = weakref.ref(cls, lambda _: met.pop(key, None)), attributes
         for name in _semconv.PHASE_NAMES[interface]:
             with guard("instrumenting a component"):
                 self._instrument(cls, interface, name)

@@ -46,10 +46,10 @@ class Recorder:
 
     def signals(self) -> str:
         """Return in words what would be recorded now."""
-        found: dict[str, object] = {}
-        with guard("asking for the OpenTelemetry providers"):
-            found["traces"] = self._traces.find(self.settings.tracer_provider)
-            found["metrics"] = self._metrics.find(self.settings.meter_provider)
+        found = {
+            "traces": self._traces.find(self.settings.tracer_provider),
+            "metrics": self._metrics.find(self.settings.meter_provider),
+        }
         names = " and ".join(name for name, recorder in found.items() if recorder is not None)
         return names or "nothing: the application has no OpenTelemetry provider"
 

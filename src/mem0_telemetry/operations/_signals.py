@@ -32,26 +32,28 @@ class Signal(Generic[_T]):
     """
 
     # Slots, not class attributes, which cost 0.1 µs each: they are read at every call.
-    __slots__ = ("_build", "_built", "_getter", "_module")
+    __slots__ = ("_build", "_built", "_failed", "_getter", "_module")
 
     def __init__(self, module: str, getter: str, build: Callable[[Any], _T | None]) -> None:
         self._module = module
         self._getter = getter
         self._build = build
         self._built: tuple[object, _T | None] = (None, None)
+        self._failed = False
 
     def find(self, provider: object | None) -> _T | None:
-        """Return what records this signal, of `provider` or else the global one; None where there is none.
-
-        Raises:
-            Exception: whatever the getter does, where the environment names a provider that cannot be loaded.
-        """
+        """Return what records this signal, of `provider` or else the global one; None where there is none."""
         if provider is None:
             # The getter is not there yet where another thread is importing its module.
             get_provider = getattr(sys.modules.get(self._module), self._getter, None)
-            if get_provider is None:
+            if get_provider is None or self._failed:
                 return None
-            provider = get_provider()
+            with guard("asking for an OpenTelemetry provider"):
+                provider = get_provider()
+            if provider is None:
+                # The environment names one that cannot be loaded; OpenTelemetry logs that each time.
+                self._failed = True
+                return None
         built = self._built
         if built[0] is not provider:
             built = (provider, None)

@@ -178,21 +178,25 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
     if not own:
         for kind in ("certificate", "client_key", "client_certificate"):
             names_it, path = given(kind.upper())
-            if path and not _is_readable(path):
-                raise UnusableError(
-                    f"{names_it} names a file that cannot be read; correct its path, or unset it"
-                )
             if path:
-                files[kind] = path
+                files[kind] = (names_it, path)
         if protocol == addresses.GRPC and address and "://" not in address:
             insecure = given("INSECURE")[1].lower() == "true"
             address = f"{'http' if insecure else 'https'}://{address}"
     endpoint, query = addresses.otlp_address(variable, address, protocol)
     if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):  # that one is used as it is
         endpoint = addresses.with_otlp_path(endpoint, variable, protocol)
+    for names_it, path in files.values():
+        if endpoint.startswith("https:") and not _is_readable(path):
+            raise UnusableError(f"{names_it} names a file that cannot be read; correct its path, or unset it")
     headers = addresses.otlp_headers(*given("HEADERS"), protocol)
     return DestinationConfig(
-        "otlp", endpoint=endpoint, query=query, headers=headers, protocol=protocol, files=files
+        "otlp",
+        endpoint=endpoint,
+        query=query,
+        headers=headers,
+        protocol=protocol,
+        files={kind: path for kind, (_, path) in files.items()},
     )
 
 
@@ -233,6 +237,8 @@ def _is_installed(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # what it is in
         return False
+    except ValueError:  # somebody has put a module there that has no spec
+        return True
 
 
 _POSTHOG_KEY = re.compile(r"phc_[A-Za-z0-9_-]{1,60}")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from inspect import signature
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,6 @@ from opentelemetry.sdk._logs import LoggerProvider, LogRecordLimits, LogRecordPr
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from mem0_telemetry.delivery import fork_gate
 from mem0_telemetry.policy.registry.added_attributes import RECORD_UID
 from mem0_telemetry.version import SCHEMA_URL, __version__
 from opentelemetry import trace
@@ -93,7 +93,7 @@ class PrivateProvider:
     ) -> None:
         self._common = common
         self._random = Random()  # noqa: S311  # not the application's, whose numbers may be seeded
-        fork_gate.after_fork_in_child(self._random.seed)  # or a child would make its parent's ids
+        self._process = os.getpid()
         self._limits = explicit_limits()
         self._resource = Resource(dict(resource), SCHEMA_URL)
         isolated = {"meter_provider": NoOpMeterProvider(), "log_record_limits": self._limits}
@@ -111,6 +111,9 @@ class PrivateProvider:
             event: the registry's event name.
             attributes: selected ones.
         """
+        if os.getpid() != self._process:  # a forked child would make its parent's ids
+            self._process = os.getpid()
+            self._random.seed()
         selected = {**attributes, **self._common, RECORD_UID.key: _new_uuid(self._random)}
         self._logger.emit(  # type: ignore[call-overload]  # the SDK's logger takes a record with limits of its own
             ReadWriteLogRecord(

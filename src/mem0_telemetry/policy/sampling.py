@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import lru_cache
 from random import Random
 
 from mem0_telemetry.base.guard import note
@@ -21,13 +21,19 @@ def rate_from(environ: Mapping[str, str]) -> float:
 
 
 def rate_of(written: object) -> float:
-    """Return the rate that a program has written on the drop-in, read as the variable is."""
-    if type(written) is float and 0.0 <= written <= 1.0:
-        return written
-    return _rate_of_text(str(written) if isinstance(written, int | float | str) else "no number")
+    """Return the rate that a program has written on the drop-in: a text is read as the variable is.
+
+    A number does what it does in Mem0: 0 and less keep nothing, 1 and more keep all. Anything else keeps nothing, as
+    Mem0 fails at it.
+    """
+    if isinstance(written, str):
+        return _rate_of_text(str(written))
+    if not isinstance(written, int | float):
+        return 0.0
+    return 1.0 if written >= 1 else float(written) if written > 0 else 0.0
 
 
-@cache  # it is asked at every call
+@lru_cache(16)  # it is asked at every call
 def _rate_of_text(written: str) -> float:
     environ = {MEM0_TELEMETRY_SAMPLE_RATE: written}
     for problem in unusable_numbers(environ):
@@ -41,14 +47,15 @@ def keep(rate: float) -> bool:
     Draws from a source of its own: the application's `random.seed` decides nothing here, and its sequence is not
     disturbed.
     """
-    return rate >= 1.0 or (_draw or _make_source())() < rate
+    return rate >= 1.0 or (_draw or make_source())() < rate
 
 
 _draw: Callable[[], float] | None = None
 
 
-def _make_source() -> Callable[[], float]:
-    global _draw  # noqa: PLW0603  # one source for the process, made at its first draw
+def make_source() -> Callable[[], float]:
+    """Make what `keep` draws from, before the first event, which registers nothing."""
+    global _draw  # noqa: PLW0603  # one source for the process
     source = Random()  # noqa: S311  # a sample, not a secret
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=source.seed)  # else all workers of a server keep the same events

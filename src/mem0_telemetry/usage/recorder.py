@@ -55,6 +55,7 @@ class Recorder:
         if self.switches.off or not self.switches.decided:
             return
         with guard("preparing usage telemetry"), fork_gate.hold(), self._giving_up_on_failure():
+            sampling.make_source()
             if not self.switches.dry_run:
                 from mem0_telemetry.pipeline import pipeline  # noqa: F401, PLC0415  # it needs the SDK
 
