@@ -1,4 +1,4 @@
-"""The first event imports and opens nothing on the caller's thread: what it needs came with the drop-in."""
+"""The first event imports, opens and registers nothing on the caller's thread: what it needs came with the drop-in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 LOOPBACK = "http://127.0.0.1:9"
 FIRST = """
-import json, sys, threading
+import json, os, sys, threading
 import mem0_telemetry
 mem0_telemetry.instrument()
 {before}
@@ -23,6 +23,7 @@ def hear(event, arguments):
     if event in ("import", "open") and seen and threading.get_ident() == me:
         seen.append([event, str(arguments[0])])
 sys.addaudithook(hear)
+os.register_at_fork = lambda **_: seen.append("a hook at forks")
 seen.append("begin")
 telemetry.capture_event("mem0.add", object(), {{"sync_type": "sync"}})
 telemetry.capture_event("mem0.init", object(), {{"sync_type": "sync"}})

@@ -21,6 +21,9 @@ ours.disabled = False
 ours.setLevel(logging.ERROR)
 note("a higher level", level=logging.WARNING)
 ours.setLevel(logging.NOTSET)
+ours.addFilter(lambda _: False)
+note("a filter", level=logging.WARNING)
+ours.filters.clear()
 ours.addHandler(logging.NullHandler())
 note("a handler of the application's", level=logging.WARNING)
 """

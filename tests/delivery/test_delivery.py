@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -320,3 +320,21 @@ def test_nobody_hears_of_trouble(
     delivery.shutdown(0.3)
     assert [record for record in caplog.records if record.levelno > logging.DEBUG] == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_queue_shorter_than_a_batch_loses_nothing(make: Make, sink: support.Sink) -> None:
+    """What the queue has accepted is sent, also where a batch could hold more, and more comes all the time."""
+    accepted, emitter = 0, support.Emitter()
+
+    def emit_and_enqueue(*event: Any) -> None:
+        nonlocal accepted
+        if accepted < 30:
+            accepted += support.enqueue_numbers(delivery, [accepted])
+        emitter(*event)
+
+    limits = support.quick_limits(queue_events=3, batch_records=9)
+    delivery = make(support.destination_to(sink.port), emit=emit_and_enqueue, limits=limits)
+    emitter.delivery = delivery
+    accepted += support.enqueue_numbers(delivery, [accepted])
+    assert support.wait_until(lambda: delivery.status().sent + sum(delivery.status().dropped.values()) == 30)
+    assert delivery.status().dropped == {}

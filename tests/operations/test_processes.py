@@ -145,20 +145,30 @@ def test_a_provider_named_in_the_environment_counts(tmp_path: Path) -> None:
 
 
 def test_a_provider_that_cannot_be_loaded(tmp_path: Path) -> None:
-    """Where OTEL_PYTHON_TRACER_PROVIDER names a provider that there is not, each call passes."""
+    """Where OTEL_PYTHON_TRACER_PROVIDER names a provider that there is not, that is logged once, and metrics go on."""
     answers = run(
         """
+        import logging
         from opentelemetry import metrics, trace
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        logged = []
+        logging.getLogger("opentelemetry").addFilter(logged.append)
+        logging.getLogger("opentelemetry.util._providers").addFilter(logged.append)
+        reader = InMemoryMetricReader()
+        metrics.set_meter_provider(MeterProvider([reader]))
         operations.install()
         memory = new_memory()
         found = [len(memory.get_all(filters={"user_id": "alice"})["results"]) for _ in range(2)]
         close(memory)
-        print(json.dumps([found, operations.state()]))
+        (resource,) = reader.get_metrics_data().resource_metrics
+        points = [point.count for metric in resource.scope_metrics[0].metrics for point in metric.data.data_points]
+        print(json.dumps([found, operations.state()[0], points, len(logged)]))
         """,
         tmp_path,
         OTEL_PYTHON_TRACER_PROVIDER="there_is_none",
     )
-    assert answers == [[0, 0], [True, NOTHING_TO_RECORD_INTO]]
+    assert answers == [[0, 0], True, [2], 1]
 
 
 @pytest.mark.parametrize("first", ["import opentelemetry.trace", "pass"])

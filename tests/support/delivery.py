@@ -93,14 +93,16 @@ def quick_limits(**kwargs: Any) -> Limits:
     return Limits(**{"backoff_initial": 0.02, "quiet_interval": 0.5, "busy_interval": 0.1, **kwargs})
 
 
-class _Emitter:
+class Emitter:
     """Emits on a provider of its own, made on first use, as a composition root would."""
 
     def __init__(self) -> None:
         self.delivery: Delivery | None = None
+        """To be set before the first event."""
         self._logger: Any = None
 
     def __call__(self, time_ns: int, event: str, attributes: Any) -> None:
+        """Emit one event."""
         from opentelemetry._logs import LogRecord, SeverityNumber
 
         if self._logger is None:
@@ -130,7 +132,7 @@ def pipeline(directory: Path | None, *destinations: Destination, **kwargs: Any) 
     """Return a delivery with its own provider, which imports the SDK; `kwargs` override arguments of `Delivery`."""
     from mem0_telemetry.delivery import Delivery
 
-    emitter = _Emitter()
+    emitter = Emitter()
     arguments: dict[str, Any] = {
         "directory": directory,
         "destinations": destinations,
