@@ -309,7 +309,7 @@ def test_what_is_private_is_left_out(make_log: MakeLog, size: int) -> None:
         ("my.link", "\thttps://a:hunter2@example.com/a?token=hunter2 ", "https://example.com/a"),
         ("my.link", "url=https://a:hunter2@example.com", "url=https://example.com"),
         ("my.link", "[https://a:hunter2@example.com/a?b]", "[https://example.com/a"),
-        ("my.link", "mongodb://a:hun,\"{ter2@one,two:27017/a", "mongodb://one,two:27017/a"),
+        ("my.link", 'mongodb://a:hun,"{ter2@one,two:27017/a', "mongodb://one,two:27017/a"),
         ("my.link", "/login?next=https://a:hunter2@example.com", "/login"),
         (
             "user_agent.original",
