@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -62,13 +63,41 @@ def test_resources_that_come_and_go_keep_their_own(make_log: MakeLog) -> None:
     """Over many exports each record has its own resource's attributes, and few resources are remembered."""
     mapper = Mapper["ReadableLogRecord"](MappingOptions(), "log")
     told = []
-    for number in range(1000):  # each is gone when the next is made, maybe at the same address
+    for number in range(1500):  # each is gone when the next is made, maybe at the same address
         record = ReadableLogRecord(make_log().log_record, Resource({"service.name": str(number)}), None)
         (event,) = mapper.map([record]).events
         told.append(json.loads(event)["properties"]["service.name"])
         del record
-    assert told == [str(number) for number in range(1000)]
-    assert len(mapper._known) <= 128
+    assert told == [str(number) for number in range(1500)]
+    assert len(mapper._known) <= 1024
+
+
+def test_large_resources_are_not_kept(make_log: MakeLog) -> None:
+    """A process that makes a large resource for each record, or sends what is too big, keeps few of them."""
+    mapper = Mapper["ReadableLogRecord"](MappingOptions(), "log")
+    resources: weakref.WeakSet[Resource] = weakref.WeakSet()
+    for number in range(200):
+        resource = Resource({f"key.{key}": f"{number}" * 400 for key in range(60)})
+        resources.add(resource)
+        mapper.map([ReadableLogRecord(make_log({f"n.{number}": 1}).log_record, resource, None)])
+        del resource
+    assert len(resources) <= 100  # of up to 72 kB each
+    small = Resource({"service.name": "shop"})
+    for number in range(3):
+        too_big = make_log({f"n.{number % 2}": 1, "text": "x" * 2_000_000})
+        mapper.map([ReadableLogRecord(too_big.log_record, small, None)])
+    assert mapper._builder._beside_few.cache_info().currsize == 2
+
+
+def test_an_application_may_have_many_loggers(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the records of a thousand scopes share is worked out once for each."""
+    mapper = Mapper["ReadableLogRecord"](MappingOptions(), "log")
+    resource = Resource({"service.name": "shop"})
+    scopes = [InstrumentationScope(f"shop.{number}") for number in range(1000)]
+    records = [ReadableLogRecord(make_log().log_record, resource, scope) for scope in scopes]
+    mapper.map(records)
+    monkeypatch.setattr(EventBuilder, "inherited", lambda *_: pytest.fail("encoded again"))
+    assert len(mapper.map(records).events) == 1000
 
 
 def test_a_resource_is_encoded_once(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> None:

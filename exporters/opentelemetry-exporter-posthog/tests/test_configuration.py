@@ -231,23 +231,6 @@ def test_quotes_around_a_variable_are_removed(  # noqa: PLR0913, PLR0917  # fixt
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
-    [("SPAN", "SPANS"), ("EXCEPTION", "EXCEPTIONS"), ("KEY", "API_KEY"), ("XYZ", "")],
-)
-def test_a_misspelled_variable_is_said(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, written: str, meant: str
-) -> None:
-    """A variable that nothing reads is named once, with the nearest one; its value, maybe a key, is not."""
-    monkeypatch.setenv(f"OTEL_EXPORTER_POSTHOG_{written}", "phc_hunter2")
-    for exporter in (PostHogLogExporter, PostHogSpanExporter):
-        exporter(api_key="phc_a")
-    (said,) = warnings_in(caplog)
-    assert f" OTEL_EXPORTER_POSTHOG_{written}, " in said
-    assert said.partition("nearest name is OTEL_EXPORTER_POSTHOG_")[2].startswith(meant)
-    assert "hunter2" not in said
-
-
-@pytest.mark.parametrize(
     ("argument", "said"),
     [
         ({"timeout": "soon"}, "not a number of seconds above 0. The default, 10 s, is used."),

@@ -305,7 +305,11 @@ def test_what_is_private_is_left_out(make_log: MakeLog, size: int) -> None:
         ("url.full", "https://a@b:hunter2@example.com/a@b", "https://example.com/a@b"),
         ("url.path", "/a//b@c", "/a//b@c"),
         ("url.full", "mailto:a@example.com", "mailto:a@example.com"),
-        ("my.link", "https://a:hunter2@example.com/a b?token=hunter2", "https://example.com/a b"),
+        ("url.full", "https://a:hunter2@example.com/a b?token=hunter2", "https://example.com/a b"),
+        ("my.link", "\thttps://a:hunter2@example.com/a?token=hunter2 ", "https://example.com/a"),
+        ("my.link", "url=https://a:hunter2@example.com", "url=https://example.com"),
+        ("my.link", "[https://a:hunter2@example.com/a?b]", "[https://example.com/a"),
+        ("my.link", 'mongodb://a:hun,"{ter2@one,two:27017/a', "mongodb://one,two:27017/a"),
         ("my.link", "/login?next=https://a:hunter2@example.com", "/login"),
         (
             "user_agent.original",
@@ -317,6 +321,21 @@ def test_what_is_private_is_left_out(make_log: MakeLog, size: int) -> None:
 def test_the_secret_parts_of_a_url_are_removed(make_log: MakeLog, key: str, url: str, cleaned: str) -> None:
     """User, password, query and fragment are removed from a URL, also from one that breaks RFC 3986."""
     assert _event(make_log({key: url}))["properties"][key] == cleaned
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://api.example.com refused bob@example.org: retry?",
+        "https://example.com is down? Ask in #ops",
+        "https://example.com\tbob@example.org",
+        '{"link":"https://example.com","contact":"bob@example.org"}',
+        '["https://example.com","bob@example.org"]',
+    ],
+)
+def test_a_text_that_is_more_than_a_url_stays_as_it_is(make_log: MakeLog, text: str) -> None:
+    """A sentence that begins with a URL loses nothing, and an address behind a host is not taken for the host."""
+    assert _event(make_log({"message": text}, body=text))["properties"]["message"] == text
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import sys
-import sysconfig
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter
+from opentelemetry.exporter.posthog._warnings import warn_of_refusal
 from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
 
 if TYPE_CHECKING:
@@ -63,7 +59,7 @@ def test_a_refusal_is_said_once(
     assert "HTTP 410" in second
 
 
-@pytest.mark.parametrize("location", ["/login", "{url}/login"])
+@pytest.mark.parametrize("location", ["/login", "login", "", "{url}/login"])
 def test_a_redirect_within_the_host_is_said_so(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, location: str
 ) -> None:
@@ -71,6 +67,29 @@ def test_a_redirect_within_the_host_is_said_so(
     server.answer(Answer(status=302, headers={"Location": location.format(url=server.url)}))
     PostHogLogExporter(api_key=_KEY, host=server.url).export([make_log()])
     assert f"{server.url} redirects to another place of the same host" in _said(caplog)[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "location", "target"),
+    [
+        (
+            "https://ph.example.com/batch/",
+            "https://PH.example.com:443/login",
+            "another place of the same host",
+        ),
+        ("http://ph.example.com:80/batch/", "http://ph.example.com/login", "another place of the same host"),
+        ("https://ph.example.com/batch/", "https://ph.example.com:8443/", "https://ph.example.com:8443"),
+        ("http://ph.example.com/batch/", "https://ph.example.com/batch/", "https://ph.example.com"),
+        ("https://ph.example.com/batch/", "//login.example.com/batch/", "https://login.example.com"),
+        ("https://ph.example.com/batch/", "https://[", "another place of the same host"),
+    ],
+)
+def test_where_a_redirect_leads_is_said(
+    caplog: pytest.LogCaptureFixture, url: str, location: str, target: str
+) -> None:
+    """The host that a redirect leads to is named with its scheme, and with its port where that is unusual."""
+    warn_of_refusal(302, url, location)
+    assert f".example.com redirects to {target} (HTTP 302)" in _said(caplog)[0]
 
 
 @pytest.mark.parametrize(
@@ -137,6 +156,20 @@ def test_what_keeps_none_of_many_records_is_said_once(
     assert "first 1000 records" in said
 
 
+def test_a_root_that_ends_last_is_waited_for(
+    server: CaptureServer, make_span: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Spans within a long piece of work say nothing of a wrong setting; a `before_send` that drops all roots does."""
+    child = make_span(parent=make_span().context)
+    exporter = PostHogSpanExporter(api_key=_KEY, host=server.url, before_send=lambda _: None)
+    exporter.export([child] * 2000)
+    assert exporter.stats.dropped == {"filtered": 2000}
+    assert _said(caplog) == []
+    for _ in range(2):
+        exporter.export([make_span()] * 1000)
+    assert "'before_send'" in _said(caplog)[0]
+
+
 def test_before_send_that_always_fails_is_said(make_log: MakeLog, caplog: pytest.LogCaptureFixture) -> None:
     """A `before_send` that raises for all, or is none, loses everything, and that is said."""
     for bad in (lambda _: 1 / 0, 7):
@@ -186,81 +219,3 @@ def test_each_export_is_one_line_at_debug(
     lines = [record.getMessage() for record in caplog.records if record.name == _LOGGER]
     assert len(lines) == 3
     assert all(line.startswith("export of 1 records in ") and line.endswith("done") for line in lines)
-
-
-def test_a_warning_is_seen_where_only_opentelemetry_listens(tmp_path: Path) -> None:
-    """With OpenTelemetry's handler for `logging` alone, what nobody could read is printed, once a process."""
-    pytest.importorskip("opentelemetry.instrumentation.logging.handler")
-    (tmp_path / "app.py").write_text(
-        "from opentelemetry._logs import get_logger\n"
-        "from opentelemetry.trace import get_tracer\n"
-        "with get_tracer('shop').start_as_current_span('checkout'):\n"
-        "    get_logger('shop').emit(event_name='order.placed')\n"
-    )
-    done = subprocess.run(
-        [Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument", sys.executable, "app.py"],
-        cwd=tmp_path,
-        env={
-            "PATH": os.environ["PATH"],
-            "OTEL_LOGS_EXPORTER": "posthog",
-            "OTEL_TRACES_EXPORTER": "posthog",
-            "OTEL_METRICS_EXPORTER": "none",
-            "OTEL_EXPORTER_POSTHOG_API_KEY": _KEY,
-            "OTEL_EXPORTER_POSTHOG_HOST": "http://127.0.0.1:1",
-            "OTEL_EXPORTER_POSTHOG_TIMEOUT": "0.3",
-        },
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=True,
-    )
-    assert done.stderr.count("Events are lost: ") == 1
-    assert _KEY not in done.stderr
-
-
-class _OpenTelemetryHandler(logging.NullHandler):
-    __module__ = "opentelemetry.instrumentation.logging.handler"
-
-
-@pytest.mark.parametrize(
-    ("handlers", "silence", "times"),
-    [
-        ([_OpenTelemetryHandler()], {}, 1),
-        ([], {}, 1),
-        ([_OpenTelemetryHandler(), logging.NullHandler()], {}, 0),
-        ([logging.NullHandler()], {}, 0),
-        ([_OpenTelemetryHandler()], {"level": logging.ERROR}, 0),
-        ([_OpenTelemetryHandler()], {"disabled": True}, 0),
-        ([_OpenTelemetryHandler()], {"filters": [lambda _: False]}, 0),
-        ([_OpenTelemetryHandler()], {"propagate": False, "handlers": [logging.NullHandler()]}, 0),
-    ],
-)
-def test_who_silences_the_logger_has_silence(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    handlers: list[logging.Handler],
-    silence: dict[str, Any],
-    times: int,
-) -> None:
-    """A warning is printed where no handler but OpenTelemetry's could show it; the logger's settings are kept to."""
-    logger = logging.getLogger(_LOGGER)
-    with monkeypatch.context() as during:
-        during.setattr(logging.getLogger(), "handlers", handlers)
-        for name, value in silence.items():
-            during.setattr(logger, name, value)
-        logger.manager._clear_cache()  # type: ignore[attr-defined]  # as `setLevel` does
-        PostHogLogExporter()
-    logger.manager._clear_cache()  # type: ignore[attr-defined]
-    assert capsys.readouterr().err.count("No PostHog API key") == times
-
-
-def test_a_warning_that_a_filter_drops_is_not_used_up(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Where another exporter's thread is to be silent, the application still hears of its own one."""
-    with monkeypatch.context() as during:
-        during.setattr(logging.getLogger(_LOGGER), "filters", [lambda _: False])
-        PostHogLogExporter()
-    assert _said(caplog) == []
-    PostHogLogExporter()
-    assert "No PostHog API key" in _said(caplog)[0]

@@ -12,7 +12,8 @@ from opentelemetry.exporter.posthog._conventions import DISTINCT_ID, SESSION_ID,
 from opentelemetry.exporter.posthog._identity import (
     Ordinals,
     derived_uuid,
-    distinct_id_of,
+    encode_distinct_id,
+    encode_short_id,
     text_of,
     timestamp_of,
     uuid_of,
@@ -36,6 +37,8 @@ _SURELY_FITS: Final = 100 * 1024
 _CUTS: Final = (UNLIMITED, 65_536, 8_192, 1_024, 128)
 """The limits tried, one after the other, on the values of an event that is too big."""
 _CACHED: Final = 1024
+_MAX_SHARED: Final = 4096
+"""Characters that may be copied for each set of names that they stand beside."""
 _EXCEPTION: Final = '"$exception"'
 _CUT: Final = "posthog.cut"
 
@@ -58,6 +61,8 @@ class Inherited:
     """The distinct id that they give, as JSON, and the attribute that says so."""
     members: dict[str, str]
     """The properties that the others make, as JSON by their names."""
+    size: int
+    """Characters in `members`."""
 
 
 class EventBuilder:
@@ -98,7 +103,12 @@ class EventBuilder:
             values.update(scope.attributes or {})
         members = self.encoder.encode_each(values, most=most)
         meant = {key: values[key] for key in self.encoder.meant(values)}
-        return Inherited(resource, scope, values, meant, self._identity(values), members)
+        size = sum(map(len, members.values()))
+        return Inherited(resource, scope, values, meant, self._identity(values), members, size)
+
+    def forget(self) -> None:
+        """Free what was made of an `Inherited`, and with it the resource."""
+        self._beside_few.cache_clear()
 
     def build(
         self,
@@ -175,7 +185,7 @@ class EventBuilder:
             value = attributes.get(key)
             if value is not None:
                 is_short = type(value) is str and len(value) <= MAX_NAME_BYTES
-                distinct_id = _encode_short_id(value) if is_short else _encode_distinct_id(value)
+                distinct_id = encode_short_id(value) if is_short else encode_distinct_id(value)
                 if distinct_id:
                     return distinct_id, key
         return None
@@ -232,7 +242,8 @@ class EventBuilder:
                 more = {name: value for name, value in added.items() if name not in names}
                 own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())
                 names = names.union(more)
-            beside = self._beside_few if len(names) <= MAX_KEYS else self._beside
+            is_small = most == UNLIMITED and len(names) <= MAX_KEYS and inherited.size <= _MAX_SHARED
+            beside = self._beside_few if is_small else self._beside
             constants, shared = beside(inherited, names, hidden, personless)
             properties = shared + own
             if len(properties) <= _SURELY_FITS or fits(properties):
@@ -273,15 +284,6 @@ class EventBuilder:
         if options.trace_context and source.trace_id:
             added |= {"$trace_id": f"{source.trace_id:032x}", "$span_id": f"{source.span_id:016x}"}
         return added
-
-
-def _encode_distinct_id(value: object) -> str:
-    """Return `value` as a distinct id in JSON, empty where it is none."""
-    distinct_id = distinct_id_of(value)
-    return encode(distinct_id) if distinct_id else ""
-
-
-_encode_short_id: Final = lru_cache(_CACHED)(_encode_distinct_id)
 
 
 def _constants_of(options: MappingOptions, *, personless: bool) -> dict[str, str]:

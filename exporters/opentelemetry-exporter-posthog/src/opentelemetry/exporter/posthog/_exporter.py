@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
 
 from opentelemetry.exporter.posthog import _exceptions
-from opentelemetry.exporter.posthog._filters import filter_of
+from opentelemetry.exporter.posthog._filters import filter_of, local_roots
 from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._settings import config, flag, mapping_options, warn_of_unknown
@@ -36,7 +36,7 @@ class PostHogExporter(Generic[Record]):
     """The arguments and the behaviour of both exporters.
 
     Nothing raises, also where something is misconfigured or has a wrong type: one warning is logged, and the
-    safe default is used. Thread-safe, and usable on both sides of a fork. No thread, and no
+    safe default is used, or nothing is sent. Thread-safe, and usable on both sides of a fork. No thread, and no
     network outside `export`. An argument that is None comes from its variable (`OTEL_EXPORTER_POSTHOG_...`, see
     `environment_variables`), else it is the default.
 
@@ -191,7 +191,10 @@ class PostHogExporter(Generic[Record]):
         mapped = self._mapper.map(records)
         self._has_kept = self._has_kept or bool(mapped.events)
         if not self._has_kept:
-            warn_of_strictness(self.stats.dropped)
+            dropped = dict(self.stats.dropped)
+            if self._keep is local_roots:  # a root ends after all that is within it, and may come later
+                dropped.pop("filtered", None)
+            warn_of_strictness(dropped)
         done = False
         try:
             done = not mapped.events or self._get_sender().send(mapped.events, outcome)

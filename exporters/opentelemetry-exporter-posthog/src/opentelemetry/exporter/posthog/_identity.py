@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.exporter.posthog._check import ILLEGAL_IDS, UUID
-from opentelemetry.exporter.posthog._json import clean_name
+from opentelemetry.exporter.posthog._json import clean_name, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +46,15 @@ def distinct_id_of(value: object) -> str | None:
     """Return `value` as a distinct id that PostHog accepts, or None where it is none."""
     text = text_of(value)
     return None if text is None or is_illegal_distinct_id(text) else text
+
+
+def encode_distinct_id(value: object) -> str:
+    """Return `value` as a distinct id in JSON, empty where it is none."""
+    distinct_id = distinct_id_of(value)
+    return encode(distinct_id) if distinct_id else ""
+
+
+encode_short_id: Final = lru_cache(1024)(encode_distinct_id)
 
 
 def text_of(value: object) -> str | None:

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 _Record = TypeVar("_Record")
 _Answer = TypeVar("_Answer")
-_MAX_KNOWN: Final = 128
-"""Resources, each with one scope, that are remembered."""
+_MAX_KNOWN: Final = 1024
+"""Resources, each with one scope, that are remembered: `logging` makes a scope of each logger."""
+_MAX_KNOWN_SIZE: Final = 4 * 1024 * 1024
+"""Characters that they may have in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class Mapper(Generic[_Record]):
     ) -> None:
         self._builder = EventBuilder(options)
         self._known: dict[tuple[int, int], Inherited] = {}
+        self._known_size = 0
         self._source_of = READERS[signal]
         self._options = options
         self._keep = keep
@@ -110,13 +113,20 @@ class Mapper(Generic[_Record]):
         return Mapped(events=events, dropped=dropped, changed=changed)
 
     def _inherited(self, resource: Resource | None, scope: InstrumentationScope | None) -> Inherited:
-        """Return what the records of `resource` and `scope` share, encoded once."""
+        """Return what the records of `resource` and `scope` share, encoded once.
+
+        A resource is the same object for as long as its attributes are: what changes in it later is not seen.
+        """
         key = id(resource), id(scope)  # the entry keeps both alive, so the ids stay theirs
         inherited = self._known.get(key)
         if inherited is None:
-            if len(self._known) >= _MAX_KNOWN:
+            inherited = self._builder.inherited(resource, scope)
+            if len(self._known) >= _MAX_KNOWN or self._known_size + inherited.size > _MAX_KNOWN_SIZE:
                 self._known.clear()
-            inherited = self._known[key] = self._builder.inherited(resource, scope)
+                self._known_size = 0
+                self._builder.forget()
+            self._known[key] = inherited
+            self._known_size += inherited.size
         return inherited
 
     def _checked(

@@ -28,6 +28,8 @@ URLS: Final = frozenset({"$current_url", *_ROUTED})
 """Attributes and properties that hold a URL, also a relative one."""
 ROUTE: Final = "http.route"
 _PARAMETERS: Final = re.compile(r"[{<*(]|/:")
+_END_OF_AUTHORITY: Final = re.compile(r'/|"[,:]"')
+"""A slash, or the end of a text in JSON: an "@" behind it is none of the URL's."""
 _MAX_DEPTH: Final = 32
 
 
@@ -39,10 +41,9 @@ def is_private(key: str) -> bool:
 def clean_url(text: str) -> str:
     """Return `text` without user, password, query and fragment where it is a URL, else as it is.
 
-    It is one if "://" comes before any space.
+    It is one if it holds "://", and white space at most around it: a sentence may begin with a URL.
     """
-    scheme, separator, _ = text.strip().partition("://")
-    return clean_relative_url(text) if separator and len(scheme.split()) <= 1 else text
+    return clean_relative_url(text) if "://" in text and len(text.split(maxsplit=1)) == 1 else text
 
 
 def clean_relative_url(text: str) -> str:
@@ -51,8 +52,8 @@ def clean_relative_url(text: str) -> str:
     scheme, slashes, rest = url.partition("//")
     if scheme and not scheme.endswith(":"):
         return url  # "//" within a path
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
+    authority = _END_OF_AUTHORITY.split(rest, maxsplit=1)[0]
+    return f"{scheme}{slashes}{authority.rpartition('@')[2]}{rest[len(authority) :]}"
 
 
 def clean_urls(value: object, depth: int = 0) -> object:

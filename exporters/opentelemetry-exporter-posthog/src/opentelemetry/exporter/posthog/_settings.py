@@ -147,12 +147,10 @@ def warn_of_unknown(arguments: Iterable[str]) -> None:
             "check its name against the exporter's README."
         )
     known = environment_variables.__all__
-    for name in os.environ:
-        if name.startswith("OTEL_EXPORTER_POSTHOG_") and name not in known:
-            (nearest,) = get_close_matches(name, known, n=1, cutoff=0)
-            warn_once(
-                f"The PostHog exporter does not read {name}, so it is ignored. The nearest name is {nearest}."
-            )
+    for name, value in os.environ.items():
+        if name.startswith("OTEL_EXPORTER_POSTHOG_") and name not in known and _unquoted(value):
+            nearest = "".join(f" The nearest name is {one}." for one in get_close_matches(name, known, n=1))
+            warn_once(f"The PostHog exporter does not read {name}, so it is ignored.{nearest}")
 
 
 class _Kind(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from opentelemetry.exporter.posthog.environment_variables import (
     OTEL_EXPORTER_POSTHOG_API_KEY,
@@ -47,6 +47,7 @@ _STRICT: Final = {
 """What drops a record on purpose, by the reason that is counted."""
 _MANY: Final = 1000
 """Records that a service without any event to send hardly has at first."""
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _REASONS: Final = {401: "unauthorized", 413: "too_large"}
 
 
@@ -60,12 +61,16 @@ def warn_once(message: str, *, cause: str = "") -> None:
     if (cause or message) in _given or not logger.isEnabledFor(logging.WARNING):
         return
     record = logger.makeRecord(logger.name, logging.WARNING, __file__, 0, message, (), None)
-    if not logger.filter(record):  # for this thread maybe: another exporter's may be heard
+    found: object = logger.filter(record)
+    if not found:  # for this thread maybe: another exporter's may be heard
         return
+    if isinstance(found, logging.LogRecord):  # since Python 3.12 a filter may return another one
+        record = found
     _given.add(cause or message)
     logger.callHandlers(record)
-    if logging.lastResort and _only_telemetry_listens():
-        logging.lastResort.handle(record)
+    last = logging.lastResort
+    if last and record.levelno >= last.level and _only_telemetry_listens():
+        last.handle(record)
 
 
 def _only_telemetry_listens() -> bool:
@@ -92,7 +97,7 @@ def warn_of_refusal(status: int, url: str, location: str) -> str:
     what, remedy = _REFUSALS.get(status, ("refuses them", _CHECK_HOST))
     reason = _REASONS.get(status, "rejected")
     if status < 400:  # noqa: PLR2004  # HTTP's own line
-        target = _origin_of(location)
+        target = _origin_of(url, location)
         what = (
             f"redirects to {'another place of the same host' if target in {'', _origin_of(url)} else target}"
         )
@@ -129,10 +134,11 @@ def warn_of_strictness(dropped: Mapping[str, int]) -> None:
             )
 
 
-def _origin_of(url: str) -> str:
-    """Return scheme, host and port, which are no secrets; empty where there is no host."""
+def _origin_of(url: str, location: str = "") -> str:
+    """Return scheme, host and port, which are no secrets, of `location` as seen from `url`; empty without a host."""
     try:
-        scheme, host, *_ = urlsplit(url)
+        scheme, host, *_ = urlsplit(urljoin(url, location))
     except ValueError:
         return ""
-    return f"{scheme}://{host.rpartition('@')[2]}" if host else ""
+    host = host.rpartition("@")[2].lower().removesuffix(_DEFAULT_PORTS.get(scheme, ":"))
+    return f"{scheme}://{host}" if host else ""

@@ -1,0 +1,153 @@
+"""Who hears a warning: it is printed where nobody else would, and who wants silence has it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter
+
+_LOGGER = "opentelemetry.exporter.posthog"
+_KEY = "phc_" + "k" * 40
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was said at WARNING or above."""
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_a_warning_is_seen_where_only_opentelemetry_listens(tmp_path: Path) -> None:
+    """With OpenTelemetry's handler for `logging` alone, what nobody could read is printed, once a process."""
+    pytest.importorskip("opentelemetry.instrumentation.logging.handler")
+    (tmp_path / "app.py").write_text(
+        "from opentelemetry._logs import get_logger\n"
+        "from opentelemetry.trace import get_tracer\n"
+        "with get_tracer('shop').start_as_current_span('checkout'):\n"
+        "    get_logger('shop').emit(event_name='order.placed')\n"
+    )
+    done = subprocess.run(
+        [Path(sysconfig.get_path("scripts")) / "opentelemetry-instrument", sys.executable, "app.py"],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "OTEL_LOGS_EXPORTER": "posthog",
+            "OTEL_TRACES_EXPORTER": "posthog",
+            "OTEL_METRICS_EXPORTER": "none",
+            "OTEL_EXPORTER_POSTHOG_API_KEY": _KEY,
+            "OTEL_EXPORTER_POSTHOG_HOST": "http://127.0.0.1:1",
+            "OTEL_EXPORTER_POSTHOG_TIMEOUT": "0.3",
+        },
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=True,
+    )
+    assert done.stderr.count("Events are lost: ") == 1
+    assert _KEY not in done.stderr
+
+
+class _OpenTelemetryHandler(logging.NullHandler):
+    __module__ = "opentelemetry.instrumentation.logging.handler"
+
+
+@pytest.mark.parametrize(
+    ("handlers", "silence", "times"),
+    [
+        ([_OpenTelemetryHandler()], {}, 1),
+        ([], {}, 1),
+        ([_OpenTelemetryHandler(), logging.NullHandler()], {}, 0),
+        ([logging.NullHandler()], {}, 0),
+        ([_OpenTelemetryHandler()], {"level": logging.ERROR}, 0),
+        ([_OpenTelemetryHandler()], {"disabled": True}, 0),
+        ([_OpenTelemetryHandler()], {"filters": [lambda _: False]}, 0),
+        ([_OpenTelemetryHandler()], {"propagate": False, "handlers": [logging.NullHandler()]}, 0),
+    ],
+)
+def test_who_silences_the_logger_has_silence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    handlers: list[logging.Handler],
+    silence: dict[str, Any],
+    times: int,
+) -> None:
+    """A warning is printed where no handler but OpenTelemetry's could show it; the logger's settings are kept to."""
+    logger = logging.getLogger(_LOGGER)
+    with monkeypatch.context() as during:
+        during.setattr(logging.getLogger(), "handlers", handlers)
+        for name, value in silence.items():
+            during.setattr(logger, name, value)
+        logger.manager._clear_cache()  # type: ignore[attr-defined]  # as `setLevel` does
+        PostHogLogExporter()
+    logger.manager._clear_cache()  # type: ignore[attr-defined]
+    assert capsys.readouterr().err.count("No PostHog API key") == times
+
+
+def test_the_level_of_the_last_resort_is_kept_to(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who wants only errors where no handler is gets no warning there."""
+    assert logging.lastResort
+    with monkeypatch.context() as during:
+        during.setattr(logging.getLogger(), "handlers", [_OpenTelemetryHandler()])
+        during.setattr(logging.lastResort, "level", logging.ERROR)
+        PostHogLogExporter()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="a filter returns no record there")
+def test_a_filter_may_put_another_record_in_the_place(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a filter of the application has made of a warning is what is given."""
+    other = logging.makeLogRecord({"name": _LOGGER, "levelno": logging.WARNING, "msg": "without secrets"})
+    monkeypatch.setattr(logging.getLogger(_LOGGER), "filters", [lambda _: other])
+    PostHogLogExporter()
+    assert warnings_in(caplog) == ["without secrets"]
+
+
+def test_a_warning_that_a_filter_drops_is_not_used_up(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where another exporter's thread is to be silent, the application still hears of its own one."""
+    with monkeypatch.context() as during:
+        during.setattr(logging.getLogger(_LOGGER), "filters", [lambda _: False])
+        PostHogLogExporter()
+    assert warnings_in(caplog) == []
+    PostHogLogExporter()
+    assert "No PostHog API key" in warnings_in(caplog)[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("SPAN", "SPANS"), ("EXCEPTION", "EXCEPTIONS"), ("KEY", "API_KEY"), ("XYZ", "")],
+)
+def test_a_misspelled_variable_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, written: str, meant: str
+) -> None:
+    """A variable that nothing reads is named once, with the nearest one; its value, maybe a key, is not."""
+    monkeypatch.setenv(f"OTEL_EXPORTER_POSTHOG_{written}", "phc_hunter2")
+    for exporter in (PostHogLogExporter, PostHogSpanExporter):
+        exporter(api_key="phc_a")
+    (said,) = warnings_in(caplog)
+    assert f" OTEL_EXPORTER_POSTHOG_{written}, " in said
+    assert said.partition("nearest name is OTEL_EXPORTER_POSTHOG_")[2].startswith(meant)
+    assert "hunter2" not in said
+
+
+def test_what_is_empty_or_near_nothing_is_not_corrected(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An empty variable is an unset one, and no name is proposed that is far from what was written."""
+    monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_ENDPOINT", " ")
+    PostHogLogExporter(api_key="phc_a")
+    assert warnings_in(caplog) == []
+    monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_" + "X" * 100, "1")
+    PostHogLogExporter(api_key="phc_a")
+    assert warnings_in(caplog)[0].endswith("X, so it is ignored.")
