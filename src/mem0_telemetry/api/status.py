@@ -30,7 +30,7 @@ class DestinationStatus:
     """As in `MEM0_TELEMETRY_EXPORTER`."""
     endpoint: str
     """Where it posts to; empty where it has no address."""
-    state: str
+    state: str = "idle"
     """`idle` before the first event; then `ok`, or `refused`, `retrying`, `quiet` or `unusable`, and why."""
     waiting: int = 0
     """Events that wait for it, those of earlier runs included."""

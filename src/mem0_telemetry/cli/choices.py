@@ -36,21 +36,21 @@ def run(choice: str) -> int:
 
 
 def _enable(mem0_dir: str) -> int:
-    if choice_of(state_file.read(mem0_dir)) == ENABLED:
-        done = "`disable` was not in effect"
-    else:
+    done, running = "`disable` was not in effect", ""
+    if choice_of(state_file.read(mem0_dir)) != ENABLED:
         state_file.update(mem0_dir, lambda state: _known(state)._replace(disabled=False))
         done = "`disable` is undone"
+        running = (
+            " A process that was recording when telemetry was switched off records again. A process that started "
+            "while it was off stays off until it is restarted."
+        )
     consent = consent_here(mem0_dir)
     if consent.enabled:
-        prose(
-            f"{done}: usage telemetry is on. A process that was recording when telemetry was switched off records "
-            "again. A process that started while telemetry was off stays off until it is restarted."
-        )
-    else:
-        prose(f"{done}. But usage telemetry is still off in this environment:")
-        for source, reason in ((consent.source, consent.reason), *consent.also):
-            prose(f"{source}: {reason}", indent="  ")
+        prose(f"{done}: usage telemetry is on.{running}")
+        return 0
+    prose(f"{done}. But usage telemetry is still off in this environment:")
+    for source, reason in ((consent.source, consent.reason), *consent.also):
+        prose(f"{source}: {reason}", indent="  ")
     return 0
 
 

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_COLUMN = 16
-"""Where the values of `row` begin."""
 _CODES = {"bold": "1", "green": "32", "red": "31", "yellow": "33", "dim": "2"}
 _STYLE_OF_RESULT = {"refused": "red", "failed": "yellow"}
 
@@ -34,7 +32,7 @@ def prose(text: str, indent: str = "") -> None:
 
 def row(name: str, value: str) -> None:
     """Print a name and its value; the value is wrapped into a column of its own."""
-    print(f"  {name:<{_COLUMN - 2}}{_wrapped(value, ' ' * _COLUMN).lstrip()}")
+    print(f"  {name:<14}{_wrapped(value, ' ' * 16).lstrip()}")
 
 
 def failed(text: str) -> int:

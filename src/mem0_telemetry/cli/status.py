@@ -26,6 +26,8 @@ This is about processes that use mem0-telemetry. In a process without it, Mem0's
 MEM0_TELEMETRY=False in its environment stops that."""
 _NOT_CHOSEN = """\
 Events for a destination that is not chosen are deleted when they are 7 days old, or by `mem0-telemetry clean`."""
+_UNWRITABLE = """MEM0_DIR cannot be written: events wait in memory and end with their process, each of which has a \
+random installation id; set MEM0_DIR to a directory that can be"""
 
 
 def run(*, as_json: bool, check: bool) -> int:
@@ -63,12 +65,11 @@ def chosen_mailboxes() -> dict[str, DestinationConfig]:
 def _status(mem0_dir: str, boxes: Iterable[SpooledMailbox]) -> Status:
     consent, who = consent_here(mem0_dir), identity.current(mem0_dir)
     resolved = destinations.resolve(os.environ)
-    unwritable = _unwritable(Path(state_file.telemetry_dir(mem0_dir))) if consent.enabled else ()
+    writable = not consent.enabled or _is_writable(Path(state_file.telemetry_dir(mem0_dir)))
+    problems = (*resolved.problems, *resolved.remarks, *env.unusable_numbers(os.environ))
     waiting = {box.name: box.events for box in boxes}
     chosen = tuple(
-        DestinationStatus(
-            name=config.name, endpoint=config.endpoint, state="idle", waiting=waiting.get(mailbox, 0)
-        )
+        DestinationStatus(name=config.name, endpoint=config.endpoint, waiting=waiting.get(mailbox, 0))
         for mailbox, config in chosen_mailboxes().items()
     )
     return Status(
@@ -78,22 +79,16 @@ def _status(mem0_dir: str, boxes: Iterable[SpooledMailbox]) -> Status:
         also_off=consent.also,
         installation_id=who.id if who and consent.enabled else None,
         destinations=chosen if consent.enabled else (),
-        problems=(*resolved.problems, *resolved.remarks, *env.unusable_numbers(os.environ), *unwritable),
+        problems=problems if writable else (*problems, _UNWRITABLE),
         sample_rate=sampling.rate_from(os.environ),
         waiting_earlier=sum(waiting.values()),
     )
 
 
-def _unwritable(directory: Path) -> tuple[str, ...]:
-    """Return a sentence if a process could not store anything in `directory`; nothing is created to find out."""
+def _is_writable(directory: Path) -> bool:
+    """Return whether a process can store something in `directory`; nothing is created to find out."""
     there = next(path for path in (directory, *directory.parents) if os.access(path, os.F_OK))
-    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
-        return ()
-    problem = (
-        f"{env.MEM0_DIR} cannot be written: events wait in memory and end with their process, each of which has a "
-        f"random installation id; set {env.MEM0_DIR} to a directory that can be"
-    )
-    return (problem,)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _print(status: Status, mem0_dir: str) -> None:

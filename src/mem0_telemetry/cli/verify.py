@@ -50,7 +50,7 @@ def run() -> int:
     subject = f"Mem0 {version('mem0ai')}" if find_spec("mem0") else "The drop-in (mem0ai is not installed)"
     prose(
         f"{subject} runs in temporary homes, with fake servers, and with planted texts wherever yours could be. "
-        "Nothing leaves this machine. It takes about half a minute."
+        "Nothing leaves this machine. It takes half a minute, or two on a busy machine."
     )
     with open_stage(_TIME) as stage:
         checks = list(_verify(stage))
