@@ -491,10 +491,14 @@ def test_preparing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the first event needs is imported where telemetry is on, once decided; where that fails, it is off."""
     prepared: list[bool] = []
     monkeypatch.setattr(fork_gate, "hold", lambda: nullcontext(prepared.append(True)))
+    monkeypatch.setattr(sampling, "_draw", None)
     _, usage = start()
     assert len(prepared) == 1
+    source = sampling._draw
+    assert source is not None
     usage.set_enabled(True)
     assert len(prepared) == 2
+    assert sampling._draw is source  # it is made once
     usage.set_enabled(False)
     usage.recorder.prepare()
     type(usage)().recorder.prepare()  # nobody has been asked
@@ -532,12 +536,12 @@ def test_a_dry_run_says_why_it_shows_nothing(
 def test_instrument_warns_itself(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     """The drop-in leaves the warnings to whoever has decided before it; what is off has no unusable numbers."""
     telemetry, usage = start()
-    usage.switches.chosen = destinations.Destinations((), ("another",), none=False)
+    usage.switches.chosen = destinations.Destinations((), ("another",), none=False, remarks=("a remark",))
     usage.switches.consult = lambda **_: None
     usage.enter(vars(telemetry))
     assert warnings(caplog) == []
     usage.switches.warn()
-    assert len(warnings(caplog)) == 1
+    assert len(warnings(caplog)) == 2
     caplog.clear()
     start(MEM0_TELEMETRY="False", MEM0_TELEMETRY_EXIT_TIMEOUT="soon")
     assert [record.getMessage() for record in caplog.records] == []

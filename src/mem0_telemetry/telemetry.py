@@ -59,7 +59,7 @@ def capture_event(
 
     Never waits, but in a forked child: its first ten events wait until they are on disk, 0.5 s at most.
     """
-    if _usage.switches.off or not (MEM0_TELEMETRY is True or _says_on(MEM0_TELEMETRY)):
+    if _usage.switches.off or not _says_on(MEM0_TELEMETRY):
         return
     _usage.recorder.observe(
         event_name, memory_instance, additional_data, _observed_of_memory, MEM0_TELEMETRY_SAMPLE_RATE
@@ -70,7 +70,7 @@ def capture_client_event(
     event_name: str, instance: object, additional_data: dict[str, Any] | None = None
 ) -> None:
     """Record an event of a hosted client. Never sampled; otherwise as `capture_event`."""
-    if _usage.switches.off or not (MEM0_TELEMETRY is True or _says_on(MEM0_TELEMETRY)):
+    if _usage.switches.off or not _says_on(MEM0_TELEMETRY):
         return
     _usage.recorder.observe(event_name, instance, additional_data, _observed_of_client, 1.0)
 

@@ -56,8 +56,11 @@ _draw: Callable[[], float] | None = None
 def make_source() -> Callable[[], float]:
     """Make what `keep` draws from, before the first event, which registers nothing."""
     global _draw  # noqa: PLW0603  # one source for the process
-    source = Random()  # noqa: S311  # a sample, not a secret
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=source.seed)  # else all workers of a server keep the same events
-    _draw = source.random
+    if _draw is None:
+        source = Random()  # noqa: S311  # a sample, not a secret
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                after_in_child=source.seed
+            )  # else all workers of a server keep the same events
+        _draw = source.random
     return _draw

@@ -111,7 +111,7 @@ class Recorder:
             with fork_gate.hold():  # it takes the lock of stderr
                 dry_run.show(event, attributes, directory=self.switches.directory)
             return
-        pipeline = self.pipeline or self.ensure_pipeline()
+        pipeline = self.ensure_pipeline()
         if pipeline is not None:
             pipeline.delivery.enqueue(event.name, attributes)
         elif self._building:
