@@ -112,8 +112,8 @@ class PrivateProvider:
             attributes: selected ones.
         """
         if os.getpid() != self._process:  # a forked child would make its parent's ids
-            self._process = os.getpid()
             self._random.seed()
+            self._process = os.getpid()
         selected = {**attributes, **self._common, RECORD_UID.key: _new_uuid(self._random)}
         self._logger.emit(  # type: ignore[call-overload]  # the SDK's logger takes a record with limits of its own
             ReadWriteLogRecord(
