@@ -174,13 +174,18 @@ def test_records_that_are_missing_are_counted(mailbox: Make, drops: Drops, direc
     assert drops.totals() == {"corrupt": 3}
 
 
+def with_two_batches(mailbox: Make) -> Mailbox:
+    """Return a mailbox in which another process has left two batches."""
+    mailbox().spool(readable(1, count=2))
+    mailbox().spool(readable(2, count=3))
+    return mailbox()
+
+
 def test_a_file_that_cannot_be_read_at_present_is_read_later(
     mailbox: Make, drops: Drops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error of the disk is not the file's fault: it is passed over, counted by nobody, and stays for later."""
-    mailbox().spool(readable(1, count=2))
-    mailbox().spool(readable(2, count=3))
-    box = mailbox()
+    box = with_two_batches(mailbox)
     names = box.names()
     read = os.read
 
@@ -204,9 +209,7 @@ def test_a_fault_of_ours_leaves_no_batch_claimed(
     mailbox: Make, drops: Drops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch for which our own code fails is passed over, stops no other, and is free again at once."""
-    mailbox().spool(readable(1, count=2))
-    mailbox().spool(readable(2, count=3))
-    box = mailbox()
+    box = with_two_batches(mailbox)
     names = box.names()
 
     def fail_once(*_: object) -> bytes:
