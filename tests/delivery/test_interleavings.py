@@ -243,16 +243,20 @@ def test_nothing_is_left_once_a_discard_has_returned(
         write(*args)
         pause.here()
 
-    monkeypatch.setattr(DiskStore, "write", write_slowly)
     sink.answer_all(503)
-    delivery = make(support.destination_to(sink.port), allowed=lambda: on[0])
+    limits = support.quick_limits(backoff_initial=600)
+    delivery = make(support.destination_to(sink.port), allowed=lambda: on[0], limits=limits)
     support.enqueue_numbers(delivery, [1])
+    # The sender backs off from here on, so that it holds no batch, whatever the machine does.
+    assert support.wait_until(lambda: delivery.status().destinations[0].state == "retrying")
+    monkeypatch.setattr(DiskStore, "write", write_slowly)
+    support.enqueue_numbers(delivery, [2])
     pause.wait()
     on[0] = False
     threading.Timer(0.2, pause.end).start()
     delivery.discard()
-    assert support.files(directory) == []
-    assert delivery.status().dropped == {"discarded": 1}
+    assert support.spooled_files(directory) == []
+    assert delivery.status().dropped == {"discarded": 2}
 
 
 def test_a_purge_is_not_defeated_by_one_who_writes(
