@@ -148,7 +148,7 @@ def test_off_from_the_start(
     for name in ("DO_NOT_TRACK", "OTEL_SDK_DISABLED", "MEM0_TELEMETRY_EXPORTER", "MEM0_TELEMTRY"):
         monkeypatch.delenv(name, raising=False)
     assert bool(reads) == (source == "destination")
-    assert usage.switches.consult().source == source
+    assert usage.switches.decide().source == source
     check_off(telemetry, usage)
     assert usage.switches.consent().source == source
     assert usage.recorder.pipeline is None
@@ -196,7 +196,7 @@ def test_set_enabled(start: Start) -> None:
     mem0_telemetry.set_enabled("true")
     assert call(telemetry, usage) == ALL
     mem0_telemetry.set_enabled(enabled=False)
-    assert (usage.switches.consult().enabled, usage.switches.off, usage.recorder.pipeline.discarded) == (
+    assert (usage.switches.decide().enabled, usage.switches.off, usage.recorder.pipeline.discarded) == (
         True,
         True,
         1,
@@ -234,8 +234,8 @@ def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
     assert usage.recorder.pipeline.followed == [None]
     write_state(disabled=True)
     assert allowed() is False
-    assert usage.switches.consult(read_state=False).enabled
-    assert not usage.switches.consult().enabled
+    assert usage.switches.decide(read_state=False).enabled
+    assert not usage.switches.decide().enabled
     write_state(disabled=False)
     assert allowed() is False  # once off it stays off
     write_state(disabled=True)
@@ -243,7 +243,7 @@ def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
     check_off(telemetry, usage)
     assert usage.switches.consent().source == "state.json"
     usage = type(usage)()
-    assert usage.switches.consult(read_state=False).source == "state.json"
+    assert usage.switches.decide(read_state=False).source == "state.json"
     assert type(usage)().switches.consent().source == "state.json"
     write_state(disabled=False)
     telemetry, usage = start()
@@ -277,7 +277,7 @@ def test_the_flag_of_mem0s_own_module(start: Start) -> None:
     assert native.MEM0_TELEMETRY is False  # the application's
     native.MEM0_TELEMETRY = True
     usage.set_enabled(False)
-    usage.switches.consult()
+    usage.switches.decide()
     assert native.MEM0_TELEMETRY is False
     usage.set_enabled(True)
     assert native.MEM0_TELEMETRY is True
@@ -376,7 +376,7 @@ def test_a_dry_run_builds_nothing(
     """Begun as a dry run, it stays one: events are printed, and no pipeline is built, whoever asks."""
     telemetry, usage = start(MEM0_TELEMETRY_DEBUG="1")
     monkeypatch.delenv("MEM0_TELEMETRY_DEBUG")
-    usage.switches.consult()
+    usage.switches.decide()
     assert call(telemetry, usage) == []
     assert capsys.readouterr().err.count("\n") >= 3
     assert usage.recorder.ensure_pipeline() is None
@@ -537,7 +537,7 @@ def test_instrument_warns_itself(start: Start, caplog: pytest.LogCaptureFixture)
     """The drop-in leaves the warnings to whoever has decided before it; what is off has no unusable numbers."""
     telemetry, usage = start()
     usage.switches.chosen = destinations.Destinations((), ("another",), none=False, remarks=("a remark",))
-    usage.switches.consult = lambda **_: None
+    usage.switches.decide = lambda **_: None
     usage.enter(vars(telemetry))
     assert warnings(caplog) == []
     usage.switches.warn()
@@ -558,7 +558,7 @@ def test_what_stays_as_it_was_found(start: Start, monkeypatch: pytest.MonkeyPatc
     assert usage.recorder.pipeline.followed == []
     monkeypatch.setenv("MEM0_DIR", "elsewhere")
     before = usage.switches.directory
-    usage.switches.consult()
+    usage.switches.decide()
     assert usage.switches.directory == before
 
 

@@ -54,7 +54,7 @@ def mem0_events(request: pytest.FixtureRequest) -> list[CapturedEvent]:
 class _On(Switches):
     """Switches that only `set_enabled` and the flags turn off: nothing leaves, so nobody else is asked."""
 
-    def consult(self, *, read_state: bool = True) -> Consent:  # noqa: ARG002  # nothing can say off here
+    def decide(self, *, read_state: bool = True) -> Consent:  # noqa: ARG002  # nothing can say off here
         """Say on."""
         self.off = self._switched_off
         self._consent = Consent(enabled=True, source=__name__, reason="captured by the pytest plugin")

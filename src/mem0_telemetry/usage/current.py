@@ -39,7 +39,7 @@ class Usage:
         self.switches.flags.meet_drop_in(drop_in)
         # `instrument()` decides first and warns later: here it holds its lock, and that of the drop-in's import.
         first = not self.switches.decided
-        self.switches.consult()
+        self.switches.decide()
         if first:
             self.switches.warn()
         self.recorder.prepare()

@@ -14,7 +14,7 @@ from mem0_telemetry.base.guard import guard
 from mem0_telemetry.base.lock import ForkSafeLock
 from mem0_telemetry.delivery import fork_gate
 from mem0_telemetry.mem0_internals.native_module import mem0_version
-from mem0_telemetry.policy import consent, identity, notice, registry, sampling, state_file
+from mem0_telemetry.policy import identity, notice, registry, sampling, state_file
 from mem0_telemetry.policy.registry import Event
 from mem0_telemetry.usage import dry_run
 from mem0_telemetry.usage.switches import Switches
@@ -99,7 +99,7 @@ class Recorder:
 
     def _see_first_event(self) -> bool:
         """Read the environment once more, so that `os.environ[...]` works in any order before the first event."""
-        enabled = self.switches.consult(read_state=False).enabled
+        enabled = self.switches.decide(read_state=False).enabled
         self.switches.warn()
         # Not before: other threads' first events must not be ahead of what it says.
         self._first_event_seen = True
@@ -142,6 +142,13 @@ class Recorder:
             with self._giving_up_on_failure():
                 self._build_once()
         return self.pipeline
+
+    def pipeline_if_allowed(self) -> Pipeline | None:
+        """Return the pipeline for what is no event: every source of consent is asked again."""
+        # In this order: what is off reads no file.
+        if self.switches.allowed() and self.switches.decide().enabled:
+            return self.ensure_pipeline()
+        return None
 
     def _build_once(self) -> None:
         with fork_gate.hold(), self._lock.of_this_process():
@@ -192,8 +199,7 @@ class Recorder:
             state = state_file.read(directory)
             if self.pipeline is not None and state.readable:
                 self.pipeline.follow(state.installation_id)
-            choice = consent.choice_of(state)
-            return None if choice == consent.UNKNOWN else choice == consent.ENABLED
+            return state.readable and not state.disabled
 
         return Pipeline(
             switches.chosen.configs,
@@ -213,8 +219,6 @@ class Recorder:
     def make_installation_id(self) -> str | None:
         """Return the id, made now where there is none; None where telemetry is off."""
         with guard("making the installation id"):
-            # In this order: what is off reads no file.
-            if self.switches.allowed() and self.switches.consult().enabled:
-                pipeline = self.ensure_pipeline()
-                return pipeline.identity().id if pipeline is not None else None
+            if pipeline := self.pipeline_if_allowed():
+                return pipeline.identity().id
         return None
