@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from mem0_telemetry.policy.registry.model import CONDITIONALLY_REQUIRED, REQUIRED, Attribute
-from mem0_telemetry.policy.registry.types import MARK, Enum, Int, Uuid, Version
+from mem0_telemetry.policy.registry.types import MARK, UUID, enum, version, whole_number
 
 _OURS = "mem0-telemetry 0.1.0"
 
@@ -12,13 +12,13 @@ _OURS = "mem0-telemetry 0.1.0"
 
 INSTALLATION_ID = Attribute(
     "app.installation.id",
-    Uuid(),
+    UUID,
     "The installation: a random UUID, `distinct_id` in PostHog. A pseudonym, linked to no account.",
     level=REQUIRED,
 )
 RECORD_UID = Attribute(
     "log.record.uid",
-    Uuid(),
+    UUID,
     "The record: a random UUID by which a repeat is recognised, `uuid` in PostHog.",
     level=REQUIRED,
     since=_OURS,
@@ -35,7 +35,7 @@ CI = Attribute(
 )
 SERVICE_VERSION = Attribute(
     "service.version",
-    Version(parts=3),
+    version(parts=3),
     "The installed release of mem0ai.",
     mem0_name="client_version",
     level=REQUIRED,
@@ -57,7 +57,7 @@ DROP_REASONS = {
 DROPPED = {
     reason: Attribute(
         f"mem0.telemetry.dropped.{reason}",
-        Int(1, 1_000_000_000),
+        whole_number(1, 1_000_000_000),
         f"How many events were dropped since the last count, because {why}.",
         level=CONDITIONALLY_REQUIRED,
         since=_OURS,
@@ -71,35 +71,35 @@ OF_EVERY_RECORD = (INSTALLATION_ID, SERVICE_VERSION, RECORD_UID, EPHEMERAL, CI, 
 # --- the resource: the same for every record of a process
 
 SERVICE_NAME = Attribute(
-    "service.name", Enum("mem0"), "What is observed: `mem0`.", level=REQUIRED, since=_OURS
+    "service.name", enum("mem0"), "What is observed: `mem0`.", level=REQUIRED, since=_OURS
 )
 SDK_LANGUAGE = Attribute(
     "telemetry.sdk.language",
-    Enum("python"),
+    enum("python"),
     "The language of the library that sends.",
     mem0_name="client_source",
     level=REQUIRED,
 )
-SDK_NAME = Attribute("telemetry.sdk.name", Enum("opentelemetry"), "The SDK that sends.", since=_OURS)
-SDK_VERSION = Attribute("telemetry.sdk.version", Version(parts=3), "The SDK's release.", since=_OURS)
+SDK_NAME = Attribute("telemetry.sdk.name", enum("opentelemetry"), "The SDK that sends.", since=_OURS)
+SDK_VERSION = Attribute("telemetry.sdk.version", version(parts=3), "The SDK's release.", since=_OURS)
 DISTRO_NAME = Attribute(
-    "telemetry.distro.name", Enum("mem0-telemetry"), "This package, which sends.", since=_OURS
+    "telemetry.distro.name", enum("mem0-telemetry"), "This package, which sends.", since=_OURS
 )
 DISTRO_VERSION = Attribute(
-    "telemetry.distro.version", Version(parts=3), "This package's release.", since=_OURS
+    "telemetry.distro.version", version(parts=3), "This package's release.", since=_OURS
 )
 RUNTIME_NAME = Attribute(
-    "process.runtime.name", Enum("cpython", "pypy", "graalpy"), "The implementation of Python.", since=_OURS
+    "process.runtime.name", enum("cpython", "pypy", "graalpy"), "The implementation of Python.", since=_OURS
 )
 RUNTIME_VERSION = Attribute(
     "process.runtime.version",
-    Version(parts=3),
+    version(parts=3),
     "The version of Python, without its build.",
     mem0_name="python_version",
 )
 OS_TYPE = Attribute(
     "os.type",
-    Enum(
+    enum(
         "aix",
         "darwin",
         "dragonflybsd",
@@ -117,13 +117,13 @@ OS_TYPE = Attribute(
 )
 OS_VERSION = Attribute(
     "os.version",
-    Version(parts=2),
+    version(parts=2),
     "The version of the operating system or kernel, major and minor.",
     mem0_name="os_version",
 )
 HOST_ARCH = Attribute(
     "host.arch",
-    Enum("amd64", "arm32", "arm64", "ia64", "ppc32", "ppc64", "s390x", "x86"),
+    enum("amd64", "arm32", "arm64", "ia64", "ppc32", "ppc64", "s390x", "x86"),
     "The architecture of the processor.",
     mem0_name="machine",
 )
