@@ -491,14 +491,13 @@ def test_preparing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the first event needs is imported where telemetry is on, once decided; where that fails, it is off."""
     prepared: list[bool] = []
     monkeypatch.setattr(fork_gate, "hold", lambda: nullcontext(prepared.append(True)))
-    monkeypatch.setattr(sampling, "_draw", None)
+    sampling.source.cache_clear()
     _, usage = start()
     assert len(prepared) == 1
-    source = sampling._draw
-    assert source is not None
+    assert sampling.source.cache_info().misses == 1
     usage.set_enabled(True)
     assert len(prepared) == 2
-    assert sampling._draw is source  # it is made once
+    assert sampling.source.cache_info().misses == 1  # it is made once
     usage.set_enabled(False)
     usage.recorder.prepare()
     type(usage)().recorder.prepare()  # nobody has been asked

@@ -20,7 +20,6 @@ from mem0_telemetry.mem0_internals.ownership import is_ours as _is_ours
 from mem0_telemetry.mem0_internals.user_id import stored_user_id as _stored_user_id
 from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY as PROJECT_API_KEY
 from mem0_telemetry.pipeline.destinations import VENDOR_HOST as HOST
-from mem0_telemetry.policy.sampling import rate_from as _rate_from
 from mem0_telemetry.usage.current import usage as _usage
 
 __all__ = [
@@ -48,7 +47,9 @@ MEM0_TELEMETRY: bool = globals().get(
 A text is read as the variable is; anything else is off.
 """
 
-MEM0_TELEMETRY_SAMPLE_RATE: float = globals().get("MEM0_TELEMETRY_SAMPLE_RATE", _rate_from(os.environ))
+MEM0_TELEMETRY_SAMPLE_RATE: float = globals().get(
+    "MEM0_TELEMETRY_SAMPLE_RATE", _env.number(os.environ, _env.MEM0_TELEMETRY_SAMPLE_RATE)
+)
 """Share of the hot events of `Memory` that is kept, in [0, 1]."""
 
 

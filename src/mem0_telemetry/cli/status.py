@@ -18,7 +18,7 @@ from mem0_telemetry.cli.console import heading, outcome, plural, prose, row, sho
 from mem0_telemetry.delivery import SpooledMailbox, history, mailbox_name, mailboxes, unreadable
 from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.pipeline.destinations import DestinationConfig
-from mem0_telemetry.policy import identity, notice, sampling, state_file
+from mem0_telemetry.policy import identity, notice, state_file
 from mem0_telemetry.policy.consent import DEFAULT, STORED, Consent, decide
 
 WITHOUT_US = """\
@@ -80,7 +80,7 @@ def _status(mem0_dir: str, boxes: Iterable[SpooledMailbox]) -> Status:
         installation_id=who.id if who and consent.enabled else None,
         destinations=chosen if consent.enabled else (),
         problems=problems if writable else (*problems, _UNWRITABLE),
-        sample_rate=sampling.rate_from(os.environ),
+        sample_rate=env.number(os.environ, env.MEM0_TELEMETRY_SAMPLE_RATE),
         waiting_earlier=sum(waiting.values()),
     )
 

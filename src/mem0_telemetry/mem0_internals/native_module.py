@@ -12,7 +12,6 @@ import os
 import sys
 from contextlib import suppress
 from importlib.machinery import PathFinder
-from importlib.metadata import PackageNotFoundError, version
 from queue import Empty
 from types import ModuleType
 from typing import Any
@@ -190,11 +189,3 @@ def native_attribute(name: str) -> Any:
     if package is None or not _private_copy or name not in vars(_private_copy[0]):
         raise AttributeError(f"module {TELEMETRY_MODULE!r} has no attribute {name!r}", name=name)
     return vars(_private_copy[0])[name]
-
-
-def mem0_version() -> str:
-    """Return the version of the mem0ai that is installed, or "" where it cannot be told."""
-    try:
-        return version("mem0ai")
-    except PackageNotFoundError:
-        return ""

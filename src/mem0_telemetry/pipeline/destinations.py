@@ -15,12 +15,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from mem0_telemetry import environment_variables as env
 from mem0_telemetry.pipeline import addresses
 from mem0_telemetry.pipeline.addresses import UnusableError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 VENDOR_API_KEY = "phc_hgJkUVJFYtmaJqrvf6CYN67TIQ8yhXAkWzUn9AMU4yX"
 """Mem0's PostHog *project* key: public, write-only, in every release of mem0ai."""
@@ -203,6 +206,8 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
 @cache  # the first event reads no file
 def entry_points_of(name: str) -> tuple[EntryPoint, ...]:
     """Return the installed log exporters of that name."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  # opted out, nobody needs it
+
     return tuple(entry_points(group="opentelemetry_logs_exporter", name=name))
 
 

@@ -8,7 +8,6 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from opentelemetry.sdk._logs import LoggerProvider
@@ -38,7 +37,6 @@ class Pipeline:
         configs: the destinations.
         directory: Mem0's directory (`MEM0_DIR`); ours in it is made by whoever first writes there.
         allowed: whether telemetry is still on, None where that cannot be told now; asked before each write and send.
-        service_version: reads mem0ai's version; called on the writer's thread.
         exit_timeout: seconds the network may hold the process at exit.
 
     Attributes:
@@ -53,12 +51,10 @@ class Pipeline:
         *,
         directory: str,
         allowed: Callable[[], bool | None],
-        service_version: Callable[[], str],
         exit_timeout: float,
     ) -> None:
         self.configs = tuple(configs)
         self._directory = directory
-        self._service_version = service_version
         self.exit_timeout = exit_timeout
         self._account_shows = False
         self._sending_as: _SendingAs | None = None
@@ -120,9 +116,7 @@ class Pipeline:
 
     def _establish(self, *, account_linked: bool) -> _SendingAs:
         identity = establish(self._directory, account_linked=account_linked)
-        metadata = runtime_metadata(
-            service_version=self._service_version(), sdk_version=version("opentelemetry-sdk")
-        )
+        metadata = runtime_metadata()
         resource = registry.select_resource({**metadata, added_attributes.INSTALLATION_ID.key: identity.id})
         return _SendingAs(
             identity=identity,

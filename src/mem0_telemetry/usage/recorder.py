@@ -13,7 +13,6 @@ from mem0_telemetry import environment_variables as env
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.base.lock import ForkSafeLock
 from mem0_telemetry.delivery import fork_gate
-from mem0_telemetry.mem0_internals.native_module import mem0_version
 from mem0_telemetry.policy import identity, notice, registry, sampling, state_file
 from mem0_telemetry.policy.registry import Event
 from mem0_telemetry.usage import dry_run
@@ -55,7 +54,7 @@ class Recorder:
         if self.switches.off or not self.switches.decided:
             return
         with guard("preparing usage telemetry"), fork_gate.hold(), self._giving_up_on_failure():
-            sampling.make_source()
+            sampling.source()
             if not self.switches.dry_run:
                 from mem0_telemetry.pipeline import pipeline  # noqa: F401, PLC0415  # it needs the SDK
 
@@ -205,8 +204,7 @@ class Recorder:
             switches.chosen.configs,
             directory=directory,
             allowed=allowed,
-            service_version=mem0_version,
-            exit_timeout=env.exit_timeout(os.environ),
+            exit_timeout=env.number(os.environ, env.MEM0_TELEMETRY_EXIT_TIMEOUT),
         )
 
     def installation_id(self) -> str | None:
