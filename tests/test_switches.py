@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., tuple[Any, Any]]
 
-MODULES = ("usage.flags", "usage.switches", "usage.recorder", "usage.current", "telemetry")
+MODULES = ("usage.switches", "usage.recorder", "usage.current", "telemetry")
 """What is executed anew for each test."""
 NAMES = [
     value for name, value in vars(environment_variables).items() if name.isupper() and type(value) is str

@@ -116,19 +116,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail a test that, up to its end, has recorded what the registry does not know."""
+    """Fail a test that, up to its end or in its tear-down, has recorded what the registry does not know."""
     yield
-    _fail_for_unregistered(item)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail a test whose tear-down has recorded what the registry does not know."""
-    yield
-    _fail_for_unregistered(item)
-
-
-def _fail_for_unregistered(item: pytest.Item) -> None:
     unregistered = item.stash[_capture].unregistered
     names = ", ".join(repr(name) for name in dict.fromkeys(unregistered))
     unregistered.clear()
@@ -138,3 +127,6 @@ def _fail_for_unregistered(item: pytest.Item) -> None:
             "mem0_telemetry/policy/registry (CONTRIBUTING.md, Add an event).",
             pytrace=False,
         )
+
+
+pytest_runtest_teardown = pytest_runtest_call

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -43,7 +44,7 @@ def test_an_attribute_is_declared_by_the_rules(attribute: Attribute) -> None:
     assert attribute.type.select.__qualname__.partition(".")[0] in CLOSED
     assert attribute.type.words
     assert re.fullmatch(r"[A-Z].*\.", attribute.brief)
-    assert attribute.level in model.LEVELS
+    assert attribute.level in get_args(model.Level)
     assert re.fullmatch(r"(mem0ai|mem0-telemetry) \d+\.\d+\.\d+", attribute.since)
     assert not attribute.posthog_name.startswith("$")
 

@@ -33,13 +33,8 @@ class guard:  # noqa: N801  # used as a statement: `with guard("capturing an eve
     ) -> bool:
         if error is None or not isinstance(error, Exception):
             return False
-        report(self._doing, error)
+        note(f"failed while {self._doing}", error)
         return True
-
-
-def report(doing: str, error: BaseException) -> None:
-    """Log once a process, at DEBUG on our own logger, that `doing` failed with `error`. Never raises."""
-    note(f"failed while {doing}", error)
 
 
 def note(text: str, error: BaseException | None = None, *, level: int = 10) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from mem0_telemetry.policy.registry.model import CONDITIONALLY_REQUIRED, REQUIRED, Attribute
+from mem0_telemetry.policy.registry.model import Attribute
 from mem0_telemetry.policy.registry.types import MARK, UUID, enum, version, whole_number
 
 _OURS = "mem0-telemetry 0.1.0"
@@ -14,31 +14,31 @@ INSTALLATION_ID = Attribute(
     "app.installation.id",
     UUID,
     "The installation: a random UUID, `distinct_id` in PostHog. A pseudonym, linked to no account.",
-    level=REQUIRED,
+    level="required",
 )
 RECORD_UID = Attribute(
     "log.record.uid",
     UUID,
     "The record: a random UUID by which a repeat is recognised, `uuid` in PostHog.",
-    level=REQUIRED,
+    level="required",
     since=_OURS,
 )
 EPHEMERAL = Attribute(
     "mem0.installation.ephemeral",
     MARK,
     "The installation id could not be stored, and is this process's only.",
-    level=CONDITIONALLY_REQUIRED,
+    level="conditionally_required",
     since=_OURS,
 )
 CI = Attribute(
-    "mem0.ci", MARK, "A build service runs this process.", level=CONDITIONALLY_REQUIRED, since=_OURS
+    "mem0.ci", MARK, "A build service runs this process.", level="conditionally_required", since=_OURS
 )
 SERVICE_VERSION = Attribute(
     "service.version",
     version(parts=3),
     "The installed release of mem0ai.",
     mem0_name="client_version",
-    level=REQUIRED,
+    level="required",
 )
 DROP_REASONS = {
     "queue_full": "the queue was full",
@@ -59,7 +59,7 @@ DROPPED = {
         f"mem0.telemetry.dropped.{reason}",
         whole_number(1, 1_000_000_000),
         f"How many events were dropped since the last count, because {why}.",
-        level=CONDITIONALLY_REQUIRED,
+        level="conditionally_required",
         since=_OURS,
     )
     for reason, why in DROP_REASONS.items()
@@ -71,14 +71,14 @@ OF_EVERY_RECORD = (INSTALLATION_ID, SERVICE_VERSION, RECORD_UID, EPHEMERAL, CI, 
 # --- the resource: the same for every record of a process
 
 SERVICE_NAME = Attribute(
-    "service.name", enum("mem0"), "What is observed: `mem0`.", level=REQUIRED, since=_OURS
+    "service.name", enum("mem0"), "What is observed: `mem0`.", level="required", since=_OURS
 )
 SDK_LANGUAGE = Attribute(
     "telemetry.sdk.language",
     enum("python"),
     "The language of the library that sends.",
     mem0_name="client_source",
-    level=REQUIRED,
+    level="required",
 )
 SDK_NAME = Attribute("telemetry.sdk.name", enum("opentelemetry"), "The SDK that sends.", since=_OURS)
 SDK_VERSION = Attribute("telemetry.sdk.version", version(parts=3), "The SDK's release.", since=_OURS)

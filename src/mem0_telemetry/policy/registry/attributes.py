@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from mem0_telemetry.policy.registry import components
-from mem0_telemetry.policy.registry.model import CONDITIONALLY_REQUIRED, REQUIRED, Attribute
+from mem0_telemetry.policy.registry.model import Attribute
 from mem0_telemetry.policy.registry.types import BOOL, class_path, enum, enum_set, one_of, rate, up_to
 
 _API_VERSIONS = enum("v1", "v1.0", "v1.1", "v2", "v3")
@@ -44,7 +44,7 @@ FUNCTION = Attribute(
     class_path(versioned=components.MEMORIES, versions=_API_VERSIONS, plain=components.CLIENTS),
     "The class of Mem0 that was used, with its API version; a subclass of the application is `custom`.",
     mem0_name="function",
-    level=REQUIRED,
+    level="required",
 )
 SYNC_TYPE = Attribute(
     "mem0.sync_type",
@@ -63,7 +63,7 @@ GRAPH_STORE = Attribute(
     enum(*components.GRAPH_STORES, other="custom"),
     "The class of the graph store, where one is configured; mem0ai 1.x only.",
     mem0_name="graph_store",
-    level=CONDITIONALLY_REQUIRED,
+    level="conditionally_required",
 )
 LLM = Attribute(
     "mem0.llm.class",
@@ -94,7 +94,7 @@ SAMPLE_RATE = Attribute(
     rate(decimals=6),
     "The share of such events that is kept: each one stands for 1 / `sample_rate` calls.",
     mem0_name="sample_rate",
-    level=CONDITIONALLY_REQUIRED,
+    level="conditionally_required",
     since="mem0ai 2.0.0",
 )
 
