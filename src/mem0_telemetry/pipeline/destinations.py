@@ -177,29 +177,22 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
     protocol = addresses.otlp_protocol(*given("PROTOCOL"))
     _require_otlp(protocol)
     variable, address = given("ENDPOINT")
-    files = {}
-    if not own:
-        for kind in ("certificate", "client_key", "client_certificate"):
-            names_it, path = given(kind.upper())
-            if path:
-                files[kind] = (names_it, path)
-        if protocol == addresses.GRPC and address and "://" not in address:
-            insecure = given("INSECURE")[1].lower() == "true"
-            address = f"{'http' if insecure else 'https'}://{address}"
+    if not own and protocol == addresses.GRPC and address and "://" not in address:
+        insecure = given("INSECURE")[1].lower() == "true"
+        address = f"{'http' if insecure else 'https'}://{address}"
     endpoint, query = addresses.otlp_address(variable, address, protocol)
     if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):  # that one is used as it is
         endpoint = addresses.with_otlp_path(endpoint, variable, protocol)
-    for names_it, path in files.values():
-        if endpoint.startswith("https:") and not _is_readable(path):
-            raise UnusableError(f"{names_it} names a file that cannot be read; correct its path, or unset it")
+    files = {}
+    for kind in () if own else ("certificate", "client_key", "client_certificate"):
+        variable, path = given(kind.upper())
+        if path and endpoint.startswith("https:") and not _is_readable(path):
+            raise UnusableError(f"{variable} names a file that cannot be read; correct its path, or unset it")
+        if path:
+            files[kind] = path
     headers = addresses.otlp_headers(*given("HEADERS"), protocol)
     return DestinationConfig(
-        "otlp",
-        endpoint=endpoint,
-        query=query,
-        headers=headers,
-        protocol=protocol,
-        files={kind: path for kind, (_, path) in files.items()},
+        "otlp", endpoint=endpoint, query=query, headers=headers, protocol=protocol, files=files
     )
 
 
