@@ -7,8 +7,8 @@ import atexit
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.util.types import AttributeValue
@@ -118,32 +118,27 @@ class Pipeline:
         identity = establish(self._directory, account_linked=account_linked)
         metadata = runtime_metadata()
         resource = registry.select_resource({**metadata, added_attributes.INSTALLATION_ID.key: identity.id})
-        return _SendingAs(
-            identity=identity,
-            account_linked=account_linked,
-            private=PrivateProvider(
-                resource, self.delivery.processor, _common_attributes(identity, metadata)
-            ),
-        )
+        common = _common_attributes(identity, metadata)
+        private = PrivateProvider(resource, self.delivery.processor, common)
+        return _SendingAs(identity, private, account_linked=account_linked)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _SendingAs:
+class _SendingAs(NamedTuple):
     """An installation id, and the private provider whose resource carries it."""
 
     identity: Identity
-    account_linked: bool
     private: PrivateProvider
+    account_linked: bool
 
 
 def _common_attributes(identity: Identity, metadata: Mapping[str, str]) -> Mapping[str, AttributeValue]:
     """Return what every record carries: real backends drop resources, and several runs of one spool differ."""
-    version_key = added_attributes.SERVICE_VERSION.key
-    common: dict[str, AttributeValue] = {added_attributes.INSTALLATION_ID.key: identity.id}
-    if version_key in metadata:
-        common[version_key] = metadata[version_key]
-    if identity.ephemeral:
-        common[added_attributes.EPHEMERAL.key] = True
-    if environment_variables.is_ci(os.environ):
-        common[added_attributes.CI.key] = True
-    return registry.select_common(common)
+    service_version = added_attributes.SERVICE_VERSION.key
+    return registry.select_common(
+        {
+            added_attributes.INSTALLATION_ID.key: identity.id,
+            service_version: metadata.get(service_version),
+            added_attributes.EPHEMERAL.key: identity.ephemeral,
+            added_attributes.CI.key: environment_variables.is_ci(os.environ),
+        }
+    )
