@@ -40,9 +40,7 @@ class Pipeline:
         exit_timeout: seconds the network may hold the process at exit.
 
     Attributes:
-        configs: as given.
         delivery: queue, spool and senders.
-        exit_timeout: as given.
     """
 
     def __init__(

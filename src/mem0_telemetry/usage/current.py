@@ -16,8 +16,6 @@ class Usage:
     """Holds the recorder, its switches and the drop-in. It outlives a reload of the drop-in's module.
 
     Attributes:
-        recorder: records the events.
-        switches: decides whether it may.
         drop_in: what `instrument()` has put in the place of Mem0's own telemetry; None before that.
     """
 

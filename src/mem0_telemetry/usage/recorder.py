@@ -27,11 +27,8 @@ _capturing = guard("capturing an event")
 class Recorder:
     """Records the calls that the drop-in hands on, as long as its switches allow it. Thread-safe.
 
-    Args:
-        switches: asked before anything is read, selected or built.
-
     Attributes:
-        switches: as given.
+        switches: asked before anything is read, selected or built.
         pipeline: where events go, from the first kept one on.
     """
 
@@ -189,23 +186,21 @@ class Recorder:
     def _build_pipeline(self) -> Pipeline:
         from mem0_telemetry.pipeline.pipeline import Pipeline  # noqa: PLC0415  # it needs the SDK
 
-        switches = self.switches
-        directory = switches.directory
-
-        def allowed() -> bool | None:
-            if not switches.allowed():
-                return False
-            state = state_file.read(directory)
-            if self.pipeline is not None and state.readable:
-                self.pipeline.follow(state.installation_id)
-            return state.readable and not state.disabled
-
         return Pipeline(
-            switches.chosen.configs,
-            directory=directory,
-            allowed=allowed,
+            self.switches.chosen.configs,
+            directory=self.switches.directory,
+            allowed=self._may_send,
             exit_timeout=env.number(os.environ, env.MEM0_TELEMETRY_EXIT_TIMEOUT),
         )
+
+    def _may_send(self) -> bool | None:
+        """Return whether telemetry is still on, None where that cannot be told now."""
+        if not self.switches.allowed():
+            return False
+        state = state_file.read(self.switches.directory)
+        if self.pipeline is not None and state.readable:
+            self.pipeline.follow(state.installation_id)
+        return state.readable and not state.disabled
 
     def installation_id(self) -> str | None:
         """Return the id that this process sends under, else the stored one, else None. Creates nothing."""
