@@ -113,14 +113,10 @@ def _this_run() -> dict[str, object]:
     group = os.getpgrp() if hasattr(os, "getpgrp") else os.getppid()
     started = None
     with suppress(OSError, ValueError, IndexError):  # no Linux, or the first process has ended
-        after_name = Path(f"/proc/{group}/stat").read_bytes().rpartition(b")")[2]
-        started = int(after_name.split()[_START_TIME])
+        # The field `starttime` of proc(5), counted from after the program's name, which is in parentheses.
+        started = int(Path(f"/proc/{group}/stat").read_bytes().rpartition(b")")[2].split()[19])
     day = strftime("%Y-%m-%d", gmtime())
     return {"version": VERSION, "date": day, "group": group, "started": started}
-
-
-_START_TIME = 19
-"""Among the fields of `/proc/<process>/stat` that follow the program's name, which is in parentheses."""
 
 
 def _is_same(run: dict[str, object], stored: Mapping[str, object]) -> bool:
