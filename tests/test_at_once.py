@@ -42,13 +42,13 @@ def test_the_environment_counts_for_all_first_events(
     """What `os.environ` says before the first event holds for a second thread too, whose event is there ahead of it."""
     code = f"""{PRELUDE}
         os.environ[{name!r}] = {value!r}
-        consult, held, go_on = Switches.consult, threading.Event(), threading.Event()
+        decide, held, go_on = Switches.decide, threading.Event(), threading.Event()
         def consult_late(self, **kwargs):
             if threading.current_thread().name == "first":
                 held.set()
                 go_on.wait(60)
-            return consult(self, **kwargs)
-        Switches.consult = consult_late
+            return decide(self, **kwargs)
+        Switches.decide = consult_late
         first = threading.Thread(target=capture, name="first")
         first.start()
         held.wait(60)

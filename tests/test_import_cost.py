@@ -65,6 +65,7 @@ def test_opted_out_call_loads_no_library(rate: str, tmp_path: Path) -> None:
     assert "mem0_telemetry.policy.registry" in loaded
     assert roots(loaded) <= {"mem0_telemetry", *sys.stdlib_module_names}
     delivery = {module for module in loaded if module.startswith("mem0_telemetry.delivery")}
+    assert "importlib.metadata" not in loaded
     assert delivery == {"mem0_telemetry.delivery", "mem0_telemetry.delivery.fork_gate"}
 
 

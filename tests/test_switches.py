@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Start = Callable[..., tuple[Any, Any]]
 
-MODULES = ("usage.flags", "usage.switches", "usage.recorder", "usage.current", "telemetry")
+MODULES = ("usage.switches", "usage.recorder", "usage.current", "telemetry")
 """What is executed anew for each test."""
 NAMES = [
     value for name, value in vars(environment_variables).items() if name.isupper() and type(value) is str
@@ -148,7 +148,7 @@ def test_off_from_the_start(
     for name in ("DO_NOT_TRACK", "OTEL_SDK_DISABLED", "MEM0_TELEMETRY_EXPORTER", "MEM0_TELEMTRY"):
         monkeypatch.delenv(name, raising=False)
     assert bool(reads) == (source == "destination")
-    assert usage.switches.consult().source == source
+    assert usage.switches.decide().source == source
     check_off(telemetry, usage)
     assert usage.switches.consent().source == source
     assert usage.recorder.pipeline is None
@@ -196,7 +196,7 @@ def test_set_enabled(start: Start) -> None:
     mem0_telemetry.set_enabled("true")
     assert call(telemetry, usage) == ALL
     mem0_telemetry.set_enabled(enabled=False)
-    assert (usage.switches.consult().enabled, usage.switches.off, usage.recorder.pipeline.discarded) == (
+    assert (usage.switches.decide().enabled, usage.switches.off, usage.recorder.pipeline.discarded) == (
         True,
         True,
         1,
@@ -234,8 +234,8 @@ def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
     assert usage.recorder.pipeline.followed == [None]
     write_state(disabled=True)
     assert allowed() is False
-    assert usage.switches.consult(read_state=False).enabled
-    assert not usage.switches.consult().enabled
+    assert usage.switches.decide(read_state=False).enabled
+    assert not usage.switches.decide().enabled
     write_state(disabled=False)
     assert allowed() is False  # once off it stays off
     write_state(disabled=True)
@@ -243,7 +243,7 @@ def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
     check_off(telemetry, usage)
     assert usage.switches.consent().source == "state.json"
     usage = type(usage)()
-    assert usage.switches.consult(read_state=False).source == "state.json"
+    assert usage.switches.decide(read_state=False).source == "state.json"
     assert type(usage)().switches.consent().source == "state.json"
     write_state(disabled=False)
     telemetry, usage = start()
@@ -277,7 +277,7 @@ def test_the_flag_of_mem0s_own_module(start: Start) -> None:
     assert native.MEM0_TELEMETRY is False  # the application's
     native.MEM0_TELEMETRY = True
     usage.set_enabled(False)
-    usage.switches.consult()
+    usage.switches.decide()
     assert native.MEM0_TELEMETRY is False
     usage.set_enabled(True)
     assert native.MEM0_TELEMETRY is True
@@ -376,7 +376,7 @@ def test_a_dry_run_builds_nothing(
     """Begun as a dry run, it stays one: events are printed, and no pipeline is built, whoever asks."""
     telemetry, usage = start(MEM0_TELEMETRY_DEBUG="1")
     monkeypatch.delenv("MEM0_TELEMETRY_DEBUG")
-    usage.switches.consult()
+    usage.switches.decide()
     assert call(telemetry, usage) == []
     assert capsys.readouterr().err.count("\n") >= 3
     assert usage.recorder.ensure_pipeline() is None
@@ -491,14 +491,13 @@ def test_preparing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the first event needs is imported where telemetry is on, once decided; where that fails, it is off."""
     prepared: list[bool] = []
     monkeypatch.setattr(fork_gate, "hold", lambda: nullcontext(prepared.append(True)))
-    monkeypatch.setattr(sampling, "_draw", None)
+    sampling.source.cache_clear()
     _, usage = start()
     assert len(prepared) == 1
-    source = sampling._draw
-    assert source is not None
+    assert sampling.source.cache_info().misses == 1
     usage.set_enabled(True)
     assert len(prepared) == 2
-    assert sampling._draw is source  # it is made once
+    assert sampling.source.cache_info().misses == 1  # it is made once
     usage.set_enabled(False)
     usage.recorder.prepare()
     type(usage)().recorder.prepare()  # nobody has been asked
@@ -536,8 +535,8 @@ def test_a_dry_run_says_why_it_shows_nothing(
 def test_instrument_warns_itself(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     """The drop-in leaves the warnings to whoever has decided before it; what is off has no unusable numbers."""
     telemetry, usage = start()
-    usage.switches.chosen = destinations.Destinations((), ("another",), none=False, remarks=("a remark",))
-    usage.switches.consult = lambda **_: None
+    usage.switches.chosen = destinations.Destinations((), ("another",), remarks=("a remark",))
+    usage.switches.decide = lambda **_: None
     usage.enter(vars(telemetry))
     assert warnings(caplog) == []
     usage.switches.warn()
@@ -558,7 +557,7 @@ def test_what_stays_as_it_was_found(start: Start, monkeypatch: pytest.MonkeyPatc
     assert usage.recorder.pipeline.followed == []
     monkeypatch.setenv("MEM0_DIR", "elsewhere")
     before = usage.switches.directory
-    usage.switches.consult()
+    usage.switches.decide()
     assert usage.switches.directory == before
 
 
@@ -602,7 +601,7 @@ def test_the_name_of_posthogs_client(start: Start, monkeypatch: pytest.MonkeyPat
     """`Posthog`, which Mem0's own tests replace, is inert, and no other module is asked for it."""
     monkeypatch.setattr(native_module, "native_attribute", lambda _: None)
     telemetry, _ = start()
-    assert telemetry.Posthog is telemetry._InertClient
+    assert telemetry.Posthog is native_module.Inert
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -24,13 +24,21 @@ ours.setLevel(logging.NOTSET)
 ours.addFilter(lambda _: False)
 note("a filter", level=logging.WARNING)
 ours.filters.clear()
+asked = []
+ours.addFilter(lambda record: asked.append(record) or True)
+note("MEM0_TELEMTRY again", level=logging.WARNING)
+ours.filters.clear()
+assert len(asked) == 1, asked
 ours.addHandler(logging.NullHandler())
 note("a handler of the application's", level=logging.WARNING)
 """
 
 
 def test_a_warning_is_printed_beside_opentelemetrys_handler(tmp_path: Path) -> None:
-    """Where the only handler is OpenTelemetry's, a warning is printed once; where our logger is off, nothing is."""
+    """Where the only handler is OpenTelemetry's, a warning is printed once, and filters are asked once.
+
+    Where our logger is off, nothing is printed.
+    """
     program = tmp_path / "app.py"
     program.write_text(PROGRAM)
     launcher = Path(sys.executable).with_name("opentelemetry-instrument")
@@ -38,5 +46,6 @@ def test_a_warning_is_printed_beside_opentelemetrys_handler(tmp_path: Path) -> N
     environ = clean_environ(tmp_path, MEM0_TELEMTRY="False", **later, **NO_EXPORTERS)
     result = run_program([launcher, sys.executable, program], environ)
     assert result.returncode == 0, result.stderr
-    (line,) = result.stderr.splitlines()
-    assert "MEM0_TELEMTRY" in line
+    first, again = result.stderr.splitlines()
+    assert "MEM0_TELEMTRY" in first
+    assert again == "MEM0_TELEMTRY again"

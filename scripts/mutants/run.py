@@ -63,7 +63,7 @@ GROUPS = {
         [
             "--checks",
             "src/mem0_telemetry/telemetry.py",
-            *(f"src/mem0_telemetry/usage/{name}.py" for name in ("current", "flags", "recorder", "switches")),
+            *(f"src/mem0_telemetry/usage/{name}.py" for name in ("current", "recorder", "switches")),
         ],
         ["tests/test_switches.py"],
     ),

@@ -166,7 +166,7 @@ EACH_RECORD = """
         sound(self, *given)
     OwnRecord.__init__ = init
 """
-EACH_TEXT = "Enum.take; Enum.take = lambda self, value: {value}"
+EACH_TEXT = "made = _enum; _enum = lambda *given: made(*given)._replace(select=lambda value: {value})"
 LEAKS = {
     "a property that is not declared": (
         "mem0_telemetry.policy.registry._selection",

@@ -74,7 +74,8 @@ CI_VARIABLES = (
 """Variables of build services: one set to anything but empty, `0` and `false` labels the events."""
 
 _EXPLICITLY_ON = ("true", "1", "yes")
-_LONGEST = 86_400.0
+# The default and the largest value of each variable that is a number from 0 on.
+_numbers = {MEM0_TELEMETRY_SAMPLE_RATE: (0.1, 1.0), MEM0_TELEMETRY_EXIT_TIMEOUT: (0.5, 86_400.0)}
 _READ = frozenset(value for name, value in tuple(globals().items()) if name.isupper() and type(value) is str)
 # For `difflib`. All names share a long beginning, so a name that is only as near as that is another one.
 _NEAR = 0.9
@@ -127,25 +128,25 @@ def is_ci(environ: Mapping[str, str]) -> bool:
     return any(is_set(environ, name) for name in CI_VARIABLES)
 
 
-def exit_timeout(environ: Mapping[str, str]) -> float:
-    """Return `MEM0_TELEMETRY_EXIT_TIMEOUT` in seconds; what cannot be used is the default."""
-    return number(environ, MEM0_TELEMETRY_EXIT_TIMEOUT, default=0.5, most=_LONGEST)
-
-
-def number(environ: Mapping[str, str], name: str, *, default: float, most: float) -> float:
-    """Return the number from 0 to `most` that `name` is set to; anything else is the default."""
-    try:
-        value = float(text(environ, name) or default)
-    except ValueError:
-        return default
-    return value if 0.0 <= value <= most else default
+def number(environ: Mapping[str, str], name: str) -> float:
+    """Return the number that `name` is set to, or its default where that cannot be used."""
+    found = _usable_number(environ, name)
+    return _numbers[name][0] if found is None else found
 
 
 def unusable_numbers(environ: Mapping[str, str]) -> list[str]:
     """Return a sentence for each variable that should be a number and is none that can be used."""
-    most = {MEM0_TELEMETRY_SAMPLE_RATE: 1.0, MEM0_TELEMETRY_EXIT_TIMEOUT: _LONGEST}
     return [
-        f"{name} is no number from 0 to {most[name]:g}: its default is used"
-        for name in most
-        if text(environ, name) and number(environ, name, default=-1.0, most=most[name]) < 0
+        f"{name} is no number from 0 to {largest:g}: its default is used"
+        for name, (_, largest) in _numbers.items()
+        if _usable_number(environ, name) is None
     ]
+
+
+def _usable_number(environ: Mapping[str, str], name: str) -> float | None:
+    default, largest = _numbers[name]
+    try:
+        value = float(text(environ, name) or default)
+    except ValueError:
+        return None
+    return value if 0.0 <= value <= largest else None

@@ -20,7 +20,6 @@ from mem0_telemetry.mem0_internals.ownership import is_ours as _is_ours
 from mem0_telemetry.mem0_internals.user_id import stored_user_id as _stored_user_id
 from mem0_telemetry.pipeline.destinations import VENDOR_API_KEY as PROJECT_API_KEY
 from mem0_telemetry.pipeline.destinations import VENDOR_HOST as HOST
-from mem0_telemetry.policy.sampling import rate_from as _rate_from
 from mem0_telemetry.usage.current import usage as _usage
 
 __all__ = [
@@ -48,7 +47,9 @@ MEM0_TELEMETRY: bool = globals().get(
 A text is read as the variable is; anything else is off.
 """
 
-MEM0_TELEMETRY_SAMPLE_RATE: float = globals().get("MEM0_TELEMETRY_SAMPLE_RATE", _rate_from(os.environ))
+MEM0_TELEMETRY_SAMPLE_RATE: float = globals().get(
+    "MEM0_TELEMETRY_SAMPLE_RATE", _env.number(os.environ, _env.MEM0_TELEMETRY_SAMPLE_RATE)
+)
 """Share of the hot events of `Memory` that is kept, in [0, 1]."""
 
 
@@ -87,21 +88,6 @@ def _observed_of_client(client: object) -> dict[str, object] | None:
     return _instance.observed_of_client(client) if _is_ours(client_telemetry) else None
 
 
-class _InertClient:
-    """Where Mem0 keeps its PostHog client: has the methods that Mem0 calls, and does nothing in each."""
-
-    _is_part_of_mem0_telemetry = True
-
-    def capture(self, *_: object, **__: object) -> None:
-        """Do nothing."""
-
-    def flush(self) -> None:
-        """Do nothing."""
-
-    def shutdown(self) -> None:
-        """Do nothing."""
-
-
 class AnonymousTelemetry:
     """Mem0's telemetry object, without a client of its own.
 
@@ -113,7 +99,7 @@ class AnonymousTelemetry:
     def __init__(self, vector_store: object = None, before_send: Callable[..., object] | None = None) -> None:  # noqa: ARG002
         """Build nothing. The arguments are Mem0's: no id is stored in a vector store, and sampling comes first here."""
         on = _says_on(MEM0_TELEMETRY) and not _usage.switches.off
-        vars(self)["posthog"] = _InertClient() if on else None
+        vars(self)["posthog"] = _native_module.Inert() if on else None
 
     @property
     def posthog(self) -> Any:
@@ -193,7 +179,9 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     if name == "Posthog":
-        return _InertClient  # Nothing calls it. Tests replace it, also where Mem0's own module is this one.
+        return (
+            _native_module.Inert
+        )  # Nothing calls it. Tests replace it, also where Mem0's own module is this one.
     return _native_module.native_attribute(name)
 
 

@@ -54,7 +54,7 @@ def mem0_events(request: pytest.FixtureRequest) -> list[CapturedEvent]:
 class _On(Switches):
     """Switches that only `set_enabled` and the flags turn off: nothing leaves, so nobody else is asked."""
 
-    def consult(self, *, read_state: bool = True) -> Consent:  # noqa: ARG002  # nothing can say off here
+    def decide(self, *, read_state: bool = True) -> Consent:  # noqa: ARG002  # nothing can say off here
         """Say on."""
         self.off = self._switched_off
         self._consent = Consent(enabled=True, source=__name__, reason="captured by the pytest plugin")
@@ -116,19 +116,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail a test that, up to its end, has recorded what the registry does not know."""
+    """Fail a test that, up to its end or in its tear-down, has recorded what the registry does not know."""
     yield
-    _fail_for_unregistered(item)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail a test whose tear-down has recorded what the registry does not know."""
-    yield
-    _fail_for_unregistered(item)
-
-
-def _fail_for_unregistered(item: pytest.Item) -> None:
     unregistered = item.stash[_capture].unregistered
     names = ", ".join(repr(name) for name in dict.fromkeys(unregistered))
     unregistered.clear()
@@ -138,3 +127,6 @@ def _fail_for_unregistered(item: pytest.Item) -> None:
             "mem0_telemetry/policy/registry (CONTRIBUTING.md, Add an event).",
             pytrace=False,
         )
+
+
+pytest_runtest_teardown = pytest_runtest_call

@@ -39,7 +39,8 @@ def instrument() -> None:
     from mem0_telemetry.policy import sampling
 
     mem0_telemetry.instrument()
-    sampling._draw = random.Random(wanted["seed"]).random  # noqa: S311  # the same in each run
+    draw = random.Random(wanted["seed"]).random  # noqa: S311  # the same in each run
+    sampling.source = lambda: draw
 
 
 async def use_memory() -> None:

@@ -252,7 +252,7 @@ print(json.dumps([hasattr(telemetry, "anything"), callable(mem0.memory.main.capt
     [
         "import mem0_telemetry.mem0_internals.drop_in as s; s.DropIn.replace = lambda self: 1 / 0",
         "import mem0_telemetry.mem0_internals.drop_in as s; s.DropIn._repoint = lambda self, m: 1 / 0",
-        "import mem0_telemetry.usage.switches as u; u.Switches.consult = lambda self: 1 / 0",
+        "import mem0_telemetry.usage.switches as u; u.Switches.decide = lambda self: 1 / 0",
         "import mem0_telemetry.usage.switches as u; u.consent.decide = lambda *_, **__: 1 / 0",
         "import sys; sys.modules['mem0_telemetry.telemetry'] = None",
         "import sys; sys.modules['mem0_telemetry.policy'] = None",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 from uuid import RFC_4122, UUID
 
@@ -82,11 +83,12 @@ def test_runtime_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(platform, "release", lambda: "6.18.44-some-vendor+1")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    found = runtime_metadata(service_version="2.2.1", sdk_version="1.45.1")
+    found = runtime_metadata()
     assert found["os.type"] == "linux"
     assert found["os.version"] == "6.18"
     assert found["host.arch"] == "amd64"
-    assert found["service.version"] == "2.2.1"
+    assert found["service.version"] == version("mem0ai")
+    assert found["telemetry.sdk.version"] == version("opentelemetry-sdk")
     assert found["telemetry.distro.name"] == "mem0-telemetry"
 
 
@@ -103,7 +105,7 @@ def test_runtime_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_operating_systems(system: str, expected: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """`sys.platform` becomes OpenTelemetry's well-known value; what has none is left out."""
     monkeypatch.setattr("sys.platform", system)
-    assert runtime_metadata(service_version="", sdk_version="").get("os.type") == expected
+    assert runtime_metadata().get("os.type") == expected
 
 
 class TestSelection:

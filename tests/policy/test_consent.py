@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mem0_telemetry.policy.consent import DISABLED, ENABLED, UNREADABLE, Consent, choice_of, decide
+from mem0_telemetry.policy.consent import Consent, decide
 from mem0_telemetry.policy.state_file import State
 
 TABLE = json.loads((Path(__file__).parents[2] / "conformance" / "consent.json").read_text())
+STATES = {"enabled": State(), "disabled": State(disabled=True), "unreadable": State(readable=False)}
 SWITCHES = ("MEM0_TELEMETRY", "OTEL_SDK_DISABLED", "DO_NOT_TRACK", "PYTEST_VERSION", "PYTEST_CURRENT_TEST")
 
 
@@ -21,7 +22,7 @@ def test_the_truth_table_holds(case: dict[str, Any]) -> None:
     consent = decide(
         case["environment"],
         flag=case.get("switch", True),
-        choice=case.get("choice", ENABLED),
+        state=STATES[case.get("choice", "enabled")],
         destination_problem=case.get("destination_problem"),
     )
     assert (consent.enabled, consent.source) == (case["enabled"], case["source"])
@@ -35,17 +36,9 @@ def test_the_truth_table_names_every_switch() -> None:
     assert sources == {*SWITCHES, "default", "set_enabled", "state.json", "destination"}
 
 
-def test_a_stored_choice_has_the_words_of_the_truth_table() -> None:
-    """A stored choice has the words of the truth table; a state that cannot be read just now is unknown."""
-    assert {case["choice"] for case in TABLE["decisions"] if "choice" in case} == {
-        choice_of(State()),
-        choice_of(State(disabled=True)),
-        choice_of(State(readable=False)),
-    }
-    assert choice_of(State()) == "enabled"
-    assert choice_of(State(disabled=True)) == "disabled"
-    assert choice_of(State(disabled=True, readable=False)) == "unreadable"
-    assert choice_of(State(readable=None)) == "unknown"
+def test_the_truth_table_has_each_stored_choice() -> None:
+    """The truth table asks for every choice that can be stored."""
+    assert {case["choice"] for case in TABLE["decisions"] if "choice" in case} == {*STATES}
 
 
 @pytest.mark.parametrize(
@@ -54,8 +47,8 @@ def test_a_stored_choice_has_the_words_of_the_truth_table() -> None:
         ({"environ": {}}, "nothing says off"),
         ({"environ": {"MEM0_TELEMETRY": "Yes"}}, "MEM0_TELEMETRY='Yes'"),
         ({"environ": {}, "flag": False}, "running program"),
-        ({"environ": {}, "choice": DISABLED}, "`mem0-telemetry disable`"),
-        ({"environ": {}, "choice": UNREADABLE}, "`mem0-telemetry enable`"),
+        ({"environ": {}, "state": STATES["disabled"]}, "`mem0-telemetry disable`"),
+        ({"environ": {}, "state": STATES["unreadable"]}, "`mem0-telemetry enable`"),
         ({"environ": {"PYTEST_VERSION": "9"}}, "MEM0_TELEMETRY=true"),
         ({"environ": {}, "destination_problem": "no key is set"}, "no key is set"),
     ],
@@ -68,7 +61,7 @@ def test_the_reason_says_what_to_look_at(setting: dict[str, Any], said: str) -> 
 
 def test_every_source_that_says_off_is_told() -> None:
     """Beside the source that decides, the others that say off are told with their reasons."""
-    consent = decide({"DO_NOT_TRACK": "1", "OTEL_SDK_DISABLED": "true"}, choice=DISABLED)
+    consent = decide({"DO_NOT_TRACK": "1", "OTEL_SDK_DISABLED": "true"}, state=STATES["disabled"])
     assert consent.source == "OTEL_SDK_DISABLED"
     assert [source for source, _ in consent.also] == ["DO_NOT_TRACK", "state.json"]
     assert all(reason for _, reason in consent.also)
@@ -77,23 +70,23 @@ def test_every_source_that_says_off_is_told() -> None:
 @given(
     environ=st.dictionaries(st.sampled_from(SWITCHES), st.text(max_size=8)),
     flag=st.booleans(),
-    choice=st.sampled_from([ENABLED, DISABLED, UNREADABLE, "nonsense"]),
+    state=st.sampled_from([*STATES.values(), State(readable=None)]),
     problem=st.one_of(st.none(), st.text(min_size=1, max_size=8)),
 )
-def test_anything_off_wins(*, environ: dict[str, str], flag: bool, choice: str, problem: str | None) -> None:
+def test_anything_off_wins(*, environ: dict[str, str], flag: bool, state: State, problem: str | None) -> None:
     """One more source that says off never turns telemetry on, whatever the others say."""
-    consent = decide(environ, flag=flag, choice=choice, destination_problem=problem)
-    if not flag or choice != ENABLED or problem is not None:
+    consent = decide(environ, flag=flag, state=state, destination_problem=problem)
+    if not flag or state.disabled or state.readable is False or problem is not None:
         assert not consent.enabled
     if consent.enabled:
         assert consent.source in {"default", "MEM0_TELEMETRY"}
         assert consent.also == ()
     for worse in (
-        decide(environ, flag=False, choice=choice, destination_problem=problem),
-        decide(environ, flag=flag, choice=UNREADABLE, destination_problem=problem),
-        decide({**environ, "DO_NOT_TRACK": "1"}, flag=flag, choice=choice, destination_problem=problem),
-        decide({**environ, "MEM0_TELEMETRY": "0"}, flag=flag, choice=choice, destination_problem=problem),
-        decide(environ, flag=flag, choice=choice, destination_problem="nowhere"),
+        decide(environ, flag=False, state=state, destination_problem=problem),
+        decide(environ, flag=flag, state=STATES["unreadable"], destination_problem=problem),
+        decide({**environ, "DO_NOT_TRACK": "1"}, flag=flag, state=state, destination_problem=problem),
+        decide({**environ, "MEM0_TELEMETRY": "0"}, flag=flag, state=state, destination_problem=problem),
+        decide(environ, flag=flag, state=state, destination_problem="nowhere"),
     ):
         assert not worse.enabled
 

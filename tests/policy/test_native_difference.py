@@ -112,7 +112,7 @@ def test_every_property_is_sent_or_listed(sessions: dict[str, list[dict[str, Any
                 if sent != value and key not in LISTED:
                     unlisted.add((name, key))
                 kind = TYPES.get((name, key))
-                taken = kind.take(value) if kind is not None else None
+                taken = kind.select(value) if kind is not None else None
                 if (
                     list(taken) if isinstance(taken, tuple) else taken
                 ) == value != sent and value is not None:

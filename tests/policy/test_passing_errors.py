@@ -13,9 +13,11 @@ from mem0_telemetry.policy import consent, state_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mem0_telemetry.policy.state_file import State
 
-def choice_where(monkeypatch: pytest.MonkeyPatch, directory: Path, function: str, error: int) -> str:
-    """Return the choice that is read where `os.<function>` fails with `error`."""
+
+def state_where(monkeypatch: pytest.MonkeyPatch, directory: Path, function: str, error: int) -> State:
+    """Return the state that is read where `os.<function>` fails with `error`."""
     state_file.update(str(directory), lambda state: state._replace(disabled=False, fresh_id=True))
     real = getattr(os, function)
 
@@ -26,7 +28,7 @@ def choice_where(monkeypatch: pytest.MonkeyPatch, directory: Path, function: str
 
     with monkeypatch.context() as patch:
         patch.setattr(os, function, fail)
-        return consent.choice_of(state_file.read(str(directory)))
+        return state_file.read(str(directory))
 
 
 @pytest.mark.parametrize("function", ["open", "read"])
@@ -35,9 +37,9 @@ def test_an_error_that_passes_is_no_choice(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, function: str, name: str
 ) -> None:
     """Where the system cannot read the file at the moment, nothing says off, and nothing is known either."""
-    choice = choice_where(monkeypatch, tmp_path, function, getattr(errno, name))
-    assert choice == consent.UNKNOWN
-    assert consent.decide({}, choice=choice).enabled is True
+    state = state_where(monkeypatch, tmp_path, function, getattr(errno, name))
+    assert state.readable is None
+    assert consent.decide({}, state=state).enabled is True
 
 
 @pytest.mark.parametrize("name", ["EACCES", "EPERM", "ELOOP", "EISDIR", "ENXIO"])
@@ -45,9 +47,9 @@ def test_a_file_that_may_not_be_read_is_a_no(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     """Where permission is missing, or something else is in the file's place, it may say off."""
-    choice = choice_where(monkeypatch, tmp_path, "open", getattr(errno, name))
-    assert choice == consent.UNREADABLE
-    assert consent.decide({}, choice=choice).enabled is False
+    state = state_where(monkeypatch, tmp_path, "open", getattr(errno, name))
+    assert state.readable is False
+    assert consent.decide({}, state=state).enabled is False
 
 
 def test_what_cannot_be_read_now_is_not_written_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

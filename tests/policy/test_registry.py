@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -31,17 +32,8 @@ ATTRIBUTES = {
     )
 }
 NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
-CLOSED = (
-    types.ClassPath,
-    types.Enum,
-    types.EnumSet,
-    types.Int,
-    types.OneOf,
-    types.Rate,
-    types.UpTo,
-    types.Uuid,
-    types.Version,
-)
+CLOSED = {"_enum", "_select_uuid", "enum_set", "one_of", "rate", "up_to", "version", "whole_number"}
+"""Functions of the module that select a value, or make what does."""
 MEM0 = Path(str(importlib.util.find_spec("mem0").origin)).parent  # type: ignore[union-attr]
 
 
@@ -49,25 +41,29 @@ MEM0 = Path(str(importlib.util.find_spec("mem0").origin)).parent  # type: ignore
 def test_an_attribute_is_declared_by_the_rules(attribute: Attribute) -> None:
     """Every attribute has a namespaced key, a closed type, a sentence, a level and a first release."""
     assert NAME.fullmatch(attribute.key)
-    assert type(attribute.type) in CLOSED
-    assert attribute.type.describe()
+    assert attribute.type.select.__qualname__.partition(".")[0] in CLOSED
+    assert attribute.type.words
     assert re.fullmatch(r"[A-Z].*\.", attribute.brief)
-    assert attribute.level in model.LEVELS
+    assert attribute.level in get_args(model.Level)
     assert re.fullmatch(r"(mem0ai|mem0-telemetry) \d+\.\d+\.\d+", attribute.since)
     assert not attribute.posthog_name.startswith("$")
 
 
 def test_every_type_is_closed() -> None:
     """There is no type for free text: each one in the module is one that is known to be closed."""
-    declared = {value for value in vars(types).values() if isinstance(value, type) and hasattr(value, "take")}
-    assert declared == {types.Type, *CLOSED}
+    made = {
+        name
+        for name, value in vars(types).items()
+        if getattr(value, "__annotations__", {}).get("return") == "Type"
+    }
+    assert made == (CLOSED - {"_select_uuid"}) | {"enum", "class_path"}
 
 
 @pytest.mark.parametrize("attribute", ATTRIBUTES.values(), ids=ATTRIBUTES)
 def test_declared_values_are_bounded(attribute: Attribute) -> None:
     """An enum ends in `other` or `custom`, has no value twice and none that could not be sent."""
-    values = getattr(attribute.type, "values", None)
-    if values is None:
+    values = attribute.type.texts
+    if not values:
         return
     assert values[-1] in {"other", "custom"}
     assert len(set(values)) == len(values) < 120
@@ -105,7 +101,7 @@ def test_an_event_is_declared_by_the_rules(event: model.Event) -> None:
     assert re.fullmatch(r"mem0ai \d+\.\d+\.\d+", event.since)
     if event.told_by_name:
         keys = next(attribute for attribute in event.attributes if attribute.mem0_name == "keys")
-        assert set(event.told_by_name) <= set(keys.type.values)  # type: ignore[attr-defined]
+        assert set(event.told_by_name) <= set(keys.type.texts)
 
 
 def calls() -> Iterator[tuple[str, set[str]]]:
@@ -186,9 +182,9 @@ def test_what_the_drop_in_needs_is_of_the_standard_library() -> None:
 
 def test_versions_of_the_api_are_shared() -> None:
     """The API version is one enum, wherever Mem0 sends it."""
-    function = ATTRIBUTES["mem0.function"].type
-    assert isinstance(function, types.ClassPath)
-    assert function.versions == CLIENT_API_VERSION.type
+    paths = ATTRIBUTES["mem0.function"].type.texts
+    versions = CLIENT_API_VERSION.type.texts
+    assert {f"mem0.memory.main.Memory.{version}" for version in versions} <= {*paths}
 
 
 def test_every_reason_for_a_drop_is_declared() -> None:

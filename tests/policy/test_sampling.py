@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mem0_telemetry.policy.sampling import DEFAULT_RATE, keep, rate_from, rate_of
+from mem0_telemetry.environment_variables import MEM0_TELEMETRY_SAMPLE_RATE, number
+from mem0_telemetry.policy.sampling import keep, rate_of
+
+
+def rate_from(value: str) -> float:
+    """Return the rate that a value of the variable is."""
+    return number({MEM0_TELEMETRY_SAMPLE_RATE: value}, MEM0_TELEMETRY_SAMPLE_RATE)
 
 
 @pytest.mark.parametrize(
@@ -17,13 +23,13 @@ from mem0_telemetry.policy.sampling import DEFAULT_RATE, keep, rate_from, rate_o
 )
 def test_a_rate_is_read(value: str, rate: float) -> None:
     """A number from 0 to 1 is the rate."""
-    assert rate_from({"MEM0_TELEMETRY_SAMPLE_RATE": value}) == rate
+    assert rate_from(value) == rate
 
 
 @pytest.mark.parametrize("value", ["", "half", "1.1", "-0.1", "nan", "inf", "50%", "0,5"])
 def test_an_unusable_rate_is_the_default(value: str) -> None:
     """What is no number from 0 to 1 is Mem0's own default."""
-    assert rate_from({"MEM0_TELEMETRY_SAMPLE_RATE": value}) == DEFAULT_RATE == rate_from({}) == 0.1
+    assert rate_from(value) == rate_from("") == number({}, MEM0_TELEMETRY_SAMPLE_RATE) == 0.1
 
 
 @pytest.mark.parametrize(
@@ -44,7 +50,7 @@ def test_a_rate_on_the_drop_in(written: object, rate: float, caplog: pytest.LogC
 @given(st.text())
 def test_reading_a_rate_never_raises(value: str) -> None:
     """Whatever is set, the rate is from 0 to 1."""
-    assert 0 <= rate_from({"MEM0_TELEMETRY_SAMPLE_RATE": value}) <= 1
+    assert 0 <= rate_from(value) <= 1
 
 
 def test_the_share_that_is_kept_is_the_rate() -> None:

@@ -130,7 +130,7 @@ def test_a_value_outside_its_type_does_not_come_through(
 )
 def test_a_version_is_the_part_that_is_one(text: str, version: str | None) -> None:
     """A version keeps its numbers and a pre-release; what may be somebody's own is cut off."""
-    assert added_attributes.SERVICE_VERSION.type.take(text) == version
+    assert added_attributes.SERVICE_VERSION.type.select(text) == version
 
 
 def test_the_same_value_is_taken_the_same_way_each_time() -> None:
@@ -138,7 +138,7 @@ def test_the_same_value_is_taken_the_same_way_each_time() -> None:
     for _ in range(2):
         assert selected("mem0.search", threshold=1)["threshold"] == 1.0
         assert "threshold" not in selected("mem0.search", threshold=True)
-        assert added_attributes.SERVICE_VERSION.type.take("acme") is None
+        assert added_attributes.SERVICE_VERSION.type.select("acme") is None
 
 
 def test_a_deletion_of_entities_tells_which_kinds_but_not_which() -> None:

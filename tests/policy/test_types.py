@@ -8,11 +8,11 @@ import pytest
 
 from mem0_telemetry.policy.registry import types
 
-ENUM = types.Enum("a", "b")
+ENUM = types.enum("a", "b")
 LONG = "x" * 200
 LONGER = "x" * 201
-PATH = types.ClassPath(versioned=["m.A", "m.B"], versions=types.Enum("v1"), plain=["m.C"])
-VERSION = types.Version(parts=3)
+PATH = types.class_path(versioned=["m.A", "m.B"], versions=types.enum("v1"), plain=["m.C"])
+VERSION = types.version(parts=3)
 
 
 @pytest.mark.parametrize(
@@ -20,60 +20,60 @@ VERSION = types.Version(parts=3)
     [
         (types.BOOL, "`true` or `false`"),
         (types.MARK, "`true`, or absent"),
-        (types.OneOf("CPython"), "`CPython`"),
-        (types.OneOf(True), "`true`"),
-        (types.Int(1, 9), "whole number, 1 to 9"),
-        (types.Rate(decimals=3), "number, 0 to 1, to 3 decimals"),
-        (types.Rate(decimals=1), "number, 0 to 1, to 1 decimal"),
-        (types.OneOf(3, 7), "one of `3`, `7`"),
-        (types.UpTo(3, 7), "one of `3`, `7`; rounded up"),
+        (types.one_of("CPython"), "`CPython`"),
+        (types.one_of(True), "`true`"),
+        (types.whole_number(1, 9), "whole number, 1 to 9"),
+        (types.rate(decimals=3), "number, 0 to 1, to 3 decimals"),
+        (types.rate(decimals=1), "number, 0 to 1, to 1 decimal"),
+        (types.one_of(3, 7), "one of `3`, `7`"),
+        (types.up_to(3, 7), "one of `3`, `7`; rounded up"),
         (ENUM, "one of `a`, `b`, `other`"),
-        (types.Enum("a", other="custom"), "one of `a`, `custom`"),
+        (types.enum("a", other="custom"), "one of `a`, `custom`"),
         (PATH, "one of `m.A.v1`, `m.A.other`, `m.B.v1`, `m.B.other`, `m.C`, `custom`"),
-        (types.EnumSet("a", "b"), "list of `a`, `b`, `other`"),
+        (types.enum_set("a", "b"), "list of `a`, `b`, `other`"),
         (VERSION, "version, at most 3 numbers"),
-        (types.Uuid(), "random UUID"),
+        (types.UUID, "random UUID"),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_a_type_is_told_in_words(kind: types.Type, words: str) -> None:
     """Each type says which values there are, as the page for users prints it."""
-    assert kind.describe() == words
+    assert kind.words == words
 
 
 @pytest.mark.parametrize(
     ("kind", "given_value", "taken"),
     [
-        (types.OneOf("python"), "python", "python"),
-        (types.OneOf("python"), "Python", None),
-        (types.OneOf(True), True, True),
-        (types.OneOf(True), 1, None),
-        (types.Int(1, 9), 1, 1),
-        (types.Int(1, 9), 9, 9),
-        (types.Int(1, 9), 0, None),
-        (types.Int(1, 9), 10, None),
-        (types.UpTo(3, 7), 0, None),
-        (types.UpTo(3, 7), 1, 3),
-        (types.UpTo(3, 7), 3, 3),
-        (types.UpTo(3, 7), 4, 7),
-        (types.UpTo(3, 7), 8, 7),
-        (types.UpTo(3, 7), 10**400, 7),
-        (types.UpTo(3, 7), True, None),
-        (types.UpTo(3, 7), 3.0, None),
-        (types.OneOf(3, 7), 7, 7),
-        (types.OneOf(3, 7), 4, None),
-        (types.OneOf(1, 7), True, None),
-        (types.OneOf(3, 7), 7.0, None),
-        (types.Enum(LONG), LONG, LONG),
-        (types.Enum(LONGER), LONGER, "other"),
-        (types.EnumSet(LONG), [LONG], (LONG,)),
-        (types.EnumSet(LONGER), [LONGER], ("other",)),
-        (types.EnumSet("a", "b"), ["a", "b"] * 50, ("a", "b")),
-        (types.EnumSet("a", "b"), [*["a"] * 100, "b"], ("a", "other")),
-        (types.EnumSet("a", "b"), [*["a"] * 99, "b", "a"], ("a", "b", "other")),
-        (types.EnumSet("a"), ["acme", "a"], ("a", "other")),
-        (types.ClassPath(versioned=[], versions=ENUM, plain=[LONG]), LONG, LONG),
-        (types.ClassPath(versioned=[], versions=ENUM, plain=[LONGER]), LONGER, "custom"),
+        (types.one_of("python"), "python", "python"),
+        (types.one_of("python"), "Python", None),
+        (types.one_of(True), True, True),
+        (types.one_of(True), 1, None),
+        (types.whole_number(1, 9), 1, 1),
+        (types.whole_number(1, 9), 9, 9),
+        (types.whole_number(1, 9), 0, None),
+        (types.whole_number(1, 9), 10, None),
+        (types.up_to(3, 7), 0, None),
+        (types.up_to(3, 7), 1, 3),
+        (types.up_to(3, 7), 3, 3),
+        (types.up_to(3, 7), 4, 7),
+        (types.up_to(3, 7), 8, 7),
+        (types.up_to(3, 7), 10**400, 7),
+        (types.up_to(3, 7), True, None),
+        (types.up_to(3, 7), 3.0, None),
+        (types.one_of(3, 7), 7, 7),
+        (types.one_of(3, 7), 4, None),
+        (types.one_of(1, 7), True, None),
+        (types.one_of(3, 7), 7.0, None),
+        (types.enum(LONG), LONG, LONG),
+        (types.enum(LONGER), LONGER, "other"),
+        (types.enum_set(LONG), [LONG], (LONG,)),
+        (types.enum_set(LONGER), [LONGER], ("other",)),
+        (types.enum_set("a", "b"), ["a", "b"] * 50, ("a", "b")),
+        (types.enum_set("a", "b"), [*["a"] * 100, "b"], ("a", "other")),
+        (types.enum_set("a", "b"), [*["a"] * 99, "b", "a"], ("a", "b", "other")),
+        (types.enum_set("a"), ["acme", "a"], ("a", "other")),
+        (types.class_path(versioned=[], versions=ENUM, plain=[LONG]), LONG, LONG),
+        (types.class_path(versioned=[], versions=ENUM, plain=[LONGER]), LONGER, "custom"),
         (PATH, "m.B.v2", "m.B.other"),
         (VERSION, "1.2.3", "1.2.3"),
         (VERSION, "1.2.3.4", "1.2.3"),
@@ -89,16 +89,16 @@ def test_a_type_is_told_in_words(kind: types.Type, words: str) -> None:
         (VERSION, 7, None),
         (VERSION, "1" + "." * 199, "1"),
         (VERSION, "1" + "." * 200, None),
-        (types.Uuid(), "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10", "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10"),
-        (types.Uuid(), "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a1X", None),
-        (types.Uuid(), "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10 alice", None),
-        (types.Uuid(), "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10\n", None),
+        (types.UUID, "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10", "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10"),
+        (types.UUID, "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a1X", None),
+        (types.UUID, "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10 alice", None),
+        (types.UUID, "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10\n", None),
     ],
     ids=lambda value: ascii(value)[:20] if isinstance(value, (str, list)) else None,
 )
 def test_where_a_type_ends(kind: types.Type, given_value: object, taken: object) -> None:
     """The last value that is taken, and the first that is not."""
-    result = kind.take(given_value)
+    result = kind.select(given_value)
     assert result == taken
     assert type(result) is type(taken)
 
@@ -106,7 +106,7 @@ def test_where_a_type_ends(kind: types.Type, given_value: object, taken: object)
 @pytest.mark.parametrize(
     ("kind", "memo", "values"),
     [
-        (types.Rate(decimals=6), types._rounded, [number / 1000 for number in range(100)]),
+        (types.rate(decimals=6), types._rounded, [number / 1000 for number in range(100)]),
         (VERSION, types._version, [f"{number}.0" for number in range(100)]),
     ],
     ids=["Rate", "Version"],
@@ -114,5 +114,5 @@ def test_where_a_type_ends(kind: types.Type, given_value: object, taken: object)
 def test_what_is_remembered_is_bounded_and_right(kind: types.Type, memo: Any, values: list[Any]) -> None:
     """Whatever number of values came before, each is taken the same way again, and 64 are remembered."""
     for _ in range(2):
-        assert [kind.take(value) for value in values] == values
+        assert [kind.select(value) for value in values] == values
     assert memo.cache_info().currsize == 64

@@ -84,7 +84,7 @@ def _replace_native() -> None:
     from mem0_telemetry.api import status  # noqa: F401, PLC0415
     from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
-    usage.switches.consult()  # first of all: then the drop-in, which decides too, leaves the warnings to us
+    usage.switches.decide()  # first of all: then the drop-in, which decides too, leaves the warnings to us
     from mem0_telemetry import telemetry  # noqa: PLC0415  # executing it reads the environment
 
     usage.replace_native(telemetry)

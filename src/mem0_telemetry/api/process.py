@@ -44,10 +44,8 @@ def get_logger_provider() -> LoggerProvider:
     with guard("building the private provider"):
         from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
-        if usage.switches.consult().enabled and usage.switches.allowed():
-            pipeline = usage.recorder.ensure_pipeline()
-            if pipeline is not None:
-                return pipeline.logger_provider()
+        if pipeline := usage.recorder.pipeline_if_allowed():
+            return pipeline.logger_provider()
     return NoOpLoggerProvider()
 
 

@@ -60,7 +60,8 @@ class Directory:
             self._enter(path, create=create)
             for level in below:
                 if create:
-                    self._make(level)
+                    with suppress(FileExistsError):
+                        os.mkdir(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)
                 self._enter(level, create=create)
         except BaseException:
             self.close()
@@ -132,24 +133,16 @@ class Directory:
         finally:
             os.close(descriptor)
 
-    def write_aside(self, name: str, content: bytes) -> str:
-        """Write a new file beside `name` and return its name. Raises OSError, and then leaves nothing."""
+    def replace(self, name: str, content: bytes) -> None:
+        """Replace `name` by a file with `content`, in one step. Raises OSError, and then leaves `name` as it was."""
         aside = f"{name}.{os.urandom(4).hex()}.aside"
         descriptor = self.create(aside)
         try:
-            # Not synced: on a busy disk that takes seconds, and an exit may be waiting.
-            write_all(descriptor, content)
-        except OSError:
-            self.remove(aside)
-            raise
-        finally:
-            os.close(descriptor)
-        return aside
-
-    def replace(self, name: str, content: bytes) -> None:
-        """Replace `name` by a file with `content`, in one step. Raises OSError, and then leaves `name` as it was."""
-        aside = self.write_aside(name, content)
-        try:
+            try:
+                # Not synced: on a busy disk that takes seconds, and an exit may be waiting.
+                write_all(descriptor, content)
+            finally:
+                os.close(descriptor)
             self.rename(aside, name)
         except OSError:
             self.remove(aside)
@@ -184,10 +177,6 @@ class Directory:
 
     def _at(self, name: str) -> str:
         return name if self._descriptor is not None else os.path.join(self._path, name)  # noqa: PTH118
-
-    def _make(self, level: str) -> None:
-        with suppress(FileExistsError):
-            os.mkdir(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)
 
     def _enter(self, level: str, *, create: bool) -> None:
         status = self.stat(level)

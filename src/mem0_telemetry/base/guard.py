@@ -33,13 +33,8 @@ class guard:  # noqa: N801  # used as a statement: `with guard("capturing an eve
     ) -> bool:
         if error is None or not isinstance(error, Exception):
             return False
-        report(self._doing, error)
+        note(f"failed while {self._doing}", error)
         return True
-
-
-def report(doing: str, error: BaseException) -> None:
-    """Log once a process, at DEBUG on our own logger, that `doing` failed with `error`. Never raises."""
-    note(f"failed while {doing}", error)
 
 
 def note(text: str, error: BaseException | None = None, *, level: int = 10) -> None:
@@ -51,13 +46,17 @@ def note(text: str, error: BaseException | None = None, *, level: int = 10) -> N
         import logging  # noqa: PLC0415  # 14 ms, and only ever needed where something is wrong
 
         logger = logging.getLogger("mem0_telemetry")
-        logger.log(level, "%s", text, exc_info=error)
+        raised = (type(error), error, error.__traceback__) if error else None
+        record = logger.makeRecord(logger.name, level, __file__, 0, text, (), raised)
+        kept: object = logger.isEnabledFor(level) and logger.filter(record)
+        if not kept:
+            return
+        if isinstance(kept, logging.LogRecord):  # from Python 3.12 on a filter may answer another one
+            record = kept
+        logger.callHandlers(record)
         last = logging.lastResort
-        if last and level >= last.level and logger.isEnabledFor(level) and _only_otel_hears(logger):
-            record = logger.makeRecord(logger.name, level, "", 0, text, (), None)
-            kept = logger.filter(record)  # from Python 3.12 on it may answer another record
-            if kept:
-                last.handle(record if kept is True else kept)
+        if last and level >= last.level and _only_otel_hears(logger):
+            last.handle(record)
     except Exception:  # noqa: S110  # the last door: there is nobody left to tell
         pass
 

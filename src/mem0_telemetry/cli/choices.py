@@ -12,7 +12,6 @@ from mem0_telemetry.cli.console import failed, plural, prose, shortened
 from mem0_telemetry.cli.status import WITHOUT_US, consent_here
 from mem0_telemetry.delivery import is_there, purge
 from mem0_telemetry.policy import identity, state_file
-from mem0_telemetry.policy.consent import ENABLED, choice_of
 from mem0_telemetry.policy.state_file import State
 
 
@@ -37,7 +36,8 @@ def run(choice: str) -> int:
 
 def _enable(mem0_dir: str) -> int:
     done, running = "`disable` was not in effect", ""
-    if choice_of(state_file.read(mem0_dir)) != ENABLED:
+    stored = state_file.read(mem0_dir)
+    if stored.disabled or not stored.readable:
         state_file.update(mem0_dir, lambda state: _known(state)._replace(disabled=False))
         done = "`disable` is undone"
         running = (

@@ -25,8 +25,8 @@ def run(*, markdown: bool, as_json: bool) -> int:
 def page() -> str:
     """Return `TELEMETRY.md`: the template beside this module, with the registry's tables."""
     template = files(__package__).joinpath("telemetry.md").read_text(encoding="utf-8")
-    lists = [f"**`{each.posthog_name}`** is {each.type.describe()}." for each in _OF_CALLS if _is_long(each)]
-    always = {name: type_.describe() for name, type_ in envelope.PROPERTIES.items()}
+    lists = [f"**`{each.posthog_name}`** is {each.type.words}." for each in _OF_CALLS if _is_long(each)]
+    always = {name: type_.words for name, type_ in envelope.PROPERTIES.items()}
     return template.format(
         events=len(EVENTS),
         attributes=len({attribute.key for attribute in _EVERY}),
@@ -61,7 +61,7 @@ def _events(declared: tuple[Event, ...]) -> str:
 def _attributes(attributes: Iterable[Attribute]) -> str:
     rows = []
     for each in attributes:
-        values = "listed below" if _is_long(each) else each.type.describe()
+        values = "listed below" if _is_long(each) else each.type.words
         names = (f"`{each.key}`", f"`{each.posthog_name}`")
         rows.append((*names, each.brief, values, each.level.replace("_", " "), each.since))
     return _table(("Attribute", "In PostHog", "Says", "Values", "Level", "Since"), rows)
@@ -69,7 +69,7 @@ def _attributes(attributes: Iterable[Attribute]) -> str:
 
 def _is_long(attribute: Attribute) -> bool:
     """Return whether its list of values is too long for a table's cell, and stands below the table."""
-    return len(attribute.type.describe()) > _LONGEST_CELL
+    return len(attribute.type.words) > _LONGEST_CELL
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -105,7 +105,7 @@ def _as_data(attributes: Iterable[Attribute]) -> list[dict[str, str]]:
             "key": attribute.key,
             "posthog_name": attribute.posthog_name,
             "brief": attribute.brief,
-            "type": attribute.type.describe(),
+            "type": attribute.type.words,
             "requirement_level": attribute.level,
             "since": attribute.since,
         }

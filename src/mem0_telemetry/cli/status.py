@@ -18,8 +18,8 @@ from mem0_telemetry.cli.console import heading, outcome, plural, prose, row, sho
 from mem0_telemetry.delivery import SpooledMailbox, history, mailbox_name, mailboxes, unreadable
 from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.pipeline.destinations import DestinationConfig
-from mem0_telemetry.policy import identity, notice, sampling, state_file
-from mem0_telemetry.policy.consent import DEFAULT, STORED, Consent, choice_of, decide
+from mem0_telemetry.policy import identity, notice, state_file
+from mem0_telemetry.policy.consent import DEFAULT, STORED, Consent, decide
 
 WITHOUT_US = """\
 This is about processes that use mem0-telemetry. In a process without it, Mem0's own telemetry is active: only \
@@ -53,7 +53,7 @@ def run(*, as_json: bool, check: bool) -> int:
 def consent_here(mem0_dir: str) -> Consent:
     """Return what a process that would start now decides: nothing is created, loaded or warned about."""
     problem = destinations.resolve(os.environ).reason_for_none
-    return decide(os.environ, choice=choice_of(state_file.read(mem0_dir)), destination_problem=problem)
+    return decide(os.environ, state=state_file.read(mem0_dir), destination_problem=problem)
 
 
 def chosen_mailboxes() -> dict[str, DestinationConfig]:
@@ -80,7 +80,7 @@ def _status(mem0_dir: str, boxes: Iterable[SpooledMailbox]) -> Status:
         installation_id=who.id if who and consent.enabled else None,
         destinations=chosen if consent.enabled else (),
         problems=problems if writable else (*problems, _UNWRITABLE),
-        sample_rate=sampling.rate_from(os.environ),
+        sample_rate=env.number(os.environ, env.MEM0_TELEMETRY_SAMPLE_RATE),
         waiting_earlier=sum(waiting.values()),
     )
 

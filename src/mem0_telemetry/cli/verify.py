@@ -185,7 +185,7 @@ def _undeclared_in_event(event: dict[str, Any]) -> Iterator[str]:
     types = {known.posthog_name: known.type for known in (*declared.attributes, *added)}
     types |= envelope.PROPERTIES
     for name, value in event["properties"].items():
-        selected = types[name].take(value) if name in types else None
+        selected = types[name].select(value) if name in types else None
         if (tuple(value) if isinstance(value, list) else value) != selected:
             yield f"the property {name} of {event['event']}, or its value, is not declared"
 

@@ -15,12 +15,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from mem0_telemetry import environment_variables as env
 from mem0_telemetry.pipeline import addresses
 from mem0_telemetry.pipeline.addresses import UnusableError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 VENDOR_API_KEY = "phc_hgJkUVJFYtmaJqrvf6CYN67TIQ8yhXAkWzUn9AMU4yX"
 """Mem0's PostHog *project* key: public, write-only, in every release of mem0ai."""
@@ -77,17 +80,13 @@ class Destinations:
     """One sentence for each unusable one: it names the variable and the remedy."""
     remarks: tuple[str, ...] = ()
     """What is set and changes nothing."""
-    none: bool = False
-    """Whether `none` was chosen."""
 
     @property
     def reason_for_none(self) -> str | None:
         """Return why nothing can be sent, or None where something can."""
         if self.configs:
             return None
-        if self.none:
-            return f"{env.MEM0_TELEMETRY_EXPORTER} chooses none"
-        return "; ".join(self.problems)
+        return "; ".join(self.problems) or f"{env.MEM0_TELEMETRY_EXPORTER} chooses none"
 
 
 def is_vendor(name: str, endpoint: str) -> bool:
@@ -100,28 +99,25 @@ def resolve(environ: Mapping[str, str]) -> Destinations:
     """Read the destinations from `environ`. Never raises, logs, imports an exporter or touches the network."""
     configs: list[DestinationConfig] = []
     problems: list[str] = []
+    remarks: list[str] = []
     try:
         chosen = _chosen(environ)
     except UnusableError as error:
         return Destinations(problems=(str(error),))
     if "none" in chosen:
-        return Destinations(none=True)
+        return Destinations()
     for name in chosen:
         reader = _READERS.get(name, _read_entry_point)
         try:
             configs.append(reader(name, environ))
         except UnusableError as error:
             problems.append(str(error))
-    remarks: tuple[str, ...] = ()
     if unread := env.unread(environ):
         # It may be a no to Mem0's channel that is spelled wrong: it stops PostHog, at any host, and no other backend.
+        stops = "posthog" in chosen
         configs = [config for config in configs if config.name != "posthog"]
-        sentence = env.problem_of_unread(unread, stops_posthog="posthog" in chosen)
-        if "posthog" in chosen:
-            problems.append(sentence)
-        else:
-            remarks = (sentence,)
-    return Destinations(tuple(configs), tuple(problems), remarks)
+        (problems if stops else remarks).append(env.problem_of_unread(unread, stops_posthog=stops))
+    return Destinations(tuple(configs), tuple(problems), tuple(remarks))
 
 
 def _chosen(environ: Mapping[str, str]) -> dict[str, None]:
@@ -174,35 +170,30 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
     protocol = addresses.otlp_protocol(*given("PROTOCOL"))
     _require_otlp(protocol)
     variable, address = given("ENDPOINT")
-    files = {}
-    if not own:
-        for kind in ("certificate", "client_key", "client_certificate"):
-            names_it, path = given(kind.upper())
-            if path:
-                files[kind] = (names_it, path)
-        if protocol == addresses.GRPC and address and "://" not in address:
-            insecure = given("INSECURE")[1].lower() == "true"
-            address = f"{'http' if insecure else 'https'}://{address}"
+    if not own and protocol == addresses.GRPC and address and "://" not in address:
+        insecure = given("INSECURE")[1].lower() == "true"
+        address = f"{'http' if insecure else 'https'}://{address}"
     endpoint, query = addresses.otlp_address(variable, address, protocol)
     if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):  # that one is used as it is
         endpoint = addresses.with_otlp_path(endpoint, variable, protocol)
-    for names_it, path in files.values():
-        if endpoint.startswith("https:") and not _is_readable(path):
-            raise UnusableError(f"{names_it} names a file that cannot be read; correct its path, or unset it")
+    files = {}
+    for kind in () if own else ("certificate", "client_key", "client_certificate"):
+        variable, path = given(kind.upper())
+        if path and endpoint.startswith("https:") and not _is_readable(path):
+            raise UnusableError(f"{variable} names a file that cannot be read; correct its path, or unset it")
+        if path:
+            files[kind] = path
     headers = addresses.otlp_headers(*given("HEADERS"), protocol)
     return DestinationConfig(
-        "otlp",
-        endpoint=endpoint,
-        query=query,
-        headers=headers,
-        protocol=protocol,
-        files={kind: path for kind, (_, path) in files.items()},
+        "otlp", endpoint=endpoint, query=query, headers=headers, protocol=protocol, files=files
     )
 
 
 @cache  # the first event reads no file
 def entry_points_of(name: str) -> tuple[EntryPoint, ...]:
     """Return the installed log exporters of that name."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  # opted out, nobody needs it
+
     return tuple(entry_points(group="opentelemetry_logs_exporter", name=name))
 
 

@@ -200,9 +200,7 @@ def _retry_delay(error: grpc.RpcError) -> float | None:
 def _credentials(files: Mapping[str, str]) -> grpc.ChannelCredentials:
     import grpc  # noqa: PLC0415
 
-    contents = {kind: Path(path).read_bytes() for kind, path in files.items()}
+    kinds = ("certificate", "client_key", "client_certificate")
     return grpc.ssl_channel_credentials(
-        root_certificates=contents.get("certificate"),
-        private_key=contents.get("client_key"),
-        certificate_chain=contents.get("client_certificate"),
+        *(Path(files[kind]).read_bytes() if kind in files else None for kind in kinds)
     )

@@ -7,9 +7,8 @@ import atexit
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.util.types import AttributeValue
@@ -38,13 +37,10 @@ class Pipeline:
         configs: the destinations.
         directory: Mem0's directory (`MEM0_DIR`); ours in it is made by whoever first writes there.
         allowed: whether telemetry is still on, None where that cannot be told now; asked before each write and send.
-        service_version: reads mem0ai's version; called on the writer's thread.
         exit_timeout: seconds the network may hold the process at exit.
 
     Attributes:
-        configs: as given.
         delivery: queue, spool and senders.
-        exit_timeout: as given.
     """
 
     def __init__(
@@ -53,12 +49,10 @@ class Pipeline:
         *,
         directory: str,
         allowed: Callable[[], bool | None],
-        service_version: Callable[[], str],
         exit_timeout: float,
     ) -> None:
         self.configs = tuple(configs)
         self._directory = directory
-        self._service_version = service_version
         self.exit_timeout = exit_timeout
         self._account_shows = False
         self._sending_as: _SendingAs | None = None
@@ -120,36 +114,29 @@ class Pipeline:
 
     def _establish(self, *, account_linked: bool) -> _SendingAs:
         identity = establish(self._directory, account_linked=account_linked)
-        metadata = runtime_metadata(
-            service_version=self._service_version(), sdk_version=version("opentelemetry-sdk")
-        )
+        metadata = runtime_metadata()
         resource = registry.select_resource({**metadata, added_attributes.INSTALLATION_ID.key: identity.id})
-        return _SendingAs(
-            identity=identity,
-            account_linked=account_linked,
-            private=PrivateProvider(
-                resource, self.delivery.processor, _common_attributes(identity, metadata)
-            ),
-        )
+        common = _common_attributes(identity, metadata)
+        private = PrivateProvider(resource, self.delivery.processor, common)
+        return _SendingAs(identity, private, account_linked=account_linked)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _SendingAs:
+class _SendingAs(NamedTuple):
     """An installation id, and the private provider whose resource carries it."""
 
     identity: Identity
-    account_linked: bool
     private: PrivateProvider
+    account_linked: bool
 
 
 def _common_attributes(identity: Identity, metadata: Mapping[str, str]) -> Mapping[str, AttributeValue]:
     """Return what every record carries: real backends drop resources, and several runs of one spool differ."""
-    version_key = added_attributes.SERVICE_VERSION.key
-    common: dict[str, AttributeValue] = {added_attributes.INSTALLATION_ID.key: identity.id}
-    if version_key in metadata:
-        common[version_key] = metadata[version_key]
-    if identity.ephemeral:
-        common[added_attributes.EPHEMERAL.key] = True
-    if environment_variables.is_ci(os.environ):
-        common[added_attributes.CI.key] = True
-    return registry.select_common(common)
+    service_version = added_attributes.SERVICE_VERSION.key
+    return registry.select_common(
+        {
+            added_attributes.INSTALLATION_ID.key: identity.id,
+            service_version: metadata.get(service_version),
+            added_attributes.EPHEMERAL.key: identity.ephemeral,
+            added_attributes.CI.key: environment_variables.is_ci(os.environ),
+        }
+    )

@@ -9,21 +9,6 @@ from typing import NamedTuple
 from mem0_telemetry import environment_variables as names
 from mem0_telemetry.policy.state_file import State
 
-ENABLED = "enabled"
-"""No choice is stored: nobody has run `mem0-telemetry disable`."""
-
-DISABLED = "disabled"
-"""`mem0-telemetry disable` was run."""
-
-UNREADABLE = "unreadable"
-"""A choice may be stored and cannot be read: as good as `disable`."""
-
-UNKNOWN = "unknown"
-"""The choice cannot be read at the moment: nothing says off, and nothing is sent before it can be read."""
-
-RUN_TIME = "set_enabled"
-"""The source that stands for the run-time switch, in either spelling."""
-
 STORED = "state.json"
 """The source that stands for the stored choice."""
 
@@ -32,6 +17,8 @@ DESTINATION = "destination"
 
 DEFAULT = "default"
 """The source of consent where nothing at all was set."""
+
+_NO_CHOICE = State()
 
 
 class Consent(NamedTuple):
@@ -48,18 +35,11 @@ class Consent(NamedTuple):
     """The other sources that say off, each with its reason."""
 
 
-def choice_of(state: State) -> str:
-    """Return the choice that a state holds: `ENABLED`, `DISABLED`, `UNREADABLE` or `UNKNOWN`."""
-    if not state.readable:
-        return UNKNOWN if state.readable is None else UNREADABLE
-    return DISABLED if state.disabled else ENABLED
-
-
 def decide(
     environ: Mapping[str, str],
     *,
     flag: bool = True,
-    choice: str = ENABLED,
+    state: State = _NO_CHOICE,
     destination_problem: str | None = None,
 ) -> Consent:
     """Decide whether usage may be recorded. Pure: reads its arguments only, and never raises.
@@ -67,10 +47,10 @@ def decide(
     Args:
         environ: the environment.
         flag: False where the running program switched telemetry off.
-        choice: the stored choice, as `choice_of` returns it.
+        state: what is stored. Where it cannot be read at the moment, it does not say off.
         destination_problem: in words, why there is nowhere to send to; None where there is.
     """
-    off = tuple(_what_says_off(environ, flag=flag, choice=choice, destination_problem=destination_problem))
+    off = tuple(_what_says_off(environ, flag=flag, state=state, destination_problem=destination_problem))
     if off:
         source, reason = off[0]
         return Consent(enabled=False, source=source, reason=reason, also=off[1:])
@@ -81,20 +61,20 @@ def decide(
 
 
 def _what_says_off(
-    environ: Mapping[str, str], *, flag: bool, choice: str, destination_problem: str | None
+    environ: Mapping[str, str], *, flag: bool, state: State, destination_problem: str | None
 ) -> Iterator[tuple[str, str]]:
     explicitly_on = names.is_explicitly_on(environ)
     if not flag:
-        yield RUN_TIME, "switched off by the running program"
+        yield "set_enabled", "switched off by the running program"
     if names.text(environ, names.SDK_DISABLED).lower() == "true":
         yield names.SDK_DISABLED, _setting(environ, names.SDK_DISABLED)
     if names.MEM0_TELEMETRY in environ and not explicitly_on:
         yield names.MEM0_TELEMETRY, _setting(environ, names.MEM0_TELEMETRY)
     if names.is_set(environ, names.DO_NOT_TRACK):
         yield names.DO_NOT_TRACK, _setting(environ, names.DO_NOT_TRACK)
-    if choice == DISABLED:
+    if state.disabled:
         yield STORED, "switched off by `mem0-telemetry disable`"
-    elif choice not in (ENABLED, UNKNOWN):
+    elif state.readable is False:
         yield STORED, "it cannot be read, and may contain `disable`; `mem0-telemetry enable` writes a new one"
     for name in (names.PYTEST_VERSION, names.PYTEST_CURRENT_TEST):
         if environ.get(name) and not explicitly_on:

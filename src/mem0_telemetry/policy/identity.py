@@ -12,7 +12,7 @@ import os
 import re
 import uuid
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from threading import Event
 from typing import Any, NamedTuple
 
@@ -67,15 +67,12 @@ def establish(directory: str, *, account_linked: bool = False) -> Identity:
         directory: Mem0's directory.
         account_linked: a hosted client was built in this process, which links Mem0's id to an account.
     """
-
-    def with_usable_id(state: State) -> State:
-        return _with_usable_id(state, directory, account_linked=account_linked)
-
+    change = partial(_with_usable_id, directory=directory, account_linked=account_linked)
     for _ in range(_ATTEMPTS):
         try:
             state = state_file.read(directory)
             if not _is_usable(state, directory, account_linked=account_linked):
-                state = state_file.update(directory, with_usable_id, timeout=_PATIENCE)
+                state = state_file.update(directory, change, timeout=_PATIENCE)
         except TimeoutError:  # a crowd at the lock: somebody may be done, and then there is nothing to write
             continue
         except OSError:

@@ -14,14 +14,8 @@ from pathlib import Path
 from time import gmtime, strftime
 from typing import TextIO
 
+from mem0_telemetry import environment_variables as env
 from mem0_telemetry.base.guard import guard
-from mem0_telemetry.environment_variables import (
-    MEM0_TELEMETRY_DEBUG,
-    MEM0_TELEMETRY_EXPORTER,
-    is_explicitly_on,
-    is_set,
-    text,
-)
 from mem0_telemetry.policy import state_file
 from mem0_telemetry.policy.state_file import State
 
@@ -49,11 +43,9 @@ _TIMEOUT = 0.2
 
 def is_terminal(stream: TextIO | None) -> bool:
     """Return whether a person sees what is written to `stream`. Never raises."""
-    with guard("looking for a terminal"):  # anything may have replaced stderr
-        try:
-            return stream is not None and os.isatty(stream.fileno())
-        except (AttributeError, OSError, ValueError):  # no descriptor, or closed
-            return False
+    # Anything may have replaced stderr: it may have no descriptor, or be closed.
+    with guard("looking for a terminal"), suppress(AttributeError, OSError, ValueError):
+        return stream is not None and os.isatty(stream.fileno())
     return False
 
 
@@ -65,8 +57,8 @@ def concerns(environ: Mapping[str, str], *, terminal: bool, vendor: bool) -> boo
         terminal: stderr is a terminal.
         vendor: a destination is PostHog at Mem0's own host.
     """
-    chosen = is_explicitly_on(environ) or bool(text(environ, MEM0_TELEMETRY_EXPORTER))
-    return terminal and vendor and not chosen and not is_set(environ, MEM0_TELEMETRY_DEBUG)
+    chosen = env.is_explicitly_on(environ) or env.text(environ, env.MEM0_TELEMETRY_EXPORTER)
+    return terminal and vendor and not chosen and not env.is_set(environ, env.MEM0_TELEMETRY_DEBUG)
 
 
 def is_shown(state: State) -> bool:
@@ -104,16 +96,12 @@ def admits(
 
 def _remember(directory: str, run: dict[str, object]) -> bool:
     """Store that the notice is shown; False where another process was first, or nothing can be stored."""
-    first = False
 
     def show(state: State) -> State:
-        nonlocal first
-        first = not is_shown(state)
-        return state._replace(notice=run) if first else state
+        return state if is_shown(state) else state._replace(notice=run)
 
     with suppress(OSError):
-        state_file.update(directory, show, timeout=_TIMEOUT)
-        return first
+        return state_file.update(directory, show, timeout=_TIMEOUT).notice is run
     return False
 
 
@@ -123,26 +111,17 @@ def _this_run() -> dict[str, object]:
     Containers that share a directory number theirs alike, so it is also when the first of them was started.
     """
     group = os.getpgrp() if hasattr(os, "getpgrp") else os.getppid()
+    started = None
+    with suppress(OSError, ValueError, IndexError):  # no Linux, or the first process has ended
+        # The field `starttime` of proc(5), counted from after the program's name, which is in parentheses.
+        started = int(Path(f"/proc/{group}/stat").read_bytes().rpartition(b")")[2].split()[19])
     day = strftime("%Y-%m-%d", gmtime())
-    return {"version": VERSION, "date": day, "group": group, "started": _start_of(group)}
-
-
-def _start_of(process: int) -> int | None:
-    """Return when a process was started, in ticks since the system was; None where nothing tells."""
-    try:
-        after_name = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2]
-        return int(after_name.split()[_START_TIME])
-    except (OSError, ValueError, IndexError):  # no Linux, or the process has ended
-        return None
-
-
-_START_TIME = 19
-"""Among the fields of `/proc/<process>/stat` that follow the program's name, which is in parentheses."""
+    return {"version": VERSION, "date": day, "group": group, "started": started}
 
 
 def _is_same(run: dict[str, object], stored: Mapping[str, object]) -> bool:
-    """Return whether `run` is the one that showed the notice."""
-    if any(run[name] != stored.get(name) for name in ("version", "date", "group")):
-        return False
-    # The first process of a run may have ended before the last one asks: then it is taken for the same run.
-    return run["started"] == stored.get("started") or None in (run["started"], stored.get("started"))
+    """Return whether `run` is the one that showed the notice; where nothing tells when it was started, it is."""
+    started = stored.get("started")
+    if run["started"] is None or started is None:
+        run = {**run, "started": started}
+    return all(stored.get(name) == value for name, value in run.items())

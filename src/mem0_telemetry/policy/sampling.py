@@ -4,20 +4,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cache, lru_cache
 from random import Random
 
 from mem0_telemetry.base.guard import note
 from mem0_telemetry.environment_variables import MEM0_TELEMETRY_SAMPLE_RATE, number, unusable_numbers
-
-DEFAULT_RATE = 0.1
-"""Mem0's own default."""
-
-
-def rate_from(environ: Mapping[str, str]) -> float:
-    """Return the rate of `MEM0_TELEMETRY_SAMPLE_RATE`, or the default where it is no number from 0 to 1."""
-    return number(environ, MEM0_TELEMETRY_SAMPLE_RATE, default=DEFAULT_RATE, most=1.0)
 
 
 def rate_of(written: object) -> float:
@@ -38,7 +30,7 @@ def _rate_of_text(written: str) -> float:
     environ = {MEM0_TELEMETRY_SAMPLE_RATE: written}
     for problem in unusable_numbers(environ):
         note(problem)
-    return rate_from(environ)
+    return number(environ, MEM0_TELEMETRY_SAMPLE_RATE)
 
 
 def keep(rate: float) -> bool:
@@ -47,20 +39,13 @@ def keep(rate: float) -> bool:
     Draws from a source of its own: the application's `random.seed` decides nothing here, and its sequence is not
     disturbed.
     """
-    return rate >= 1.0 or (_draw or make_source())() < rate
+    return rate >= 1.0 or source()() < rate
 
 
-_draw: Callable[[], float] | None = None
-
-
-def make_source() -> Callable[[], float]:
-    """Make what `keep` draws from, before the first event, which registers nothing."""
-    global _draw  # noqa: PLW0603  # one source for the process
-    if _draw is None:
-        source = Random()  # noqa: S311  # a sample, not a secret
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(
-                after_in_child=source.seed
-            )  # else all workers of a server keep the same events
-        _draw = source.random
-    return _draw
+@cache
+def source() -> Callable[[], float]:
+    """Return what `keep` draws from. To be called before the first event, which registers nothing."""
+    random = Random()  # noqa: S311  # a sample, not a secret
+    if hasattr(os, "register_at_fork"):  # else all workers of a server keep the same events
+        os.register_at_fork(after_in_child=random.seed)
+    return random.random

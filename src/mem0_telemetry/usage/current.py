@@ -16,8 +16,6 @@ class Usage:
     """Holds the recorder, its switches and the drop-in. It outlives a reload of the drop-in's module.
 
     Attributes:
-        recorder: records the events.
-        switches: decides whether it may.
         drop_in: what `instrument()` has put in the place of Mem0's own telemetry; None before that.
     """
 
@@ -39,7 +37,7 @@ class Usage:
         self.switches.flags.meet_drop_in(drop_in)
         # `instrument()` decides first and warns later: here it holds its lock, and that of the drop-in's import.
         first = not self.switches.decided
-        self.switches.consult()
+        self.switches.decide()
         if first:
             self.switches.warn()
         self.recorder.prepare()

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 
 from mem0_telemetry.environment_variables import MEM0_TELEMETRY_DEBUG
-from mem0_telemetry.mem0_internals.native_module import mem0_version
 from mem0_telemetry.pipeline.resource import runtime_metadata
 from mem0_telemetry.policy import identity, registry
 from mem0_telemetry.policy.consent import DESTINATION, Consent
@@ -25,11 +24,10 @@ def show(event: Event, attributes: Mapping[str, object], *, directory: str) -> N
     if sys.stderr is None:
         return
     who = identity.current(directory)
-    resource = runtime_metadata(service_version=mem0_version(), sdk_version="")
     line = {
         "event_name": event.name,
         "attributes": {**attributes, **({added_attributes.INSTALLATION_ID.key: who.id} if who else {})},
-        "resource": registry.select_resource(resource),
+        "resource": registry.select_resource(runtime_metadata()),
     }
     print("mem0-telemetry would send:", json.dumps(line), file=sys.stderr)  # noqa: T201  # what it is for
 

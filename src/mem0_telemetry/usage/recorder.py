@@ -13,8 +13,7 @@ from mem0_telemetry import environment_variables as env
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.base.lock import ForkSafeLock
 from mem0_telemetry.delivery import fork_gate
-from mem0_telemetry.mem0_internals.native_module import mem0_version
-from mem0_telemetry.policy import consent, identity, notice, registry, sampling, state_file
+from mem0_telemetry.policy import identity, notice, registry, sampling, state_file
 from mem0_telemetry.policy.registry import Event
 from mem0_telemetry.usage import dry_run
 from mem0_telemetry.usage.switches import Switches
@@ -28,11 +27,8 @@ _capturing = guard("capturing an event")
 class Recorder:
     """Records the calls that the drop-in hands on, as long as its switches allow it. Thread-safe.
 
-    Args:
-        switches: asked before anything is read, selected or built.
-
     Attributes:
-        switches: as given.
+        switches: asked before anything is read, selected or built.
         pipeline: where events go, from the first kept one on.
     """
 
@@ -55,7 +51,7 @@ class Recorder:
         if self.switches.off or not self.switches.decided:
             return
         with guard("preparing usage telemetry"), fork_gate.hold(), self._giving_up_on_failure():
-            sampling.make_source()
+            sampling.source()
             if not self.switches.dry_run:
                 from mem0_telemetry.pipeline import pipeline  # noqa: F401, PLC0415  # it needs the SDK
 
@@ -99,7 +95,7 @@ class Recorder:
 
     def _see_first_event(self) -> bool:
         """Read the environment once more, so that `os.environ[...]` works in any order before the first event."""
-        enabled = self.switches.consult(read_state=False).enabled
+        enabled = self.switches.decide(read_state=False).enabled
         self.switches.warn()
         # Not before: other threads' first events must not be ahead of what it says.
         self._first_event_seen = True
@@ -143,6 +139,13 @@ class Recorder:
                 self._build_once()
         return self.pipeline
 
+    def pipeline_if_allowed(self) -> Pipeline | None:
+        """Return the pipeline for what is no event: every source of consent is asked again."""
+        # In this order: what is off reads no file.
+        if self.switches.allowed() and self.switches.decide().enabled:
+            return self.ensure_pipeline()
+        return None
+
     def _build_once(self) -> None:
         with fork_gate.hold(), self._lock.of_this_process():
             # `_building` is only ever seen by a signal handler that has interrupted the building.
@@ -183,25 +186,21 @@ class Recorder:
     def _build_pipeline(self) -> Pipeline:
         from mem0_telemetry.pipeline.pipeline import Pipeline  # noqa: PLC0415  # it needs the SDK
 
-        switches = self.switches
-        directory = switches.directory
-
-        def allowed() -> bool | None:
-            if not switches.allowed():
-                return False
-            state = state_file.read(directory)
-            if self.pipeline is not None and state.readable:
-                self.pipeline.follow(state.installation_id)
-            choice = consent.choice_of(state)
-            return None if choice == consent.UNKNOWN else choice == consent.ENABLED
-
         return Pipeline(
-            switches.chosen.configs,
-            directory=directory,
-            allowed=allowed,
-            service_version=mem0_version,
-            exit_timeout=env.exit_timeout(os.environ),
+            self.switches.chosen.configs,
+            directory=self.switches.directory,
+            allowed=self._may_send,
+            exit_timeout=env.number(os.environ, env.MEM0_TELEMETRY_EXIT_TIMEOUT),
         )
+
+    def _may_send(self) -> bool | None:
+        """Return whether telemetry is still on, None where that cannot be told now."""
+        if not self.switches.allowed():
+            return False
+        state = state_file.read(self.switches.directory)
+        if self.pipeline is not None and state.readable:
+            self.pipeline.follow(state.installation_id)
+        return state.readable and not state.disabled
 
     def installation_id(self) -> str | None:
         """Return the id that this process sends under, else the stored one, else None. Creates nothing."""
@@ -213,8 +212,6 @@ class Recorder:
     def make_installation_id(self) -> str | None:
         """Return the id, made now where there is none; None where telemetry is off."""
         with guard("making the installation id"):
-            # In this order: what is off reads no file.
-            if self.switches.allowed() and self.switches.consult().enabled:
-                pipeline = self.ensure_pipeline()
-                return pipeline.identity().id if pipeline is not None else None
+            if pipeline := self.pipeline_if_allowed():
+                return pipeline.identity().id
         return None

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from types import ModuleType
+from typing import Any
 
 from mem0_telemetry import environment_variables as env
 from mem0_telemetry.base.guard import note
@@ -15,7 +17,42 @@ from mem0_telemetry.policy import consent, state_file
 from mem0_telemetry.policy.consent import Consent
 from mem0_telemetry.policy.state_file import State
 from mem0_telemetry.usage import dry_run
-from mem0_telemetry.usage.flags import Flags
+
+
+class Flags:
+    """The run-time flags of Mem0's guide: `MEM0_TELEMETRY` in the drop-in, and in Mem0's own module."""
+
+    __slots__ = ("_drop_in", "_native", "_quieted")
+
+    def __init__(self) -> None:
+        self._drop_in: Mapping[str, Any] = {}
+        self._native: dict[str, Any] = {}
+        self._quieted = False
+
+    def meet_drop_in(self, names: Mapping[str, Any]) -> None:
+        """Read the flag among `names`, the globals of the drop-in, from now on."""
+        self._drop_in = names
+
+    def meet_native(self, native: ModuleType | None) -> None:
+        """Read the flag of Mem0's own module from now on. None: that module is Mem0's again, so leave it alone."""
+        self._native = {} if native is None else vars(native)
+        self._quieted = False
+
+    def say_on(self) -> bool:
+        """Return whether neither flag says off."""
+        return env.says_on(self._drop_in.get("MEM0_TELEMETRY", True)) and env.says_on(
+            self._native.get("MEM0_TELEMETRY", True)
+        )
+
+    def quiet_native(self, *, off: bool) -> None:
+        """Set the flag of Mem0's own module to `False` while we are off, and back to `True` after that.
+
+        Code that wraps Mem0's functions may still call those of its own module.
+        """
+        if off and self._native.get("MEM0_TELEMETRY") is True:
+            self._native["MEM0_TELEMETRY"], self._quieted = False, True
+        elif self._quieted and not off:
+            self._native["MEM0_TELEMETRY"], self._quieted = True, False
 
 
 class Switches:
@@ -50,7 +87,7 @@ class Switches:
         """Return whether every source of consent has been asked."""
         return self._consent is not None
 
-    def consult(self, *, read_state: bool = True) -> Consent:
+    def decide(self, *, read_state: bool = True) -> Consent:
         """Ask every source of consent again; what once said off in this process stays so.
 
         The first call decides (when the drop-in is executed, or in `instrument()`); later ones can only turn off.
@@ -61,33 +98,31 @@ class Switches:
         with self._lock.of_this_process():
             self.dry_run = self.dry_run or env.is_set(os.environ, env.MEM0_TELEMETRY_DEBUG)
             if self._consent is None or self._consent.enabled:
-                self._consent = consent.decide(os.environ)
-                if self._consent.enabled:  # off from the start touches no disk
-                    self._consent = self._ask_the_rest(read_state=read_state)
+                self._consent = self._ask(read_state=read_state)
             self.off = self._switched_off or not self._consent.enabled
             self.flags.quiet_native(off=self.off)
             return self._consent
 
-    def _ask_the_rest(self, *, read_state: bool) -> Consent:
-        """Ask the stored choice, and whether there is anywhere to send to; the environment says nothing."""
-        # Once: a program may change its working directory, or `HOME`, at any time after.
-        self.directory = self.directory or state_file.mem0_dir(os.environ)
-        if read_state or self.state is None:
-            self.state = state_file.read(self.directory)
-        choice = consent.choice_of(self.state)
-        stored = consent.decide(os.environ, choice=choice)
-        if not stored.enabled:
-            return stored
-        self.chosen = destinations.resolve(os.environ)
-        return consent.decide(os.environ, destination_problem=self.chosen.reason_for_none)
+    def _ask(self, *, read_state: bool) -> Consent:
+        """Ask the environment, then the stored choice, then for a destination, up to the first that says off."""
+        decided = consent.decide(os.environ)
+        if decided.enabled:  # off from the start touches no disk
+            # Once: a program may change its working directory, or `HOME`, at any time after.
+            self.directory = self.directory or state_file.mem0_dir(os.environ)
+            if read_state or self.state is None:
+                self.state = state_file.read(self.directory)
+            decided = consent.decide(os.environ, state=self.state)
+        if decided.enabled:
+            self.chosen = destinations.resolve(os.environ)
+            decided = consent.decide(os.environ, destination_problem=self.chosen.reason_for_none)
+        return decided
 
     def consent(self) -> Consent:
         """Return what is decided now: the run-time switches and the stored choice as they are at this moment."""
-        decided = self._consent or self.consult()
+        decided = self._consent or self.decide()
         if not decided.enabled:
             return decided  # it stays so in this process, whatever is stored by now
-        choice = consent.choice_of(state_file.read(self.directory))
-        now = consent.decide({}, flag=self.allowed(), choice=choice)
+        now = consent.decide({}, flag=self.allowed(), state=state_file.read(self.directory))
         return decided if now.enabled else now
 
     def allowed(self) -> bool:
@@ -101,7 +136,7 @@ class Switches:
     def set_enabled(self, *, enabled: bool) -> None:
         """Switch off, or withdraw that."""
         self._switched_off = not enabled
-        self.consult()
+        self.decide()
 
     def turn_off(self, source: str, reason: str) -> None:
         """Be off from here on, for a reason that no source of consent has."""

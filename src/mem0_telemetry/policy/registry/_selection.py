@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from mem0_telemetry.policy.registry.types import AttributeValue
 
     Declared: TypeAlias = dict[str, tuple[str, Callable[[object], AttributeValue | None]]]
-    """By the name under which a value is given: its key, and its type's `take`."""
+    """By the name under which a value is given: its key, and its type's `select`."""
 
 _by_mem0_name = {event.posthog_name: event for event in EVENTS}
 
 
 def _by_key(attributes: Iterable[Attribute]) -> Declared:
-    return {attribute.key: (attribute.key, attribute.type.take) for attribute in attributes}
+    return {attribute.key: (attribute.key, attribute.type.select) for attribute in attributes}
 
 
 _of_calls: dict[str, Declared] = {
-    event.name: {a.mem0_name: (a.key, a.type.take) for a in event.attributes if a.mem0_name is not None}
+    event.name: {a.mem0_name: (a.key, a.type.select) for a in event.attributes if a.mem0_name is not None}
     for event in EVENTS
 }
 _of_records = {
@@ -56,7 +56,7 @@ def select(event: Event, observed: object) -> dict[str, AttributeValue]:
     selected = _selected(observed, _of_calls[event.name])
     if event.told_by_name and attributes.KEYS.key not in selected:
         given = {name for name, value in observed.items() if type(name) is str and value is not None}
-        names = attributes.KEYS.type.take([name for name in event.told_by_name if name in given])
+        names = attributes.KEYS.type.select([name for name in event.told_by_name if name in given])
         if names is not None:
             selected[attributes.KEYS.key] = names
     return selected
@@ -85,10 +85,10 @@ def _selected(given: Mapping[str, object], declared: Declared) -> dict[str, Attr
     selected: dict[str, AttributeValue] = {}
     for name, value in given.items():
         if type(name) is str and name in declared:  # to look up anything else may call its `__eq__`
-            key, take = declared[name]
-            taken = take(value)
-            if taken is not None:
-                selected[key] = taken
+            key, select_value = declared[name]
+            sent = select_value(value)
+            if sent is not None:
+                selected[key] = sent
     return selected
 
 

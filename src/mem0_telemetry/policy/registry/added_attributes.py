@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from mem0_telemetry.policy.registry.model import CONDITIONALLY_REQUIRED, REQUIRED, Attribute
-from mem0_telemetry.policy.registry.types import MARK, Enum, Int, Uuid, Version
+from mem0_telemetry.policy.registry.model import Attribute
+from mem0_telemetry.policy.registry.types import MARK, UUID, enum, version, whole_number
 
 _OURS = "mem0-telemetry 0.1.0"
 
@@ -12,33 +12,33 @@ _OURS = "mem0-telemetry 0.1.0"
 
 INSTALLATION_ID = Attribute(
     "app.installation.id",
-    Uuid(),
+    UUID,
     "The installation: a random UUID, `distinct_id` in PostHog. A pseudonym, linked to no account.",
-    level=REQUIRED,
+    level="required",
 )
 RECORD_UID = Attribute(
     "log.record.uid",
-    Uuid(),
+    UUID,
     "The record: a random UUID by which a repeat is recognised, `uuid` in PostHog.",
-    level=REQUIRED,
+    level="required",
     since=_OURS,
 )
 EPHEMERAL = Attribute(
     "mem0.installation.ephemeral",
     MARK,
     "The installation id could not be stored, and is this process's only.",
-    level=CONDITIONALLY_REQUIRED,
+    level="conditionally_required",
     since=_OURS,
 )
 CI = Attribute(
-    "mem0.ci", MARK, "A build service runs this process.", level=CONDITIONALLY_REQUIRED, since=_OURS
+    "mem0.ci", MARK, "A build service runs this process.", level="conditionally_required", since=_OURS
 )
 SERVICE_VERSION = Attribute(
     "service.version",
-    Version(parts=3),
+    version(parts=3),
     "The installed release of mem0ai.",
     mem0_name="client_version",
-    level=REQUIRED,
+    level="required",
 )
 DROP_REASONS = {
     "queue_full": "the queue was full",
@@ -57,9 +57,9 @@ DROP_REASONS = {
 DROPPED = {
     reason: Attribute(
         f"mem0.telemetry.dropped.{reason}",
-        Int(1, 1_000_000_000),
+        whole_number(1, 1_000_000_000),
         f"How many events were dropped since the last count, because {why}.",
-        level=CONDITIONALLY_REQUIRED,
+        level="conditionally_required",
         since=_OURS,
     )
     for reason, why in DROP_REASONS.items()
@@ -71,35 +71,35 @@ OF_EVERY_RECORD = (INSTALLATION_ID, SERVICE_VERSION, RECORD_UID, EPHEMERAL, CI, 
 # --- the resource: the same for every record of a process
 
 SERVICE_NAME = Attribute(
-    "service.name", Enum("mem0"), "What is observed: `mem0`.", level=REQUIRED, since=_OURS
+    "service.name", enum("mem0"), "What is observed: `mem0`.", level="required", since=_OURS
 )
 SDK_LANGUAGE = Attribute(
     "telemetry.sdk.language",
-    Enum("python"),
+    enum("python"),
     "The language of the library that sends.",
     mem0_name="client_source",
-    level=REQUIRED,
+    level="required",
 )
-SDK_NAME = Attribute("telemetry.sdk.name", Enum("opentelemetry"), "The SDK that sends.", since=_OURS)
-SDK_VERSION = Attribute("telemetry.sdk.version", Version(parts=3), "The SDK's release.", since=_OURS)
+SDK_NAME = Attribute("telemetry.sdk.name", enum("opentelemetry"), "The SDK that sends.", since=_OURS)
+SDK_VERSION = Attribute("telemetry.sdk.version", version(parts=3), "The SDK's release.", since=_OURS)
 DISTRO_NAME = Attribute(
-    "telemetry.distro.name", Enum("mem0-telemetry"), "This package, which sends.", since=_OURS
+    "telemetry.distro.name", enum("mem0-telemetry"), "This package, which sends.", since=_OURS
 )
 DISTRO_VERSION = Attribute(
-    "telemetry.distro.version", Version(parts=3), "This package's release.", since=_OURS
+    "telemetry.distro.version", version(parts=3), "This package's release.", since=_OURS
 )
 RUNTIME_NAME = Attribute(
-    "process.runtime.name", Enum("cpython", "pypy", "graalpy"), "The implementation of Python.", since=_OURS
+    "process.runtime.name", enum("cpython", "pypy", "graalpy"), "The implementation of Python.", since=_OURS
 )
 RUNTIME_VERSION = Attribute(
     "process.runtime.version",
-    Version(parts=3),
+    version(parts=3),
     "The version of Python, without its build.",
     mem0_name="python_version",
 )
 OS_TYPE = Attribute(
     "os.type",
-    Enum(
+    enum(
         "aix",
         "darwin",
         "dragonflybsd",
@@ -117,13 +117,13 @@ OS_TYPE = Attribute(
 )
 OS_VERSION = Attribute(
     "os.version",
-    Version(parts=2),
+    version(parts=2),
     "The version of the operating system or kernel, major and minor.",
     mem0_name="os_version",
 )
 HOST_ARCH = Attribute(
     "host.arch",
-    Enum("amd64", "arm32", "arm64", "ia64", "ppc32", "ppc64", "s390x", "x86"),
+    enum("amd64", "arm32", "arm64", "ia64", "ppc32", "ppc64", "s390x", "x86"),
     "The architecture of the processor.",
     mem0_name="machine",
 )

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from mem0_telemetry.policy.registry import components
-from mem0_telemetry.policy.registry.model import CONDITIONALLY_REQUIRED, REQUIRED, Attribute
-from mem0_telemetry.policy.registry.types import BOOL, ClassPath, Enum, EnumSet, OneOf, Rate, UpTo
+from mem0_telemetry.policy.registry.model import Attribute
+from mem0_telemetry.policy.registry.types import BOOL, class_path, enum, enum_set, one_of, rate, up_to
 
-_API_VERSIONS = Enum("v1", "v1.0", "v1.1", "v2", "v3")
+_API_VERSIONS = enum("v1", "v1.0", "v1.1", "v2", "v3")
 _ENTITIES = ("user_id", "agent_id", "app_id", "run_id", "actor_id")
 _FILTERS = ("AND", "OR", "NOT", "$or", "$not", "filters")
 _OF_ADD = ("metadata", "infer", "immutable", "includes", "excludes", "timestamp", "expiration_date")
@@ -41,60 +41,60 @@ _PROJECT_SETTINGS = (
 
 FUNCTION = Attribute(
     "mem0.function",
-    ClassPath(versioned=components.MEMORIES, versions=_API_VERSIONS, plain=components.CLIENTS),
+    class_path(versioned=components.MEMORIES, versions=_API_VERSIONS, plain=components.CLIENTS),
     "The class of Mem0 that was used, with its API version; a subclass of the application is `custom`.",
     mem0_name="function",
-    level=REQUIRED,
+    level="required",
 )
 SYNC_TYPE = Attribute(
     "mem0.sync_type",
-    Enum("sync", "async"),
+    enum("sync", "async"),
     "Whether the synchronous or the asynchronous class was used.",
     mem0_name="sync_type",
 )
 VECTOR_STORE = Attribute(
     "mem0.vector_store.class",
-    Enum(*components.VECTOR_STORES, other="custom"),
+    enum(*components.VECTOR_STORES, other="custom"),
     "The class of the vector store.",
     mem0_name="vector_store",
 )
 GRAPH_STORE = Attribute(
     "mem0.graph_store.class",
-    Enum(*components.GRAPH_STORES, other="custom"),
+    enum(*components.GRAPH_STORES, other="custom"),
     "The class of the graph store, where one is configured; mem0ai 1.x only.",
     mem0_name="graph_store",
-    level=CONDITIONALLY_REQUIRED,
+    level="conditionally_required",
 )
 LLM = Attribute(
     "mem0.llm.class",
-    Enum(*components.LLMS, other="custom"),
+    enum(*components.LLMS, other="custom"),
     "The class that talks to the language model; never the model's name.",
     mem0_name="llm",
 )
 EMBEDDING_MODEL = Attribute(
     "mem0.embedding_model.class",
-    Enum(*components.EMBEDDING_MODELS, other="custom"),
+    enum(*components.EMBEDDING_MODELS, other="custom"),
     "The class that makes the embeddings; never the model's name.",
     mem0_name="embedding_model",
 )
 VECTOR_SIZE = Attribute(
     "mem0.embedding_model.dimensions",
-    OneOf(128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096),
+    one_of(128, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096),
     "The configured number of dimensions of an embedding, where it is a common one.",
     mem0_name="vector_size",
 )
 HISTORY_STORE = Attribute(
     "mem0.history_store.type",
-    Enum("sqlite"),
+    enum("sqlite"),
     "The kind of store that keeps the history.",
     mem0_name="history_store",
 )
 SAMPLE_RATE = Attribute(
     "mem0.sample_rate",
-    Rate(decimals=6),
+    rate(decimals=6),
     "The share of such events that is kept: each one stands for 1 / `sample_rate` calls.",
     mem0_name="sample_rate",
-    level=CONDITIONALLY_REQUIRED,
+    level="conditionally_required",
     since="mem0ai 2.0.0",
 )
 
@@ -102,7 +102,7 @@ SAMPLE_RATE = Attribute(
 
 KEYS = Attribute(
     "mem0.parameters",
-    EnumSet(
+    enum_set(
         *_ENTITIES,
         *_FILTERS,
         *_OF_ADD,
@@ -126,13 +126,13 @@ CLIENT_API_VERSION = Attribute(
 )
 LIMIT = Attribute(
     "mem0.limit",
-    UpTo(1, 5, 10, 20, 50, 100, 1000),
+    up_to(1, 5, 10, 20, 50, 100, 1000),
     "How many memories were asked for at most: an upper bound.",
     mem0_name="limit",
 )
 THRESHOLD = Attribute(
     "mem0.threshold",
-    Rate(decimals=1),
+    rate(decimals=1),
     "The lowest similarity that was asked for, roughly.",
     mem0_name="threshold",
 )
@@ -155,19 +155,19 @@ DELETE_LINKED = Attribute(
 )
 FEEDBACK = Attribute(
     "mem0.feedback",
-    Enum("POSITIVE", "NEGATIVE", "VERY_NEGATIVE"),
+    enum("POSITIVE", "NEGATIVE", "VERY_NEGATIVE"),
     "The verdict of a feedback; never its text.",
     mem0_name="feedback",
 )
 ROLE = Attribute(
     "mem0.project.role",
-    Enum("READER", "OWNER"),
+    enum("READER", "OWNER"),
     "The role given to a member of a project; never who it is.",
     mem0_name="role",
 )
 FIELDS = Attribute(
     "mem0.project.fields",
-    EnumSet("name", "description", *_PROJECT_SETTINGS),
+    enum_set("name", "description", *_PROJECT_SETTINGS),
     "The settings of a project that were asked for, by name.",
     mem0_name="fields",
 )

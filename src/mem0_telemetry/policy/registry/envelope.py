@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from mem0_telemetry.policy.registry.types import OneOf, Type, Version
+from mem0_telemetry.policy.registry.types import Type, one_of, version
 
 FIELDS = {
     "event": "the name of the event",
@@ -34,12 +34,12 @@ HEADERS = {
 """The headers of a request to PostHog, and their values. A proxy that asks for a password gets it in one more."""
 
 PROPERTIES: dict[str, Type] = {
-    "$lib": OneOf("opentelemetry-exporter-posthog"),
-    "$lib_version": Version(parts=3),
-    "$process_person_profile": OneOf(False),
-    "$geoip_disable": OneOf(True),
-    "$ip": OneOf("0.0.0.0"),  # noqa: S104  # what is sent in the place of an address
-    "otel.scope.name": OneOf("mem0_telemetry"),
-    "otel.scope.version": Version(parts=3),
+    "$lib": one_of("opentelemetry-exporter-posthog"),
+    "$lib_version": version(parts=3),
+    "$process_person_profile": one_of(False),
+    "$geoip_disable": one_of(True),
+    "$ip": one_of("0.0.0.0"),  # noqa: S104  # what is sent in the place of an address
+    "otel.scope.name": one_of("mem0_telemetry"),
+    "otel.scope.version": version(parts=3),
 }
 """The properties that the exporter sets on every event."""

@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from mem0_telemetry.policy.registry.types import Type
 
-REQUIRED = "required"
-RECOMMENDED = "recommended"
-CONDITIONALLY_REQUIRED = "conditionally_required"
-LEVELS = (REQUIRED, RECOMMENDED, CONDITIONALLY_REQUIRED)
+Level: TypeAlias = Literal["required", "recommended", "conditionally_required"]
 """OpenTelemetry's requirement levels, as far as they are used here: nothing is opt-in."""
 
 
@@ -25,8 +22,7 @@ class Attribute(NamedTuple):
     """What it says, in one sentence."""
     mem0_name: str | None = None
     """Mem0's own name of the property, which PostHog keeps; None where Mem0 has none."""
-    level: str = RECOMMENDED
-    """One of `LEVELS`."""
+    level: Level = "recommended"
     since: str = "mem0ai 1.0.0"
     """The first release that sends it, of mem0ai or of this package."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 AttributeValue: TypeAlias = bool | int | float | str | tuple[str, ...]
 
@@ -22,168 +22,140 @@ _LONGEST_LIST = 100
 """Items of a list that are looked at."""
 
 
-class Type:
-    """Base of the closed types.
+class Type(NamedTuple):
+    """A closed type; each function below makes one, and its docstring says which values it selects."""
 
-    Args:
-        words: which values there are, in Markdown.
-    """
-
-    def __init__(self, words: str) -> None:
-        self._words = words
-
-    def take(self, value: object) -> AttributeValue | None:
-        """Return `value` as it may be sent, or None where it may not."""
-        raise NotImplementedError
-
-    def describe(self) -> str:
-        """Return in words, in Markdown, which values there are."""
-        return self._words
+    words: str
+    """In words, in Markdown, which values there are."""
+    select: Callable[[object], AttributeValue | None]
+    """Returns a value as it may be sent, or None where it may not."""
+    texts: tuple[str, ...] = ()
+    """The declared texts with `other` or `custom` at the end, where it has such."""
 
 
-class OneOf(Type):
-    """One of some declared values, all of one built-in type."""
+def one_of(*values: str | int, words: str = "") -> Type:
+    """Make a type of some declared values, all of one built-in type; anything else is left out."""
+    declared, kind = frozenset(values), type(values[0])
 
-    def __init__(self, *values: str | int, words: str = "") -> None:
-        super().__init__(words or ("one of " if len(values) > 1 else "") + _quoted(values))
-        self._values = frozenset(values)
-        self._kind = type(values[0])
+    def select(value: object) -> AttributeValue | None:
+        return value if type(value) is kind and value in declared else None
 
-    def take(self, value: object) -> AttributeValue | None:
-        """Return a declared value as it is; anything else is left out."""
-        return value if type(value) is self._kind and value in self._values else None
+    return Type(words or ("one of " if len(values) > 1 else "") + _quoted(values), select)
 
 
-BOOL = OneOf(True, False, words="`true` or `false`")
-MARK = OneOf(True, words="`true`, or absent")
+BOOL = one_of(True, False, words="`true` or `false`")
+MARK = one_of(True, words="`true`, or absent")
 """`True` where it applies, and absent where it does not."""
 
 
-class Int(Type):
-    """A whole number between two bounds, both included."""
+def whole_number(low: int, high: int) -> Type:
+    """Make a type of the `int`s from `low` to `high`; anything else is left out."""
 
-    def __init__(self, low: int, high: int) -> None:
-        super().__init__(f"whole number, {low} to {high}")
-        self._low, self._high = low, high
+    def select(value: object) -> AttributeValue | None:
+        return value if type(value) is int and low <= value <= high else None
 
-    def take(self, value: object) -> AttributeValue | None:
-        """Return an `int` within the bounds; anything else is left out."""
-        return value if type(value) is int and self._low <= value <= self._high else None
+    return Type(f"whole number, {low} to {high}", select)
 
 
-class UpTo(Type):
-    """A size, as the smallest of some bounds that is not less than it.
+def up_to(*bounds: int) -> Type:
+    """Make a type of sizes: the smallest bound that is not less than an `int`, the last one for all larger.
 
-    An application fixes a size in its code, so an exact one would link its installations.
+    An application fixes a size in its code, so an exact one would link its installations. Anything else, and what is
+    below 1, is left out.
     """
 
-    def __init__(self, *bounds: int) -> None:
-        super().__init__(f"one of {_quoted(bounds)}; rounded up")
-        self._bounds = bounds
-
-    def take(self, value: object) -> AttributeValue | None:
-        """Return the bound of an `int` from 1 on, the last one for anything larger; anything else is left out."""
+    def select(value: object) -> AttributeValue | None:
         if type(value) is not int or value < 1:
             return None
-        return self._bounds[bisect_left(self._bounds, value, 0, len(self._bounds) - 1)]
+        return bounds[bisect_left(bounds, value, 0, len(bounds) - 1)]
+
+    return Type(f"one of {_quoted(bounds)}; rounded up", select)
 
 
-class Rate(Type):
-    """A share between 0 and 1, rounded to so many decimals."""
+def rate(*, decimals: int) -> Type:
+    """Make a type of the numbers from 0 to 1, rounded; anything else, not-a-number included, is left out."""
 
-    def __init__(self, *, decimals: int) -> None:
-        super().__init__(f"number, 0 to 1, to {decimals} decimal{'s' if decimals > 1 else ''}")
-        self._decimals = decimals
-
-    def take(self, value: object) -> AttributeValue | None:
-        """Return a number from 0 to 1, rounded; anything else, not-a-number included, is left out."""
+    def select(value: object) -> AttributeValue | None:
         if (type(value) is float or type(value) is int) and 0 <= value <= 1:
-            return _rounded(value, self._decimals)
+            return _rounded(value, decimals)
         return None
 
+    return Type(f"number, 0 to 1, to {decimals} decimal{'s' if decimals > 1 else ''}", select)
 
-class Enum(Type):
-    """One of the declared texts; any other text becomes `other` (or `custom`)."""
 
-    def __init__(self, *values: str, other: str = "other") -> None:
-        self.values = (*values, other)
-        super().__init__(f"one of {_quoted(self.values)}")
-        self._other = other
-        self._declared = frozenset(self.values)
+def enum(*values: str, other: str = "other") -> Type:
+    """Make a type of some declared texts; any other text becomes `other`, and what is no text is left out."""
+    return _enum((*values, other), lambda _: other)
 
-    def take(self, value: object) -> AttributeValue | None:
-        """Return a declared text as it is and any other text as `other`; what is no text is left out."""
+
+def class_path(*, versioned: Iterable[str], versions: Type, plain: Iterable[str]) -> Type:
+    """Make an enum of the paths of classes, some followed by an API version; any other text becomes `custom`.
+
+    A versioned path with any other version ends in `other`.
+    """
+    beginnings = tuple(f"{path}." for path in versioned)
+
+    def undeclared(value: str) -> str:
+        beginning = next((each for each in beginnings if value.startswith(each)), None)
+        return f"{beginning}other" if beginning else "custom"
+
+    paths = (f"{beginning}{version}" for beginning in beginnings for version in versions.texts)
+    return _enum((*paths, *plain, "custom"), undeclared)
+
+
+def _enum(texts: tuple[str, ...], undeclared: Callable[[str], str]) -> Type:
+    declared = frozenset(texts)
+
+    def select(value: object) -> AttributeValue | None:
         if type(value) is not str:
             return None
         if len(value) > _LONGEST_TEXT:
-            return self._other
-        return value if value in self._declared else self._undeclared(value)
+            return texts[-1]
+        return value if value in declared else undeclared(value)
 
-    def _undeclared(self, _: str) -> str:
-        return self._other
-
-
-class ClassPath(Enum):
-    """The path of a declared class, followed by a declared API version where it has one; else `custom`."""
-
-    def __init__(self, *, versioned: Iterable[str], versions: Enum, plain: Iterable[str]) -> None:
-        self.versions = versions
-        self._versioned = tuple(f"{path}." for path in versioned)
-        combined = (f"{path}{version}" for path in self._versioned for version in versions.values)
-        super().__init__(*combined, *plain, other="custom")
-
-    def _undeclared(self, value: str) -> str:
-        """Return what a path becomes that is not declared: one of an unknown version ends in `other`."""
-        for path in self._versioned:
-            if value.startswith(path):
-                return f"{path}other"
-        return self._other
+    return Type(f"one of {_quoted(texts)}", select, texts)
 
 
-class EnumSet(Type):
-    """Some of the declared texts, each once, in the caller's order; all others are one `other` at the end."""
+def enum_set(*values: str) -> Type:
+    """Make a type of lists and tuples of declared texts: each one once, in the caller's order.
 
-    def __init__(self, *values: str) -> None:
-        self.values = (*values, "other")
-        super().__init__(f"list of {_quoted(self.values)}")
-        self._declared = frozenset(values)
+    All other items are one `other` at the end. An empty list, and anything else, is left out.
+    """
+    declared, texts = frozenset(values), (*values, "other")
 
-    def take(self, value: object) -> AttributeValue | None:
-        """Return the declared texts of a list or tuple; an empty one, and anything else, is left out."""
+    def select(value: object) -> AttributeValue | None:
         if type(value) is not list and type(value) is not tuple:
             return None
-        taken: dict[str, None] = {}
+        selected: dict[str, None] = {}
         other = len(value) > _LONGEST_LIST
         for item in value[:_LONGEST_LIST]:
-            if type(item) is str and len(item) <= _LONGEST_TEXT and item in self._declared:
-                taken[item] = None
+            if type(item) is str and len(item) <= _LONGEST_TEXT and item in declared:
+                selected[item] = None
             else:
                 other = True
-        return (*taken, "other") if other else tuple(taken) or None
+        return (*selected, "other") if other else tuple(selected) or None
+
+    return Type(f"list of {_quoted(texts)}", select, texts)
 
 
-class Version(Type):
-    """At most so many numbers separated by dots; `a`, `b`, `rc` or `.dev` with a number may follow."""
+def version(*, parts: int) -> Type:
+    """Make a type of versions: at most so many numbers separated by dots, and `a`, `b`, `rc` or `.dev` with a number.
 
-    def __init__(self, *, parts: int) -> None:
-        super().__init__(f"version, at most {parts} numbers")
-        self._parts = parts
+    Of a text, what follows a version is cut off; a text that begins with none is left out.
+    """
 
-    def take(self, value: object) -> AttributeValue | None:
-        """Return the part of a text that is a version, without local suffixes; else it is left out."""
-        return _version(value, self._parts) if type(value) is str and len(value) <= _LONGEST_TEXT else None
+    def select(value: object) -> AttributeValue | None:
+        return _version(value, parts) if type(value) is str and len(value) <= _LONGEST_TEXT else None
+
+    return Type(f"version, at most {parts} numbers", select)
 
 
-class Uuid(Type):
-    """A UUID in its canonical lower-case form."""
+def _select_uuid(value: object) -> AttributeValue | None:
+    return value if type(value) is str and _UUID.fullmatch(value) else None
 
-    def __init__(self) -> None:
-        super().__init__("random UUID")
 
-    def take(self, value: object) -> AttributeValue | None:
-        """Return a UUID as it is; anything else is left out."""
-        return value if type(value) is str and _UUID.fullmatch(value) else None
-
+UUID = Type("random UUID", _select_uuid)
+"""A UUID in its canonical lower-case form."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RELEASE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})*(?=\.*([^0-9.]|$))")
