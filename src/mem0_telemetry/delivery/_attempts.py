@@ -191,8 +191,9 @@ class Retry:
         self.in_a_row = 0
         self.destination.end()
         self._asked_to_wait_until = 0.0
-        if any([self._failed.pop(name, False) for name in names]):
-            self.suspects.end()
+        for name in names:
+            if self._failed.pop(name, False):
+                self.suspects.end()
         if not all(self._failed.values()):
             self._failed = dict.fromkeys(self._failed, True)
             self.suspects.end()  # those of before wait no longer than the new ones
