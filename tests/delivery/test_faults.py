@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mem0_telemetry.delivery import mailboxes
+from mem0_telemetry.delivery.reading import mailboxes
 from support import delivery as support
 from support import spool
 

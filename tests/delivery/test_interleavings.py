@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mem0_telemetry.base.clock import SystemClock
-from mem0_telemetry.delivery import _history, purge
+from mem0_telemetry.delivery import _history
 from mem0_telemetry.delivery._disk_store import DiskStore
 from mem0_telemetry.delivery._parcel import Packer
 from mem0_telemetry.delivery._senders import Senders
 from mem0_telemetry.delivery._threads import Worker
+from mem0_telemetry.delivery.reading import purge
 from support import delivery as support
 from support.spool import batch
 

@@ -13,7 +13,8 @@ import pytest
 from mem0_telemetry import delivery as package
 from mem0_telemetry.base import files
 from mem0_telemetry.base.clock import SystemClock
-from mem0_telemetry.delivery import _history, history, mailboxes, purge
+from mem0_telemetry.delivery import _history
+from mem0_telemetry.delivery.reading import history, mailboxes, purge
 from support import delivery as support
 from support.spool import batch
 
@@ -268,7 +269,7 @@ def test_a_mailbox_whose_name_is_no_text_is_left_out(mailbox: Mailboxes, directo
 def test_reading_loads_no_sdk(directory: Path) -> None:
     """A command that shows what waits starts fast."""
     code = """
-from mem0_telemetry.delivery import mailboxes, history, purge
+from mem0_telemetry.delivery.reading import mailboxes, history, purge
 mailboxes(Path(D)), history(Path(D)), purge(Path(D))
 print([name for name in sys.modules if name.startswith("opentelemetry")])
 """

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mem0_telemetry.base.clock import SystemClock
-from mem0_telemetry.delivery import _history, history, purge
+from mem0_telemetry.delivery import _history
 from mem0_telemetry.delivery._disk_store import DiskStore
 from mem0_telemetry.delivery._mailbox import Mailbox, MemoryStore
+from mem0_telemetry.delivery.reading import history, purge
 from support import delivery as support
 from support.spool import batch
 

@@ -16,8 +16,7 @@ from mem0_telemetry.policy.sampling import rate_of
 from mem0_telemetry.usage.current import usage
 
 if TYPE_CHECKING:  # it needs the OpenTelemetry SDK
-    from mem0_telemetry.delivery import DeliveryStatus
-    from mem0_telemetry.delivery import DestinationStatus as DeliveredTo
+    from mem0_telemetry.delivery import DeliveryStatus, SenderStatus
 
 __all__ = ["DestinationStatus", "OperationsStatus", "Status", "status"]
 
@@ -135,7 +134,7 @@ def _destinations(
     )
 
 
-def _in_words(found: DeliveredTo) -> str:
+def _in_words(found: SenderStatus) -> str:
     if found.state == "refused":
         return f"refused ({found.reason})"
     return f"{found.state}: {found.reason}" if found.reason else found.state

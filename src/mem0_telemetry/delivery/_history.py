@@ -64,11 +64,13 @@ class History:
             if descriptor is None:
                 return
             try:
-                lines = self._lines(descriptor)
+                lines: list[bytes] = []
+                with suppress(_files.NotOursError):  # larger than ours can be: it is begun anew
+                    lines = _files.read_all(descriptor, MAX_BYTES).splitlines(keepends=True)
                 # Under the lock, for which whoever switches off and then deletes the file waits too.
                 if self._allowed() is not False:
                     parent.remove_abandoned()
-                    parent.replace(FILE, b"".join(newest([*lines, written])))
+                    parent.replace(FILE, b"".join(_newest([*lines, written])))
                 elif not lines:  # it was made for this
                     parent.remove(FILE)
             finally:
@@ -80,7 +82,7 @@ class History:
         Raises:
             OSError: it is there, and cannot be deleted.
         """
-        if self._root is None or not is_there(self._root):
+        if self._root is None:
             return
         with _files.Directory(str(self._root)) as parent:
             descriptor = self._claim(parent) if _files.HAVE_LOCKS and FILE in parent.names() else None
@@ -91,14 +93,6 @@ class History:
             finally:
                 if descriptor is not None:
                     self._files.close(descriptor)
-
-    @staticmethod
-    def _lines(descriptor: int) -> list[bytes]:
-        """Return the lines so far; none of a file that is larger than ours can be, so that it is written anew."""
-        try:
-            return _files.read_all(descriptor, MAX_BYTES).splitlines(keepends=True)
-        except _files.NotOursError:
-            return []
 
     def _claim(self, parent: _files.Directory) -> int | None:
         """Lock the file, made where there is none, and return its descriptor; None where it stays busy.
@@ -115,18 +109,7 @@ class History:
         return None
 
 
-def is_there(path: Path) -> bool:
-    """Return whether there is something at `path`, or may be: we may not look."""
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        pass
-    return True
-
-
-def newest(lines: list[bytes]) -> list[bytes]:
+def _newest(lines: list[bytes]) -> list[bytes]:
     """Return as many of the last whole `lines` as the bounds allow."""
     kept: list[bytes] = []
     size = 0

@@ -12,7 +12,7 @@ from mem0_telemetry.delivery._attempts import Noted, Retry, attempt
 from mem0_telemetry.delivery._isolation import isolated
 from mem0_telemetry.delivery._mailbox import Mailbox
 from mem0_telemetry.delivery._parcel import Packer
-from mem0_telemetry.delivery._status import DestinationStatus
+from mem0_telemetry.delivery._status import SenderStatus
 from mem0_telemetry.delivery._threads import Wakeup, Worker
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Sender:
             return True
         return self._next_look is not None and self._next_look <= moment
 
-    def status(self) -> DestinationStatus:
+    def status(self) -> SenderStatus:
         """Return how it stands."""
         state: State = "ok"
         reason = ""
@@ -128,7 +128,7 @@ class Sender:
         elif self._refusal:
             state, reason = "refused", self._refusal
         waiting, earlier = self.mailbox.waiting()
-        return DestinationStatus(
+        return SenderStatus(
             name=self._destination.name,
             state=state,
             reason=reason,
