@@ -194,6 +194,24 @@ def test_a_destination_that_can_be_built_later(make: Make, sink: support.Sink) -
     assert delivery.status().destinations[0].state == "ok"
 
 
+@pytest.mark.usefixtures("lenient")
+def test_who_waits_has_the_exporter_built_again(make: Make, sink: support.Sink) -> None:
+    """A destination that could not be built is tried at a flush, however long it would have waited."""
+    upgraded = False
+
+    def build() -> object:
+        if not upgraded:
+            raise ImportError("being upgraded")
+        return support.exporter_to(sink.port)
+
+    limits = support.quick_limits(backoff_initial=600)
+    delivery = make(support.destination_to(sink.port, build=build), limits=limits)
+    support.enqueue_numbers(delivery, [1])
+    assert support.wait_until(lambda: delivery.status().destinations[0].state == "unusable")
+    upgraded = True
+    assert delivery.flush(60)
+
+
 def test_a_request_in_flight_is_not_repeated_after_discard(
     make: Make, sink: support.Sink, directory: Path
 ) -> None:

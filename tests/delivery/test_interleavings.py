@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mem0_telemetry.base.clock import SystemClock
-from mem0_telemetry.delivery import _history
+from mem0_telemetry.delivery import _history, _sender
 from mem0_telemetry.delivery._disk_store import DiskStore
 from mem0_telemetry.delivery._parcel import Packer
 from mem0_telemetry.delivery._senders import Senders
@@ -193,6 +193,24 @@ def test_no_request_begins_after_the_switch(
     assert sink.requests == []
     assert support.files(directory) == []
     assert delivery.status().dropped == {"discarded": 1}
+
+
+def test_consent_is_asked_twice_for_a_request(
+    make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender asks right before a request, and again before it writes to the history: each reads a file."""
+    asked: list[str] = []
+    monkeypatch.setattr(_sender, "_ASK_AGAIN", 600)
+    delivery = make(
+        support.destination_to(sink.port),
+        allowed=lambda: bool(asked.append(threading.current_thread().name)) or True,
+    )
+    for number in (1, 2):
+        asked.clear()
+        support.enqueue_numbers(delivery, [number])
+        assert delivery.flush(60)
+        assert support.wait_until(lambda: not next(iter(delivery._senders))._working)
+    assert asked.count("tests-sender-loop") == 2
 
 
 def test_a_switch_is_noticed_while_a_destination_is_waited_for(make: Make, sink: support.Sink) -> None:

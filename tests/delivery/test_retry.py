@@ -44,7 +44,7 @@ class World:
         else:
             self.waiting.remove(name)
             self.sent.append(name)
-            self.retry.succeeded([name], self.now)
+            self.retry.succeeded([name], [], self.now)
         return True
 
     def run(self, steps: int) -> None:
@@ -201,6 +201,33 @@ def test_few_batches_at_fault_say_nothing_of_the_destination() -> None:
     assert not world.retry.down
 
 
+def test_batches_at_fault_wait_together() -> None:
+    """However many always fail, there is one attempt with any of them in a pause, and each has its turn."""
+    world = World(["bad1", "bad2", "bad3", "good"], lambda name, _: name != "good")
+    world.run(40)
+    assert world.sent == ["good"]
+    later = world.attempts[10:]
+    pauses = [after[0] - before[0] for before, after in itertools.pairwise(later)]
+    assert min(pauses) >= LIMITS.quiet_interval / 2
+    assert {name for _, name in later[:3]} == {"bad1", "bad2", "bad3"}
+
+
+def test_one_that_failed_in_an_outage_waits_for_no_other() -> None:
+    """A batch that has always failed, and is tried seldom by now, delays none that has just begun to."""
+    down = False
+    world = World(["bad", "good"], lambda name, _: down or name == "bad")
+    world.run(12)
+    down = True
+    world.waiting.append("later")
+    world.step()
+    assert world.attempts[-1][1] == "later"
+    down, before = False, world.now
+    world.waiting.append("last")
+    world.run(5)
+    assert world.sent == ["good", "last", "later"]
+    assert world.now - before < 10
+
+
 def test_a_failed_group_is_tried_one_by_one() -> None:
     """A request with several batches tells nothing of any of them; the next ones carry one each."""
     retry = Retry(LIMITS)
@@ -208,7 +235,7 @@ def test_a_failed_group_is_tried_one_by_one() -> None:
     retry.failed(["a", "b"], 0.0, None, more=True)
     assert retry.in_line(["a", "b"], 0.0) == ["a", "b"]
     assert not retry.may_join("a")
-    retry.succeeded(["a"], 1.0)
+    retry.succeeded(["a"], [], 1.0)
     assert retry.may_join("b")
 
 

@@ -186,20 +186,24 @@ class Retry:
         else:
             self._at_once = 0
 
-    def succeeded(self, names: Sequence[str], now: float) -> None:
-        """Take note that an attempt got through: what failed before is at fault itself."""
+    def succeeded(self, names: Sequence[str], kept: Sequence[str], now: float) -> None:
+        """Take note that an attempt got through: what failed before is at fault itself.
+
+        Args:
+            names: what was sent together.
+            kept: those of them that cannot be removed: they are sent again, but not at once.
+            now: monotonic seconds.
+        """
         self.in_a_row = 0
         self.destination.end()
         self._asked_to_wait_until = 0.0
         for name in names:
-            if self._failed.pop(name, False):
+            if name not in kept and self._failed.pop(name, False):
                 self.suspects.end()
         if not all(self._failed.values()):
             self._failed = dict.fromkeys(self._failed, True)
             self.suspects.end()  # those of before wait no longer than the new ones
             self.suspects.failed(now)
-
-    def still_there(self, name: str, now: float) -> None:
-        """Take note that a batch got through and could not be removed: it will be sent again, but not at once."""
-        self._failed[name] = True
-        self.suspects.failed(now)
+        if kept:
+            self._failed.update(dict.fromkeys(kept, True))
+            self.suspects.failed(now)

@@ -78,16 +78,14 @@ class DiskStore:
 
     def claim(self, name: str) -> Claim | None:
         """Claim the batch for us alone; return None where it is gone, or somebody else has it."""
-        try:
-            with _files.Directory(*self._path) as parent:
-                descriptor = self._files.claim(parent, name)
-        except OSError:
-            return None
-        if descriptor is None:
-            return None
-        return Claim(
-            lambda: _files.read_all(descriptor, MAX_BYTES), lambda ending: self._end(name, descriptor, ending)
-        )
+        with suppress(OSError), _files.Directory(*self._path) as parent:
+            descriptor = self._files.claim(parent, name)
+            if descriptor is not None:
+                return Claim(
+                    lambda: _files.read_all(descriptor, MAX_BYTES),
+                    lambda ending: self._end(name, descriptor, ending),
+                )
+        return None
 
     def expire(self, before: str) -> None:
         """Drop what has a smaller name, counted as `expired`, unless somebody is sending it."""

@@ -194,7 +194,7 @@ class Sender:
             for module in _IMPORTED_IN_MID_REQUEST:
                 importlib.import_module(module)
             self._exporter = exporter
-            self._retry.succeeded((), now)
+            self._retry.succeeded((), (), now)
             return exporter
         self._last_error = noted.text
         self._retry.failed((), now, None, more=False)
@@ -236,27 +236,24 @@ class Sender:
     def _send(self, exporter: LogRecordExporter, parcel: Parcel, *, more: bool) -> None:
         answer = attempt(exporter, parcel.records, name=self._destination.name)
         self.worker.park_in_child()
-        if answer.done:
-            self.is_putting_away = True
-            try:
-                kept = self._put_away(parcel, exporter, answer.refusal)
-            finally:
-                self.is_putting_away = False
-            now = self._clock.monotonic()
-            self._retry.succeeded([name for name in parcel.names if name not in kept], now)
-            for name in kept:
-                self._retry.still_there(name, now)
-            self._yielded = self._yielded + 1 if self._wiring.backlog() > _LONG_QUEUE else 0
-            if 0 < self._yielded <= _YIELDS:
-                self._retry.destination.until = now + _YIELD
-            return
-        self._last_error = answer.reason
         now = self._clock.monotonic()
-        self._retry.failed(parcel.names, now, answer.retry_after, more=more)
-        if self._retry.in_a_row == 1:
-            self._note(parcel, "failed", answer.kind)
-        parcel.release()  # what has had its last try may be dropped
-        self.mailbox.expire(self._wall_at_birth + int((now - self._limits.spool_age) * 1e9))
+        if not answer.done:
+            self._last_error = answer.reason
+            self._retry.failed(parcel.names, now, answer.retry_after, more=more)
+            if self._retry.in_a_row == 1:
+                self._note(parcel, "failed", answer.kind)
+            parcel.release()  # what has had its last try may be dropped
+            self.mailbox.expire(self._wall_at_birth + int((now - self._limits.spool_age) * 1e9))
+            return
+        self.is_putting_away = True
+        try:
+            kept = self._put_away(parcel, exporter, answer.refusal)
+        finally:
+            self.is_putting_away = False
+        self._retry.succeeded(parcel.names, kept, now)
+        self._yielded = self._yielded + 1 if self._wiring.backlog() > _LONG_QUEUE else 0
+        if 0 < self._yielded <= _YIELDS:
+            self._retry.destination.until = now + _YIELD
 
     def _put_away(self, parcel: Parcel, exporter: LogRecordExporter, refusal: str) -> list[str]:
         """Count and remove what the destination has taken or refused; return the names that cannot be removed."""
