@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceResponse,
 )
 
-from mem0_telemetry.delivery import history
+from mem0_telemetry.delivery.reading import history
 from mem0_telemetry.pipeline import destinations, exporters
 from mem0_telemetry.pipeline.destinations import VENDOR_HOST, DestinationConfig
 from opentelemetry.exporter.posthog.testing import Answer

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from table import KINDS, command, environ_of, show
 
-from mem0_telemetry.delivery import mailboxes
+from mem0_telemetry.delivery.reading import mailboxes
 from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
 
 if TYPE_CHECKING:

@@ -139,7 +139,7 @@ NAIVE: dict[str, tuple[str, str, dict[str, str]]] = {
     "libraries log what we do": (
         "the application sees port",
         "before",
-        {ISOLATION: "SilentThread.filter; SilentThread.filter = lambda self, record: True"},
+        {ISOLATION: "_here; _here = object"},
     ),
 }
 DEFECTS = {

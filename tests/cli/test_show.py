@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mem0_telemetry.delivery import mailboxes
+from mem0_telemetry.delivery.reading import mailboxes
 from opentelemetry.exporter.posthog.testing import Answer
 from support.processes import clean_environ, posthog_environ, run_python
 from support.terminals import what_is_seen

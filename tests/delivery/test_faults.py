@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mem0_telemetry.delivery import mailboxes
+from mem0_telemetry.delivery.reading import mailboxes
 from support import delivery as support
 from support import spool
 
@@ -178,21 +178,38 @@ def test_an_exporter_that_raises_is_a_failure(make: Make, sink: support.Sink) ->
 @pytest.mark.usefixtures("lenient")
 def test_a_destination_that_can_be_built_later(make: Make, sink: support.Sink) -> None:
     """What could not be built is tried again, and delivers what has waited for it."""
-    attempts = iter([True, False])
+    upgraded = False
 
     def build() -> object:
-        if next(attempts):
+        if not upgraded:
             raise ImportError("being upgraded")
         return support.exporter_to(sink.port)
 
-    delivery = make(
-        support.destination_to(sink.port, build=build), limits=support.quick_limits(quiet_interval=0.3)
-    )
+    delivery = make(support.destination_to(sink.port, build=build))
     support.enqueue_numbers(delivery, [1])
     assert support.wait_until(lambda: delivery.status().destinations[0].state == "unusable")
     assert not delivery.flush(0)
+    upgraded = True
     assert sink.wait_for(1)
     assert delivery.status().destinations[0].state == "ok"
+
+
+@pytest.mark.usefixtures("lenient")
+def test_who_waits_has_the_exporter_built_again(make: Make, sink: support.Sink) -> None:
+    """A destination that could not be built is tried at a flush, however long it would have waited."""
+    upgraded = False
+
+    def build() -> object:
+        if not upgraded:
+            raise ImportError("being upgraded")
+        return support.exporter_to(sink.port)
+
+    limits = support.quick_limits(backoff_initial=600)
+    delivery = make(support.destination_to(sink.port, build=build), limits=limits)
+    support.enqueue_numbers(delivery, [1])
+    assert support.wait_until(lambda: delivery.status().destinations[0].state == "unusable")
+    upgraded = True
+    assert delivery.flush(60)
 
 
 def test_a_request_in_flight_is_not_repeated_after_discard(

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mem0_telemetry.base.clock import SystemClock
-from mem0_telemetry.delivery import _history, purge
+from mem0_telemetry.delivery import _history, _sender
 from mem0_telemetry.delivery._disk_store import DiskStore
 from mem0_telemetry.delivery._parcel import Packer
 from mem0_telemetry.delivery._senders import Senders
 from mem0_telemetry.delivery._threads import Worker
+from mem0_telemetry.delivery.reading import purge
 from support import delivery as support
 from support.spool import batch
 
@@ -158,8 +159,8 @@ def test_a_send_that_ends_after_the_switch_is_not_noted(
 
 def test_switched_off_while_the_history_is_waited_for(directory: Path) -> None:
     """Who has to wait for the history, and is told off meanwhile, writes nothing, nor leaves a new file."""
-    answers = iter([True, False, True, False, False])
-    log = _history.History(root=directory, clock=SystemClock(), allowed=lambda: next(answers))
+    directory.mkdir(parents=True)
+    log = _history.History(root=directory, clock=SystemClock(), allowed=lambda: False)
     log.add(destination="d", result="sent", count=1, line=b"{}\n")
     assert support.files(directory) == []
     (directory / _history.FILE).write_text("{}\n")
@@ -192,6 +193,24 @@ def test_no_request_begins_after_the_switch(
     assert sink.requests == []
     assert support.files(directory) == []
     assert delivery.status().dropped == {"discarded": 1}
+
+
+def test_consent_is_asked_twice_for_a_request(
+    make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sender asks right before a request, and again before it writes to the history: each reads a file."""
+    asked: list[str] = []
+    monkeypatch.setattr(_sender, "_ASK_AGAIN", 600)
+    delivery = make(
+        support.destination_to(sink.port),
+        allowed=lambda: bool(asked.append(threading.current_thread().name)) or True,
+    )
+    for number in (1, 2):
+        asked.clear()
+        support.enqueue_numbers(delivery, [number])
+        assert delivery.flush(60)
+        assert support.wait_until(lambda: not next(iter(delivery._senders))._working)
+    assert asked.count("tests-sender-loop") == 2
 
 
 def test_a_switch_is_noticed_while_a_destination_is_waited_for(make: Make, sink: support.Sink) -> None:

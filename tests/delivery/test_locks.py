@@ -124,7 +124,7 @@ def test_no_lock_is_held_across_io(directory: Path, sink: support.Sink) -> None:
         'ALLOWED = ("_delivery._start_afresh", "_writer.__init__")\n'
         + WATCHED
         + """
-from mem0_telemetry.delivery import history
+from mem0_telemetry.delivery.reading import history
 d = to_sink(D, P, limits=quick_limits(spool_bytes=64 * 1024, memory_bytes=64 * 1024))
 enqueue_numbers(d, range(100)); assert d.flush(60)
 down = to_sink(D, 1, limits=quick_limits(spool_bytes=64 * 1024, memory_bytes=64 * 1024))

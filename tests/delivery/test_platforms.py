@@ -42,7 +42,7 @@ def test_without_locks_an_outage_is_survived_by_the_process(directory: Path, sin
     code = (
         HIDDEN
         + """
-from mem0_telemetry.delivery import mailboxes, history, purge
+from mem0_telemetry.delivery.reading import mailboxes, history, purge
 d = to_sink(D, P, limits=quick_limits())
 enqueue_numbers(d, range(10)); d._writer.flush(60); d.discard()
 enqueue_numbers(d, range(10, 20)); d._writer.flush(60)

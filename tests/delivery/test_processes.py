@@ -150,7 +150,7 @@ for number in range(0, {runs}, 100): enqueue_numbers(d, range(number, number + 1
     assert len(support.spooled_files(directory)) >= runs // 100
     sink.answer_all(200, delay=0.01)
     drain = """
-from mem0_telemetry.delivery import mailboxes
+from mem0_telemetry.delivery.reading import mailboxes
 d = to_sink(D, P); enqueue_numbers(d, [-1])
 assert wait_until(lambda: not mailboxes(Path(D))[0].events, 60)
 """

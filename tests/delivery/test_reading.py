@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mem0_telemetry import delivery as package
+from mem0_telemetry.base import files
 from mem0_telemetry.base.clock import SystemClock
-from mem0_telemetry.delivery import _files, _history, history, mailboxes, purge
+from mem0_telemetry.delivery import _history
+from mem0_telemetry.delivery.reading import history, mailboxes, purge
 from support import delivery as support
 from support.spool import batch
 
@@ -91,10 +93,11 @@ def test_purged_under_a_running_process(make: Make, sink: support.Sink, director
 def test_a_purged_history_is_not_brought_back(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has read the old history and is about to write it anew is waited for: what it wrote goes too."""
     monkeypatch.setattr(_history, "_ATTEMPTS", 1_000)  # however slow the machine is
+    directory.mkdir(parents=True)
     log = _history.History(root=directory, clock=SystemClock())
     log.add(destination="d", result="sent", count=1, line=b"{}\n")
     purging = threading.Thread(target=purge, args=[directory])
-    write_all = _files.write_all
+    write_all = files.write_all
 
     def write_while_purging(descriptor: int, content: bytes) -> None:
         if purging.ident is None:
@@ -102,7 +105,7 @@ def test_a_purged_history_is_not_brought_back(directory: Path, monkeypatch: pyte
             purging.join(0.1)
         write_all(descriptor, content)
 
-    monkeypatch.setattr(_files, "write_all", write_while_purging)
+    monkeypatch.setattr(files, "write_all", write_while_purging)
     log.add(destination="d", result="sent", count=1, line=b"{}\n")
     purging.join(60)
     assert list(directory.iterdir()) == []
@@ -147,6 +150,7 @@ def test_every_send_is_in_the_history(make: Make, sink: support.Sink, directory:
 
 def add(directory: Path, number: int, size: int = 10) -> None:
     """One entry."""
+    directory.mkdir(parents=True, exist_ok=True)
     log = _history.History(root=directory, clock=SystemClock())
     log.add(destination="d", result="sent", count=number, line=json.dumps("x" * size).encode() + b"\n")
 
@@ -265,7 +269,7 @@ def test_a_mailbox_whose_name_is_no_text_is_left_out(mailbox: Mailboxes, directo
 def test_reading_loads_no_sdk(directory: Path) -> None:
     """A command that shows what waits starts fast."""
     code = """
-from mem0_telemetry.delivery import mailboxes, history, purge
+from mem0_telemetry.delivery.reading import mailboxes, history, purge
 mailboxes(Path(D)), history(Path(D)), purge(Path(D))
 print([name for name in sys.modules if name.startswith("opentelemetry")])
 """

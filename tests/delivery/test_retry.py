@@ -32,11 +32,11 @@ class World:
 
     def step(self) -> bool:
         """One attempt, as the sender makes them; False where nothing waits."""
-        self.retry.forget_missing(self.waiting)
-        moment = self.retry.next_attempt(self.waiting, self.now)
-        if moment is None:
+        if not self.waiting:
             return False
-        self.now = max(self.now, moment)
+        self.now = max(self.now, self.retry.not_before)
+        if not self.retry.in_line(self.waiting, self.now):
+            self.now = self.retry.suspects.until
         name = self.retry.in_line(self.waiting, self.now)[0]
         self.attempts.append((self.now, name))
         if self.refuses(name, self.now):
@@ -44,7 +44,7 @@ class World:
         else:
             self.waiting.remove(name)
             self.sent.append(name)
-            self.retry.succeeded([name], self.now)
+            self.retry.succeeded([name], [], self.now)
         return True
 
     def run(self, steps: int) -> None:
@@ -104,7 +104,8 @@ def test_a_batch_at_fault_slows_no_other_down() -> None:
     world = World(["bad", "good"], lambda name, _: name == "bad")
     world.run(5)
     assert world.sent == ["good"]
-    assert world.retry.failures == 0
+    assert world.retry.not_before <= world.now
+    assert not world.retry.down
     before = world.now
     world.waiting.append("new")
     world.step()
@@ -118,7 +119,7 @@ def test_retry_after_is_respected_within_reason(asked: float, waited: float) -> 
     retry = Retry(LIMITS)
     retry.failed(["a"], 0.0, asked, more=False)
     assert waited <= retry.not_before <= waited + 0.5
-    retry.retry_now(0.0)
+    retry.retry_now()
     assert retry.not_before == (waited if asked > 0 else 0.0)
 
 
@@ -126,7 +127,7 @@ def test_who_waits_has_the_next_ones_tried() -> None:
     """At exit a destination that is down is asked three times, with three batches; then it backs off."""
     world = World(list("abcd"), lambda *_: True)
     world.run(2)
-    world.retry.retry_now(world.now)
+    world.retry.retry_now()
     before = world.now
     while world.now == before:
         world.step()
@@ -137,7 +138,7 @@ def test_who_waits_has_the_next_ones_tried() -> None:
 def test_a_batch_alone_is_tried_once_for_who_waits() -> None:
     """There is no other that might get through."""
     world = World(["a"], lambda *_: True)
-    world.retry.retry_now(world.now)
+    world.retry.retry_now()
     world.run(2)
     assert world.now > 1000.0
 
@@ -145,7 +146,7 @@ def test_a_batch_alone_is_tried_once_for_who_waits() -> None:
 def test_who_waits_gets_past_a_batch_that_always_fails() -> None:
     """A short process delivers what it can, though the oldest batch of an earlier one fails for ever."""
     world = World(["bad", "good1", "good2"], lambda name, _: name == "bad")
-    world.retry.retry_now(world.now)
+    world.retry.retry_now()
     world.run(3)
     assert world.sent == ["good1", "good2"]
     assert world.now == 1000.0
@@ -200,6 +201,33 @@ def test_few_batches_at_fault_say_nothing_of_the_destination() -> None:
     assert not world.retry.down
 
 
+def test_batches_at_fault_wait_together() -> None:
+    """However many always fail, there is one attempt with any of them in a pause, and each has its turn."""
+    world = World(["bad1", "bad2", "bad3", "good"], lambda name, _: name != "good")
+    world.run(40)
+    assert world.sent == ["good"]
+    later = world.attempts[10:]
+    pauses = [after[0] - before[0] for before, after in itertools.pairwise(later)]
+    assert min(pauses) >= LIMITS.quiet_interval / 2
+    assert {name for _, name in later[:3]} == {"bad1", "bad2", "bad3"}
+
+
+def test_one_that_failed_in_an_outage_waits_for_no_other() -> None:
+    """A batch that has always failed, and is tried seldom by now, delays none that has just begun to."""
+    down = False
+    world = World(["bad", "good"], lambda name, _: down or name == "bad")
+    world.run(12)
+    down = True
+    world.waiting.append("later")
+    world.step()
+    assert world.attempts[-1][1] == "later"
+    down, before = False, world.now
+    world.waiting.append("last")
+    world.run(5)
+    assert world.sent == ["good", "last", "later"]
+    assert world.now - before < 10
+
+
 def test_a_failed_group_is_tried_one_by_one() -> None:
     """A request with several batches tells nothing of any of them; the next ones carry one each."""
     retry = Retry(LIMITS)
@@ -207,7 +235,7 @@ def test_a_failed_group_is_tried_one_by_one() -> None:
     retry.failed(["a", "b"], 0.0, None, more=True)
     assert retry.in_line(["a", "b"], 0.0) == ["a", "b"]
     assert not retry.may_join("a")
-    retry.succeeded(["a"], 1.0)
+    retry.succeeded(["a"], [], 1.0)
     assert retry.may_join("b")
 
 
@@ -230,6 +258,6 @@ def test_whatever_happens_the_good_ones_arrive(
         if step % 20 == 0:
             world.waiting.append(f"c{step:03}")
         if step in waits:
-            world.retry.retry_now(world.now)
+            world.retry.retry_now()
         world.step()
     assert {name for name in world.waiting if name.startswith("b")} <= bad

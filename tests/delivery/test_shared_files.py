@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mem0_telemetry.base.clock import SystemClock
-from mem0_telemetry.delivery import _history, history, purge
+from mem0_telemetry.delivery import _history
 from mem0_telemetry.delivery._disk_store import DiskStore
 from mem0_telemetry.delivery._mailbox import Mailbox, MemoryStore
+from mem0_telemetry.delivery.reading import history, purge
 from support import delivery as support
 from support.spool import batch
 
@@ -35,6 +36,7 @@ fcntl = pytest.importorskip("fcntl")
 @pytest.mark.parametrize("moment", ["before it is locked", "while the other holds the lock"])
 def test_a_history_that_two_begin_at_once_has_both(directory: Path, moment: str) -> None:
     """Whoever makes the file, and finds it claimed before it is locked, neither overwrites nor removes it."""
+    directory.mkdir(parents=True)
     first = _history.History(root=directory, clock=SystemClock())
     other = _history.History(root=directory, clock=SystemClock())
     lock, close, pause = first._files._lock, other._files.close, support.Pause()
@@ -45,7 +47,7 @@ def test_a_history_that_two_begin_at_once_has_both(directory: Path, moment: str)
 
     def close_late(descriptor: int) -> None:
         closed.append(descriptor)
-        if len(closed) == 2:  # the new file is in place, the old one still locked
+        if len(closed) == 1:  # the new file is in place, the old one still locked
             pause.here()
         close(descriptor)
 
@@ -70,9 +72,9 @@ def test_a_history_that_two_begin_at_once_has_both(directory: Path, moment: str)
 
 
 def test_what_a_killed_writer_of_the_history_left_is_purged(directory: Path) -> None:
-    """`history.jsonl.part` holds a batch too."""
+    """What was to replace `history.jsonl` holds a batch too."""
     directory.mkdir(parents=True)
-    (directory / (_history.FILE + ".part")).write_text("{}\n")
+    (directory / (_history.FILE + ".0a1b2c3d.aside")).write_text("{}\n")
     assert purge(directory) == (0, ())
     assert support.files(directory) == []
 
@@ -103,7 +105,7 @@ def test_a_flush_waits_for_one_who_sends_our_batch(
     delivery = make(support.destination_to(sink.port), limits=limits)
     support.enqueue_numbers(delivery, [1])
     [sender] = delivery._senders
-    assert support.wait_until(lambda: held and sender._busy_elsewhere and not sender._working)
+    assert support.wait_until(lambda: held and sender._busy_for and not sender._working)
     threading.Timer(0.2, finish).start()
     assert delivery.flush(60)
     assert sink.requests == []

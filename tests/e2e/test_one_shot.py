@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mem0_telemetry.delivery import mailboxes
+from mem0_telemetry.delivery.reading import mailboxes
 from opentelemetry.exporter.posthog.testing import Answer
 from support.processes import posthog_environ, run_python
 

@@ -16,7 +16,7 @@ from mem0_telemetry.policy.sampling import rate_of
 from mem0_telemetry.usage.current import usage
 
 if TYPE_CHECKING:  # it needs the OpenTelemetry SDK
-    from mem0_telemetry.delivery import DeliveryStatus
+    from mem0_telemetry.delivery import DeliveryStatus, SenderStatus
 
 __all__ = ["DestinationStatus", "OperationsStatus", "Status", "status"]
 
@@ -122,18 +122,19 @@ def _destinations(
     """Return the destinations as they run, or, before the first event, as they would."""
     if snapshot is None:
         return tuple(DestinationStatus(name=config.name, endpoint=config.endpoint) for config in configs)
-    running = []
-    for config, found in zip(configs, snapshot.destinations, strict=True):
-        why = (
-            f" ({found.reason})" if found.state == "refused" else f": {found.reason}" if found.reason else ""
+    return tuple(
+        DestinationStatus(
+            name=config.name,
+            endpoint=config.endpoint,
+            state=_in_words(found),
+            waiting=found.waiting + found.waiting_earlier,
+            sent=found.sent,
         )
-        running.append(
-            DestinationStatus(
-                name=config.name,
-                endpoint=config.endpoint,
-                state=found.state + why,
-                waiting=found.waiting + found.waiting_earlier,
-                sent=found.sent,
-            )
-        )
-    return tuple(running)
+        for config, found in zip(configs, snapshot.destinations, strict=True)
+    )
+
+
+def _in_words(found: SenderStatus) -> str:
+    if found.state == "refused":
+        return f"refused ({found.reason})"
+    return f"{found.state}: {found.reason}" if found.reason else found.state

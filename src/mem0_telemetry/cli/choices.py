@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mem0_telemetry.cli.console import failed, plural, prose, shortened
 from mem0_telemetry.cli.status import WITHOUT_US, consent_here
-from mem0_telemetry.delivery import is_there, purge
+from mem0_telemetry.delivery.reading import is_there, purge
 from mem0_telemetry.policy import identity, state_file
 from mem0_telemetry.policy.state_file import State
 

@@ -15,8 +15,8 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 
 from mem0_telemetry.cli.console import heading, outcome, plural, prose, shortened, styled
 from mem0_telemetry.cli.status import chosen_mailboxes
-from mem0_telemetry.delivery import history, mailboxes, unreadable
 from mem0_telemetry.delivery._decode import decode
+from mem0_telemetry.delivery.reading import history, mailboxes, unreadable
 from mem0_telemetry.pipeline.exporters import posthog_mapping
 from mem0_telemetry.pipeline.selection import Selection
 from mem0_telemetry.policy import state_file

@@ -15,7 +15,8 @@ from typing import Any
 from mem0_telemetry import environment_variables as env
 from mem0_telemetry.api.status import DestinationStatus, Status
 from mem0_telemetry.cli.console import heading, outcome, plural, prose, row, shortened, styled
-from mem0_telemetry.delivery import SpooledMailbox, history, mailbox_name, mailboxes, unreadable
+from mem0_telemetry.delivery import mailbox_name
+from mem0_telemetry.delivery.reading import SpooledMailbox, history, mailboxes, unreadable
 from mem0_telemetry.pipeline import destinations
 from mem0_telemetry.pipeline.destinations import DestinationConfig
 from mem0_telemetry.policy import identity, notice, state_file

@@ -20,8 +20,8 @@ from mem0_telemetry.cli.console import heading, progress, prose, styled
 from mem0_telemetry.cli.harness.planted import found_in
 from mem0_telemetry.cli.harness.stage import ChildError, Program, Stage, open_stage
 from mem0_telemetry.cli.harness.ways import WAYS
-from mem0_telemetry.delivery import history, mailboxes
 from mem0_telemetry.delivery._decode import decode
+from mem0_telemetry.delivery.reading import history, mailboxes
 from mem0_telemetry.policy.registry import EVENTS, added_attributes, envelope, select_record, select_resource
 from opentelemetry.exporter.posthog.testing import CapturedRequest
 

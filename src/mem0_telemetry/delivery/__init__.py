@@ -18,41 +18,22 @@ if TYPE_CHECKING:
 
     from mem0_telemetry.delivery._config import Destination, Limits, mailbox_name
     from mem0_telemetry.delivery._delivery import Delivery
-    from mem0_telemetry.delivery._status import DROP_REASONS, DeliveryStatus, DestinationStatus
-    from mem0_telemetry.delivery.reading import (
-        SpooledMailbox,
-        SpoolFile,
-        history,
-        is_there,
-        mailboxes,
-        purge,
-        unreadable,
-    )
+    from mem0_telemetry.delivery._status import DROP_REASONS, DeliveryStatus, SenderStatus
 
 __all__ = [
     "DROP_REASONS",
     "Delivery",
     "DeliveryStatus",
     "Destination",
-    "DestinationStatus",
     "Limits",
-    "SpoolFile",
-    "SpooledMailbox",
-    "history",
-    "is_there",
+    "SenderStatus",
     "mailbox_name",
-    "mailboxes",
-    "purge",
-    "unreadable",
 ]
 
 _HOMES = {
     "Delivery": "_delivery",
     **dict.fromkeys(("Destination", "Limits", "mailbox_name"), "_config"),
-    **dict.fromkeys(("DROP_REASONS", "DeliveryStatus", "DestinationStatus"), "_status"),
-    **dict.fromkeys(
-        ("SpoolFile", "SpooledMailbox", "history", "is_there", "mailboxes", "purge", "unreadable"), "reading"
-    ),
+    **dict.fromkeys(("DROP_REASONS", "DeliveryStatus", "SenderStatus"), "_status"),
 }
 
 

@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
-def _none_dropped(_: LogRecordExporter) -> Mapping[str, int]:
-    return {}
-
-
-def _say_nothing(_: str) -> None:
-    """Leave a refusal to the history and the status."""
-
-
 def mailbox_name(name: str, fingerprint: str) -> str:
     """Return what a destination's directory is called: `<name>-<fingerprint>`, with nothing that a path could mean."""
     return _NO_NAME.sub("_", f"{name}-{fingerprint}")
@@ -54,10 +46,10 @@ class Destination:
     """
     foreign_loggers: tuple[str, ...] = ()
     """Exact names of the loggers that its calls speak through. Records from our threads are dropped there."""
-    dropped: Callable[[LogRecordExporter], Mapping[str, int]] = _none_dropped
+    dropped: Callable[[LogRecordExporter], Mapping[str, int]] = lambda _: {}
     """Reads how many records an exporter has given up so far, by its own reasons, after each SUCCESS. They are counted
     as `refused`, and not as sent."""
-    on_refusal: Callable[[str], None] = _say_nothing
+    on_refusal: Callable[[str], None] = lambda _: None
     """Called on the sender's thread with each `refusal`."""
 
     @property

@@ -193,13 +193,13 @@ class Delivery:
 
     def status(self) -> DeliveryStatus:
         """Return how it stands. Lists the spool's directories, so not for every call."""
-        threads = [self._writer.worker.name, *(sender.worker.name for sender in self._senders)]
+        workers = [self._writer.worker, *(sender.worker for sender in self._senders)]
         return DeliveryStatus(
             destinations=tuple(sender.status() for sender in self._senders),
             queued=len(self._writer),
             spooled=self._writer.spooled,
             dropped=MappingProxyType(self._drops.totals()),
-            threads=tuple(filter(None, threads)),
+            threads=tuple(worker.name for worker in workers if worker.alive),
         )
 
     def _discard(self) -> None:

@@ -33,13 +33,6 @@ _DROP_TO: Final = 0.95
 """Share of the bound that is left when it was exceeded, so that not each write has to make room."""
 
 
-def expire_abandoned(root: Path, *, but: Iterable[str], before: str, drops: Drops) -> None:
-    """Drop and count what has a smaller name than `before` in the mailboxes that nobody in this process sends."""
-    with suppress(OSError), _files.Directory(str(root), "spool") as parent:
-        for mailbox in set(parent.names()) - set(but):
-            DiskStore(root=root, mailbox=mailbox, max_bytes=0, drops=drops).expire(before)
-
-
 class DiskStore:
     """The spool of one destination. Every method copes with the directory going away meanwhile."""
 
@@ -74,8 +67,10 @@ class DiskStore:
                 if not parent.is_writable():
                     raise PermissionError(errno.EACCES, "read-only", "spool")
                 entries = parent.names()
-                if any(entry.endswith(PARTIAL) for entry in entries):
-                    self._recover(parent, entries)
+                partial = [entry for entry in entries if entry.endswith(PARTIAL)]
+                for entry in partial:
+                    self._recover(parent, entry)
+                if partial:
                     entries = parent.names()
         except (FileNotFoundError, NotADirectoryError):
             return []
@@ -83,16 +78,14 @@ class DiskStore:
 
     def claim(self, name: str) -> Claim | None:
         """Claim the batch for us alone; return None where it is gone, or somebody else has it."""
-        try:
-            with _files.Directory(*self._path) as parent:
-                descriptor = self._files.claim(parent, name)
-        except OSError:
-            return None
-        if descriptor is None:
-            return None
-        return Claim(
-            lambda: _files.read_all(descriptor, MAX_BYTES), lambda ending: self._end(name, descriptor, ending)
-        )
+        with suppress(OSError), _files.Directory(*self._path) as parent:
+            descriptor = self._files.claim(parent, name)
+            if descriptor is not None:
+                return Claim(
+                    lambda: _files.read_all(descriptor, MAX_BYTES),
+                    lambda ending: self._end(name, descriptor, ending),
+                )
+        return None
 
     def expire(self, before: str) -> None:
         """Drop what has a smaller name, counted as `expired`, unless somebody is sending it."""
@@ -134,30 +127,22 @@ class DiskStore:
         finally:
             self._files.close(descriptor)
 
-    def _recover(self, parent: _files.Directory, entries: Iterable[str]) -> None:
+    def _recover(self, parent: _files.Directory, partial: str) -> None:
         """Finish what a process that died was writing, where all of it is there; else clear it away."""
-        for partial in entries:
-            name = partial.removesuffix(PARTIAL)
-            if name == partial or readable_count(name) is None or not self._is_abandoned(parent, partial):
-                continue
-            descriptor = self._files.claim(parent, partial)
-            if descriptor is None:
-                continue
-            with suppress(OSError):
-                if os.pread(descriptor, 1, max(0, os.fstat(descriptor).st_size - 1)) == b"\n":
+        name = partial.removesuffix(PARTIAL)
+        count = readable_count(name)
+        with suppress(OSError):
+            status = parent.stat(partial)
+            is_new = not status.st_size and abs(wall() - status.st_mtime) <= _ABANDONED_AFTER
+            if count is None or is_new or (descriptor := self._files.claim(parent, partial)) is None:
+                return
+            try:
+                if os.pread(descriptor, 1, max(0, status.st_size - 1)) == b"\n":
                     parent.rename(partial, name)
                 elif parent.remove(partial):
-                    self._drops.count("corrupt", readable_count(name) or 0)
-            self._files.close(descriptor)
-
-    @staticmethod
-    def _is_abandoned(parent: _files.Directory, partial: str) -> bool:
-        """Return whether a living writer would have it locked; not yet if it is new and empty."""
-        try:
-            status = parent.stat(partial)
-        except OSError:
-            return False
-        return status.st_size > 0 or abs(wall() - status.st_mtime) > _ABANDONED_AFTER
+                    self._drops.count("corrupt", count)
+            finally:
+                self._files.close(descriptor)
 
     def _make_room(self, parent: _files.Directory) -> None:
         sizes = {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mem0_telemetry.base.clock import Clock
 
 FILE: Final = "history.jsonl"
-_PARTIAL: Final = FILE + ".part"
 _MAX_ENTRIES: Final = 50
 MAX_BYTES: Final = 1024 * 1024
 """Size of the whole file."""
@@ -46,8 +45,8 @@ class History:
         self._pause = threading.Event()  # never set
 
     def add(self, *, destination: str, result: str, reason: str = "", count: int, line: bytes) -> None:
-        """Note one send, unless telemetry is off by now."""
-        if self._root is None or self._allowed() is False:  # not even the directory is made
+        """Note one send, unless telemetry is off by now, or the directory is gone."""
+        if self._root is None:
             return
         entry = {
             "time": datetime.fromtimestamp(self._clock.time_ns() / 1e9, tz=timezone.utc).isoformat(),
@@ -60,15 +59,18 @@ class History:
         written = b'%s, "batch": %s}\n' % (head, line.rstrip(b"\n"))
         if len(written) > MAX_BYTES:
             written = b'%s, "batch": null}\n' % head
-        with suppress(OSError), _files.Directory(str(self._root), create=True) as parent:
+        with suppress(OSError), _files.Directory(str(self._root)) as parent:
             descriptor = self._claim(parent)
             if descriptor is None:
                 return
             try:
-                lines = self._lines(descriptor)
+                lines: list[bytes] = []
+                with suppress(_files.NotOursError):  # larger than ours can be: it is begun anew
+                    lines = _files.read_all(descriptor, MAX_BYTES).splitlines(keepends=True)
                 # Under the lock, for which whoever switches off and then deletes the file waits too.
                 if self._allowed() is not False:
-                    self._rewrite(parent, newest([*lines, written]))
+                    parent.remove_abandoned()
+                    parent.replace(FILE, b"".join(_newest([*lines, written])))
                 elif not lines:  # it was made for this
                     parent.remove(FILE)
             finally:
@@ -80,24 +82,17 @@ class History:
         Raises:
             OSError: it is there, and cannot be deleted.
         """
-        if self._root is None or not any(is_there(self._root / name) for name in (FILE, _PARTIAL)):
+        if self._root is None:
             return
-        with ExitStack() as held:
-            if _files.HAVE_LOCKS:
-                with suppress(OSError):
-                    parent = held.enter_context(_files.Directory(str(self._root)))
-                    if (descriptor := self._claim(parent)) is not None:
-                        held.callback(self._files.close, descriptor)
-            for name in (_PARTIAL, FILE):
-                (self._root / name).unlink(missing_ok=True)
-
-    @staticmethod
-    def _lines(descriptor: int) -> list[bytes]:
-        """Return the lines so far; none of a file that is larger than ours can be, so that it is written anew."""
-        try:
-            return _files.read_all(descriptor, MAX_BYTES).splitlines(keepends=True)
-        except _files.NotOursError:
-            return []
+        with _files.Directory(str(self._root)) as parent:
+            descriptor = self._claim(parent) if _files.HAVE_LOCKS and FILE in parent.names() else None
+            try:
+                for name in parent.names():
+                    if name.startswith(FILE):  # also what a process that was killed wrote aside
+                        parent.unlink(name)
+            finally:
+                if descriptor is not None:
+                    self._files.close(descriptor)
 
     def _claim(self, parent: _files.Directory) -> int | None:
         """Lock the file, made where there is none, and return its descriptor; None where it stays busy.
@@ -106,41 +101,15 @@ class History:
             OSError: it cannot be made.
         """
         for _ in range(_ATTEMPTS):
-            descriptor = self._files.claim(parent, FILE)
-            if descriptor is None:
-                with suppress(FileExistsError):  # it is busy
-                    descriptor = self._files.create(parent, FILE)
-            if descriptor is not None:
+            if (descriptor := self._files.claim(parent, FILE)) is not None:
                 return descriptor
+            with suppress(FileExistsError):  # it is busy
+                return self._files.create(parent, FILE)
             self._pause.wait(_PAUSE)
         return None
 
-    def _rewrite(self, parent: _files.Directory, lines: list[bytes]) -> None:
-        """Replace the file, whose lock is held, by `lines`."""
-        parent.remove(_PARTIAL)  # of a process that died here: whoever lives has the lock
-        descriptor = self._files.create(parent, _PARTIAL)
-        try:
-            _files.write_all(descriptor, b"".join(lines))
-            parent.rename(_PARTIAL, FILE)
-        except OSError:
-            parent.remove(_PARTIAL)
-            raise
-        finally:
-            self._files.close(descriptor)
 
-
-def is_there(path: Path) -> bool:
-    """Return whether there is something at `path`, or may be: we may not look."""
-    try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        pass
-    return True
-
-
-def newest(lines: list[bytes]) -> list[bytes]:
+def _newest(lines: list[bytes]) -> list[bytes]:
     """Return as many of the last whole `lines` as the bounds allow."""
     kept: list[bytes] = []
     size = 0

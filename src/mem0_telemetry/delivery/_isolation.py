@@ -38,7 +38,11 @@ def isolated(loggers: Sequence[str]) -> Iterator[None]:
     for key in _SUPPRESSION_KEYS:
         context = otel_context.set_value(key, True, context)
     otel_context.attach(context)
-    silent = SilentThread()
+    me = _here()
+
+    def silent(_: logging.LogRecord) -> bool:
+        return _here() != me  # of levels, handlers and other threads nothing changes
+
     for name in loggers:
         logging.getLogger(name).addFilter(silent)
     try:
@@ -48,18 +52,6 @@ def isolated(loggers: Sequence[str]) -> Iterator[None]:
             logger = logging.getLogger(name)
             # The list is replaced, not changed: a thread of the application may be walking through it.
             logger.filters = [known for known in logger.filters if known is not silent]
-
-
-class SilentThread(logging.Filter):
-    """Drops the log records of the thread that makes it. Levels, handlers and other threads are not touched."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._silent = _here()
-
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002  # it is about who says it
-        """Return whether the record may pass."""
-        return _here() != self._silent
 
 
 def _here() -> tuple[int, int]:

@@ -27,10 +27,11 @@ class Mailbox:
         self._limits = limits
         self._drops = drops
         self._memory = MemoryStore(max_bytes=limits.memory_bytes, drops=drops)
-        self._disk = (
-            DiskStore(root=root, mailbox=name, max_bytes=limits.spool_bytes, drops=drops) if root else None
-        )
-        self._stores: list[MemoryStore | DiskStore] = [self._memory, *([self._disk] if self._disk else [])]
+        self._stores: list[MemoryStore | DiskStore] = [self._memory]
+        self._disk: DiskStore | None = None
+        if root is not None:
+            self._disk = DiskStore(root=root, mailbox=name, max_bytes=limits.spool_bytes, drops=drops)
+            self._stores.append(self._disk)
         # Re-entrant: a signal handler may flush, switch off or record an event.
         self._lock = threading.RLock()
         self._max_files = limits.spool_bytes // 1024
@@ -61,8 +62,10 @@ class Mailbox:
             self.outstanding()  # most of them have been dropped
 
     def names(self) -> list[str]:
-        """Return what waits here, of any process, oldest first."""
-        return self._names()[0]
+        """Return what waits here, of any process, oldest first; only what is in memory where the disk cannot tell."""
+        with suppress(OSError):
+            return self._names()
+        return self._memory.names()
 
     def claim(self, name: str) -> Claim | None:
         """Claim the batch for us alone until it is removed or released; return None where it is gone or busy."""
@@ -88,10 +91,11 @@ class Mailbox:
         """Return the batches of this process that nobody is done with."""
         with self._lock:
             own = set(self._own)  # what comes while the disk is read may be missing there
-        names, complete = self._names()
+        with suppress(OSError):
+            gone = own.difference(self._names())
+            with self._lock:
+                self._own -= gone
         with self._lock:
-            if complete:
-                self._own -= own.difference(names)
             return set(self._own)
 
     def waiting(self) -> tuple[int, int]:
@@ -117,15 +121,9 @@ class Mailbox:
         for store in self._stores:
             self._drops.count("discarded", store.delete(own))
 
-    def _names(self) -> tuple[list[str], bool]:
-        """Return what waits, and whether that is all: the disk may not tell at present."""
-        names = self._memory.names()
-        if self._disk is None:
-            return names, True
-        try:
-            return sorted(names + self._disk.names()), True
-        except OSError:
-            return names, False
+    def _names(self) -> list[str]:
+        """Return all that waits. Raises `OSError` where the disk cannot tell at present."""
+        return sorted(name for store in self._stores for name in store.names())
 
     def _forget(self, name: str) -> None:
         batch = self._recent.pop(name, None)
@@ -148,15 +146,10 @@ class MemoryStore:
         with self._lock:
             self._lines[name] = line
             self._bytes += len(line)
-            excess = []
-            total = self._bytes
             for oldest in sorted(self._lines):
-                if total <= self._max_bytes:
+                if self._bytes <= self._max_bytes:
                     break
-                if oldest not in self._claimed:
-                    excess.append(oldest)
-                    total -= len(self._lines[oldest])
-            self._drop(excess, "spool_full")
+                self._drop([oldest], "spool_full")
 
     def names(self) -> list[str]:
         """Return what waits, oldest first."""

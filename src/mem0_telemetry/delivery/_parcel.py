@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mem0_telemetry.base.files import NotOursError
@@ -31,7 +31,7 @@ class Parcel:
     """Claimed batches, oldest first. Empty where none of them had anything to be sent."""
 
     _mailbox: Mailbox
-    _claimed: list[tuple[Batch, Claim]] = field(default_factory=list)
+    _claimed: list[tuple[Batch, Claim]]
 
     @property
     def names(self) -> list[str]:
@@ -47,10 +47,6 @@ class Parcel:
     def line(self) -> bytes:
         """Return one line of OTLP/JSON with all their records."""
         return joined([batch.line for batch, _ in self._claimed])
-
-    def add(self, batch: Batch, claim: Claim) -> None:
-        """Add one more batch."""
-        self._claimed.append((batch, claim))
 
     def done(self) -> list[str]:
         """Let all of it go, as the destination is done with it. Return the names of what the disk does not let go."""
@@ -81,14 +77,14 @@ class Packer:
         What cannot be read is set aside and counted on the way. None where all are busy elsewhere, gone, or
         cannot be read at present.
         """
-        parcel = Parcel(self._mailbox)
+        claimed: list[tuple[Batch, Claim]] = []
         found, room = False, self._wiring.limits.batch_records
         for name in in_line:
-            joins, joined_by = may_join(name), len(parcel.names)
-            if joined_by and (not joins or (readable_count(name) or 0) > room or joined_by == _MOST_BATCHES):
+            joins = may_join(name)
+            is_full = (readable_count(name) or 0) > room or len(claimed) == _MOST_BATCHES
+            if claimed and (is_full or not joins):
                 break
-            claim = self._mailbox.claim(name)
-            if claim is None:
+            if (claim := self._mailbox.claim(name)) is None:
                 continue
             batch = None
             # An `OSError`, as `EMFILE`, `EIO` or a directory that is read-only by now, is nobody's fault.
@@ -98,11 +94,11 @@ class Packer:
             if batch is None:
                 claim.end("again")  # later, unless it has ended, as there was nothing to be sent
                 continue
-            parcel.add(batch, claim)
+            claimed.append((batch, claim))
             room -= len(batch.records)
             if not joins:
                 break
-        return parcel if found else None
+        return Parcel(self._mailbox, claimed) if found else None
 
     def _read(self, name: str, claim: Claim) -> Batch | None:
         """Return a batch of another process, selected again; None, and it is done with, if there is nothing to send.
@@ -126,10 +122,9 @@ class Packer:
             self._mailbox.done(name, claim)
         drops.count("rejected", len(records) - len(accepted))
         drops.count("corrupt", count - len(records))
-        if not accepted:
-            return None
-        return Batch(
-            name=name,
-            line=self._encoder.line(accepted),
-            records=[record for record, _ in accepted],
+        selected_records = [record for record, _ in accepted]
+        return (
+            Batch(name=name, line=self._encoder.line(accepted), records=selected_records)
+            if accepted
+            else None
         )

@@ -12,7 +12,7 @@ from mem0_telemetry.delivery._attempts import Noted, Retry, attempt
 from mem0_telemetry.delivery._isolation import isolated
 from mem0_telemetry.delivery._mailbox import Mailbox
 from mem0_telemetry.delivery._parcel import Packer
-from mem0_telemetry.delivery._status import DestinationStatus
+from mem0_telemetry.delivery._status import SenderStatus
 from mem0_telemetry.delivery._threads import Wakeup, Worker
 
 if TYPE_CHECKING:
@@ -33,11 +33,9 @@ _BUSY_AT_FIRST: Final = 0.02
 _LONG_QUEUE: Final = 2_000
 """Events in the queue from which on the writer needs the interpreter more than we do."""
 _YIELD: Final = 1.0
-"""Seconds between two requests while the queue is long."""
-_PATIENCE: Final = 10.0
-"""Seconds for which that helps: a queue that is long without an end would have the spool fill."""
-_LOOK_AGAIN: Final = 0.05
-"""Seconds until the sender checks the length of the queue again."""
+"""Seconds until the next request after one that found the queue long."""
+_YIELDS: Final = 10
+"""Times in a row that this helps: a queue that is long without an end would have the spool fill."""
 _ASK_AGAIN: Final = 2.0
 """Seconds between two questions for consent while a destination is waited for: a back-off may take minutes."""
 
@@ -65,8 +63,6 @@ class Sender:
         self._retry = Retry(wiring.limits)
         self._wakeup = Wakeup()
         self._exporter: LogRecordExporter | None = None
-        self._unusable = ""
-        self._rebuild_at = 0.0
         self._last_error = ""
         self._sent = 0
         self._given_up = 0
@@ -74,12 +70,11 @@ class Sender:
         self._stopping = False
         self._asked_to_retry = False
         self._working = False
-        self._next_attempt: float | None = None
-        self._asked = 0.0
-        self._busy_for = _BUSY_AT_FIRST
-        self._busy_elsewhere = False
-        self._last_request = -_YIELD
-        self._long_since: float | None = None
+        self._next_look: float | None = None
+        self._asked_for_consent = 0.0
+        self._busy_for = 0.0
+        """Seconds between two looks at batches that others hold; 0 where they hold none."""
+        self._yielded = 0
 
     def start(self) -> None:
         """Start the thread, unless it runs; it does nothing before it is woken.
@@ -115,25 +110,25 @@ class Sender:
         """Return whether something may be sent before `moment` (monotonic seconds)."""
         if not self.worker.alive:
             return False
-        # The order of the first two matters: the thread sets `_working` before it clears `_asked_to_retry`. With what
-        # is busy elsewhere, another process may be done at any moment.
-        if self._asked_to_retry or self._working or self._busy_elsewhere:
+        # The order of the first two matters: the thread sets `_working` before it clears `_asked_to_retry`. Others may
+        # be done with what they hold at any moment.
+        if self._asked_to_retry or self._working or self._busy_for:
             return True
-        return self._next_attempt is not None and self._next_attempt <= moment
+        return self._next_look is not None and self._next_look <= moment
 
-    def status(self) -> DestinationStatus:
+    def status(self) -> SenderStatus:
         """Return how it stands."""
         state: State = "ok"
         reason = ""
-        if self._unusable:
-            state, reason = "unusable", self._unusable
+        if self._exporter is None and self._last_error:
+            state, reason = "unusable", self._last_error
         elif self._retry.down:
             state = "quiet" if self._retry.quiet else "retrying"
             reason = f"{self._retry.in_a_row} failures in a row; the last: {self._last_error}"
         elif self._refusal:
             state, reason = "refused", self._refusal
         waiting, earlier = self.mailbox.waiting()
-        return DestinationStatus(
+        return SenderStatus(
             name=self._destination.name,
             state=state,
             reason=reason,
@@ -165,36 +160,31 @@ class Sender:
 
     def _rest(self) -> None:
         """Wait until there is something to be done, or it is time to ask for consent again."""
-        due = self._next_attempt
+        due = self._next_look
         self._wakeup.wait(None if due is None else min(due - self._clock.monotonic(), _ASK_AGAIN))
         self.worker.park_in_child()
 
     def _is_allowed(self) -> bool:
         """Return whether there is consent; where there is none any more, delete what this process has spooled."""
-        self._asked, allowed = self._clock.monotonic(), self._wiring.allowed()
+        self._asked_for_consent, allowed = self._clock.monotonic(), self._wiring.allowed()
         if allowed is False:
             self._wiring.discard()
-            self._next_attempt = None
+            self._next_look = None
         return bool(allowed)
 
     def _send_what_is_due(self) -> None:
-        self._next_attempt = self._clock.monotonic() + self._limits.busy_interval  # unless we learn better
+        self._next_look = self._clock.monotonic() + self._limits.busy_interval  # unless we learn better
         if self._asked_to_retry:
             self._asked_to_retry = False
-            self._busy_for = _BUSY_AT_FIRST
-            self._retry.retry_now(self._clock.monotonic())
-        if self._clock.monotonic() >= self._asked + _ASK_AGAIN and not self._is_allowed():
-            return
-        exporter = self._exporter or self._build()
-        while exporter is not None and not self._stopping and self._send_next(exporter):
+            self._busy_for = 0.0
+            self._retry.retry_now()
+        while not self._stopping and self._send_next():
             self._progressed()
+        if self._clock.monotonic() >= self._asked_for_consent + _ASK_AGAIN:
+            self._is_allowed()
 
-    def _build(self) -> LogRecordExporter | None:
-        """Make the exporter, with all that it imports, while no fork can happen."""
-        now = self._clock.monotonic()
-        if now < self._rebuild_at:
-            self._next_attempt = self._rebuild_at
-            return None
+    def _build(self, now: float) -> LogRecordExporter | None:
+        """Make the exporter, with all that it imports, while no fork can happen; None, for now, where it fails."""
         noted = Noted()
         with guard(f"building the exporter of {self._destination.name}"), noted, fork_gate.hold():
             exporter = self._destination.build()
@@ -204,74 +194,66 @@ class Sender:
             for module in _IMPORTED_IN_MID_REQUEST:
                 importlib.import_module(module)
             self._exporter = exporter
-        self._unusable = noted.text
-        self._rebuild_at = self._next_attempt = now + self._limits.quiet_interval
-        return self._exporter
+            self._retry.succeeded((), (), now)
+            return exporter
+        self._last_error = noted.text
+        self._retry.failed((), now, None, more=False)
+        self._next_look = self._retry.not_before
+        return None
 
-    def _send_next(self, exporter: LogRecordExporter) -> bool:
+    def _send_next(self) -> bool:
         """Make one request, if one is due. Return False where there is nothing to be done at present."""
         now = self._clock.monotonic()
-        self._busy_elsewhere = False
         if self._retry.not_before > now:  # without a look at the disk, which may hold thousands of files
-            self._next_attempt = self._retry.not_before
+            self._next_look = self._retry.not_before
             return False
-        if self._yields(now):
-            self._next_attempt = now + _LOOK_AGAIN
+        exporter = self._exporter or self._build(now)
+        if exporter is None:
             return False
         names = self.mailbox.names()
-        self._retry.forget_missing(names)
-        due = self._retry.next_attempt(names, now)
-        if due is None or due > now:
-            self._next_attempt = due
+        line = self._retry.in_line(names, now)
+        if not line:
+            self._busy_for = 0.0
+            self._next_look = self._retry.suspects.until if names else None
             return False
         # Whatever is raised from here on, there is a pause before the same is tried again.
-        self._next_attempt = now + self._limits.busy_interval
-        if not self._is_allowed():
-            return False
-        parcel = self._packer.pack(self._retry.in_line(names, now), self._retry.may_join)
+        self._next_look = now + self._limits.busy_interval
+        parcel = self._packer.pack(line, self._retry.may_join)
         if parcel is None:
-            self._busy_for = min(2 * self._busy_for, self._limits.busy_interval)
-            self._next_attempt = now + self._busy_for
-            self._busy_elsewhere = True
+            self._busy_for = min(max(2 * self._busy_for, _BUSY_AT_FIRST), self._limits.busy_interval)
+            self._next_look = now + self._busy_for
             return False
-        self._busy_for = _BUSY_AT_FIRST
+        self._busy_for = 0.0
         try:
-            if parcel.names and self._wiring.allowed():  # once more: it may have taken long to read them
+            if not self._is_allowed():  # asked last, as it may have taken long to read them
+                return False
+            if parcel.names:
                 self._send(exporter, parcel, more=len(names) > len(parcel.names))
         finally:
             parcel.release()
         return True
 
-    def _yields(self, now: float) -> bool:
-        """Return whether the next request is put off, as the queue is long."""
-        if self._wiring.backlog() <= _LONG_QUEUE:
-            self._long_since = None
-            return False
-        self._long_since = now if self._long_since is None else self._long_since
-        return now < min(self._last_request + _YIELD, self._long_since + _PATIENCE)
-
     def _send(self, exporter: LogRecordExporter, parcel: Parcel, *, more: bool) -> None:
-        self._last_request = self._clock.monotonic()
         answer = attempt(exporter, parcel.records, name=self._destination.name)
         self.worker.park_in_child()
-        if answer.done:
-            self.is_putting_away = True
-            try:
-                kept = self._put_away(parcel, exporter, answer.refusal)
-            finally:
-                self.is_putting_away = False
-            now = self._clock.monotonic()
-            self._retry.succeeded([name for name in parcel.names if name not in kept], now)
-            for name in kept:  # it will be sent again, but not at once
-                self._retry.still_there(name, now)
-            return
-        self._last_error = answer.reason
         now = self._clock.monotonic()
-        self._retry.failed(parcel.names, now, answer.retry_after, more=more)
-        if self._retry.in_a_row == 1:
-            self._note(parcel, "failed", answer.kind)
-        parcel.release()  # what has had its last try may be dropped
-        self.mailbox.expire(self._wall_at_birth + int((now - self._limits.spool_age) * 1e9))
+        if not answer.done:
+            self._last_error = answer.reason
+            self._retry.failed(parcel.names, now, answer.retry_after, more=more)
+            if self._retry.in_a_row == 1:
+                self._note(parcel, "failed", answer.kind)
+            parcel.release()  # what has had its last try may be dropped
+            self.mailbox.expire(self._wall_at_birth + int((now - self._limits.spool_age) * 1e9))
+            return
+        self.is_putting_away = True
+        try:
+            kept = self._put_away(parcel, exporter, answer.refusal)
+        finally:
+            self.is_putting_away = False
+        self._retry.succeeded(parcel.names, kept, now)
+        self._yielded = self._yielded + 1 if self._wiring.backlog() > _LONG_QUEUE else 0
+        if 0 < self._yielded <= _YIELDS:
+            self._retry.destination.until = now + _YIELD
 
     def _put_away(self, parcel: Parcel, exporter: LogRecordExporter, refusal: str) -> list[str]:
         """Count and remove what the destination has taken or refused; return the names that cannot be removed."""

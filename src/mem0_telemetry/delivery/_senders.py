@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from mem0_telemetry.delivery._disk_store import expire_abandoned
+from mem0_telemetry.delivery._disk_store import DiskStore
+from mem0_telemetry.delivery._files import Directory
 from mem0_telemetry.delivery._history import History
 from mem0_telemetry.delivery._sender import Sender
 from mem0_telemetry.delivery._threads import Wakeup
@@ -40,11 +42,12 @@ class Senders:
 
     def expire_abandoned(self) -> None:
         """Drop and count what is too old for destinations that nobody has chosen in this process. On the disk."""
-        directory, drops = self._wiring.directory, self._wiring.drops
-        if directory is not None:
-            before = max(0, self._clock.time_ns() - int(self._wiring.limits.spool_age * 1e9))
-            names = [sender.mailbox.name for sender in self._all]
-            expire_abandoned(directory, but=names, before=f"{before:020d}", drops=drops)
+        root, drops = self._wiring.directory, self._wiring.drops
+        before = max(0, self._clock.time_ns() - int(self._wiring.limits.spool_age * 1e9))
+        if root is not None:
+            with suppress(OSError), Directory(str(root), "spool") as parent:
+                for name in set(parent.names()) - {sender.mailbox.name for sender in self._all}:
+                    DiskStore(root=root, mailbox=name, max_bytes=0, drops=drops).expire(f"{before:020d}")
 
     def start(self) -> None:
         """Start those threads that do not run; they do nothing before they are woken.

@@ -59,8 +59,8 @@ class Drops:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationStatus:
-    """One destination, as it stood when it was asked."""
+class SenderStatus:
+    """The sender of one destination, as it stood when it was asked."""
 
     name: str
     state: State
@@ -82,7 +82,7 @@ class DestinationStatus:
 class DeliveryStatus:
     """The pipeline of this process, as it stood when it was asked."""
 
-    destinations: tuple[DestinationStatus, ...]
+    destinations: tuple[SenderStatus, ...]
     queued: int
     """Events that wait for the writer."""
     spooled: int

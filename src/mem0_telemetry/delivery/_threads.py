@@ -52,25 +52,23 @@ class Worker:
     """Runs `target` on a daemon thread, outside every context of the application. For its owner."""
 
     def __init__(self, name: str, target: Callable[[], None]) -> None:
-        self._name = name
+        self.name: Final = name
         self._target = target
         self._process = os.getpid()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start it, unless it runs.
+        """Start it; only where it does not run.
 
         Raises:
             RuntimeError: no more threads in the system, at interpreter exit, or in a sub-interpreter.
         """
-        if self.alive:
-            return
         if _in_subinterpreter():
             # Up to 3.11 the process is aborted where such a thread still runs when its interpreter ends.
             raise RuntimeError("no threads in a sub-interpreter")
         # An empty context: outside every span and baggage of the thread that happens to start it.
         thread = threading.Thread(
-            target=contextvars.Context().run, args=(self._target,), name=self._name, daemon=True
+            target=contextvars.Context().run, args=(self._target,), name=self.name, daemon=True
         )
         thread.start()
         self._thread = thread
@@ -79,11 +77,6 @@ class Worker:
     def alive(self) -> bool:
         """Return whether it runs."""
         return self._thread is not None and self._thread.is_alive()
-
-    @property
-    def name(self) -> str:
-        """Return its name while it runs, else nothing."""
-        return self._name if self.alive else ""
 
     def join(self, timeout: float) -> None:
         """Wait for its end."""

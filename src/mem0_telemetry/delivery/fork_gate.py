@@ -63,6 +63,10 @@ class _ForkGate:
                 self._condition.notify_all()
 
     def after_fork_in_child(self, callback: Callable[[], None]) -> None:
+        """Call the bound method `callback` in every forked child, first thing; held weakly. Thread-safe.
+
+        An `Exception` of it is logged at DEBUG and dropped.
+        """
         if not self._registered:
             self._register()
         with self._condition:
@@ -118,6 +122,7 @@ class _ForkGate:
 
 
 _gate = _ForkGate()
+after_fork_in_child = _gate.after_fork_in_child
 
 
 def in_forked_child() -> bool:
@@ -132,11 +137,3 @@ def hold() -> AbstractContextManager[Any]:
     Where the platform has no `os.register_at_fork` it does nothing.
     """
     return _gate
-
-
-def after_fork_in_child(callback: Callable[[], None]) -> None:
-    """Call the bound method `callback` in every forked child, first thing; held weakly. Thread-safe.
-
-    An `Exception` of it is logged at DEBUG and dropped.
-    """
-    _gate.after_fork_in_child(callback)

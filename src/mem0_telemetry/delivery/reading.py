@@ -17,7 +17,7 @@ from mem0_telemetry.base.files import Directory
 from mem0_telemetry.delivery._batch import CORRUPT, MAX_BYTES, BatchName
 from mem0_telemetry.delivery._history import FILE as HISTORY_FILE
 from mem0_telemetry.delivery._history import MAX_BYTES as HISTORY_MAX_BYTES
-from mem0_telemetry.delivery._history import History, is_there
+from mem0_telemetry.delivery._history import History
 
 __all__ = ["SpoolFile", "SpooledMailbox", "history", "is_there", "mailboxes", "purge", "unreadable"]
 
@@ -92,6 +92,17 @@ def unreadable(directory: Path) -> tuple[Path, ...]:
     spool = directory / "spool"
     places = (directory, spool, directory / HISTORY_FILE, *_directories(spool))
     return tuple(path for path in places if is_there(path) and not _is_readable(path))
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is something at `path`, or may be: we may not look."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _is_readable(path: Path) -> bool:
