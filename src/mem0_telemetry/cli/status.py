@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from mem0_telemetry import environment_variables as env
 from mem0_telemetry.api.status import DestinationStatus, Status
@@ -33,19 +32,19 @@ random installation id; set MEM0_DIR to a directory that can be"""
 def run(*, as_json: bool, check: bool) -> int:
     """Print the status; with `check`, return the exit status 1 if telemetry is off."""
     mem0_dir, resolved = state_file.mem0_dir(os.environ), destinations.resolve(os.environ)
-    directory, chosen = Path(state_file.telemetry_dir(mem0_dir)), by_mailbox(resolved)
-    boxes, sends, closed = mailboxes(directory), history(directory), unreadable(directory)
+    directory = Path(state_file.telemetry_dir(mem0_dir))
+    boxes = mailboxes(directory)
     status = _status(mem0_dir, resolved, {box.name: box.events for box in boxes})
     if as_json:
         waiting = [{"mailbox": box.name, "events": box.events, "files": len(box.files)} for box in boxes]
         fields = ("time", "destination", "result", "reason", "count")
-        last = [{field: send.get(field) for field in fields} for send in sends]
-        on_disk = {"on_disk": waiting, "last_sends": last, "unreadable": [str(path) for path in closed]}
+        last = [{field: send.get(field) for field in fields} for send in history(directory)]
+        closed = [str(path) for path in unreadable(directory)]
+        on_disk = {"on_disk": waiting, "last_sends": last, "unreadable": closed}
         print(json.dumps({**asdict(status), "mem0_dir": mem0_dir, **on_disk}, indent=2))
     else:
         _print(status, mem0_dir)
-        heading(f"On disk, in {shortened(directory)}")
-        _print_disk([box for box in boxes if box.files], chosen, sends, closed)
+        _print_disk(directory, [box for box in boxes if box.files], resolved)
         _print_advice(status)
     return 1 if check and not status.enabled else 0
 
@@ -117,12 +116,9 @@ def _said(source: str, reason: str) -> str:
     return reason if source == DEFAULT or reason.startswith(f"{source}=") else f"{source}: {reason}"
 
 
-def _print_disk(
-    waiting: Sequence[SpooledMailbox],
-    chosen: Mapping[str, DestinationConfig],
-    sends: Sequence[Any],
-    closed: Sequence[Path],
-) -> None:
+def _print_disk(directory: Path, waiting: Sequence[SpooledMailbox], resolved: Destinations) -> None:
+    heading(f"On disk, in {shortened(directory)}")
+    chosen, sends = by_mailbox(resolved), history(directory)
     for box in waiting:
         oldest = datetime.fromtimestamp(box.files[0].time_ns / 1e9, tz=timezone.utc)
         config = chosen.get(box.name)
@@ -133,7 +129,7 @@ def _print_disk(
     for send in sends[-3:]:
         moment = send["time"][:16].replace("T", " ")
         row("last sends", f"{moment} UTC  {send['destination']}  {outcome(send)}  {send['count']}")
-    if closed:
+    if closed := unreadable(directory):
         row("unreadable", f"by this user: {', '.join(map(shortened, closed))}. Events may wait there.")
     elif not sends and not waiting:
         prose("nothing waits, and the history of sends is empty", indent="  ")

@@ -45,8 +45,7 @@ class Check:
 def run(*, seconds: float = 55.0) -> int:
     """Verify and print the verdict; return 1 if something breaks a promise, 2 if something could not be checked.
 
-    Args:
-        seconds: after these the programs are ended, and not all is checked; the promise is to end within 60.
+    After `seconds` the programs are ended, and not all is checked: the promise is to end within a minute.
     """
     begun = monotonic()
     subject = f"Mem0 {version('mem0ai')}" if find_spec("mem0") else "The drop-in (mem0ai is not installed)"

@@ -64,9 +64,9 @@ class Signal(Generic[_T]):
 
 def tracer_of(provider: TracerProvider) -> Tracer | None:
     """Return the tracer of a provider; None where it does nothing."""
-    from opentelemetry.trace import NoOpTracer, NoOpTracerProvider, ProxyTracerProvider  # noqa: PLC0415
+    from opentelemetry.trace import NoOpTracer, ProxyTracerProvider  # noqa: PLC0415
 
-    if isinstance(provider, (ProxyTracerProvider, NoOpTracerProvider)):
+    if isinstance(provider, ProxyTracerProvider):
         return None
     tracer = provider.get_tracer(_semconv.SCOPE_NAME, __version__, schema_url=SCHEMA_URL)
     return None if isinstance(tracer, NoOpTracer) else tracer
@@ -74,10 +74,9 @@ def tracer_of(provider: TracerProvider) -> Tracer | None:
 
 def histogram_of(provider: MeterProvider) -> Histogram | None:
     """Return the histogram of operation durations; None where the provider does nothing."""
-    from opentelemetry.metrics import NoOpMeter, NoOpMeterProvider  # noqa: PLC0415
+    from opentelemetry.metrics import NoOpMeter  # noqa: PLC0415
 
-    # The API's object for "none has been set" has no public name.
-    if isinstance(provider, NoOpMeterProvider) or type(provider).__name__ == "_ProxyMeterProvider":
+    if type(provider).__name__ == "_ProxyMeterProvider":  # the API's own; it is not public
         return None
     meter = provider.get_meter(_semconv.SCOPE_NAME, __version__, schema_url=SCHEMA_URL)
     if isinstance(meter, NoOpMeter):
