@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
 PATIENTLY = """
 import sys
-from mem0_telemetry.cli import main, verify
-verify._TIME = 600.0  # this machine may be busy
-sys.exit(main(["verify"]))
+from mem0_telemetry.cli import verify
+sys.exit(verify.run(seconds=600.0))  # this machine may be busy
 """
 
 

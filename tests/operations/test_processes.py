@@ -45,7 +45,7 @@ def run(code: str, directory: Path, **environment: str) -> Any:
         + textwrap.dedent(code)
     )
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PYTEST_"))}
-    path = os.pathsep.join([str(HERE), str(HERE.parents[1] / "src"), *sys.path[1:]])
+    path = os.pathsep.join([str(HERE), str(HERE.parents[1] / "src"), *filter(None, sys.path)])
     environ = {
         **clean,
         "PYTHONPATH": path,

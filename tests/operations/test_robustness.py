@@ -17,7 +17,6 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import NoOpTracerProvider
 
 from mem0_telemetry import operations
-from mem0_telemetry.operations._wrappers import Patches
 from opentelemetry import metrics, trace
 
 if TYPE_CHECKING:
@@ -131,20 +130,25 @@ def test_a_hook_that_is_interrupted(application: Application, memory: mem0.Memor
     assert application.operation_span().name == "list_memory"
 
 
-def test_taken_back_while_an_operation_begins(
-    instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_taken_back_while_an_operation_begins(instrumented: Application, memory: mem0.Memory) -> None:
     """A component that an operation meets only then is put back all the same."""
-    covers = Patches.covers
+    replaced: list[str] = []
 
-    def covers_late(patches: Patches, owner: Any, name: str) -> bool:
-        operations.remove()
-        return covers(patches, owner, name)
+    class TakesAllBack(type):
+        def __setattr__(cls, name: str, value: object) -> None:
+            operations.remove()
+            replaced.append(name)
+            super().__setattr__(name, value)
 
-    monkeypatch.setattr(Patches, "covers", covers_late)
+    class Embedder(metaclass=TakesAllBack):
+        def embed(self, *_: Any) -> list[float]:
+            return [1.0] * 32
+
+    memory.embedding_model = Embedder()
     memory.get_all(filters=ALICE)
     assert instrumented.operation_span().name == "list_memory"
-    assert not hasattr(type(memory.vector_store).list, "__wrapped__")
+    assert replaced == ["embed", "embed"]
+    assert not hasattr(Embedder.embed, "__wrapped__")
 
 
 def test_suppressed_instrumentation(instrumented: Application, memory: mem0.Memory) -> None:

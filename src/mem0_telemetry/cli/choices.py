@@ -11,6 +11,7 @@ from pathlib import Path
 from mem0_telemetry.cli.console import failed, plural, prose, shortened
 from mem0_telemetry.cli.status import WITHOUT_US, consent_here
 from mem0_telemetry.delivery.reading import is_there, purge
+from mem0_telemetry.pipeline.destinations import resolve
 from mem0_telemetry.policy import identity, state_file
 from mem0_telemetry.policy.state_file import State
 
@@ -44,7 +45,7 @@ def _enable(mem0_dir: str) -> int:
             " A process that was recording when telemetry was switched off records again. A process that started "
             "while it was off stays off until it is restarted."
         )
-    consent = consent_here(mem0_dir)
+    consent = consent_here(mem0_dir, resolve(os.environ))
     if consent.enabled:
         prose(f"{done}: usage telemetry is on.{running}")
         return 0
@@ -68,7 +69,7 @@ def _disable(mem0_dir: str) -> int:
 
 
 def _reset_id(mem0_dir: str) -> int:
-    consent = consent_here(mem0_dir)
+    consent = consent_here(mem0_dir, resolve(os.environ))
     if consent.enabled:
         prose(f"From now on events are sent under this new random id:\n{identity.reset(mem0_dir).id}")
         prose("Running processes use it from their next batch on.")

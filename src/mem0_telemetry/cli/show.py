@@ -14,9 +14,10 @@ from typing import Any
 from opentelemetry.sdk._logs import ReadableLogRecord
 
 from mem0_telemetry.cli.console import heading, outcome, plural, prose, shortened, styled
-from mem0_telemetry.cli.status import chosen_mailboxes
+from mem0_telemetry.cli.status import by_mailbox
 from mem0_telemetry.delivery._decode import decode
 from mem0_telemetry.delivery.reading import history, mailboxes, unreadable
+from mem0_telemetry.pipeline.destinations import resolve
 from mem0_telemetry.pipeline.exporters import posthog_mapping
 from mem0_telemetry.pipeline.selection import Selection
 from mem0_telemetry.policy import state_file
@@ -31,7 +32,7 @@ def run(*, everything: bool, raw: bool) -> int:
     directory = Path(state_file.telemetry_dir(state_file.mem0_dir(os.environ)))
     most = None if everything else 5
     show_batch = _show_raw if raw or not sys.stdout.isatty() else _Readable(most).show
-    waiting, chosen = [box for box in mailboxes(directory) if box.files], chosen_mailboxes()
+    waiting, chosen = [box for box in mailboxes(directory) if box.files], by_mailbox(resolve(os.environ))
     for box in waiting:
         config = chosen.get(box.name)
         where = (config.endpoint or "no address") if config else "not chosen here"

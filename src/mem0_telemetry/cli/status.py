@@ -6,11 +6,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from mem0_telemetry import environment_variables as env
 from mem0_telemetry.api.status import DestinationStatus, Status
@@ -18,7 +17,7 @@ from mem0_telemetry.cli.console import heading, outcome, plural, prose, row, sho
 from mem0_telemetry.delivery import mailbox_name
 from mem0_telemetry.delivery.reading import SpooledMailbox, history, mailboxes, unreadable
 from mem0_telemetry.pipeline import destinations
-from mem0_telemetry.pipeline.destinations import DestinationConfig
+from mem0_telemetry.pipeline.destinations import DestinationConfig, Destinations
 from mem0_telemetry.policy import identity, notice, state_file
 from mem0_telemetry.policy.consent import DEFAULT, STORED, Consent, decide
 
@@ -33,45 +32,42 @@ random installation id; set MEM0_DIR to a directory that can be"""
 
 def run(*, as_json: bool, check: bool) -> int:
     """Print the status; with `check`, return the exit status 1 if telemetry is off."""
-    mem0_dir = state_file.mem0_dir(os.environ)
+    mem0_dir, resolved = state_file.mem0_dir(os.environ), destinations.resolve(os.environ)
     directory = Path(state_file.telemetry_dir(mem0_dir))
-    boxes, sends, closed = mailboxes(directory), history(directory), unreadable(directory)
-    status = _status(mem0_dir, boxes)
+    boxes = mailboxes(directory)
+    status = _status(mem0_dir, resolved, {box.name: box.events for box in boxes})
     if as_json:
         waiting = [{"mailbox": box.name, "events": box.events, "files": len(box.files)} for box in boxes]
         fields = ("time", "destination", "result", "reason", "count")
-        last = [{field: send.get(field) for field in fields} for send in sends]
-        on_disk = {"on_disk": waiting, "last_sends": last, "unreadable": [str(path) for path in closed]}
+        last = [{field: send.get(field) for field in fields} for send in history(directory)]
+        closed = [str(path) for path in unreadable(directory)]
+        on_disk = {"on_disk": waiting, "last_sends": last, "unreadable": closed}
         print(json.dumps({**asdict(status), "mem0_dir": mem0_dir, **on_disk}, indent=2))
     else:
         _print(status, mem0_dir)
-        heading(f"On disk, in {shortened(directory)}")
-        _print_disk(boxes, sends, closed)
+        _print_disk(directory, [box for box in boxes if box.files], resolved)
         _print_advice(status)
     return 1 if check and not status.enabled else 0
 
 
-def consent_here(mem0_dir: str) -> Consent:
+def consent_here(mem0_dir: str, resolved: Destinations) -> Consent:
     """Return what a process that would start now decides: nothing is created, loaded or warned about."""
-    problem = destinations.resolve(os.environ).reason_for_none
-    return decide(os.environ, state=state_file.read(mem0_dir), destination_problem=problem)
+    return decide(os.environ, state=state_file.read(mem0_dir), destination_problem=resolved.reason_for_none)
 
 
-def chosen_mailboxes() -> dict[str, DestinationConfig]:
+def by_mailbox(resolved: Destinations) -> dict[str, DestinationConfig]:
     """Return the config of each chosen destination, by the name of its mailbox."""
-    configs = destinations.resolve(os.environ).configs
-    return {mailbox_name(config.name, config.fingerprint): config for config in configs}
+    return {mailbox_name(config.name, config.fingerprint): config for config in resolved.configs}
 
 
-def _status(mem0_dir: str, boxes: Iterable[SpooledMailbox]) -> Status:
-    consent, who = consent_here(mem0_dir), identity.current(mem0_dir)
-    resolved = destinations.resolve(os.environ)
+def _status(mem0_dir: str, resolved: Destinations, waiting: Mapping[str, int]) -> Status:
+    """Return the status, where so many events wait in each mailbox."""
+    consent, who = consent_here(mem0_dir, resolved), identity.current(mem0_dir)
     writable = not consent.enabled or _is_writable(Path(state_file.telemetry_dir(mem0_dir)))
     problems = (*resolved.problems, *resolved.remarks, *env.unusable_numbers(os.environ))
-    waiting = {box.name: box.events for box in boxes}
     chosen = tuple(
         DestinationStatus(name=config.name, endpoint=config.endpoint, waiting=waiting.get(mailbox, 0))
-        for mailbox, config in chosen_mailboxes().items()
+        for mailbox, config in by_mailbox(resolved).items()
     )
     return Status(
         enabled=consent.enabled,
@@ -104,7 +100,9 @@ def _print(status: Status, mem0_dir: str) -> None:
             whose = "(Mem0's maintainers, US)" if destinations.is_vendor(each.name, each.endpoint) else ""
             row("sends to", f"{each.name} {each.endpoint} {whose}".strip())
         row("sampling", f"{status.sample_rate * 100:.3g} % of Memory's frequent calls, and all other calls")
-        if _is_notice_due(mem0_dir):
+        vendor = any(destinations.is_vendor(each.name, each.endpoint) for each in status.destinations)
+        concerned = notice.concerns(os.environ, terminal=notice.is_terminal(sys.stderr), vendor=vendor)
+        if concerned and not notice.is_shown(state_file.read(mem0_dir)):
             row("notice", "the next run at a terminal shows a notice about telemetry, and records nothing")
         if env.is_set(os.environ, env.MEM0_TELEMETRY_DEBUG):
             row("dry run", "MEM0_TELEMETRY_DEBUG is set: events are printed, and neither sent nor stored")
@@ -118,15 +116,9 @@ def _said(source: str, reason: str) -> str:
     return reason if source == DEFAULT or reason.startswith(f"{source}=") else f"{source}: {reason}"
 
 
-def _is_notice_due(mem0_dir: str) -> bool:
-    vendor = any(config.is_vendor for config in chosen_mailboxes().values())
-    concerns = notice.concerns(os.environ, terminal=notice.is_terminal(sys.stderr), vendor=vendor)
-    return concerns and not notice.is_shown(state_file.read(mem0_dir))
-
-
-def _print_disk(boxes: Sequence[SpooledMailbox], sends: Sequence[Any], closed: Sequence[Path]) -> None:
-    chosen = chosen_mailboxes()
-    waiting = [box for box in boxes if box.files]
+def _print_disk(directory: Path, waiting: Sequence[SpooledMailbox], resolved: Destinations) -> None:
+    heading(f"On disk, in {shortened(directory)}")
+    chosen, sends = by_mailbox(resolved), history(directory)
     for box in waiting:
         oldest = datetime.fromtimestamp(box.files[0].time_ns / 1e9, tz=timezone.utc)
         config = chosen.get(box.name)
@@ -137,7 +129,7 @@ def _print_disk(boxes: Sequence[SpooledMailbox], sends: Sequence[Any], closed: S
     for send in sends[-3:]:
         moment = send["time"][:16].replace("T", " ")
         row("last sends", f"{moment} UTC  {send['destination']}  {outcome(send)}  {send['count']}")
-    if closed:
+    if closed := unreadable(directory):
         row("unreadable", f"by this user: {', '.join(map(shortened, closed))}. Events may wait there.")
     elif not sends and not waiting:
         prose("nothing waits, and the history of sends is empty", indent="  ")

@@ -28,16 +28,6 @@ class Settings:
         self.response_hook: ResponseHook | None = None
 
 
-class Recording(Protocol):
-    """A call that is being recorded; neither method raises an exception of ours."""
-
-    def succeed(self, result: Any) -> None:
-        """End the recording with what the call returned."""
-
-    def fail(self, error: BaseException) -> None:
-        """End the recording with what the call raised."""
-
-
 class Method(NamedTuple):
     """A method that is an operation, with what is the same for all of its calls."""
 
@@ -67,11 +57,6 @@ class UnderWay(Protocol):
     """The object that it was called on, None when it is over."""
     tracer: Tracer | None
     """Where the spans of its phases go; None where its own span does not record, and when it is over."""
-
-    def begin_phase(
-        self, method: PhaseMethod, provider: Mapping[str, str], args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Recording:
-        """Begin a phase of it, a call to a component of the provider that the attribute `provider` names."""
 
 
 CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[UnderWay, object] | None]] = contextvars.ContextVar(

@@ -16,7 +16,10 @@ from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.operations import _content, _semconv, _wrappers
-from mem0_telemetry.operations._calls import CURRENT_SCOPE, PhaseMethod, Recording
+from mem0_telemetry.operations._calls import CURRENT_SCOPE, PhaseMethod
+from mem0_telemetry.operations._phase import Phase
+
+_BEGINNING = guard("beginning a phase")
 
 
 class Components:
@@ -59,7 +62,7 @@ class Components:
             begin = _wrappers.Begin(self._begin, method)
             self._patches.replace(owner, name, _wrappers.recorded(original, begin))
 
-    def _begin(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Recording | None:
+    def _begin(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Phase | None:
         """Begin a phase; None outside an operation that records, and where a component calls itself."""
         scope = CURRENT_SCOPE.get()
         if scope is None or not args:
@@ -68,7 +71,10 @@ class Components:
         if operation.tracer is None or component is args[0]:
             return None
         provider = self.provider(method.interface, type(args[0]))
-        return operation.begin_phase(method, provider, args, kwargs)
+        phase = Phase(operation, method, args[0])
+        with _BEGINNING:
+            phase.begin(operation.tracer, provider, args, kwargs)
+        return phase
 
 
 def _provider(interface: str, cls: type) -> dict[str, str]:

@@ -14,7 +14,7 @@ from mem0_telemetry.operations import _semconv
 from mem0_telemetry.operations._calls import Method, RequestHook, ResponseHook
 from mem0_telemetry.operations._recorder import Recorder
 from mem0_telemetry.operations._threads import carrying_context
-from mem0_telemetry.operations._wrappers import Begin, Patches, is_method, recorded
+from mem0_telemetry.operations._wrappers import Begin, is_method, recorded
 
 if TYPE_CHECKING:  # the application is the first to import it
     from opentelemetry.metrics import MeterProvider
@@ -33,8 +33,7 @@ class Instrumentation:
     def _reset(self) -> None:
         self._installed = False
         self._obstacle = "operations are not instrumented"
-        self._patches = Patches()
-        self._recorder = Recorder(self._patches)
+        self._recorder = Recorder()
 
     def install(
         self,
@@ -46,15 +45,8 @@ class Instrumentation:
     ) -> None:
         """Record Mem0's operations from now on, whether Mem0 has been imported already or is imported later.
 
-        Idempotent, silent and thread-safe. A second call changes what it names and leaves the rest as it is.
-
-        Args:
-            tracer_provider: where spans go; by default the process's global provider, looked up at each call.
-            meter_provider: where the duration histogram goes; by default likewise.
-            request_hook: called as `request_hook(span, instance, args, kwargs)` when an operation's span has
-                begun, with the Mem0 object and the arguments of the call. An exception that it raises is dropped.
-            response_hook: called as `response_hook(span, instance, result)` before the span of a successful
-                operation ends, likewise.
+        Idempotent, silent and thread-safe. A second call changes what it names and leaves the rest as it is. The
+        arguments are those of `mem0_telemetry.instrument` (docs/operations.md).
         """
         given = {
             "tracer_provider": tracer_provider,
@@ -78,9 +70,8 @@ class Instrumentation:
         for name in mem0.CLASSES:
             forget(name, self._instrument)
         with self._lock.of_this_process():  # another thread may be in `_instrument`, at the end of its import
-            self._recorder.stop()
             forget(_TRACE_API, self._recorder.prepare)
-            self._patches.restore()
+            self._recorder.patches.restore()
             self._reset()
 
     def state(self) -> tuple[bool, str]:
@@ -109,10 +100,10 @@ class Instrumentation:
                 original = getattr(cls, "__dict__", {}).get(name)
                 if is_method(original):
                     begin = Begin(self._recorder.begin, _method(module.__name__, class_name, name))
-                    self._patches.replace(cls, name, recorded(original, begin))
+                    self._recorder.patches.replace(cls, name, recorded(original, begin))
         pools = mem0.POOLS.get(module.__name__)
         if pools in vars(module):
-            self._patches.replace(module, pools, carrying_context(vars(module)[pools]))
+            self._recorder.patches.replace(module, pools, carrying_context(vars(module)[pools]))
 
 
 def _method(module: str, class_name: str, name: str) -> Method:

@@ -16,10 +16,9 @@ from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._calls import Method, PhaseMethod, Settings
+from mem0_telemetry.operations._calls import Method, Settings
 from mem0_telemetry.operations._components import Components
-from mem0_telemetry.operations._phase import Phase
-from mem0_telemetry.operations._span import CurrentSpan, error_type
+from mem0_telemetry.operations._recording import Recording
 from opentelemetry import context
 
 if TYPE_CHECKING:  # imported here, it would count as used by the application
@@ -27,16 +26,14 @@ if TYPE_CHECKING:  # imported here, it would count as used by the application
 
 Attributes: TypeAlias = Mapping[str, AttributeValue]
 
-_BEGINNING_PHASE = guard("beginning a phase")
-_ENDING = guard("ending an operation")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _RECORDS = frozenset({"memory_id", "memories"})
 _ONE_RECORD = frozenset({"update", "delete"})
 _COUNTED_IN_RESULT = frozenset({"add", "search", "get", "get_all"})
 
 
-class Operation(CurrentSpan):
-    """An operation under way. It never raises an exception of ours."""
+class Operation(Recording):
+    """An operation under way: its duration is measured beside."""
 
     __slots__ = (
         "_captured",
@@ -97,47 +94,30 @@ class Operation(CurrentSpan):
                     self.span.set_attributes(_request_content(method, args, kwargs))
             self._call_hook(self._settings.request_hook, args[1:], kwargs)
         except BaseException as error:  # Ctrl-C, say: it passes, and the span must not stay the current one
-            self.fail(error)
+            self.__exit__(None, error, None)
             raise
 
-    def begin_phase(
-        self, method: PhaseMethod, provider: Mapping[str, str], args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Phase:
-        """Begin a phase of this operation, a call to a component of the provider that `provider` names."""
-        phase = Phase(self, method, args[0])
-        with _BEGINNING_PHASE:
-            phase.begin(self.tracer, provider, args, kwargs)
-        return phase
+    def _read_result(self, span: Span, result: Any) -> None:
+        if self._method.name in _COUNTED_IN_RESULT:
+            with guard("reading the result of an operation"):
+                records = [] if result is None else mem0.records_of(result)
+                if records is not None:
+                    span.set_attribute(_semconv.GEN_AI_MEMORY_RECORD_COUNT, len(records))
+                if records and self._captured:
+                    span.set_attribute(_semconv.GEN_AI_MEMORY_RECORDS, _content.records_json(records))
+        self._call_hook(self._settings.response_hook, result)
 
-    def succeed(self, result: Any) -> None:
-        """End the operation with what it returned."""
-        try:
-            if self.span is not None:
-                if self._method.name in _COUNTED_IN_RESULT:
-                    with guard("reading the result of an operation"):
-                        _read_result(self.span, result, captured=self._captured)
-                self._call_hook(self._settings.response_hook, result)
-        finally:
-            self._finish()
+    def _read_error(self, error: BaseException, kind: str) -> None:
+        self._labels = {**self._labels, _semconv.ERROR_TYPE: kind}
+        super()._read_error(error, kind)
 
-    def fail(self, error: BaseException) -> None:
-        """End the operation with the exception that it raised."""
-        try:
-            with guard("reading the failure of an operation"):
-                kind = error_type(error)
-                self._labels = {**self._labels, _semconv.ERROR_TYPE: kind}
-                self._fail(error, kind)
-        finally:
-            self._finish()
-
-    def _finish(self) -> None:
+    def _end(self) -> None:
         self.instance = self.tracer = None  # a task that outlives the operation would keep the object alive
-        with _ENDING:
-            try:
-                if self._histogram is not None:
-                    self._histogram.record(monotonic() - self._started, self._labels)
-            finally:
-                self._end()
+        try:
+            if self._histogram is not None:
+                self._histogram.record(monotonic() - self._started, self._labels)
+        finally:
+            super()._end()
 
     def _call_hook(self, hook: Any, *arguments: Any) -> None:
         if hook is not None:
@@ -194,11 +174,3 @@ def _request_content(
     elif method.name == "batch_update" and isinstance(subject, list):
         records = [{**entry, "id": entry.get("memory_id")} for entry in subject if isinstance(entry, dict)]
     return {_semconv.GEN_AI_MEMORY_RECORDS: _content.records_json(records)} if records else {}
-
-
-def _read_result(span: Span, result: Any, *, captured: bool) -> None:
-    records = [] if result is None else mem0.records_of(result)
-    if records is not None:
-        span.set_attribute(_semconv.GEN_AI_MEMORY_RECORD_COUNT, len(records))
-        if records and captured:
-            span.set_attribute(_semconv.GEN_AI_MEMORY_RECORDS, _content.records_json(records))

@@ -9,21 +9,19 @@ from typing import Any
 from opentelemetry.trace import Span, SpanKind, Tracer
 from opentelemetry.util.types import AttributeValue
 
-from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.operations import _content, _semconv
 from mem0_telemetry.operations._calls import PhaseMethod, UnderWay
-from mem0_telemetry.operations._span import CurrentSpan, error_type
+from mem0_telemetry.operations._recording import Recording
 from opentelemetry import context
 
-_ENDING = guard("ending a phase")
 _ROWS_IN_RESULT = frozenset({"search", "keyword_search", "list", "get_history", "get_last_messages"})
 _BATCHES = {"insert": "vectors", "search_batch": "queries", "batch_add_history": "records"}
 
 
-class Phase(CurrentSpan):
-    """A phase under way. It never raises an exception of ours."""
+class Phase(Recording):
+    """A phase under way."""
 
     __slots__ = ("_method",)
 
@@ -46,22 +44,16 @@ class Phase(CurrentSpan):
             around = context.get_current()
             self._start(tracer, self._method.span_name, SpanKind.INTERNAL, attributes, around)
 
-    def succeed(self, result: Any) -> None:
-        """End the phase with what the component returned."""
-        with _ENDING:
-            try:
-                if self.span is not None:
-                    _read_result(self._method, self.span, result)
-            finally:
-                self._end()
-
-    def fail(self, error: BaseException) -> None:
-        """End the phase with the exception that the component raised, whatever Mem0 makes of it."""
-        with _ENDING:
-            try:
-                self._fail(error, error_type(error))
-            finally:
-                self._end()
+    def _read_result(self, span: Span, result: Any) -> None:
+        method, number = self._method, None
+        if method.interface == "embedder":
+            key = _semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT
+            number = _length(result[0] if method.name == "embed_batch" and _length(result) else result)
+        elif method.interface in _semconv.DATABASES and method.name in _ROWS_IN_RESULT:
+            key = _semconv.DB_RESPONSE_RETURNED_ROWS
+            number = mem0.rows_of(result)
+        if number is not None:
+            span.set_attribute(key, number)
 
 
 def _read_request(
@@ -85,18 +77,6 @@ def _read_request(
     elif method.interface == "reranker":
         documents = mem0.argument("documents", 2, args, kwargs)
         _set_number(attributes, _semconv.MEM0_RERANK_DOCUMENT_COUNT, _length(documents))
-
-
-def _read_result(method: PhaseMethod, span: Span, result: Any) -> None:
-    number = None
-    if method.interface == "embedder":
-        key = _semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT
-        number = _length(result[0] if method.name == "embed_batch" and _length(result) else result)
-    elif method.interface in _semconv.DATABASES and method.name in _ROWS_IN_RESULT:
-        key = _semconv.DB_RESPONSE_RETURNED_ROWS
-        number = mem0.rows_of(result)
-    if number is not None:
-        span.set_attribute(key, number)
 
 
 def _set_text(attributes: dict[str, AttributeValue], key: str, value: Any) -> None:

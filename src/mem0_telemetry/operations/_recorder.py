@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mem0_telemetry.base.guard import guard
-from mem0_telemetry.operations import _signals
 from mem0_telemetry.operations._calls import CURRENT_SCOPE, Method, Settings
-from mem0_telemetry.operations._components import Components
+from mem0_telemetry.operations._signals import Signal, histogram_of, tracer_of
 from mem0_telemetry.operations._wrappers import Patches
 
 if TYPE_CHECKING:  # it imports OpenTelemetry
+    from mem0_telemetry.operations._components import Components
     from mem0_telemetry.operations._operation import Operation
 
 _BEGINNING = guard("beginning an operation")
@@ -21,28 +21,24 @@ _BEGINNING = guard("beginning an operation")
 class Recorder:
     """What every wrapper asks before it calls Mem0. Thread-safe: it holds nothing of a call."""
 
-    def __init__(self, patches: Patches) -> None:
+    def __init__(self) -> None:
         self.settings = Settings()
-        self._components = Components(patches)
-        self._traces = _signals.traces()
-        self._metrics = _signals.metrics()
-        self._operation: type[Operation] | None = None
-        self._stopped = False
+        self.patches = Patches()
+        self._traces = Signal("opentelemetry.trace", "get_tracer_provider", tracer_of)
+        self._metrics = Signal("opentelemetry.metrics", "get_meter_provider", histogram_of)
+        self._prepared: tuple[type[Operation], Components] | None = None
 
-    def prepare(self, _: object = None) -> type[Operation]:
+    def prepare(self, _: object = None) -> tuple[type[Operation], Components]:
         """Import what an operation needs. It imports OpenTelemetry, so the application has to be first.
 
         Called right after `opentelemetry.trace` has been imported. In the first operation it would be too late: a
         child that another thread forks during an import waits for that import for ever.
         """
+        from mem0_telemetry.operations._components import Components  # noqa: PLC0415
         from mem0_telemetry.operations._operation import Operation  # noqa: PLC0415
 
-        self._operation = Operation
-        return Operation
-
-    def stop(self) -> None:
-        """Let every call pass from now on; a wrapper may outlive us inside somebody else's."""
-        self._stopped = True
+        self._prepared = Operation, Components(self.patches)
+        return self._prepared
 
     def signals(self) -> str:
         """Return in words what would be recorded now."""
@@ -59,15 +55,16 @@ class Recorder:
         with _BEGINNING:
             tracer = self._traces.find(self.settings.tracer_provider)
             histogram = self._metrics.find(self.settings.meter_provider)
-            if (tracer is None and histogram is None) or self._stopped:
+            # A wrapper may outlive us inside somebody else's.
+            if (tracer is None and histogram is None) or self.patches.restored:
                 return None
             instance = args[0] if args else kwargs.get("self")
             scope = CURRENT_SCOPE.get()
             if scope is not None and scope[0].instance is instance:
                 return None
-            new = self._operation or self.prepare()
+            new, components = self._prepared or self.prepare()
             around = new.unsuppressed_context()
             if around is not None:
                 operation = new(instance, method, histogram, self.settings)
-                operation.begin(args, kwargs, tracer, around, self._components)
+                operation.begin(args, kwargs, tracer, around, components)
         return operation

@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # the application is the first to import it
 
 _T = TypeVar("_T")
 
+_ASKING = guard("asking for an OpenTelemetry provider")
+
 
 class Signal(Generic[_T]):
     """One signal: finds the provider in force and remembers what was built from it.
@@ -30,9 +32,6 @@ class Signal(Generic[_T]):
         getter: its function that returns that provider.
         build: returns what records the signal, or None for a provider that does nothing.
     """
-
-    # Slots, not class attributes, which cost 0.1 µs each: they are read at every call.
-    __slots__ = ("_build", "_built", "_failed", "_getter", "_module")
 
     def __init__(self, module: str, getter: str, build: Callable[[Any], _T | None]) -> None:
         self._module = module
@@ -48,7 +47,7 @@ class Signal(Generic[_T]):
             get_provider = getattr(sys.modules.get(self._module), self._getter, None)
             if get_provider is None or self._failed:
                 return None
-            with guard("asking for an OpenTelemetry provider"):
+            with _ASKING:
                 provider = get_provider()
             if provider is None:
                 # The environment names one that cannot be loaded; OpenTelemetry logs that each time.
@@ -63,30 +62,21 @@ class Signal(Generic[_T]):
         return built[1]
 
 
-def traces() -> Signal[Tracer]:
-    """Return the signal whose recorder is a tracer."""
-    return Signal("opentelemetry.trace", "get_tracer_provider", _tracer)
+def tracer_of(provider: TracerProvider) -> Tracer | None:
+    """Return the tracer of a provider; None where it does nothing."""
+    from opentelemetry.trace import NoOpTracer, ProxyTracerProvider  # noqa: PLC0415
 
-
-def metrics() -> Signal[Histogram]:
-    """Return the signal whose recorder is the histogram of operation durations."""
-    return Signal("opentelemetry.metrics", "get_meter_provider", _histogram)
-
-
-def _tracer(provider: TracerProvider) -> Tracer | None:
-    from opentelemetry.trace import NoOpTracer, NoOpTracerProvider, ProxyTracerProvider  # noqa: PLC0415
-
-    if isinstance(provider, (ProxyTracerProvider, NoOpTracerProvider)):
+    if isinstance(provider, ProxyTracerProvider):
         return None
     tracer = provider.get_tracer(_semconv.SCOPE_NAME, __version__, schema_url=SCHEMA_URL)
     return None if isinstance(tracer, NoOpTracer) else tracer
 
 
-def _histogram(provider: MeterProvider) -> Histogram | None:
-    from opentelemetry.metrics import NoOpMeter, NoOpMeterProvider  # noqa: PLC0415
+def histogram_of(provider: MeterProvider) -> Histogram | None:
+    """Return the histogram of operation durations; None where the provider does nothing."""
+    from opentelemetry.metrics import NoOpMeter  # noqa: PLC0415
 
-    # The API's object for "none has been set" has no public name.
-    if isinstance(provider, NoOpMeterProvider) or type(provider).__name__ == "_ProxyMeterProvider":
+    if type(provider).__name__ == "_ProxyMeterProvider":  # the API's own; it is not public
         return None
     meter = provider.get_meter(_semconv.SCOPE_NAME, __version__, schema_url=SCHEMA_URL)
     if isinstance(meter, NoOpMeter):

@@ -20,23 +20,17 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 
-class ModuleView(ModuleType):
-    """A module as one other module sees it: itself, but for the names that are given."""
+class _View(ModuleType):
+    """A module as one other module sees it: itself, but for one name, whose value `make` returns."""
 
-    def __init__(self, module: ModuleType, **names: object) -> None:
+    def __init__(self, module: ModuleType, name: str, make: Callable[[], object]) -> None:
         super().__init__(module.__name__, module.__doc__)
         self.__wrapped__ = module
-        vars(self).update(names)
+        self._replaced = name
+        self._make = make
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__wrapped__, name)
-
-
-class _FuturesView(ModuleView):
-    """`concurrent.futures` with a thread pool that carries the context."""
-
-    def __getattr__(self, name: str) -> Any:
-        return _context_carrying_executor() if name == "ThreadPoolExecutor" else super().__getattr__(name)
+        return self._make() if name == self._replaced else getattr(self.__wrapped__, name)
 
 
 @functools.cache
@@ -55,6 +49,7 @@ def _context_carrying_executor() -> type[ThreadPoolExecutor]:
     return ContextCarryingExecutor
 
 
-def carrying_context(concurrent: ModuleType) -> ModuleView:
+def carrying_context(concurrent: ModuleType) -> ModuleType:
     """Return the package `concurrent` with a thread pool that carries the context."""
-    return ModuleView(concurrent, futures=_FuturesView(concurrent.futures))
+    futures = _View(concurrent.futures, "ThreadPoolExecutor", _context_carrying_executor)
+    return _View(concurrent, "futures", lambda: futures)

@@ -15,11 +15,12 @@ import inspect
 import weakref
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from mem0_telemetry.operations._calls import Recording
+if TYPE_CHECKING:  # it imports OpenTelemetry
+    from mem0_telemetry.operations._recording import Recording
 
-Asked: TypeAlias = Callable[..., Recording | None] | None
+Asked: TypeAlias = "Callable[..., Recording | None] | None"
 
 _METHOD_DESCRIPTOR: Final = 1 << 17
 """Python's flag on types whose objects, called through an instance, get it as their first argument."""
@@ -78,12 +79,8 @@ def _sync(original: Callable[..., Any], begin: Asked) -> Callable[..., Any]:
         recording = begin and begin(args, kwargs)
         if recording is None:
             return original(*args, **kwargs)
-        try:
-            result = original(*args, **kwargs)
-        except BaseException as error:
-            recording.fail(error)
-            raise
-        recording.succeed(result)
+        with recording:
+            result = recording.result = original(*args, **kwargs)
         return result
 
     return call
@@ -94,12 +91,8 @@ def _async(original: Callable[..., Any], begin: Asked) -> Callable[..., Any]:
         recording = begin and begin(args, kwargs)
         if recording is None:
             return await original(*args, **kwargs)
-        try:
-            result = await original(*args, **kwargs)
-        except BaseException as error:
-            recording.fail(error)
-            raise
-        recording.succeed(result)
+        with recording:
+            result = recording.result = await original(*args, **kwargs)
         return result
 
     return call
@@ -123,13 +116,14 @@ class Patches:
 
     def __init__(self) -> None:
         self._replaced: list[tuple[weakref.ref[Any], str, weakref.ref[Any]]] = []
-        self._over = False
+        self.restored = False
+        """Whether `restore` has been called."""
 
     def replace(self, owner: Any, name: str, replacement: Any) -> None:
         """Set an attribute of a class or module to something that keeps the original as `__wrapped__`."""
         setattr(owner, name, replacement)
         self._replaced.append((weakref.ref(owner), name, weakref.ref(replacement)))
-        if self._over:  # an operation was beginning when all was put back
+        if self.restored:  # an operation was beginning when all was put back
             self.restore()
 
     def covers(self, owner: Any, name: str) -> bool:
@@ -142,7 +136,7 @@ class Patches:
         What somebody else has wrapped or replaced since is left alone; a wrapper of ours inside it passes
         through.
         """
-        self._over = True
+        self.restored = True
         while self._replaced:
             owner_of, name, replacement_of = self._replaced.pop()
             owner, replacement = owner_of(), replacement_of()

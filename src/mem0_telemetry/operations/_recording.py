@@ -1,27 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A span that is current in its context while it lasts. Imports OpenTelemetry, so it is imported last."""
+"""What is recorded of one call, of an operation or of a phase. Imports OpenTelemetry, so it is imported last."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import Token
+from typing import Any
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
+from mem0_telemetry.base.guard import guard
 from mem0_telemetry.operations import _content, _semconv
 from mem0_telemetry.operations._calls import CURRENT_SCOPE, UnderWay
 from opentelemetry import context
 
+_ENDING = guard("recording the end of a call")
 _SUPPRESSED = "suppress_instrumentation"  # the key that `opentelemetry.instrumentation.utils` sets
 
 
-class CurrentSpan:
-    """Base of what is recorded: the current scope, and the current span where there is a tracer."""
+class Recording:
+    """A call under way: it has a scope, and a span that is the current one. Never raises an exception of ours.
 
-    __slots__ = ("_context_token", "_scope_token", "span")
+    Its `with` block is the call. What that returns is to be assigned to `result`; what it raises passes.
+    """
+
+    __slots__ = ("_context_token", "_scope_token", "result", "span")
 
     def __init__(self, scope: tuple[UnderWay, object]) -> None:
+        self.result: Any = None
         self.span: Span | None = None
         """None where it does not record."""
         self._context_token: Token[context.Context] | None = None
@@ -48,7 +55,25 @@ class CurrentSpan:
             if span.is_recording():
                 self.span = span
 
-    def _fail(self, error: BaseException, kind: str) -> None:
+    def __enter__(self) -> None:
+        """Do nothing: it has begun."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """End it, with what the call returned or raised."""
+        with _ENDING:
+            try:
+                if error is not None:
+                    self._read_error(error, error_type(error))
+                elif self.span is not None:
+                    self._read_result(self.span, self.result)
+            finally:
+                self._end()
+
+    def _read_result(self, span: Span, result: Any) -> None:
+        """Say on the span what the result says about the call."""
+        raise NotImplementedError
+
+    def _read_error(self, error: BaseException, kind: str) -> None:
         """Mark the span as failed: `error.type` and status; the conventions advise against an event."""
         if self.span is not None:
             self.span.set_attribute(_semconv.ERROR_TYPE, kind)
@@ -56,6 +81,7 @@ class CurrentSpan:
 
     def _end(self) -> None:
         """Make current what was current before, and end the span."""
+        self.result = None  # a task that outlives the call would keep it alive
         try:
             CURRENT_SCOPE.reset(self._scope_token)
         except ValueError:
