@@ -16,7 +16,6 @@ from opentelemetry.sdk.resources import Resource
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import fork_gate
 from mem0_telemetry.delivery._batch import Batcher
-from mem0_telemetry.delivery._encode import Encoder
 from mem0_telemetry.delivery._threads import Wakeup, Worker
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Writer:
         self._limits, self._clock = wiring.limits, wiring.clock
         self._senders = senders
         self._emit = wiring.emit
-        self._batcher = Batcher(wiring, Encoder())
+        self._batcher = Batcher(wiring)
         # A `threading.Event` in the queue is a mark: it is set once everything before it is written.
         self._queue: deque[Event | threading.Event] = deque()
         # Each with the generation that it belongs to.
