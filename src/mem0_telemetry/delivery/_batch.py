@@ -124,6 +124,11 @@ class Batcher:
         self._last_ns = 0
         self._entries: list[tuple[ReadableLogRecord, str]] = []
 
+    @property
+    def is_full(self) -> bool:
+        """Return whether the batch has as many records as it may have."""
+        return len(self._entries) >= self._wiring.limits.batch_records
+
     def add(self, record: ReadableLogRecord) -> None:
         """Add `record` to the batch, if it is accepted; else count it."""
         reason = "unencodable"
