@@ -61,7 +61,7 @@ def main() -> None:
     from opentelemetry.proto_json.collector.logs.v1.logs_service import ExportLogsServiceRequest
 
     from mem0_telemetry.delivery._decode import decode
-    from mem0_telemetry.delivery._encode import Encoder
+    from mem0_telemetry.delivery._encode import encode, line_of
 
     resource = Resource({"service.name": "mem0", "service.version": "2.2.1", "os.type": "linux"})
     scope = InstrumentationScope("mem0_telemetry", "0.1.0")
@@ -82,11 +82,10 @@ def main() -> None:
         return ReadableLogRecord(log, resource, scope)
 
     records = [record() for _ in range(RECORDS)]
-    encoder = Encoder()
-    line = encoder.line((each, encoder.record(each)) for each in records)
+    line = line_of((each, encode(each)) for each in records)
     text = encode_logs(records).to_json()
     work: dict[str, Callable[[], object]] = {
-        "encode, ours": lambda: encoder.line((each, encoder.record(each)) for each in records),
+        "encode, ours": lambda: line_of((each, encode(each)) for each in records),
         "encode, upstream": lambda: encode_logs(records).to_json().encode(),
         "decode, ours, to the SDK's records": lambda: decode(line),
         "decode, upstream, to its own classes": lambda: ExportLogsServiceRequest.from_json(text),

@@ -21,9 +21,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import TraceFlags
 
-from mem0_telemetry.delivery import _decode
+from mem0_telemetry.delivery import _decode, _encode
 from mem0_telemetry.delivery._decode import CorruptLineError, decode
-from mem0_telemetry.delivery._encode import Encoder, UnencodableError, joined
+from mem0_telemetry.delivery._encode import UnencodableError, encode, joined, line_of
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SCALARS = st.one_of(
@@ -78,10 +78,15 @@ def batches(draw: st.DrawFn) -> list[ReadableLogRecord]:
     ]
 
 
-def encoded(records: list[ReadableLogRecord], encoder: Encoder | None = None) -> bytes:
+def encoded(records: list[ReadableLogRecord]) -> bytes:
     """One line."""
-    encoder = encoder or Encoder()
-    return encoder.line((record, encoder.record(record)) for record in records)
+    return line_of((record, encode(record)) for record in records)
+
+
+def encoded_anew(record: ReadableLogRecord) -> str:
+    """Return a record encoded without anything that was kept."""
+    _encode._kept.cache_clear()
+    return encode(record)
 
 
 def members(record: ReadableLogRecord) -> dict[str, Any]:
@@ -169,10 +174,12 @@ def test_a_line_is_ascii_and_ends_once(records: list[ReadableLogRecord]) -> None
 @settings(max_examples=20, deadline=None)
 @given(st.lists(batches(), min_size=2, max_size=3))
 def test_kept_fragments_change_nothing(several: list[list[ReadableLogRecord]]) -> None:
-    """An encoder that has encoded before writes the same bytes as a new one."""
-    encoder = Encoder()
-    for records in several * 2:
-        assert encoded(records, encoder) == encoded(records)
+    """What has been encoded before does not change how a record is encoded."""
+    records = [record for records in several for record in records]
+    anew = list(map(encoded_anew, records))
+    _encode._kept.cache_clear()
+    for _ in range(2):
+        assert list(map(encode, records)) == anew
 
 
 def record_with(**kwargs: Any) -> ReadableLogRecord:
@@ -201,7 +208,7 @@ def test_what_has_no_form_is_left_out_and_counted() -> None:
 def test_a_body_without_form_is_refused() -> None:
     """There is no record without its body."""
     with pytest.raises(UnencodableError):
-        Encoder().record(record_with(body=object()))
+        encode(record_with(body=object()))
 
 
 def test_lone_surrogates_are_replaced() -> None:
@@ -211,11 +218,10 @@ def test_lone_surrogates_are_replaced() -> None:
 
 
 def test_many_different_keys_do_not_pile_up() -> None:
-    """The encoder forgets fragments rather than to grow with the application's imagination."""
-    encoder = Encoder()
+    """Fragments are forgotten rather than kept for all of the application's imagination."""
     for number in range(5000):
-        encoder.record(record_with(attributes={f"key.{number}": 1}))
-    assert len(encoder._repeated) <= 256
+        encode(record_with(attributes={f"key.{number}": 1}))
+    assert _encode._kept.cache_info().currsize <= 256
 
 
 @pytest.mark.parametrize(
@@ -224,12 +230,13 @@ def test_many_different_keys_do_not_pile_up() -> None:
 @pytest.mark.parametrize("member", ["attributes", "body"])
 def test_equal_values_of_different_kinds_are_not_mixed_up(values: list[Any], member: str) -> None:
     """Fragments are kept for what was written, not for what is equal to it."""
-    encoder = Encoder()
     records = [
         record_with(**{member: {"key": value} if member == "attributes" else value}) for value in values
     ]
-    for record in records * 2:
-        assert encoder.record(record) == Encoder().record(record)
+    anew = list(map(encoded_anew, records))
+    _encode._kept.cache_clear()
+    for _ in range(2):
+        assert list(map(encode, records)) == anew
 
 
 @settings(max_examples=20, deadline=None)

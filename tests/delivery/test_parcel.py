@@ -10,7 +10,7 @@ import pytest
 
 from mem0_telemetry.delivery import Limits
 from mem0_telemetry.delivery._batch import MAX_BYTES, MAX_RECORDS, Batch, BatchName, Claim
-from mem0_telemetry.delivery._encode import Encoder
+from mem0_telemetry.delivery._encode import encode
 from mem0_telemetry.delivery._parcel import Packer
 from support import delivery as support
 from support.spool import RECORD, batch, spool
@@ -43,10 +43,7 @@ def packer(mailbox: Mailbox, drops: Drops, accept: Accept = lambda record: recor
 
 def readable(time_ns: int, count: int) -> Batch:
     """Return a batch that another process can read."""
-    encoder = Encoder()
-    line = encoder.line((RECORD, encoder.record(RECORD)) for _ in range(count))
-    name = str(BatchName.new(time_ns=time_ns, count=count))
-    return Batch(name=name, line=line, records=(RECORD,) * count)
+    return Batch.of(str(BatchName.new(time_ns=time_ns, count=count)), [(RECORD, encode(RECORD))] * count)
 
 
 @pytest.mark.parametrize(("most", "claimed"), [(1, 1), (3, 1), (4, 2), (5, 2), (6, 3), (100, 4)])

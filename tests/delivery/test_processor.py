@@ -62,3 +62,41 @@ def test_closed_while_a_record_comes(writer: Writer, drops: Drops) -> None:
     assert drops.totals() == {"shut_down": 1}
     emit(writer)
     assert drops.totals() == {"shut_down": 2}
+
+
+def test_discarded_while_it_is_emitted(drops: Drops) -> None:
+    """An event that is emitted while everything is discarded is not written; a later one is."""
+    discarding = iter([True, False])
+
+    def emit_event(*_: object) -> None:
+        if next(discarding):
+            writer.clear()
+        emit(writer)
+
+    wiring = support.wiring(drops, emit=emit_event)
+    writer = Writer(wiring, Senders(wiring, ()))
+    writer.enqueue((1, "test.event", {}))
+    assert writer.write_here(60)
+    assert (writer.spooled, drops.totals()) == (0, {"discarded": 1})
+    writer.enqueue((2, "test.event", {}))
+    assert writer.write_here(60)
+    assert (writer.spooled, drops.totals()) == (1, {"discarded": 1})
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_signal_handler_emits_while_its_thread_writes(*, allowed: bool, drops: Drops) -> None:
+    """A record that comes on the writing thread, in the midst of a batch, is in the next batch, or discarded."""
+    asked: list[bool] = []
+
+    def may_be_written() -> bool:
+        asked.append(True)
+        if len(asked) == 2:  # the first batch has just been written
+            emit(writer)
+        return allowed or len(asked) <= 2
+
+    wiring = support.wiring(drops, allowed=may_be_written, discard=lambda: writer.clear())  # noqa: PLW0108  # there is none yet
+    writer = Writer(wiring, Senders(wiring, ()))
+    emit(writer)
+    assert writer.write_here(60)
+    assert not writer.has_work
+    assert (writer.spooled, drops.totals()) == ((2, {}) if allowed else (1, {"discarded": 1}))

@@ -181,6 +181,7 @@ class TestOwnRecords:
             ({"memory": "secret"}, {"mem0.sync_type": "sync"}),
             ({"mem0.sync_type": "async"}, {"mem0.sync_type": "async"}),
             ({"mem0.sync_type": 7}, {}),
+            ({"mem0.sync_type": object()}, {}),
         ],
     )
     def test_changed_by_a_processor(self, attributes: dict[str, object], left: dict[str, object]) -> None:
@@ -189,6 +190,30 @@ class TestOwnRecords:
         assert selected is not None
         found = dict(selected.log_record.attributes or {})
         assert {key: value for key, value in found.items() if key.startswith(("mem0.", "memory"))} == left
+
+    @pytest.mark.parametrize("attributes", [None, {}, {"memory": "secret"}])
+    def test_replaced_by_a_processor(self, attributes: dict[str, str] | None) -> None:
+        """A processor may take everything away."""
+
+        def replace(log: LogRecord) -> None:
+            log.attributes = attributes
+
+        selected = Selection()(self.emitted(replace))
+        assert selected is not None
+        assert not selected.log_record.attributes
+
+    def test_a_change_is_of_one_record_alone(self) -> None:
+        """What a processor does with one event does not show in the next."""
+        collecting = Collecting()
+        provider = PrivateProvider({}, collecting, {"service.version": "2.2.1"})
+        event = {"mem0.sync_type": "sync"}
+        for _ in range(2):
+            provider.emit(5, "mem0.add", event)
+            collecting.records[-1].log_record.attributes.clear()  # type: ignore[union-attr]
+        provider.emit(5, "mem0.add", event)
+        attributes = dict(collecting.records[-1].log_record.attributes or {})
+        del attributes["log.record.uid"]
+        assert attributes == {"mem0.sync_type": "sync", "service.version": "2.2.1"}
 
     def test_renamed_by_a_processor(self) -> None:
         """Under another name it is another event."""

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from mem0_telemetry.base.guard import guard
+from mem0_telemetry.delivery._encode import encode, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadableLogRecord
 
     from mem0_telemetry.delivery._config import Wiring
-    from mem0_telemetry.delivery._encode import Encoder
 
     Ending = Literal["done", "corrupt", "again"]
 
@@ -80,6 +80,11 @@ class Batch:
     line: bytes
     records: Sequence[ReadableLogRecord]
 
+    @classmethod
+    def of(cls, name: str, entries: Sequence[tuple[ReadableLogRecord, str]]) -> Batch:
+        """Make a batch of records, each with what `encode` made of it."""
+        return cls(name=name, line=line_of(entries), records=[record for record, _ in entries])
+
 
 class Claim:
     """A batch that nobody else can send until the claim ends, which it does once.
@@ -114,11 +119,15 @@ class Claim:
 class Batcher:
     """Makes batches of records: selected, counted, encoded. For one thread at a time."""
 
-    def __init__(self, wiring: Wiring, encoder: Encoder) -> None:
+    def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
-        self._encoder = encoder
         self._last_ns = 0
         self._entries: list[tuple[ReadableLogRecord, str]] = []
+
+    @property
+    def is_full(self) -> bool:
+        """Return whether the batch has as many records as it may have."""
+        return len(self._entries) >= self._wiring.limits.batch_records
 
     def add(self, record: ReadableLogRecord) -> None:
         """Add `record` to the batch, if it is accepted; else count it."""
@@ -126,7 +135,7 @@ class Batcher:
         with guard("selecting and encoding a record"):
             selected = self._wiring.accept(record)
             if selected is not None:
-                self._entries.append((selected, self._encoder.record(selected)))
+                self._entries.append((selected, encode(selected)))
                 return
             reason = "rejected"
         self._wiring.drops.count(reason)
@@ -142,15 +151,11 @@ class Batcher:
             with guard("reporting dropped records"):
                 carrier = self._wiring.accept(_with(entries[0][0], dropped_attributes(counts)))
                 if carrier is not None:
-                    entries[0] = (carrier, self._encoder.record(carrier))
+                    entries[0] = (carrier, encode(carrier))
                     drops.reported(counts)
         # Never back: a batch named while the wall's clock was set back would soon be taken for an old one.
         self._last_ns = max(self._wiring.clock.time_ns(), self._last_ns + 1)
-        return Batch(
-            name=str(BatchName.new(time_ns=self._last_ns, count=len(entries))),
-            line=self._encoder.line(entries),
-            records=[record for record, _ in entries],
-        )
+        return Batch.of(str(BatchName.new(time_ns=self._last_ns, count=len(entries))), entries)
 
 
 def _with(record: ReadableLogRecord, attributes: Mapping[str, Any]) -> ReadableLogRecord:

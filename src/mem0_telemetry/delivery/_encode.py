@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Log records to one line of OTLP/JSON, as the OTLP file exporter specification has it.
 
-A naive encoder costs 40 µs a record; this one about 3, because what repeats from record to record (resource,
-scope, the attributes of one kind of call) is encoded once and kept. The upstream protobuf encoder is its oracle in
+A naive encoder costs 40 µs a record; this one about 3, because what repeats from record to record (the attributes
+of one kind of call) is encoded once and kept. The upstream protobuf encoder is its oracle in
 the tests.
 """
 
@@ -12,24 +12,18 @@ import base64
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-from opentelemetry.attributes import BoundedAttributes
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from opentelemetry._logs import LogRecord
     from opentelemetry.sdk._logs import ReadableLogRecord
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 _MOST_KEPT: Final = 256
-"""Fragments kept of each kind; an application with more different ones starts over."""
+"""Fragments that are kept: an application may have any number of different ones."""
 _UID: Final = "log.record.uid"
 """The attribute that no two records share."""
 _BEGINNING: Final = '{"resourceLogs":['
@@ -43,140 +37,119 @@ class UnencodableError(ValueError):
     """The value has no OTLP form."""
 
 
-class Encoder:
-    """Encodes batches, keeping the fragments that repeat. For one thread at a time."""
+def encode(record: ReadableLogRecord) -> str:
+    """Return one record as a JSON object.
 
-    def __init__(self) -> None:
-        self._repeated: dict[tuple[Any, ...], tuple[str, str]] = {}
-        """What records share that differ in nothing but time, id and trace: attributes, and the other members."""
-        # By identity, as hashing a `Resource` costs more than encoding it; the object is kept, so its id
-        # stays its own.
-        self._resources: dict[int, tuple[Resource, str]] = {}
-        self._scopes: dict[int, tuple[InstrumentationScope | None, str]] = {}
-
-    def record(self, record: ReadableLogRecord) -> str:
-        """Return one record as a JSON object.
-
-        Raises:
-            UnencodableError: its body has no OTLP form. An attribute that has none is left out and counted in
-                `droppedAttributesCount`.
-        """
-        log = record.log_record
-        members = (
-            log.event_name,
-            log.body,
-            log.severity_number,
-            log.severity_text,
-            record.dropped_attributes,
-        )
-        attributes = plain(log.attributes)
-        uid = attributes.pop(_UID, None)
-        values = tuple(attributes.values())
-        # With the types, as 1 is equal to True.
-        key = (*attributes, values, *map(type, values), type(log.body), *members)
-        try:
-            repeated = self._repeated.get(key)
-        except TypeError:  # a value that cannot be hashed
-            repeated = None
-        if repeated is None:
-            repeated = _repeated(record, attributes)
-            if _is_kept(log.body) and all(map(_is_kept, values)):
-                _keep(self._repeated, key, repeated)
-        pairs, others = repeated
-        if uid is not None:
-            pairs = f'{{"key":"{_UID}","value":{_value(uid)}}}{"," if pairs else ""}{pairs}'
-        if log.trace_id or log.span_id or log.trace_flags:
-            others += _trace(log)
-        return (
-            f'{{"timeUnixNano":"{log.timestamp or 0}","observedTimeUnixNano":"{log.observed_timestamp or 0}",'
-            f'"attributes":[{pairs}]{others}}}'
-        )
-
-    def line(self, records: Iterable[tuple[ReadableLogRecord, str]]) -> bytes:
-        """Return records, each with what `record` made of it, as one line with its newline."""
-        parts: list[str] = []
-        previous: ReadableLogRecord | None = None
-        for record, encoded in records:
-            if (
-                previous is not None
-                and record.resource is previous.resource
-                and record.instrumentation_scope is previous.instrumentation_scope
-            ):
-                parts.append(",")
-            else:
-                head = f'{{{self._resource(record.resource)}"scopeLogs":[{{{self._scope(record.instrumentation_scope)}'
-                parts += (_SEPARATOR if previous else _BEGINNING, head, '"logRecords":[')
-            parts.append(encoded)
-            previous = record
-        return "".join([*parts, "]}]}", _END]).encode()
-
-    def _resource(self, resource: Resource) -> str:
-        """Return the members of a `ResourceLogs` that stand before its `scopeLogs`, each with its comma."""
-        kept = self._resources.get(id(resource))
-        if kept is None:
-            pairs, _ = _pairs(plain(resource.attributes))
-            text = f'"resource":{{"attributes":[{pairs}]}},{_schema_url(resource.schema_url)}'
-            kept = _keep(self._resources, id(resource), (resource, text))
-        return kept[1]
-
-    def _scope(self, scope: InstrumentationScope | None) -> str:
-        """Return the members of a `ScopeLogs` that stand before its `logRecords`, each with its comma."""
-        if scope is None:
-            return ""
-        kept = self._scopes.get(id(scope))
-        if kept is None:
-            pairs, _ = _pairs(plain(scope.attributes))
-            members = f'"name":{_string(scope.name)},"version":{_string(scope.version or "")},"attributes":[{pairs}]'
-            text = f'"scope":{{{members}}},{_schema_url(scope.schema_url)}'
-            kept = _keep(self._scopes, id(scope), (scope, text))
-        return kept[1]
+    Raises:
+        UnencodableError: its body has no OTLP form. An attribute that has none is left out and counted in
+            `droppedAttributesCount`.
+    """
+    log = record.log_record
+    attributes = dict(log.attributes or ())
+    uid = attributes.pop(_UID, None)
+    severity = log.severity_number and log.severity_number.value
+    dropped = record.dropped_attributes
+    repeating: tuple[Any, ...] = (
+        log.event_name,
+        log.body,
+        severity,
+        log.severity_text,
+        dropped,
+        tuple(attributes),
+        *attributes.values(),
+    )
+    try:
+        pairs, others = _kept(*repeating)
+    except TypeError:  # one of them cannot be hashed, or must not be kept
+        pairs, others = _fragments(*repeating)
+    if uid is not None:
+        pairs = f'{{"key":"{_UID}","value":{_value(uid)}}}{"," if pairs else ""}{pairs}'
+    if log.trace_id or log.span_id or log.trace_flags:
+        others += _trace(log)
+    return (
+        f'{{"timeUnixNano":"{log.timestamp or 0}","observedTimeUnixNano":"{log.observed_timestamp or 0}",'
+        f'"attributes":[{pairs}]{others}}}'
+    )
 
 
-def plain(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return a copy: the SDK's own iterator takes a lock for each step."""
-    if type(attributes) is dict:
-        return attributes.copy()
-    return dict(attributes.copy() if isinstance(attributes, BoundedAttributes) else attributes or ())
+def line_of(records: Iterable[tuple[ReadableLogRecord, str]]) -> bytes:
+    """Return records, each with what `encode` made of it, as one line with its newline."""
+    parts: list[str] = []
+    previous: ReadableLogRecord | None = None
+    for record, encoded in records:
+        if (
+            previous is not None
+            and record.resource is previous.resource
+            and record.instrumentation_scope is previous.instrumentation_scope
+        ):
+            parts.append(",")
+        else:
+            parts += (_SEPARATOR if previous else _BEGINNING, _head(record))
+        parts.append(encoded)
+        previous = record
+    return "".join([*parts, "]}]}", _END]).encode()
 
 
 def joined(lines: Sequence[bytes]) -> bytes:
-    """Return one line with the records of several, each of which `Encoder.line` has written."""
+    """Return one line with the records of several, each of which `line_of` has written."""
     if len(lines) == 1:
         return lines[0]
     groups = (line[len(_BEGINNING) : -len(_END)] for line in lines)
     return b"%s%s%s" % (_BEGINNING.encode(), b",".join(groups), _END.encode())
 
 
-def _keep(fragments: dict[_K, _V], key: _K, value: _V) -> _V:
-    if len(fragments) >= _MOST_KEPT:
-        fragments.clear()
-    fragments[key] = value
-    return value
+def _head(record: ReadableLogRecord) -> str:
+    """Return what stands before the records of one resource and scope."""
+    resource, scope = record.resource, record.instrumentation_scope
+    pairs, _ = _pairs(resource.attributes)
+    head = f'{{"resource":{{"attributes":[{pairs}]}},{_schema_url(resource.schema_url)}"scopeLogs":[{{'
+    if scope is not None:
+        pairs, _ = _pairs(scope.attributes or {})
+        members = (
+            f'"name":{_string(scope.name)},"version":{_string(scope.version or "")},"attributes":[{pairs}]'
+        )
+        head += f'"scope":{{{members}}},{_schema_url(scope.schema_url)}'
+    return f'{head}"logRecords":['
 
 
-def _is_kept(value: Any) -> bool:
-    """Return whether a fragment with this value may be kept: no value that is written otherwise is equal to it."""
+@lru_cache(maxsize=_MOST_KEPT, typed=True)  # with their types, as 1 is equal to True
+def _kept(*repeating: Any) -> tuple[str, str]:
+    """Return `_fragments`. Raises `TypeError` where they must not be kept."""
+    if not all(map(_may_be_kept, repeating)):
+        raise TypeError
+    return _fragments(*repeating)
+
+
+def _may_be_kept(value: Any) -> bool:
+    """Return whether no value of the same type is equal to this one, and written otherwise."""
     kind = type(value)
     if kind is tuple:
         return all(type(item) is str for item in value)
     return kind is str or kind is bool or kind is int or value is None or (kind is float and value != 0)
 
 
-def _repeated(record: ReadableLogRecord, attributes: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the attributes of a record, and the members that follow them, each after a comma."""
-    log = record.log_record
-    pairs, left_out = _pairs(attributes)
+def _fragments(  # noqa: PLR0913, PLR0917  # by position, so that all of them are the key under which they are kept
+    event_name: str | None,
+    body: Any,
+    severity_number: int | None,
+    severity_text: str | None,
+    dropped: int,
+    keys: tuple[str, ...],
+    *values: Any,
+) -> tuple[str, str]:
+    """Return what records share that differ in time, id and trace alone: attributes, and the other members."""
+    pairs, left_out = _pairs(dict(zip(keys, values, strict=True)))
     others = ""
-    if log.severity_number is not None:
-        others += f',"severityNumber":{log.severity_number.value:d}'
-    if log.severity_text:
-        others += f',"severityText":{_string(log.severity_text)}'
-    if log.body is not None:
-        others += f',"body":{_value(log.body)}'
-    if dropped := record.dropped_attributes + left_out:
-        others += f',"droppedAttributesCount":{dropped:d}'
-    if log.event_name:
-        others += f',"eventName":{_string(log.event_name)}'
+    if severity_number is not None:
+        others += f',"severityNumber":{severity_number:d}'
+    if severity_text:
+        others += f',"severityText":{_string(severity_text)}'
+    if body is not None:
+        others += f',"body":{_value(body)}'
+    if dropped + left_out:
+        others += f',"droppedAttributesCount":{dropped + left_out:d}'
+    if event_name:
+        others += f',"eventName":{_string(event_name)}'
     return pairs, others
 
 

@@ -11,7 +11,7 @@ from mem0_telemetry.base.files import NotOursError
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery._batch import MAX_RECORDS, Batch, Claim, readable_count
 from mem0_telemetry.delivery._decode import CorruptLineError, decode
-from mem0_telemetry.delivery._encode import Encoder, joined
+from mem0_telemetry.delivery._encode import encode, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,7 +69,6 @@ class Packer:
     def __init__(self, wiring: Wiring, mailbox: Mailbox) -> None:
         self._wiring = wiring
         self._mailbox = mailbox
-        self._encoder = Encoder()
 
     def pack(self, in_line: Sequence[str], may_join: Callable[[str], bool]) -> Parcel | None:
         """Claim the first batch that is free, and as many of the next as may join it.
@@ -117,14 +116,9 @@ class Packer:
         for record in records:
             with guard("selecting a record that was read back"):
                 if (selected := self._wiring.accept(record)) is not None:
-                    accepted.append((selected, self._encoder.record(selected)))
+                    accepted.append((selected, encode(selected)))
         if not accepted:
             self._mailbox.done(name, claim)
         drops.count("rejected", len(records) - len(accepted))
         drops.count("corrupt", count - len(records))
-        selected_records = [record for record, _ in accepted]
-        return (
-            Batch(name=name, line=self._encoder.line(accepted), records=selected_records)
-            if accepted
-            else None
-        )
+        return Batch.of(name, accepted) if accepted else None

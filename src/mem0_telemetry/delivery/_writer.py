@@ -16,7 +16,6 @@ from opentelemetry.sdk.resources import Resource
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import fork_gate
 from mem0_telemetry.delivery._batch import Batcher
-from mem0_telemetry.delivery._encode import Encoder
 from mem0_telemetry.delivery._threads import Wakeup, Worker
 
 if TYPE_CHECKING:
@@ -75,11 +74,13 @@ class Writer:
         self._limits, self._clock = wiring.limits, wiring.clock
         self._senders = senders
         self._emit = wiring.emit
-        self._batcher = Batcher(wiring, Encoder())
+        self._batcher = Batcher(wiring)
         # A `threading.Event` in the queue is a mark: it is set once everything before it is written.
         self._queue: deque[Event | threading.Event] = deque()
-        # Each with the generation that it belongs to.
-        self._records: deque[tuple[int, ReadableLogRecord]] = deque()
+        self._emitted: deque[ReadableLogRecord] = deque()
+        """Records of the writing thread, for its own batch."""
+        self._records: deque[ReadableLogRecord] = deque()
+        """Records of all others."""
         self._wakeup = Wakeup()
         self._urgent = Wakeup()
         # Waited for at exit, where there is no thread and nobody else writes, and after a discard.
@@ -87,10 +88,8 @@ class Writer:
         self._writing_thread = 0
         self._stopping = False
         self._closed = False
-        self._generation = 0
-        """How often what was queued has been discarded."""
-        self._written_generation = 0
-        """The generation of the batch that is being written."""
+        self._discarded = False
+        """The batch that is being written is to be dropped."""
 
     # --- for callers ---
 
@@ -108,13 +107,13 @@ class Writer:
 
     def enqueue_record(self, record: ReadableLogRecord) -> None:
         """Keep a record that was emitted, or drop and count it where too many wait, or it is too late."""
-        if len(self._records) >= self._limits.queue_events:
+        if self.is_writing_here:
+            self._emitted.append(record)
+        elif len(self._records) >= self._limits.queue_events:
             self._wiring.drops.count("queue_full")
-            return
-        # A record of the writer's own may be of an event that has been discarded while it was emitted.
-        generation = self._written_generation if self.is_writing_here else self._generation
-        self._records.append((generation, record))
-        self._count_late_records()
+        else:
+            self._records.append(record)
+            self._count_late_records()
 
     def wake(self) -> None:
         """Have what waits written."""
@@ -126,7 +125,7 @@ class Writer:
     @property
     def has_work(self) -> bool:
         """Return whether something waits to be written."""
-        return bool(self._queue or self._records)
+        return bool(self._queue or self._records or self._emitted)
 
     @property
     def is_writing_here(self) -> bool:
@@ -189,12 +188,12 @@ class Writer:
 
     def clear(self) -> None:
         """Drop what is queued, and what is being written."""
-        self._generation += 1
-        records, events = _drained(self._records), _drained(self._queue)
+        records, events = _drained(self._emitted) + _drained(self._records), _drained(self._queue)
         marks = [event for event in events if isinstance(event, threading.Event)]
         for mark in marks:
             mark.set()
         self._wiring.drops.count("discarded", len(records) + len(events) - len(marks))
+        self._discarded = True  # only now: a batch that begins before the queue is empty takes it back
 
     def wait_for_the_write(self, timeout: float) -> None:
         """Wait until what was being written at a discard is written, and deleted again. At once on its own thread."""
@@ -223,50 +222,44 @@ class Writer:
         self._writing_thread = threading.get_ident()
         try:
             while self.has_work:
-                generation = self._written_generation = self._generation
+                self._discarded = False
                 if self._wiring.allowed() is False:
                     self._wiring.discard()
                     continue
                 # The gate, as the SDK and the caller's code have locks of their own; not for the disk.
                 with fork_gate.hold():
-                    mark = self._emit_events(generation)
-                    self._fill_batch(generation)
+                    mark = self._fill_batch()
                     batch = self._batcher.batch()
-                if batch is not None:
-                    self._spool(batch, generation)
+                if batch is not None and self._discarded:  # while it was in our hands
+                    self._wiring.drops.count("discarded", len(batch.records))
+                elif batch is not None:
+                    self._spool(batch)
                 if mark is not None:
                     mark.set()
         finally:
             self._writing_thread = 0
 
-    def _emit_events(self, generation: int) -> threading.Event | None:
-        """Have events emitted, as many as a batch has records, or up to the next mark, which is returned.
-
-        All of them, and then all their records, cost a tenth less than one after the other.
-        """
+    def _fill_batch(self) -> threading.Event | None:
+        """Fill the batch with the records that wait, and those of the next events; end at a mark, which is returned."""
         with suppress(IndexError):  # nothing left, or discarded meanwhile
+            self._add_emitted()  # by a signal handler, while the last batch was written
             # A bound on events too, of which some may become no record: a fork waits for us.
-            most = min(self._limits.batch_records, self._limits.queue_events)
-            for _ in range(most):
-                if generation != self._generation or len(self._records) >= most:
+            for _ in range(self._limits.batch_records):
+                if self._discarded or self._batcher.is_full:
                     break
+                if self._records:
+                    self._batcher.add(self._records.popleft())
+                    continue
                 event = self._queue.popleft()
                 if isinstance(event, threading.Event):
                     return event
                 self._emit_event(*event)
+                self._add_emitted()
         return None
 
-    def _fill_batch(self, generation: int) -> None:
-        """Add the records that wait to a batch, up to its size."""
-        with suppress(IndexError):  # nothing left, or discarded meanwhile
-            for _ in range(self._limits.batch_records):
-                if generation != self._generation:  # what comes after a discard is of the next batch
-                    break
-                belongs_to, record = self._records.popleft()
-                if belongs_to == generation:
-                    self._batcher.add(record)
-                else:
-                    self._wiring.drops.count("discarded")
+    def _add_emitted(self) -> None:
+        while self._emitted:
+            self._batcher.add(self._emitted.popleft())
 
     def _emit_event(self, time_ns: int, event: str, attributes: Mapping[str, Any]) -> None:
         with guard("emitting an event"):
@@ -274,16 +267,12 @@ class Writer:
             return
         self._wiring.drops.count("unencodable")
 
-    def _spool(self, batch: Batch, generation: int) -> None:
-        count = len(batch.records)
-        if generation != self._generation:  # discarded while it was in our hands
-            self._wiring.drops.count("discarded", count)
-            return
+    def _spool(self, batch: Batch) -> None:
         for sender in self._senders:
             with guard("spooling a batch"):
                 sender.spool(batch)
-        self.spooled += count
-        if generation != self._generation:  # by now
+        self.spooled += len(batch.records)
+        if self._discarded:  # by now
             for sender in self._senders:
                 sender.mailbox.delete_own()
         elif self._wiring.allowed() is False:

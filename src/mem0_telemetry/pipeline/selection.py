@@ -6,7 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opentelemetry._logs import LogRecord, SeverityNumber
-from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 
@@ -36,14 +35,12 @@ class Selection:
     def __call__(self, record: ReadableLogRecord) -> ReadableLogRecord | None:
         """Return the selected copy of `record`."""
         log = record.log_record
-        name, given = log.event_name, log.attributes or {}
+        name = log.event_name
         attributes: Mapping[str, AttributeValue] | None
-        if isinstance(given, BoundedAttributes):
-            given = given.copy()  # a plain dict: its own iterator takes a lock for each step
-        if isinstance(log, OwnRecord) and log.selected == (name, given):
+        if isinstance(log, OwnRecord) and log.selected == (name, log.attributes):
             name, attributes = log.selected  # it was selected when it was recorded, and nobody has changed it
         else:
-            attributes = registry.select_record(given, name)
+            attributes = registry.select_record(dict(log.attributes or {}), name)
         if not name or attributes is None:
             return None
         selected = LogRecord(
