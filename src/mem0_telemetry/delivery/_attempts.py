@@ -45,11 +45,14 @@ class Answer:
 
 def attempt(exporter: LogRecordExporter, records: Sequence[ReadableLogRecord], *, name: str) -> Answer:
     """Hand `records` to the exporter of the destination `name`. An exception that it raises is a failure."""
-    result = LogRecordExportResult.FAILURE
+    done = False
     noted = Noted()
     with guard(f"exporting to {name}"), noted:
-        result = exporter.export(records)
-    if result is LogRecordExportResult.SUCCESS:
+        result: object = exporter.export(records)
+        # By its name: `LogExportResult`, as it was called before, is another class, and a module may be imported anew.
+        # Who answers nothing has raised nothing: the SDK's own processors, which never look, would go on too.
+        done = result is None or getattr(result, "name", "") == LogRecordExportResult.SUCCESS.name
+    if done:
         return Answer(done=True, refusal=_said(exporter, "refusal"))
     retry_after = getattr(exporter, "retry_after", None)
     said = _said(exporter, "failure")

@@ -51,6 +51,8 @@ class Destination:
     as `refused`, and not as sent."""
     on_refusal: Callable[[str], None] = lambda _: None
     """Called on the sender's thread with each `refusal`."""
+    on_unusable: Callable[[str], None] = lambda _: None
+    """Called on the sender's thread with the class of what `build` raised, each time."""
 
     @property
     def mailbox(self) -> str:

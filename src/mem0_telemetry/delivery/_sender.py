@@ -199,6 +199,7 @@ class Sender:
         self._last_error = noted.text
         self._retry.failed((), now, None, more=False)
         self._next_look = self._retry.not_before
+        self._destination.on_unusable(noted.kind)
         return None
 
     def _send_next(self) -> bool:

@@ -30,6 +30,9 @@ def destination(config: DestinationConfig) -> Destination:
         foreign_loggers=kind.loggers,
         dropped=kind.dropped,
         on_refusal=lambda refusal: _tell(config, kind.settings, refusal),
+        on_unusable=lambda error: _say(
+            config, f"cannot be used ({error}). Events wait for it", f"Check {kind.settings}."
+        ),
     )
 
 
@@ -53,16 +56,21 @@ def posthog_mapping() -> dict[str, Any]:
 
 
 def _tell(config: DestinationConfig, settings: str, refusal: str) -> None:
-    """Log once for each cause that a destination refuses events: a WARNING to whoever chose it, else DEBUG."""
+    """Log once for each cause that a destination refuses events."""
     cause = refusal.partition(":")[0]
-    where = f"{config.name} {config.endpoint}".strip()
     if cause == "partial success":
         what, remedy = "takes only a part of a batch", "See its own log."
     elif cause.startswith("HTTP 3"):
         what, remedy = f"refuses events ({cause}): it redirects", f"Set the final address in {settings}."
     else:
         what, remedy = f"refuses events ({cause})", f"Check {settings}."
-    text = f"Mem0 usage telemetry: {where} {what}. What it refused is dropped, and nothing else is affected."
+    _say(config, f"{what}. What it refused is dropped", remedy)
+
+
+def _say(config: DestinationConfig, what: str, remedy: str) -> None:
+    """Log, once, what is wrong with a destination: a WARNING to whoever chose it, else DEBUG."""
+    where = f"{config.name} {config.endpoint}".strip()
+    text = f"Mem0 usage telemetry: {where} {what}, and nothing else is affected."
     if config.is_vendor and config.api_key == VENDOR_API_KEY:
         note(text)
     else:
