@@ -53,6 +53,19 @@ def home() -> Iterator[Path]:
         yield home
 
 
+@pytest.mark.parametrize("umask", [0o077, 0o117, 0o177, 0o777])
+def test_the_umask_of_a_daemon(umask: int, sink: support.Sink, home: Path) -> None:
+    """What is made has its own mode: else no process of this user could look into it again (for who is not root)."""
+    code = f"""
+os.umask({umask})
+d = to_sink(D, P); enqueue_numbers(d, [1]); assert d.flush(60); assert d.status().destinations[0].on_disk
+modes = [oct(path.stat().st_mode & 0o777) for path in (Path(D), *Path(D).rglob("*"))]
+print(sorted(set(modes)))
+"""
+    finished = support.run(AS_NOBODY + code, home / "telemetry", sink.port, cwd="/")
+    assert (finished.out, finished.err) == ("['0o600', '0o700']\n", "")
+
+
 def test_a_read_only_directory(sink: support.Sink, home: Path) -> None:
     """A directory that cannot be written to means memory, from the start or later (for who is not root)."""
     code = """

@@ -55,13 +55,13 @@ class Directory:
         self._path = ""
         self._descriptor: int | None = None
         if create:
-            Path(path).mkdir(_DIRECTORY_MODE, parents=True, exist_ok=True)
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._make(path)
         try:
             self._enter(path, create=create)
             for level in below:
                 if create:
-                    with suppress(FileExistsError):
-                        os.mkdir(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)
+                    self._make(level)
                 self._enter(level, create=create)
         except BaseException:
             self.close()
@@ -123,7 +123,10 @@ class Directory:
     def create(self, name: str) -> int:
         """Create the file `name` (0600) and return its descriptor. Raises FileExistsError where the name is taken."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY
-        return os.open(self._at(name), flags, _FILE_MODE, dir_fd=self._descriptor)
+        descriptor = os.open(self._at(name), flags, _FILE_MODE, dir_fd=self._descriptor)
+        if self._descriptor is not None:  # POSIX, where a daemon's umask may leave it to nobody
+            os.fchmod(descriptor, _FILE_MODE)
+        return descriptor
 
     def read(self, name: str, largest: int) -> bytes:
         """Return the content of the file `name`. Raises as `open` and `read_all` do."""
@@ -177,6 +180,12 @@ class Directory:
 
     def _at(self, name: str) -> str:
         return name if self._descriptor is not None else os.path.join(self._path, name)  # noqa: PTH118
+
+    def _make(self, level: str) -> None:
+        """Make the directory, unless it is there, with its mode: a daemon's umask may leave it without `x`."""
+        with suppress(FileExistsError):
+            os.mkdir(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)
+            os.chmod(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)  # by descriptor
 
     def _enter(self, level: str, *, create: bool) -> None:
         status = self.stat(level)
