@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from support.processes import clean_environ, posthog_environ, report_of, run_python
 
@@ -50,6 +51,48 @@ def test_frozen_clock(tmp_path: Path, server: CaptureServer) -> None:
         print(json.dumps(mem0_telemetry.flush(1)))
     """
     assert report_of(code, posthog_environ(tmp_path, server.url), timeout=180) is False
+
+
+def test_the_first_event_near_the_recursion_limit(tmp_path: Path, server: CaptureServer) -> None:
+    """It is counted, and later events are recorded: nobody is to blame but the depth of that one call."""
+    code = """
+        import json, mem0_telemetry
+        from mem0_telemetry import telemetry
+        def deep():
+            try:
+                deep()
+            except RecursionError:
+                telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
+                raise
+        try:
+            deep()
+        except RecursionError:
+            pass
+        telemetry.capture_event("mem0.reset", object(), {})
+        done = mem0_telemetry.flush(60)
+        status = mem0_telemetry.status()
+        print(json.dumps([done, status.enabled, status.dropped["not_ready"] > 0]))
+    """
+    assert report_of(code, posthog_environ(tmp_path, server.url), timeout=180) == [True, True, True]
+    assert "mem0.reset" in {event["event"] for event in server.events}
+
+
+@pytest.mark.parametrize(("moment", "sent"), [(-(10**18), 0), (10**20, 2**63 - 1)])
+def test_a_clock_that_is_set_wrong(moment: int, sent: int, tmp_path: Path, server: CaptureServer) -> None:
+    """Before 1970, or in a year that no format has: the events go to PostHog, and to OTLP with the nearest time."""
+    code = f"""
+        import json, time
+        time.time_ns = lambda: {moment}
+        import mem0_telemetry
+        from mem0_telemetry import telemetry
+        telemetry.capture_event("mem0.reset", object(), {{}})
+        print(json.dumps([mem0_telemetry.flush(60), mem0_telemetry.status().sent]))
+    """
+    both = {"MEM0_TELEMETRY_EXPORTER": "posthog,otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": server.url}
+    assert report_of(code, posthog_environ(tmp_path, server.url, **both), timeout=180) == [True, 2]
+    (logs,) = (request for request in server.requests if request.path == "/v1/logs")
+    decoded = ExportLogsServiceRequest.FromString(logs.body)
+    assert decoded.resource_logs[0].scope_logs[0].log_records[0].time_unix_nano == sent
 
 
 def test_waits_end_while_the_clock_is_frozen(tmp_path: Path) -> None:

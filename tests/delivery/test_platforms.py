@@ -37,6 +37,18 @@ enqueue_numbers(d, range(100, 110))
     assert not directory.exists()
 
 
+def test_threads_with_the_smallest_stack(directory: Path, sink: support.Sink) -> None:
+    """An import on a thread with 32 KiB ends the process: no thread is started, and what is queued waits on disk."""
+    code = """
+threading.stack_size(32768)
+d = to_sink(D, P); enqueue_numbers(d, [1, 2])
+"""
+    finished = support.run(code, directory, sink.port)
+    assert (finished.code, finished.err) == (0, "")
+    assert sink.requests == []
+    assert len(support.spooled_files(directory)) == 1
+
+
 def test_without_locks_an_outage_is_survived_by_the_process(directory: Path, sink: support.Sink) -> None:
     """In memory too, what could not be sent is sent later, or discarded; reading functions find nothing."""
     code = (

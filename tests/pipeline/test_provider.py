@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 from uuid import RFC_4122, UUID
 
 import pytest
 from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -93,6 +95,22 @@ def test_runtime_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    "raised", [PackageNotFoundError("mem0ai"), OSError(errno.EMFILE, "too many open files")]
+)
+def test_a_version_that_cannot_be_told(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen application has no metadata of packages, or no file can be opened now: no event is lost for it."""
+
+    def refuse(_: str) -> str:
+        raise raised
+
+    monkeypatch.setattr("importlib.metadata.version", refuse)
+    found = runtime_metadata()
+    assert found["service.name"] == "mem0"
+    assert "service.version" not in found
+    assert "telemetry.sdk.version" not in found
+
+
+@pytest.mark.parametrize(
     ("system", "expected"),
     [
         ("win32", "windows"),
@@ -128,6 +146,15 @@ class TestSelection:
         assert dict(log.attributes or {}) == {"mem0.sync_type": "sync"}
         assert (log.body, log.trace_id, log.span_id, log.timestamp) == ("mem0.add", 0, 0, 5)
         assert dict(selected.resource.attributes) == {"service.name": "mem0"}
+
+    @pytest.mark.parametrize(("given", "told"), [(-1, 0), (10**20, 2**63 - 1)])
+    def test_times_that_otlp_does_not_have(self, given: int, told: int) -> None:
+        """A clock before 1970, or past 64 bits, gives the nearest time: else the whole request would fail."""
+        record = LogRecord(timestamp=given, observed_timestamp=given, event_name="mem0.add")
+        selected = Selection()(ReadableLogRecord(record, Resource({})))
+        assert selected is not None
+        assert (selected.log_record.timestamp, selected.log_record.observed_timestamp) == (told, told)
+        encode_logs([selected]).SerializeToString()
 
     @pytest.mark.parametrize("name", [None, "", "mem0.unheard", "app.event"])
     def test_other_events_are_dropped(self, name: str | None) -> None:

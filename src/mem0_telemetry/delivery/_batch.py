@@ -28,6 +28,8 @@ PARTIAL: Final = ".part"
 CORRUPT: Final = ".corrupt"
 """Follows the name of a file that could not be read."""
 
+_LATEST_NS: Final = 2**63 - 1
+"""A clock that is set past that has no more digits than a name."""
 MAX_BYTES: Final = 2 * 1024 * 1024
 """Size of the largest spool file. Parsing holds the interpreter lock, and a file of this size a tenth of a second."""
 MAX_RECORDS: Final = 1000
@@ -46,7 +48,7 @@ class BatchName:
     @classmethod
     def new(cls, *, time_ns: int, count: int) -> BatchName:
         """Make a name that no other process uses."""
-        return cls(time_ns=max(0, time_ns), token=os.urandom(4).hex(), count=count)
+        return cls(time_ns=min(max(0, time_ns), _LATEST_NS), token=os.urandom(4).hex(), count=count)
 
     @classmethod
     def parse(cls, text: str) -> BatchName | None:

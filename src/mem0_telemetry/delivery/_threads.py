@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+_SMALLEST_STACK: Final = 1 << 16
+"""Bytes of stack that our threads need at least: with less, an import ends the process."""
 _FOREVER: Final = -1
 
 
@@ -63,6 +65,8 @@ class Worker:
         Raises:
             RuntimeError: no more threads in the system, at interpreter exit, or in a sub-interpreter.
         """
+        if 0 < threading.stack_size() < _SMALLEST_STACK:
+            raise RuntimeError("the stack that the application wants for threads is too small")
         if _in_subinterpreter():
             # Up to 3.11 the process is aborted where such a thread still runs when its interpreter ends.
             raise RuntimeError("no threads in a sub-interpreter")

@@ -62,11 +62,11 @@ def runtime_metadata() -> dict[str, str]:
 
 def _version_of(distribution: str) -> str:
     """Return the version of what is installed, or "" where it cannot be told."""
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  # opted out, nobody needs it
-
     try:
+        from importlib.metadata import version  # noqa: PLC0415  # opted out, nobody needs it
+
         return version(distribution)
-    except PackageNotFoundError:
+    except (ImportError, OSError):  # a frozen application has no metadata; or no file can be opened now
         return ""
 
 

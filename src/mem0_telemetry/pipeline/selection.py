@@ -44,8 +44,8 @@ class Selection:
         if not name or attributes is None:
             return None
         selected = LogRecord(
-            timestamp=log.timestamp or log.observed_timestamp,
-            observed_timestamp=log.observed_timestamp,
+            timestamp=_within_otlp(log.timestamp or log.observed_timestamp),
+            observed_timestamp=_within_otlp(log.observed_timestamp),
             context=NO_SPAN,
             severity_number=SeverityNumber.INFO,
             body=name,
@@ -61,3 +61,8 @@ class Selection:
             selected = Resource(registry.select_resource(given), SCHEMA_URL)
             self._resources = (found, selected)
         return selected
+
+
+def _within_otlp(time_ns: int | None) -> int:
+    """Return the nearest time that OTLP has: a clock may be set to before 1970, or to a year that has no 64 bits."""
+    return min(max(time_ns or 0, 0), 2**63 - 1)

@@ -163,6 +163,9 @@ class Recorder:
         """Switch telemetry off where what is inside the `with` block fails."""
         try:
             yield
+        except (RecursionError, MemoryError, KeyboardInterrupt):
+            self.drop("not_ready")  # nobody's fault: the next event finds the caller elsewhere
+            raise
         except BaseException:
             reason = (
                 "the OpenTelemetry SDK cannot be loaded in this process, or not any more (logged at DEBUG)"
