@@ -124,16 +124,13 @@ def _destinations(
         return tuple(DestinationStatus(name=config.name, endpoint=config.endpoint) for config in configs)
     running = []
     for config, found in zip(configs, snapshot.destinations, strict=True):
-        why = (
-            f" ({found.reason})" if found.state == "refused" else f": {found.reason}" if found.reason else ""
-        )
+        state: str = found.state
+        if found.reason:
+            state += f" ({found.reason})" if state == "refused" else f": {found.reason}"
+        waiting = found.waiting + found.waiting_earlier
         running.append(
             DestinationStatus(
-                name=config.name,
-                endpoint=config.endpoint,
-                state=found.state + why,
-                waiting=found.waiting + found.waiting_earlier,
-                sent=found.sent,
+                name=config.name, endpoint=config.endpoint, state=state, waiting=waiting, sent=found.sent
             )
         )
     return tuple(running)
