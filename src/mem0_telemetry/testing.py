@@ -12,8 +12,7 @@ captured; in them telemetry is off, as it always is under pytest.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,27 +90,20 @@ class _Capture(Recorder):
 _capture = pytest.StashKey[_Capture]()
 
 
-@contextmanager
-def _capturing() -> Iterator[_Capture]:
-    """Have the drop-in and the package's functions work with a recorder of our own, then with theirs again."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Have the drop-in and the package's functions work with a recorder of our own for the whole of a test."""
     before = usage.recorder
     capture = _Capture(_On(before.switches.flags))
     settings = {name: vars(telemetry)[name] for name in ("MEM0_TELEMETRY", "MEM0_TELEMETRY_SAMPLE_RATE")}
     vars(telemetry).update(MEM0_TELEMETRY=True, MEM0_TELEMETRY_SAMPLE_RATE=1.0)
     usage.use(capture)
+    item.stash[_capture] = capture
     try:
-        yield capture
+        return (yield)
     finally:
         usage.use(before)
         vars(telemetry).update(settings)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Capture during the whole of a test."""
-    with _capturing() as capture:
-        item.stash[_capture] = capture
-        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
