@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextvars
+import gc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import mem0
@@ -67,8 +69,12 @@ def test_other_thread_pools_are_left_alone(instrumented: Application) -> None:
 def test_a_task_that_outlives_its_operation(
     instrumented: Application, async_memory: mem0.AsyncMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a task does with Mem0 after the operation that started it has ended is an operation again."""
+    """A task that outlives its operation keeps no result alive, and what it does with Mem0 is an operation again."""
     tasks: list[asyncio.Task[Any]] = []
+    found: list[weakref.ref[Found]] = []
+
+    class Found(list[Any]):
+        """A result that can be referred to weakly."""
 
     async def session() -> None:
         release = asyncio.Event()
@@ -78,12 +84,16 @@ def test_a_task_that_outlives_its_operation(
             async_memory.embedding_model.embed("outside", "search")
             await async_memory.get_all(filters=ALICE)
 
-        async def search(*_: Any, **__: Any) -> list[Any]:
+        async def search(*_: Any, **__: Any) -> Found:
             tasks.append(asyncio.create_task(later()))
-            return []
+            result = Found()
+            found.append(weakref.ref(result))
+            return result
 
         monkeypatch.setattr(async_memory, "_search_vector_store", search)
         await async_memory.search("tea", filters=ALICE)
+        gc.collect()
+        assert found[0]() is None
         release.set()
         await asyncio.gather(*tasks)
 

@@ -35,17 +35,6 @@ _COUNTED_IN_RESULT = frozenset({"add", "search", "get", "get_all"})
 class Operation(Recording):
     """An operation under way: its duration is measured beside."""
 
-    __slots__ = (
-        "_captured",
-        "_histogram",
-        "_labels",
-        "_method",
-        "_settings",
-        "_started",
-        "instance",
-        "tracer",
-    )
-
     def __init__(
         self, instance: object, method: Method, histogram: Histogram | None, settings: Settings
     ) -> None:

@@ -23,8 +23,6 @@ _BATCHES = {"insert": "vectors", "search_batch": "queries", "batch_add_history":
 class Phase(Recording):
     """A phase under way."""
 
-    __slots__ = ("_method",)
-
     def __init__(self, operation: UnderWay, method: PhaseMethod, component: object) -> None:
         super().__init__((operation, component))
         self._method = method

@@ -25,8 +25,6 @@ class Recording:
     Its `with` block is the call. What that returns is to be assigned to `result`; what it raises passes.
     """
 
-    __slots__ = ("_context_token", "_scope_token", "result", "span")
-
     def __init__(self, scope: tuple[UnderWay, object]) -> None:
         self.result: Any = None
         self.span: Span | None = None
