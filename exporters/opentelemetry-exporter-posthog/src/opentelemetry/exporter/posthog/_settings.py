@@ -99,11 +99,7 @@ def config(*, api_key: object, host: object, timeout: object) -> Config:
 
 
 def mapping_options(given: Mapping[str, object]) -> MappingOptions:
-    """Return how records become events. Never raises.
-
-    Args:
-        given: arguments by name; those that are absent or None come from the environment.
-    """
+    """Return how records become events, by arguments, else by variables. Never raises."""
     defaults = MappingOptions()
     options: dict[str, Any] = {}
     for name in MappingOptions.__dataclass_fields__:
