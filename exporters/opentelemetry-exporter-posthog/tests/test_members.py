@@ -73,14 +73,15 @@ def test_a_tuple_that_cannot_be_looked_up_costs_its_neighbours_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From the second record on, a tuple with a list in it leaves the other attributes the quick way."""
-    attributes = {"items": ([1], "a"), "text": "x"}
+    attributes = {"items": ([1], "a"), "text": "x", "texts": ("a", "b")}
     encoder = MemberEncoder(MappingOptions())
     expected = encoder.encode({**attributes, "items": ("a",)}) and encoder.encode(attributes)
     assert expected == joined(encoder.encode_each(attributes))
     monkeypatch.setattr(MemberEncoder, "encode_each", lambda *_: pytest.fail("one by one"))
     assert [encoder.encode(attributes) for _ in range(3)] == [expected] * 3
-    assert encoder.encode({**attributes, "items": ("a",)})[0] == '"items":["a"],"text":"x",'
+    assert encoder.encode({**attributes, "items": ("a",)})[0] == '"items":["a"],"text":"x","texts":["a","b"],'
     assert not isinstance(encoder._columns["items", tuple], dict)
+    assert remembered(encoder, "texts", tuple) == 1
     assert remembered(encoder, "text", str) == 1
 
 

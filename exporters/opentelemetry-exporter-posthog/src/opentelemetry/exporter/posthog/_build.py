@@ -71,7 +71,7 @@ class EventBuilder:
     def __init__(self, options: MappingOptions) -> None:
         self._options = options
         self._person_profiles = options.person_profiles
-        self._adds = bool(options.group_attributes or options.trace_context)
+        self._adds = options.conventions and bool(options.group_attributes or options.trace_context)
         self._event_names = dict(options.event_names)
         self.encoder = MemberEncoder(options)
         self._distinct_id_attributes = tuple(dict.fromkeys((*options.distinct_id_attributes, DISTINCT_ID)))
@@ -264,12 +264,9 @@ class EventBuilder:
 
     def _added(self, source: Source, inherited: Inherited, meant: dict[str, Any]) -> dict[str, Any]:
         """Return the properties that attributes with a meaning make."""
-        options = self._options
-        if not options.conventions:
-            return {}
-        groups = options.group_attributes
+        groups = self._options.group_attributes
         added = properties_of({**inherited.meant, **meant}, source.attributes, inherited.values, groups)
-        if options.trace_context and source.trace_id:
+        if self._options.trace_context and source.trace_id:
             added |= {"$trace_id": f"{source.trace_id:032x}", "$span_id": f"{source.span_id:016x}"}
         return added
 

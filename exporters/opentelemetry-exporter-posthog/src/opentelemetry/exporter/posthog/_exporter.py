@@ -175,11 +175,8 @@ class PostHogExporter(Generic[_Record]):
         finally:
             detach(token)
             self._tally.add(outcome)
-            self.retry_after, self.failure, self.refusal = (
-                outcome.retry_after,
-                outcome.failure,
-                outcome.refusal,
-            )
+            self.retry_after = outcome.retry_after
+            self.failure, self.refusal = outcome.failure, outcome.refusal
             if self._metrics:
                 self._metrics.end(len(records), time.monotonic() - began, outcome)
 
@@ -212,18 +209,13 @@ class PostHogExporter(Generic[_Record]):
         return done
 
     def _get_sender(self) -> Sender:
-        """Return the sender, which is built when it is first needed."""
+        """Return the sender, which is built, and `posthog` and `requests` loaded, when it is first needed."""
         with self._building:
             if self._sender is None:
-                from opentelemetry.exporter.posthog._sender import (  # noqa: PLC0415  # loads posthog and requests
-                    Sender,
-                )
+                from opentelemetry.exporter.posthog._sender import Sender  # noqa: PLC0415
 
                 self._sender = Sender(
-                    config=self._config,
-                    session=self._session,
-                    retry=self._retry,
-                    stopped=self._stopped,
+                    config=self._config, session=self._session, retry=self._retry, stopped=self._stopped
                 )
             return self._sender
 

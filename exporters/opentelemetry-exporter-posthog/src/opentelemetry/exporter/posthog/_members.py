@@ -68,13 +68,14 @@ class MemberEncoder:
         if not attributes:
             return "", _NO_NAMES, ()
         values = attributes.values()
-        shape = len(values) <= MAX_KEYS and self._shape(tuple(attributes), tuple(map(type, values)))
+        shape = len(values) <= MAX_KEYS and self._shape(*attributes, *map(type, values))
         if shape:
             columns, names, meant = shape
             try:
                 return "".join(map(getitem, columns, values)), names, meant
             except TypeError:  # a tuple that holds something mutable cannot be looked up
-                self._forget([(key, tuple) for key, value in attributes.items() if type(value) is tuple])
+                tuples = {key: value for key, value in attributes.items() if type(value) is tuple}
+                self._forget([(key, tuple) for key, value in tuples.items() if not _is_told_apart(value)])
         return joined(self.encode_each(attributes), self.meant(attributes))
 
     def encode_each(self, attributes: Mapping[Any, Any], *, most: int = UNLIMITED) -> dict[str, str]:
@@ -129,8 +130,14 @@ class MemberEncoder:
     def _is_meant(self, key: str) -> bool:
         return self._conventions and key not in self._names and is_meant(key)
 
-    def _learn(self, keys: tuple[Any, ...], types: tuple[type, ...]) -> _Shape | None:
-        """Work out a shape; None where its attributes have to be looked at one by one."""
+    def _learn(self, *keys_and_types: Any) -> _Shape | None:
+        """Work out a shape; None where its attributes have to be looked at one by one.
+
+        Args:
+            *keys_and_types: all keys, then the types of their values; two tuples would take longer to look up.
+        """
+        half = len(keys_and_types) // 2
+        keys, types = keys_and_types[:half], keys_and_types[half:]
         names = [name for name in map(self.name_of, keys) if name]
         if (
             any(type(key) is not str for key in keys)
