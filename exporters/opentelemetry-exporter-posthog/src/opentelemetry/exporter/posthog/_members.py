@@ -55,10 +55,8 @@ class MemberEncoder:
     """Encodes attributes, as the options say. Thread-safe: threads share memory of what is always encoded the same."""
 
     def __init__(self, options: MappingOptions) -> None:
+        self._options = options
         self._names = dict(options.property_names)
-        self._redact = options.redact
-        self._conventions = options.conventions
-        self._person_profiles = options.person_profiles
         self._shape = lru_cache(_MAX_SHAPES)(self._learn)
         self._columns: dict[tuple[str, type], _Column | _Remembered] = {}
         self._encoded = 0
@@ -100,12 +98,14 @@ class MemberEncoder:
         text = key if isinstance(key, str) else str(clean(key))
         mapped = self._names.get(text)
         if mapped is not None:
-            is_refused = mapped in _OF_EXCEPTIONS or (mapped in OF_PERSONS and not self._person_profiles)
+            is_refused = mapped in _OF_EXCEPTIONS or (
+                mapped in OF_PERSONS and not self._options.person_profiles
+            )
             return "" if is_refused else clean_name(mapped)
         if (
             text.startswith("$")
             or text in _LEFT_OUT
-            or (self._redact and is_private(text))
+            or (self._options.redact and is_private(text))
             or self._is_meant(text)
         ):
             return ""
@@ -128,7 +128,7 @@ class MemberEncoder:
         self._encoded = 0
 
     def _is_meant(self, key: str) -> bool:
-        return self._conventions and key not in self._names and is_meant(key)
+        return self._options.conventions and key not in self._names and is_meant(key)
 
     def _learn(self, *keys_and_types: Any) -> _Shape | None:
         """Work out a shape; None where its attributes have to be looked at one by one.
@@ -172,7 +172,7 @@ class MemberEncoder:
     def _encoder(self, key: object, name: str, kind: type) -> Callable[[Any], str]:
         """Return what encodes the values of one type of one attribute."""
         plain = encoder_of(kind)
-        if not self._redact or kind in _WITHOUT_URLS:
+        if not self._options.redact or kind in _WITHOUT_URLS:
             return plain
         if name in URLS or key in URLS:
             return lambda value: to_json(self._cleaned(key, name, value))
@@ -181,7 +181,7 @@ class MemberEncoder:
         )
 
     def _cleaned(self, key: object, name: str, value: object) -> object:
-        if not self._redact:
+        if not self._options.redact:
             return value
         if isinstance(value, str) and (name in URLS or key in URLS):
             return clean_relative_url(value)
