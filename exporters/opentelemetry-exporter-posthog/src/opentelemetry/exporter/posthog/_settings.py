@@ -247,7 +247,7 @@ _KEY: Final = _Kind(
 )
 _HOST: Final = _Kind(
     _as_host,
-    "not a usable URL (such as 'https://eu.i.posthog.com', without a user name, a password or a query)",
+    "no usable URL (such as 'https://eu.i.posthog.com', without a user name, a password or a query)",
     "Nothing is exported to PostHog.",
 )
 _SECONDS: Final = _Kind(_as_seconds, "not a number of seconds above 0", "The default, 10 s, is used.")
