@@ -165,6 +165,22 @@ def test_the_uuid_comes_from_span_and_index(make_span: Callable[..., Any]) -> No
     assert len(set(first)) == 3
 
 
+def test_an_exception_that_left_its_span_is_unhandled(server: CaptureServer) -> None:
+    """Where `exception.escaped` says that an exception left its span, error tracking has it as unhandled."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    exporter = PostHogSpanExporter(api_key="phc_test", host=server.url, exceptions=True)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with pytest.raises(KeyError), provider.get_tracer("shop").start_span("POST /orders") as span:  # noqa: PT012
+        span.record_exception(ValueError("another"))
+        _fail("cause")
+    provider.shutdown()
+    lists = [event["properties"]["$exception_list"] for event in server.events[1:]]
+    assert [(one[0]["type"], one[0]["mechanism"]["handled"]) for one in lists] == [
+        ("ValueError", True),
+        ("KeyError", False),
+    ]
+
+
 def test_one_on_span_and_record_is_one_event(server: CaptureServer, logger: logging.Logger) -> None:
     """What was logged within a span is not sent once more for the span; other exceptions of it are."""
     provider = TracerProvider(shutdown_on_exit=False)

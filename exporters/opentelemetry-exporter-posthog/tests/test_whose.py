@@ -250,6 +250,22 @@ def test_install_puts_it_in_front_once() -> None:
     assert done.stderr.count("PostHogContextProcessor.install() finds no logger provider") == 1
 
 
+def test_who_exports_spans_only_gets_no_processor() -> None:
+    """`opentelemetry-instrument` adds the processor where a log exporter was built, and not for spans."""
+    code = (
+        "import sys\n"
+        "from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter\n"
+        "from opentelemetry.exporter.posthog._instrumented import add_context_processor\n"
+        "for exporter in (PostHogSpanExporter, PostHogLogExporter):\n"
+        "    built = exporter(api_key='phc_a')\n"
+        "    add_context_processor()\n"
+        "    print('opentelemetry.exporter.posthog._processor' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
 def test_a_processor_raises_nothing(server: CaptureServer) -> None:
     """Whatever is current, emitting goes on."""
 

@@ -66,16 +66,12 @@ class Inherited:
 
 
 class EventBuilder:
-    """Builds events of attributes that `encoder` encodes. Thread-safe.
-
-    Args:
-        options: how.
-    """
+    """Builds events of attributes that `encoder` encodes. Thread-safe."""
 
     def __init__(self, options: MappingOptions) -> None:
         self._options = options
         self._person_profiles = options.person_profiles
-        self._adds = bool(options.group_attributes or options.trace_context)
+        self._adds = options.conventions and bool(options.group_attributes or options.trace_context)
         self._event_names = dict(options.event_names)
         self.encoder = MemberEncoder(options)
         self._distinct_id_attributes = tuple(dict.fromkeys((*options.distinct_id_attributes, DISTINCT_ID)))
@@ -134,18 +130,18 @@ class EventBuilder:
         hidden = self._fields.get(identified_by, "")
         if hidden:
             attributes.pop(identified_by, None)
-        uid = attributes.get(UID)
-        if isinstance(uid, str) and UUID.fullmatch(uid) and UID in self._fields:
-            del attributes[UID]
+        uid, uuid = attributes.get(UID), ""
+        if uid is not None and uid != "":
+            uuid = uuid_of(uid if isinstance(uid, str) else to_json(uid))
+            if isinstance(uid, str) and UUID.fullmatch(uid) and UID in self._fields:
+                del attributes[UID]
+        elif source.is_unique:
+            uuid = derived_uuid(source.origin.encode())
         timestamp = timestamp_of(source.times)
         when = f',"timestamp":"{timestamp}"' if timestamp else ""
         constants, text = self._properties(source, inherited, identified_by, changes, exception)
         properties = text.encode()
-        if uid is not None and uid != "":
-            uuid = uuid_of(uid if isinstance(uid, str) else to_json(uid))
-        elif source.is_unique:
-            uuid = derived_uuid(source.origin.encode())
-        else:
+        if not uuid:
             content = f"{name}{distinct_id if identified_by else ''}{when}{source.origin}"
             uuid = self._ordinals.uuid_of(source.record, derived_uuid(content.encode() + properties))
         head = (
@@ -154,11 +150,7 @@ class EventBuilder:
         return (head.encode() + properties)[:-1] + b"}}"
 
     def _name_of(self, name: object) -> str:
-        """Return the event's name as JSON.
-
-        Raises:
-            NotAnEvent: it has none, or one that is PostHog's own.
-        """
+        """Return the event's name as JSON; NotAnEvent is raised where it has none, or one of PostHog's own."""
         if not isinstance(name, str):
             raise NotAnEvent("no_name")
         return self._encode_short_name(name) if len(name) <= MAX_NAME_BYTES else self._encode_name(name)
@@ -209,11 +201,7 @@ class EventBuilder:
         changes: Counter[str],
         exception: dict[str, Any] | None,
     ) -> tuple[str, str]:
-        """Encode the members of `properties`: the exporter's own, and the record's, cut until they fit.
-
-        Raises:
-            NotAnEvent: they fit in no way.
-        """
+        """Encode the members of `properties`: the exporter's own, and all others, cut until they fit."""
         attributes = {**source.extras, **source.attributes} if source.extras else source.attributes
         hidden = self._fields.get(identified_by, "")
         personless = not (identified_by and self._person_profiles)
@@ -276,12 +264,9 @@ class EventBuilder:
 
     def _added(self, source: Source, inherited: Inherited, meant: dict[str, Any]) -> dict[str, Any]:
         """Return the properties that attributes with a meaning make."""
-        options = self._options
-        if not options.conventions:
-            return {}
-        groups = options.group_attributes
+        groups = self._options.group_attributes
         added = properties_of({**inherited.meant, **meant}, source.attributes, inherited.values, groups)
-        if options.trace_context and source.trace_id:
+        if self._options.trace_context and source.trace_id:
             added |= {"$trace_id": f"{source.trace_id:032x}", "$span_id": f"{source.span_id:016x}"}
         return added
 

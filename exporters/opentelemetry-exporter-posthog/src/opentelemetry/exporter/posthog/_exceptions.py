@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 TYPE: Final = "exception.type"
 MESSAGE: Final = "exception.message"
 STACKTRACE: Final = "exception.stacktrace"
-_ATTRIBUTES: Final = (TYPE, MESSAGE, STACKTRACE, "exception.escaped")
+ESCAPED: Final = "exception.escaped"
+_ATTRIBUTES: Final = (TYPE, MESSAGE, STACKTRACE, ESCAPED)
 _EVENT: Final = "exception"
 _LEVELS: Final = ((21, "fatal"), (17, "error"), (13, "warning"), (9, "info"), (1, "debug"))
 """The lowest severity number of each of PostHog's levels."""
@@ -104,4 +105,5 @@ def _properties(attributes: dict[Any, Any], level: str) -> dict[str, Any]:
         message and outermost["value"].startswith(f"{message}\n")
     ):  # notes follow it
         outermost["value"] = message
+    outermost["mechanism"]["handled"] = str(attributes.get(ESCAPED)).lower() != "true"  # the SDK writes text
     return {"$exception_list": exceptions, "$exception_level": level}

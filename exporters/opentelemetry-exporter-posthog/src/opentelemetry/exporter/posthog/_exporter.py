@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the exporters of both signals have in common."""
+"""The exporters of both signals."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from opentelemetry.exporter.posthog import _exceptions
 from opentelemetry.exporter.posthog._filters import filter_of, local_roots
@@ -29,10 +33,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog._sender import Sender
 
-Record = TypeVar("Record")
+_Record = TypeVar("_Record")
 
 
-class PostHogExporter(Generic[Record]):
+class PostHogExporter(Generic[_Record]):
     """The arguments and the behaviour of both exporters.
 
     Nothing raises, also where something is misconfigured or has a wrong type: one warning is logged, and the
@@ -105,7 +109,7 @@ class PostHogExporter(Generic[Record]):
         exceptions: bool | None = None,
         redact: bool | None = None,
         events: Sequence[str] | None = None,
-        filter: Callable[[Record], object] | str | None = None,  # noqa: A002  # what it is
+        filter: Callable[[_Record], object] | str | None = None,  # noqa: A002  # what it is
         before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
         retry: bool | None = None,
         meter_provider: MeterProvider | None = None,
@@ -120,7 +124,7 @@ class PostHogExporter(Generic[Record]):
         self._options = mapping_options(given)
         warn_of_unknown(unknown)
         self._begin()
-        _exporters.add(self)
+        exporters.add(self)
         # Not on the thread that exports first: a child that is forked meanwhile would hang in its own imports.
         self.warm_up()
 
@@ -152,7 +156,7 @@ class PostHogExporter(Generic[Record]):
         """What became of the records so far, in this process."""
         return self._tally.snapshot()
 
-    def _export(self, records: Sequence[Record]) -> bool:
+    def _export(self, records: Sequence[_Record]) -> bool:
         """Send `records`; return False where they could succeed later. Never raises."""
         outcome = Outcome()
         began = time.monotonic()
@@ -171,15 +175,12 @@ class PostHogExporter(Generic[Record]):
         finally:
             detach(token)
             self._tally.add(outcome)
-            self.retry_after, self.failure, self.refusal = (
-                outcome.retry_after,
-                outcome.failure,
-                outcome.refusal,
-            )
+            self.retry_after = outcome.retry_after
+            self.failure, self.refusal = outcome.failure, outcome.refusal
             if self._metrics:
                 self._metrics.end(len(records), time.monotonic() - began, outcome)
 
-    def _send(self, records: Sequence[Record], outcome: Outcome) -> bool:
+    def _send(self, records: Sequence[_Record], outcome: Outcome) -> bool:
         """Map and send `records`, and count each of them in `outcome`, also where this raises."""
         if self._config.api_key is None:
             outcome.dropped["unconfigured"] = len(records)
@@ -208,18 +209,13 @@ class PostHogExporter(Generic[Record]):
         return done
 
     def _get_sender(self) -> Sender:
-        """Return the sender, which is built when it is first needed."""
+        """Return the sender, which is built, and `posthog` and `requests` loaded, when it is first needed."""
         with self._building:
             if self._sender is None:
-                from opentelemetry.exporter.posthog._sender import (  # noqa: PLC0415  # loads posthog and requests
-                    Sender,
-                )
+                from opentelemetry.exporter.posthog._sender import Sender  # noqa: PLC0415
 
                 self._sender = Sender(
-                    config=self._config,
-                    session=self._session,
-                    retry=self._retry,
-                    stopped=self._stopped,
+                    config=self._config, session=self._session, retry=self._retry, stopped=self._stopped
                 )
             return self._sender
 
@@ -232,7 +228,7 @@ class PostHogExporter(Generic[Record]):
         self._building = threading.RLock()  # re-entrant: a signal handler may emit too
         self._sender = None
         self._has_kept = False
-        self._mapper: Mapper[Record] = Mapper(
+        self._mapper: Mapper[_Record] = Mapper(
             self._options, self._signal, keep=self._keep, seen=_exceptions.of_this_process
         )
 
@@ -248,12 +244,39 @@ class PostHogExporter(Generic[Record]):
                 self._session.close()  # only its connections; it stays usable
 
 
-_exporters: Final[weakref.WeakSet[PostHogExporter[Any]]] = weakref.WeakSet()
+class PostHogLogExporter(PostHogExporter[ReadableLogRecord], LogRecordExporter):
+    __doc__ = f"""Turns log records that have an event name into PostHog events.
+
+    {PostHogExporter.__doc__}"""
+    _signal = "log"
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        """Export `batch` within the timeout.
+
+        Returns:
+            SUCCESS: done with it, each record is sent, or dropped and counted. FAILURE: some of it could
+            succeed later; what arrived already is recognised by PostHog when it is sent again.
+        """
+        return LogRecordExportResult.SUCCESS if self._export(batch) else LogRecordExportResult.FAILURE
+
+
+class PostHogSpanExporter(PostHogExporter[ReadableSpan], SpanExporter):
+    __doc__ = f"""Turns spans into PostHog events.
+
+    {PostHogExporter.__doc__}"""
+    _signal = "span"
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export `spans` as `PostHogLogExporter` exports log records."""
+        return SpanExportResult.SUCCESS if self._export(spans) else SpanExportResult.FAILURE
+
+
+exporters: Final[weakref.WeakSet[PostHogExporter[Any]]] = weakref.WeakSet()
 
 
 def _begin_in_child() -> None:
     """Start anew after a fork."""
-    for exporter in list(_exporters):
+    for exporter in list(exporters):
         exporter._begin_in_child()  # noqa: SLF001  # the same module
 
 

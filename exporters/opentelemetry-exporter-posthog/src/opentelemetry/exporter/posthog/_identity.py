@@ -76,10 +76,13 @@ def text_of(value: object) -> str | None:
 
 def is_illegal_distinct_id(text: str) -> bool:
     """Return whether PostHog would treat `text` as a mistake rather than as somebody's id."""
-    bare = text.strip()
-    if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "'\"":
-        bare = bare[1:-1].strip()
-    return bare.lower() in ILLEGAL_IDS
+    return unquoted(text).lower() in ILLEGAL_IDS
+
+
+def unquoted(text: str) -> str:
+    """Return `text` without white space and one pair of quotes around it."""
+    text = text.strip()
+    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def uuid_of(uid: str) -> str:

@@ -136,19 +136,9 @@ class Mapper(Generic[_Record]):
         changed: Counter[str],
         exception: dict[str, Any] | None = None,
     ) -> bytes:
-        """Return the event of `source`, if its name is wanted, as `before_send` leaves it.
-
-        Raises:
-            NotAnEvent: there is none.
-        """
+        """Return the event of `source`, if its name is wanted, as `before_send` leaves it."""
         name = source.name
-        if (
-            self._options.events
-            and not exception
-            and name
-            and isinstance(name, str)
-            and not self._is_wanted(name)
-        ):
+        if not exception and name and isinstance(name, str) and not self._is_wanted(name):
             raise NotAnEvent("filtered")
         event = self._builder.build(source, inherited, changed, exception)
         before_send = self._options.before_send
@@ -178,11 +168,7 @@ class Mapper(Generic[_Record]):
 
 
 def _ask(function: Callable[[Any], _Answer], value: object, otherwise: str) -> _Answer:
-    """Return what a function of the application's says of `value`.
-
-    Raises:
-        NotAnEvent: it raises; the reason is `otherwise`.
-    """
+    """Return what a function of the application's says of `value`; where it raises, the record is no event."""
     try:
         return function(value)
     except Exception as error:
@@ -190,11 +176,7 @@ def _ask(function: Callable[[Any], _Answer], value: object, otherwise: str) -> _
 
 
 def _through(before_send: Callable[[dict[str, Any]], dict[str, Any] | None], event: bytes) -> bytes:
-    """Return what `before_send` makes of `event`.
-
-    Raises:
-        NotAnEvent: it drops the event, fails, or makes something of it that PostHog would reject.
-    """
+    """Return what `before_send` makes of `event`, if that is an event which PostHog takes."""
     changed = _ask(before_send, json.loads(event), "before_send_failed")
     if changed is None:
         raise NotAnEvent("before_send")
@@ -205,11 +187,7 @@ def _through(before_send: Callable[[dict[str, Any]], dict[str, Any] | None], eve
 
 
 def _validated(event: object) -> bytes:
-    """Return `event` as JSON that PostHog accepts.
-
-    Raises:
-        ValueError: there is none. (TypeError, KeyError, AttributeError: it has not the form of an event.)
-    """
+    """Return `event` as JSON that PostHog accepts, or raise: ValueError, or what comes of a wrong form."""
     cleaned: Any = clean(event)
     valid = {
         "event": clean_name(cleaned["event"]),

@@ -10,15 +10,15 @@ from __future__ import annotations
 from functools import lru_cache
 from json.encoder import encode_basestring
 from operator import getitem
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.exporter.posthog._check import BOOLEANS, OF_PERSONS
 from opentelemetry.exporter.posthog._conventions import is_meant
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean, clean_name, encode, encoder_of, to_json
-from opentelemetry.exporter.posthog._redact import URLS, clean_relative_url, clean_url, clean_urls, is_private
+from opentelemetry.exporter.posthog._redact import URLS, clean_relative_url, clean_urls, is_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.exporter.posthog._settings import MappingOptions
 
@@ -31,6 +31,7 @@ _LEFT_OUT: Final = frozenset(
 """Sent only where mapped: an id that the SDK makes up for each process, texts that quote exceptions, and a
 switch of PostHog's own."""
 _OF_EXCEPTIONS: Final = frozenset({"$exception_list", "$exception_level"})
+_NO_NAMES: Final[frozenset[str]] = frozenset()
 _MAX_SHAPES: Final = 2048
 _MAX_COLUMNS: Final = 8192
 MAX_KEYS: Final = 128
@@ -38,38 +39,41 @@ _MAX_VALUES: Final = 64
 _MAX_LENGTH: Final = 256
 _PERIOD: Final = 2048
 """Records after which it is looked at what the memory is good for."""
+_REMEMBERED: Final = frozenset({str, bool, int, float, type(None), tuple})
+"""One column a type, because 1 == True == 1.0; values of all other types can change, or are rare."""
 _WITHOUT_URLS: Final = frozenset({bool, int, float, type(None), bytes})
-
 
 Members = tuple[str, frozenset[str], tuple[str, ...]]
 """Members of an object: `"name":value,` one after the other (who closes the object cuts the last comma), the names
 in it, and the keys of attributes that are none of them, because they have a meaning of their own."""
 
+_Shape = tuple[tuple["_Column | _Remembered", ...], frozenset[str], tuple[str, ...]]
+"""What is known about records with the same keys and types of values: a column for each, and the same two."""
+
 
 class MemberEncoder:
-    """Encodes attributes. Thread-safe: what threads share is memory of what is always encoded the same.
-
-    Args:
-        options: how attributes are named, and which of them are left out, cleaned or have a meaning.
-    """
+    """Encodes attributes, as the options say. Thread-safe: threads share memory of what is always encoded the same."""
 
     def __init__(self, options: MappingOptions) -> None:
+        self._options = options
         self._names = dict(options.property_names)
-        self._redact = options.redact
-        self._conventions = options.conventions
-        self._person_profiles = options.person_profiles
         self._shape = lru_cache(_MAX_SHAPES)(self._learn)
         self._columns: dict[tuple[str, type], _Column | _Remembered] = {}
-        self._unique: set[tuple[str, type]] = set()
         self._encoded = 0
 
     def encode(self, attributes: Mapping[Any, Any]) -> Members:
         """Encode `attributes`, in their order; of two with one name the later counts."""
-        if len(attributes) <= MAX_KEYS:
-            values = attributes.values()
-            shape = self._shape(tuple(attributes), tuple(map(type, values)))
-            if shape is not None:
-                return "".join(map(getitem, shape.columns, values)), shape.names, shape.meant
+        if not attributes:
+            return "", _NO_NAMES, ()
+        values = attributes.values()
+        shape = len(values) <= MAX_KEYS and self._shape(*attributes, *map(type, values))
+        if shape:
+            columns, names, meant = shape
+            try:
+                return "".join(map(getitem, columns, values)), names, meant
+            except TypeError:  # a tuple that holds something mutable cannot be looked up
+                tuples = {key: value for key, value in attributes.items() if type(value) is tuple}
+                self._forget([(key, tuple) for key, value in tuples.items() if not _is_told_apart(value)])
         return joined(self.encode_each(attributes), self.meant(attributes))
 
     def encode_each(self, attributes: Mapping[Any, Any], *, most: int = UNLIMITED) -> dict[str, str]:
@@ -77,17 +81,15 @@ class MemberEncoder:
         members = {}
         for key, value in attributes.items():
             name = self.name_of(key)
-            if not name:
-                continue
-            if most == UNLIMITED or name in BOOLEANS:
-                text = self._encoder(key, name, type(value))(value)
-            else:
-                text = to_json(self._cleaned(key, name, value), most=most)
-            if text:
+            if name and (name not in BOOLEANS or isinstance(value, bool)):
+                if most == UNLIMITED:
+                    text = self._encoder(key, name, type(value))(value)
+                else:
+                    text = to_json(self._cleaned(key, name, value), most=most)
                 members[name] = f"{encode(name)}:{text},"
         return members
 
-    def meant(self, attributes: Mapping[Any, Any]) -> tuple[str, ...]:
+    def meant(self, attributes: Iterable[Any]) -> tuple[str, ...]:
         """Return the keys of attributes that have a meaning of their own."""
         return tuple(key for key in attributes if isinstance(key, str) and self._is_meant(key))
 
@@ -96,72 +98,21 @@ class MemberEncoder:
         text = key if isinstance(key, str) else str(clean(key))
         mapped = self._names.get(text)
         if mapped is not None:
-            is_refused = mapped in _OF_EXCEPTIONS or (mapped in OF_PERSONS and not self._person_profiles)
+            is_refused = mapped in _OF_EXCEPTIONS or (
+                mapped in OF_PERSONS and not self._options.person_profiles
+            )
             return "" if is_refused else clean_name(mapped)
         if (
             text.startswith("$")
             or text in _LEFT_OUT
-            or (self._redact and is_private(text))
+            or (self._options.redact and is_private(text))
             or self._is_meant(text)
         ):
             return ""
         return clean_name(text)
 
-    def _is_meant(self, key: str) -> bool:
-        return self._conventions and key not in self._names and is_meant(key)
-
-    def _encoder(self, key: object, name: str, kind: type) -> Callable[[Any], str]:
-        """Return what encodes the values of one type of one attribute; an empty text leaves one out."""
-        if name in BOOLEANS:
-            return encoder_of(bool) if kind is bool else _nothing
-        plain = encoder_of(kind)
-        if not self._redact or kind in _WITHOUT_URLS:
-            return plain
-        if name in URLS or key in URLS:
-            return lambda value: to_json(self._cleaned(key, name, value))
-        if kind is str:
-            # One character is found many times faster than three.
-            return lambda value: plain(clean_url(value) if ":" in value and "://" in value else value)
-        return lambda value: (
-            text if "://" not in (text := plain(value)) else to_json(clean_urls(clean(value)))
-        )
-
-    def _cleaned(self, key: object, name: str, value: object) -> object:
-        if not self._redact:
-            return value
-        if isinstance(value, str) and (name in URLS or key in URLS):
-            return clean_relative_url(value)
-        return clean_urls(clean(value))
-
-    def _learn(self, keys: tuple[Any, ...], types: tuple[type, ...]) -> _Shape | None:
-        """Work out a shape; None where its attributes have to be looked at one by one."""
-        names = [name for name in map(self.name_of, keys) if name]
-        if (
-            any(type(key) is not str for key in keys)
-            or len(set(names)) < len(names)
-            or not BOOLEANS.isdisjoint(names)
-        ):
-            return None
-        return _Shape(
-            tuple(map(self._column, keys, types)), frozenset(names), self.meant(dict.fromkeys(keys))
-        )
-
-    def _column(self, key: str, kind: type) -> _Column | _Remembered:
-        column = self._columns.get((key, kind))
-        if column is None:
-            name = self.name_of(key)
-            build = _COLUMNS.get(kind, _Column) if name else _Column
-            if (key, kind) in self._unique:
-                build = _Texts if kind is str and not (name in URLS or key in URLS) else _Column
-            if len(self._columns) >= _MAX_COLUMNS:
-                self._columns.clear()
-                self._unique.clear()
-            column = build(f"{encode(name)}:" if name else "", self._encoder(key, name, kind))
-            self._columns[key, kind] = column
-        return column
-
     def review(self, encoded: int) -> None:
-        """Look up no more what is mostly new, such as texts that are unique: that costs, and finds nothing.
+        """Remember no more values of attributes that are mostly new, such as unique texts: no record would profit.
 
         Args:
             encoded: how many records were encoded since this was last called.
@@ -169,95 +120,116 @@ class MemberEncoder:
         self._encoded += encoded
         if self._encoded < _PERIOD:
             return
-        for key, column in list(self._columns.items()):
-            if isinstance(column, _Remembered):
-                if column.misses > self._encoded // 2:
-                    self._unique.add(key)
-                    self._columns.pop(key, None)
-                    self._shape.cache_clear()
-                column.misses = 0
+        columns = list(self._columns.items())  # another thread may add one
+        remembered = {key: column for key, column in columns if isinstance(column, _Remembered)}
+        self._forget([key for key, column in remembered.items() if column.misses > self._encoded // 2])
+        for column in remembered.values():
+            column.misses = 0
         self._encoded = 0
+
+    def _is_meant(self, key: str) -> bool:
+        return self._options.conventions and key not in self._names and is_meant(key)
+
+    def _learn(self, *keys_and_types: Any) -> _Shape | None:
+        """Work out a shape; None where its attributes have to be looked at one by one.
+
+        Args:
+            *keys_and_types: all keys, then the types of their values; two tuples would take longer to look up.
+        """
+        half = len(keys_and_types) // 2
+        keys, types = keys_and_types[:half], keys_and_types[half:]
+        names = [name for name in map(self.name_of, keys) if name]
+        if (
+            any(type(key) is not str for key in keys)
+            or len(set(names)) < len(names)
+            or not BOOLEANS.isdisjoint(names)
+        ):
+            return None
+        return tuple(map(self._column, keys, types)), frozenset(names), self.meant(keys)
+
+    def _column(self, key: str, kind: type) -> _Column | _Remembered:
+        column = self._columns.get((key, kind))
+        if column is None:
+            if len(self._columns) >= _MAX_COLUMNS:
+                self._columns.clear()
+            name = self.name_of(key)
+            build = _Remembered if name and kind in _REMEMBERED else _Column
+            column = build(f"{encode(name)}:" if name else "", self._encoder(key, name, kind))
+            self._columns[key, kind] = column
+        return column
+
+    def _forget(self, keys: Sequence[tuple[str, type]]) -> None:
+        """Replace columns by such that remember nothing."""
+        for key, kind in keys:
+            column = self._columns.get((key, kind))
+            if isinstance(column, _Remembered):
+                is_short_text = kind is str and column and URLS.isdisjoint({key, self.name_of(key)})
+                build = _Texts if is_short_text else _Column
+                self._columns[key, kind] = build(column.start, column.encode)
+        if keys:
+            self._shape.cache_clear()
+
+    def _encoder(self, key: object, name: str, kind: type) -> Callable[[Any], str]:
+        """Return what encodes the values of one type of one attribute."""
+        plain = encoder_of(kind)
+        if not self._options.redact or kind in _WITHOUT_URLS:
+            return plain
+        if name in URLS or key in URLS:
+            return lambda value: to_json(self._cleaned(key, name, value))
+        return lambda value: (
+            text if "://" not in (text := plain(value)) else to_json(clean_urls(clean(value)))
+        )
+
+    def _cleaned(self, key: object, name: str, value: object) -> object:
+        if not self._options.redact:
+            return value
+        if isinstance(value, str) and (name in URLS or key in URLS):
+            return clean_relative_url(value)
+        return clean_urls(clean(value))
 
 
 class _Column:
     """One attribute key with values of one type, and the members that they make; none where nothing is sent."""
 
     def __init__(self, start: str, encode_value: Callable[[Any], str]) -> None:
-        self._start = start
-        self._encode = encode_value
+        self.start = start
+        self.encode = encode_value
 
     def __getitem__(self, value: Any) -> str:
-        return f"{self._start}{self._encode(value)}," if self._start else ""
-
-
-class _Tuples(_Column):
-    """Remembers the first few tuples of texts; one that holds something mutable cannot be looked up."""
-
-    def __init__(self, start: str, encode_value: Callable[[Any], str]) -> None:
-        super().__init__(start, encode_value)
-        self._known: dict[tuple[str, ...], str] = {}
-
-    def __getitem__(self, value: tuple[Any, ...]) -> str:
-        try:
-            text = self._known.get(value)
-        except TypeError:
-            text = None
-        if text is None:
-            text = super().__getitem__(value)
-            # Only these: (1,) equals (True,), but does not read the same.
-            if (
-                len(text) <= _MAX_LENGTH
-                and len(self._known) < _MAX_VALUES
-                and all(type(item) is str for item in value)
-            ):
-                self._known[value] = text
-        return text
+        return f"{self.start}{self.encode(value)}," if self.start else ""
 
 
 class _Texts(_Column):
     """Texts that may be URLs at most as a whole: most are short, and nothing is to be done to them."""
 
     def __getitem__(self, value: str) -> str:
-        if len(value) <= _MAX_LENGTH and value.isascii() and "\0" not in value and ":" not in value:
-            return f"{self._start}{encode_basestring(value)},"
-        return super().__getitem__(value)
+        if ":" not in value and value.isascii() and "\0" not in value:
+            return f"{self.start}{encode_basestring(value)},"
+        return f"{self.start}{self.encode(value)},"
 
 
 class _Remembered(dict[Any, str]):
-    """Remembers the first few values that are not long."""
+    """A column that remembers the first few members that are not long."""
 
-    __slots__ = ("_encode", "_start", "misses")
+    __slots__ = ("encode", "misses", "start")
 
     def __init__(self, start: str, encode_value: Callable[[Any], str]) -> None:
-        self._start = start
-        self._encode = encode_value
+        self.start = start
+        self.encode = encode_value
         self.misses = 0
 
     def __missing__(self, value: Any) -> str:
         self.misses += 1
-        text = f"{self._start}{self._encode(value)},"
-        if len(self) < _MAX_VALUES and len(text) <= _MAX_LENGTH and (value or type(value) is not float):
-            self[value] = text  # not 0.0, which equals -0.0
+        text = f"{self.start}{self.encode(value)},"
+        if len(self) < _MAX_VALUES and len(text) <= _MAX_LENGTH and _is_told_apart(value):
+            self[value] = text
         return text
 
 
-_COLUMNS: Final[dict[type, type[_Column | _Remembered]]] = {
-    tuple: _Tuples,
-    **dict.fromkeys((str, bool, int, float, type(None)), _Remembered),
-}
-"""One column a type, because 1 == True == 1.0; values of all other types can change, or are rare."""
-
-
-def _nothing(_: object) -> str:
-    return ""
-
-
-class _Shape(NamedTuple):
-    """What is known about records with the same keys and types of values."""
-
-    columns: tuple[_Column | _Remembered, ...]
-    names: frozenset[str]
-    meant: tuple[str, ...]
+def _is_told_apart(value: Any) -> bool:
+    """Return whether all values of its type that equal `value` read the same: not 0.0 and -0.0, (1,) and (True,)."""
+    kind = type(value)
+    return all(type(item) is str for item in value) if kind is tuple else bool(value) or kind is not float
 
 
 def joined(members: Mapping[str, str], meant: tuple[str, ...] = ()) -> Members:

@@ -77,19 +77,16 @@ class PostHogContextProcessor(LogRecordProcessor):
             logger.debug("the context of a log record could not be copied", exc_info=error)
 
     def _add(self, record: Any) -> None:
-        attributes = record.attributes
+        attributes = {} if record.attributes is None else record.attributes
         for key, value in vars(record).pop(_ADDED, {}).items():  # the same object is emitted once more
             if attributes.get(key) == value:
                 del attributes[key]
-        added = from_context(attributes or {}, record.context or get_current(), self._options)
-        uid = attributes.get(UID) if attributes else None
+        added = from_context(attributes, record.context or get_current(), self._options)
+        uid = attributes.get(UID)
         if uid is None or uid == "":
             added[UID] = str(uuid4())
-        if attributes is None:
-            record.attributes = dict(added)
-        else:
-            for key, value in added.items():
-                attributes[key] = value
+        attributes.update(added)
+        record.attributes = attributes
         vars(record)[_ADDED] = added
 
     def shutdown(self) -> None:

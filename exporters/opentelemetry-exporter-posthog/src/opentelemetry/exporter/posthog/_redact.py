@@ -38,14 +38,6 @@ def is_private(key: str) -> bool:
     return key in _PRIVATE or key.startswith(_PRIVATE_PREFIXES)
 
 
-def clean_url(text: str) -> str:
-    """Return `text` without user, password, query and fragment where it is a URL, else as it is.
-
-    It is one if it holds "://", and white space at most around it: a sentence may begin with a URL.
-    """
-    return clean_relative_url(text) if "://" in text and len(text.split(maxsplit=1)) == 1 else text
-
-
 def clean_relative_url(text: str) -> str:
     """Return a URL, maybe a relative one, without user, password, query and fragment (RFC 3986, section 3)."""
     url = re.split(r"[?#]", text.strip(), maxsplit=1)[0]
@@ -57,9 +49,12 @@ def clean_relative_url(text: str) -> str:
 
 
 def clean_urls(value: object, depth: int = 0) -> object:
-    """Return `value` with the URLs among its texts cleaned; what is nested too deeply for JSON is left alone."""
+    """Return `value` with the URLs among its texts cleaned; what is nested too deeply for JSON is left alone.
+
+    A text is one if it holds "://", and white space at most around it: a sentence may begin with a URL.
+    """
     if isinstance(value, str):
-        return clean_url(value)
+        return clean_relative_url(value) if "://" in value and len(value.split(maxsplit=1)) == 1 else value
     if depth < _MAX_DEPTH:
         if isinstance(value, (list, tuple)):
             return [clean_urls(item, depth + 1) for item in value]

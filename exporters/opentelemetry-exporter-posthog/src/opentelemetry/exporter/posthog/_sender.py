@@ -74,8 +74,7 @@ class Sender:
         self.url = determine_server_host(config.host).rstrip("/") + "/batch/"
         self._session = build_session(self.url) if session is None else session
         self._is_ours = session is None
-        self._api_key = config.api_key or ""
-        self._timeout = config.timeout
+        self._config = config
         self._retry = retry
         self._stopped = stopped
 
@@ -86,7 +85,7 @@ class Sender:
             events: as mapped.
             outcome: counts them, and says why they were not taken.
         """
-        deadline = monotonic() + self._timeout
+        deadline = monotonic() + self._config.timeout
         pending = deque(_batches(events))
         while pending:
             if self._stopped.is_set():
@@ -128,7 +127,7 @@ class Sender:
     def _attempt(self, batch: Sequence[bytes], deadline: float) -> _Reply:
         """Send one batch once, compressed."""
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        content = _gzip(body(batch, api_key=self._api_key, sent_at=now))
+        content = _gzip(body(batch, api_key=self._config.api_key or "", sent_at=now))
         try:
             answer = post(self._session, self.url, content, _HEADERS, deadline=deadline)
         except OSError as error:  # what `requests` raises is one too

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from opentelemetry.exporter.posthog import environment_variables
-from opentelemetry.exporter.posthog._identity import process_distinct_id
+from opentelemetry.exporter.posthog._identity import process_distinct_id, unquoted
 from opentelemetry.exporter.posthog._warnings import warn_once
 from opentelemetry.exporter.posthog.environment_variables import (
     OTEL_EXPORTER_POSTHOG_API_KEY,
@@ -99,11 +99,7 @@ def config(*, api_key: object, host: object, timeout: object) -> Config:
 
 
 def mapping_options(given: Mapping[str, object]) -> MappingOptions:
-    """Return how records become events. Never raises.
-
-    Args:
-        given: arguments by name; those that are absent or None come from the environment.
-    """
+    """Return how records become events, by arguments, else by variables. Never raises."""
     defaults = MappingOptions()
     options: dict[str, Any] = {}
     for name in MappingOptions.__dataclass_fields__:
@@ -131,10 +127,10 @@ def told(name: str, given: object) -> tuple[str, Any]:
     A text is without blanks and quotes around it, as `docker run --env-file` keeps them.
     """
     if given is not None:
-        return f"The argument {name!r}", _unquoted(given) if isinstance(given, str) else given
+        return f"The argument {name!r}", unquoted(given) if isinstance(given, str) else given
     variables = _VARIABLES.get(name, (f"OTEL_EXPORTER_POSTHOG_{name.upper()}",))
     for variable in variables:
-        if value := _unquoted(os.environ.get(variable, "")):
+        if value := unquoted(os.environ.get(variable, "")):
             return variable, value
     return variables[0], None
 
@@ -148,7 +144,7 @@ def warn_of_unknown(arguments: Iterable[str]) -> None:
         )
     known = environment_variables.__all__
     for name, value in os.environ.items():
-        if name.startswith("OTEL_EXPORTER_POSTHOG_") and name not in known and _unquoted(value):
+        if name.startswith("OTEL_EXPORTER_POSTHOG_") and name not in known and unquoted(value):
             nearest = "".join(f" The nearest name is {one}." for one in get_close_matches(name, known, n=1))
             warn_once(f"The PostHog exporter does not read {name}, so it is ignored.{nearest}")
 
@@ -174,11 +170,6 @@ def _read(name: str, given: object, kind: _Kind, *, unset: Any = None) -> Any:
             return found
     warn_once(f"{source} is {kind.unusable}. {kind.otherwise}")
     return None
-
-
-def _unquoted(text: str) -> str:
-    text = text.strip()
-    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def _drop(_: object) -> None:
@@ -256,7 +247,7 @@ _KEY: Final = _Kind(
 )
 _HOST: Final = _Kind(
     _as_host,
-    "not a usable URL (such as 'https://eu.i.posthog.com', without a user name, a password or a query)",
+    "no usable URL (such as 'https://eu.i.posthog.com', without a user name, a password or a query)",
     "Nothing is exported to PostHog.",
 )
 _SECONDS: Final = _Kind(_as_seconds, "not a number of seconds above 0", "The default, 10 s, is used.")

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from opentelemetry.exporter.posthog._settings import MappingOptions
 
 _NAMES: Final = ("otel.event.name", "event.name")
-_STATUS_UNSET: Final = "UNSET"
-_STATUS_ERROR: Final = "ERROR"
 
 
 class Source(NamedTuple):
@@ -80,11 +78,11 @@ def span_source(span: ReadableSpan, options: MappingOptions) -> Source:
     if start and end:
         extras["duration_ms"] = (end - start) / 1e6
     status = span.status.status_code.name
-    if status != _STATUS_UNSET:
+    if status != "UNSET":
         extras["otel.status_code"] = status
         if span.status.description:
             extras["otel.status_description"] = span.status.description
-    if status == _STATUS_ERROR:
+    if status == "ERROR":
         extras["error.type"] = _exception_type(span)
     if dropped := span.dropped_attributes:
         extras["otel.dropped_attributes_count"] = dropped

@@ -92,13 +92,7 @@ class Tally:
 
 
 class ExporterMetrics:
-    """The metrics of one exporter, by OpenTelemetry's conventions for SDKs. Thread-safe.
-
-    Args:
-        signal: `log` or `span`.
-        url: where it sends to.
-        meter_provider: whose metrics these are.
-    """
+    """The metrics of one exporter, by OpenTelemetry's conventions for SDKs. Thread-safe."""
 
     def __init__(self, signal: str, url: str, meter_provider: MeterProvider) -> None:
         kind = f"posthog_{signal}_exporter"
@@ -117,7 +111,7 @@ class ExporterMetrics:
         self._duration = meter.create_histogram("otel.sdk.exporter.operation.duration", "s")
 
     def begin(self, records: int) -> None:
-        """Count records that are given to an export."""
+        """Count records as in flight."""
         self._inflight.add(records, self._attributes)
 
     def end(self, records: int, seconds: float, outcome: Outcome) -> None:

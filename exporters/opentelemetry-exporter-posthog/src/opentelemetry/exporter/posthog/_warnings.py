@@ -87,13 +87,7 @@ def _only_telemetry_listens() -> bool:
 
 
 def warn_of_refusal(status: int, url: str, location: str) -> str:
-    """Warn that a server refuses events for good; return the reason by which they are counted.
-
-    Args:
-        status: its answer.
-        url: where they were sent.
-        location: where it points to instead, if it does.
-    """
+    """Warn that the server at `url` refuses events for good; return the reason by which they are counted."""
     what, remedy = _REFUSALS.get(status, ("refuses them", _CHECK_HOST))
     reason = _REASONS.get(status, "rejected")
     if status < 400:  # noqa: PLR2004  # HTTP's own line
@@ -120,11 +114,7 @@ def warn_of_silence(failure: str, url: str) -> None:
 
 
 def warn_of_strictness(dropped: Mapping[str, int]) -> None:
-    """Warn of what has kept none of many records.
-
-    Args:
-        dropped: the records of an exporter that has kept none so far, by reason.
-    """
+    """Warn of what has kept none of many records, by what an exporter has dropped that has kept none so far."""
     for reason, settings in _STRICT.items():
         if dropped.get(reason, 0) >= _MANY:
             warn_once(

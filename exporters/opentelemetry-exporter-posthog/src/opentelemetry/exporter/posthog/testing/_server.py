@@ -234,7 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
         )
         self.close_connection = answer.drop or answer.stall or answer.truncate or answer.reset
         if answer.reset:
-            self._reset()
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
             return
         if answer.stall or answer.delay:
             capture._closing.wait(None if answer.stall else answer.delay)  # noqa: SLF001  # the same module
@@ -272,10 +273,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(bytes([byte]))
             if self.server.capture._closing.wait(answer.drip):  # noqa: SLF001  # the same module
                 return
-
-    def _reset(self) -> None:
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
 
 
 def _decompressed(raw_body: bytes, encoding: str) -> bytes:
