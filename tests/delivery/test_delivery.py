@@ -106,45 +106,35 @@ def test_a_flush_sees_what_is_done_while_it_asks(
 
 
 @pytest.mark.parametrize(
-    ("between", "times"),
-    [(600.0, 10), (0.01, 10), (600.0, 0)],
+    ("between", "patience"),
+    [(600.0, 600.0), (0.01, 600.0), (600.0, 0.01)],
     ids=["not yet", "one in a while", "long without an end"],
 )
 def test_a_sender_yields_while_the_queue_is_long(
-    make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch, between: float, times: int
+    make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch, between: float, patience: float
 ) -> None:
     """With thousands of events in the queue requests are rare, so that the writer has the interpreter: for a while."""
-    monkeypatch.setattr(Writer, "__len__", lambda _: 10_000)
+    backlog, asked = 10_000, 0
+
+    def events_in_queue(_: Writer) -> int:
+        nonlocal asked
+        asked += 1
+        return backlog
+
+    monkeypatch.setattr(Writer, "__len__", events_in_queue)
     monkeypatch.setattr(_sender, "_YIELD", between)
-    monkeypatch.setattr(_sender, "_YIELDS", times)
+    monkeypatch.setattr(_sender, "_PATIENCE", patience)
     delivery = make(support.destination_to(sink.port))
-    [sender] = delivery._senders
-    left: list[list[str]] = []
-    sender._progressed = lambda: left.append(sender.mailbox.names())  # what waits when it comes to rest
     support.enqueue_numbers(delivery, [1])
-    assert support.wait_until(lambda: delivery.status().sent == 1)
+    assert sink.wait_for(1)
     support.enqueue_numbers(delivery, [2])
-    assert support.wait_until(lambda: any(left) or len(sink.requests) > 1)
-    assert (len(sink.requests) == 1) == ((between, times) == (600.0, 10)) or sink.wait_for(2)
-    assert delivery.flush(60)  # for who waits, at once
-    assert sink.numbers() == [1, 2]
-
-
-def test_a_sender_yields_a_few_times_in_a_row(
-    make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is counted how often the queue was long, until it was short once."""
-    monkeypatch.setattr(Writer, "__len__", lambda _: 10_000)
-    delivery = make(support.destination_to(sink.port))
-    [sender] = delivery._senders
-    for number in range(3):
-        support.enqueue_numbers(delivery, [number])
-        assert delivery.flush(60)
-        assert support.wait_until(lambda n=number: sender._yielded == n + 1)
-    monkeypatch.setattr(Writer, "__len__", lambda _: 0)
-    support.enqueue_numbers(delivery, [3])
+    assert delivery._writer.flush(60)
+    before = asked
+    assert support.wait_until(lambda: asked > before + 5 or len(sink.requests) > 1)
+    assert len(sink.requests) == (1 if between == patience else 2)
+    backlog = 0
     assert delivery.flush(60)
-    assert support.wait_until(lambda: sender._yielded == 0)
+    assert sink.numbers() == [1, 2]
 
 
 def test_records_of_other_loggers_are_delivered(make: Make, sink: support.Sink) -> None:

@@ -137,7 +137,7 @@ class DiskStore:
             if count is None or is_new or (descriptor := self._files.claim(parent, partial)) is None:
                 return
             try:
-                if os.pread(descriptor, 1, max(0, status.st_size - 1)) == b"\n":
+                if os.pread(descriptor, 1, max(0, os.fstat(descriptor).st_size - 1)) == b"\n":
                     parent.rename(partial, name)
                 elif parent.remove(partial):
                     self._drops.count("corrupt", count)

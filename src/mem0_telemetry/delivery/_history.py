@@ -89,7 +89,8 @@ class History:
             try:
                 for name in parent.names():
                     if name.startswith(FILE):  # also what a process that was killed wrote aside
-                        parent.unlink(name)
+                        with suppress(FileNotFoundError):
+                            parent.unlink(name)
             finally:
                 if descriptor is not None:
                     self._files.close(descriptor)

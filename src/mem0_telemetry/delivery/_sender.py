@@ -33,9 +33,11 @@ _BUSY_AT_FIRST: Final = 0.02
 _LONG_QUEUE: Final = 2_000
 """Events in the queue from which on the writer needs the interpreter more than we do."""
 _YIELD: Final = 1.0
-"""Seconds until the next request after one that found the queue long."""
-_YIELDS: Final = 10
-"""Times in a row that this helps: a queue that is long without an end would have the spool fill."""
+"""Seconds between two requests while the queue is long."""
+_PATIENCE: Final = 10.0
+"""Seconds for which that helps: a queue that is long without an end would have the spool fill."""
+_LOOK_AGAIN: Final = 0.05
+"""Seconds until the sender checks the length of the queue again."""
 _ASK_AGAIN: Final = 2.0
 """Seconds between two questions for consent while a destination is waited for: a back-off may take minutes."""
 
@@ -74,7 +76,8 @@ class Sender:
         self._asked_for_consent = 0.0
         self._busy_for = 0.0
         """Seconds between two looks at batches that others hold; 0 where they hold none."""
-        self._yielded = 0
+        self._last_request = -_YIELD
+        self._long_since: float | None = None
 
     def start(self) -> None:
         """Start the thread, unless it runs; it does nothing before it is woken.
@@ -211,6 +214,9 @@ class Sender:
         exporter = self._exporter or self._build(now)
         if exporter is None:
             return False
+        if self._yields(now):
+            self._next_look = now + _LOOK_AGAIN
+            return False
         names = self.mailbox.names()
         line = self._retry.in_line(names, now)
         if not line:
@@ -226,15 +232,23 @@ class Sender:
             return False
         self._busy_for = 0.0
         try:
-            if not self._is_allowed():  # asked last, as it may have taken long to read them
-                return False
-            if parcel.names:
+            allowed = self._is_allowed()  # asked last, as it may have taken long to read them
+            if allowed and parcel.names:
                 self._send(exporter, parcel, more=len(names) > len(parcel.names))
         finally:
             parcel.release()
-        return True
+        return allowed
+
+    def _yields(self, now: float) -> bool:
+        """Return whether the next request is put off, as the queue is long."""
+        if self._wiring.backlog() <= _LONG_QUEUE:
+            self._long_since = None
+            return False
+        self._long_since = now if self._long_since is None else self._long_since
+        return now < min(self._last_request + _YIELD, self._long_since + _PATIENCE)
 
     def _send(self, exporter: LogRecordExporter, parcel: Parcel, *, more: bool) -> None:
+        self._last_request = self._clock.monotonic()
         answer = attempt(exporter, parcel.records, name=self._destination.name)
         self.worker.park_in_child()
         now = self._clock.monotonic()
@@ -252,9 +266,6 @@ class Sender:
         finally:
             self.is_putting_away = False
         self._retry.succeeded(parcel.names, kept, now)
-        self._yielded = self._yielded + 1 if self._wiring.backlog() > _LONG_QUEUE else 0
-        if 0 < self._yielded <= _YIELDS:
-            self._retry.destination.until = now + _YIELD
 
     def _put_away(self, parcel: Parcel, exporter: LogRecordExporter, refusal: str) -> list[str]:
         """Count and remove what the destination has taken or refused; return the names that cannot be removed."""
