@@ -111,7 +111,8 @@ def test_failure_table(server: CaptureServer, make_log: MakeLog, case: Case) -> 
     assert seconds < _IN_TIME, row
     assert stats.dropped == case.dropped
     assert stats.exported + stats.failed + sum(stats.dropped.values()) == 1
-    assert stats.retried == attempts - 1
+    # On a busy machine the deadline may end the last attempt before it has arrived.
+    assert attempts - 1 <= stats.retried <= attempts
     assert retry_after == case.retry_after
     assert refusal == (f"HTTP {case.answer.status}" if case.dropped else "")
     assert (recovered, exporter.refusal) == (SUCCESS, "")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry._logs import LogRecord
@@ -20,6 +22,19 @@ from opentelemetry.trace.status import Status, StatusCode
 from opentelemetry.exporter.posthog._members import MemberEncoder, joined
 from opentelemetry.exporter.posthog.mapping import Mapped, MappingOptions, body, log_events, span_events
 from opentelemetry.exporter.posthog.testing import check_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quiet_sdk() -> Iterator[None]:
+    """Keep the SDK's warnings out of the reports: they quote lone surrogates, which pytest-xdist cannot send."""
+    logger = logging.getLogger("opentelemetry.attributes")
+    logger.disabled = True
+    yield
+    logger.disabled = False
+
 
 _any_text = st.text(st.characters(exclude_categories=()), max_size=30)  # lone surrogates and NUL included
 _scalars = (
