@@ -535,7 +535,7 @@ def test_a_dry_run_says_why_it_shows_nothing(
 def test_instrument_warns_itself(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     """The drop-in leaves the warnings to whoever has decided before it; what is off has no unusable numbers."""
     telemetry, usage = start()
-    usage.switches.chosen = destinations.Destinations((), ("another",), remarks=("a remark",))
+    usage.switches.chosen = destinations.Destinations((), ("another",), none=False, remarks=("a remark",))
     usage.switches.decide = lambda **_: None
     usage.enter(vars(telemetry))
     assert warnings(caplog) == []

@@ -126,7 +126,7 @@ def test_installed_entry_point() -> None:
 def test_none_is_opted_out(value: str) -> None:
     """`none`, alone or in a list, chooses nothing, and is no mistake."""
     chosen = resolve({"MEM0_TELEMETRY_EXPORTER": value})
-    assert (chosen.configs, chosen.problems) == ((), ())
+    assert (chosen.configs, chosen.problems, chosen.none) == ((), (), True)
     assert chosen.reason_for_none == "MEM0_TELEMETRY_EXPORTER chooses none"
 
 

@@ -80,13 +80,17 @@ class Destinations:
     """One sentence for each unusable one: it names the variable and the remedy."""
     remarks: tuple[str, ...] = ()
     """What is set and changes nothing."""
+    none: bool = False
+    """Whether `none` was chosen."""
 
     @property
     def reason_for_none(self) -> str | None:
         """Return why nothing can be sent, or None where something can."""
         if self.configs:
             return None
-        return "; ".join(self.problems) or f"{env.MEM0_TELEMETRY_EXPORTER} chooses none"
+        if self.none:
+            return f"{env.MEM0_TELEMETRY_EXPORTER} chooses none"
+        return "; ".join(self.problems)
 
 
 def is_vendor(name: str, endpoint: str) -> bool:
@@ -99,25 +103,28 @@ def resolve(environ: Mapping[str, str]) -> Destinations:
     """Read the destinations from `environ`. Never raises, logs, imports an exporter or touches the network."""
     configs: list[DestinationConfig] = []
     problems: list[str] = []
-    remarks: list[str] = []
     try:
         chosen = _chosen(environ)
     except UnusableError as error:
         return Destinations(problems=(str(error),))
     if "none" in chosen:
-        return Destinations()
+        return Destinations(none=True)
     for name in chosen:
         reader = _READERS.get(name, _read_entry_point)
         try:
             configs.append(reader(name, environ))
         except UnusableError as error:
             problems.append(str(error))
+    remarks: tuple[str, ...] = ()
     if unread := env.unread(environ):
         # It may be a no to Mem0's channel that is spelled wrong: it stops PostHog, at any host, and no other backend.
-        stops = "posthog" in chosen
         configs = [config for config in configs if config.name != "posthog"]
-        (problems if stops else remarks).append(env.problem_of_unread(unread, stops_posthog=stops))
-    return Destinations(tuple(configs), tuple(problems), tuple(remarks))
+        sentence = env.problem_of_unread(unread, stops_posthog="posthog" in chosen)
+        if "posthog" in chosen:
+            problems.append(sentence)
+        else:
+            remarks = (sentence,)
+    return Destinations(tuple(configs), tuple(problems), remarks)
 
 
 def _chosen(environ: Mapping[str, str]) -> dict[str, None]:
