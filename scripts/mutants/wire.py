@@ -114,11 +114,6 @@ NAIVE: dict[str, tuple[str, str, dict[str, str]]] = {
         "before",
         {PROVIDER: "NoOpMeterProvider; NoOpMeterProvider = lambda: None"},
     ),
-    "the application's limits hold for every provider": (
-        "the application's limits cut our events",
-        "before",
-        {PROVIDER: "explicit_limits; explicit_limits = LogRecordLimits"},
-    ),
     "requests takes a password for any host out of a .netrc": (
         "a header of the application's is on our wire",
         "before",
