@@ -18,8 +18,9 @@ from opentelemetry.exporter.posthog._identity import (
     timestamp_of,
     uuid_of,
 )
-from opentelemetry.exporter.posthog._json import UNLIMITED, clean_name, encode, fits, to_json
+from opentelemetry.exporter.posthog._json import UNLIMITED, clean, clean_name, encode, fits, to_json
 from opentelemetry.exporter.posthog._members import MAX_KEYS, MemberEncoder, joined
+from opentelemetry.exporter.posthog._redact import clean_urls
 from opentelemetry.exporter.posthog._version import __version__
 from opentelemetry.exporter.posthog._warnings import warn_once
 
@@ -66,11 +67,7 @@ class Inherited:
 
 
 class EventBuilder:
-    """Builds events of attributes that `encoder` encodes. Thread-safe.
-
-    Args:
-        options: how.
-    """
+    """Builds events of attributes that `encoder` encodes. Thread-safe."""
 
     def __init__(self, options: MappingOptions) -> None:
         self._options = options
@@ -281,6 +278,8 @@ class EventBuilder:
             return {}
         groups = options.group_attributes
         added = properties_of({**inherited.meant, **meant}, source.attributes, inherited.values, groups)
+        if self._options.redact:  # but not of groups: they are ids
+            added |= {name: clean_urls(clean(added[name])) for name in added.keys() - {"$groups"}}
         if options.trace_context and source.trace_id:
             added |= {"$trace_id": f"{source.trace_id:032x}", "$span_id": f"{source.span_id:016x}"}
         return added

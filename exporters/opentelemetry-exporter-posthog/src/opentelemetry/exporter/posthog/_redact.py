@@ -30,6 +30,8 @@ ROUTE: Final = "http.route"
 _PARAMETERS: Final = re.compile(r"[{<*(]|/:")
 _END_OF_AUTHORITY: Final = re.compile(r'/|"[,:]"')
 """A slash, or the end of a text in JSON: an "@" behind it is none of the URL's."""
+_PASSWORD: Final = re.compile(r'[^/?#@:\["]*:(?!\d*(?:[/"]|$))[^@]*@')
+"""What follows "//" where a password may hold what ends an authority: a port is not before the next "@"."""
 _MAX_DEPTH: Final = 32
 
 
@@ -43,16 +45,29 @@ def clean_url(text: str) -> str:
 
     It is one if it holds "://", and white space at most around it: a sentence may begin with a URL.
     """
-    return clean_relative_url(text) if "://" in text and len(text.split(maxsplit=1)) == 1 else text
+    return clean_relative_url(text) if "://" in text and _is_url(text.strip()) else text
+
+
+def _is_url(text: str) -> bool:
+    """Return whether `text` is no more than a URL, maybe one with a tab or a line's end in its password."""
+    return len(text.split(maxsplit=1)) == 1 or (
+        " " not in text and bool(_PASSWORD.match(text.partition("://")[2]))
+    )
 
 
 def clean_relative_url(text: str) -> str:
-    """Return a URL, maybe a relative one, without user, password, query and fragment (RFC 3986, section 3)."""
-    url = re.split(r"[?#]", text.strip(), maxsplit=1)[0]
+    """Return a URL, maybe a relative one, without user, password, query and fragment (RFC 3986, section 3).
+
+    Of one whose password is not quoted only the scheme is left: its end, and so the host, can only be guessed.
+    """
+    text = text.strip()
+    url = re.split(r"[?#]", text, maxsplit=1)[0]
     scheme, slashes, rest = url.partition("//")
     if scheme and not scheme.endswith(":"):
         return url  # "//" within a path
     authority = _END_OF_AUTHORITY.split(rest, maxsplit=1)[0]
+    if "@" not in authority and _PASSWORD.match(text, len(scheme) + len(slashes)):
+        return f"{scheme}{slashes}"
     return f"{scheme}{slashes}{authority.rpartition('@')[2]}{rest[len(authority) :]}"
 
 
@@ -76,6 +91,6 @@ def hide_parameters(attributes: dict[Any, Any]) -> None:
     for key in _ROUTED:
         url = attributes.get(key)
         if isinstance(url, str):
-            scheme, separator, rest = url.partition("://")
-            host = rest.partition("/")[0].partition("?")[0] if separator else ""
+            scheme, separator, rest = clean_relative_url(url).partition("://")
+            host = rest.partition("/")[0] if separator else ""
             attributes[key] = f"{scheme}://{host}{route}" if separator else route
