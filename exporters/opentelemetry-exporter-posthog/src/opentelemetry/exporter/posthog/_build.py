@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.exporter.posthog._check import MAX_NAME_BYTES, OF_PERSONS, UUID
 from opentelemetry.exporter.posthog._conventions import DISTINCT_ID, SESSION_ID, UID, properties_of
+from opentelemetry.exporter.posthog._exceptions import whole_frames
 from opentelemetry.exporter.posthog._identity import (
     Ordinals,
     derived_uuid,
@@ -235,6 +236,8 @@ class EventBuilder:
                 added[_CUT] = True
                 own, names, _ = joined(self.encoder.encode_each(attributes, most=most))
                 inherited = self.inherited(inherited.resource, inherited.scope, most=most)
+                if exception:
+                    added |= whole_frames(exception, most)
             if added:
                 more = {name: value for name, value in added.items() if name not in names}
                 own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())
