@@ -298,3 +298,49 @@ def test_recursion_is_bounded() -> None:
     (raised,) = parse(f"Traceback (most recent call last):\n{frame * 3}RecursionError: too deep\n")
     assert raised["value"] == "too deep"
     assert len(raised["stacktrace"]["frames"]) == 200
+
+
+@pytest.mark.parametrize(("exceptions", "path"), [(1, "a" * 5_000), (10, "a" * 250), (40, "a" * 250)])
+def test_a_long_chain_is_cut_by_whole_frames(
+    make_log: Callable[..., Any], exceptions: int, path: str
+) -> None:
+    """What does not fit loses outer calls: each exception of the chain stays, with the call that raised it."""
+    calls = "".join(f'  File "/{path}", line {line}, in f\n    f()\n' for line in range(1, 201))
+    link = "\nThe above exception was the direct cause of the following exception:\n\n"
+    raised = [f"Traceback (most recent call last):\n{calls}E{place}: x" for place in range(exceptions)]
+    attributes = {"exception.type": "E", "exception.message": "", "exception.stacktrace": link.join(raised)}
+    (event,) = log_events([make_log(attributes, event_name=None)], MappingOptions(exceptions=True)).events
+    assert check_batch(body([event], api_key="phc_a", sent_at="2026-01-01T00:00:00Z")) == []
+    properties = json.loads(event)["properties"]
+    assert properties["posthog.cut"] is True
+    found = properties["$exception_list"]
+    assert [one["type"] for one in found] == [f"E{place}" for place in reversed(range(exceptions))]
+    for one in found:
+        lines = [frame["lineno"] for frame in one["stacktrace"]["frames"]]
+        assert len(lines) > 0
+        assert lines == list(range(201 - len(lines), 201))
+
+
+def test_a_chain_is_whole_beside_attributes_that_are_cut_most(make_log: Callable[..., Any]) -> None:
+    """The smallest cut leaves the outermost exceptions, each whole."""
+    link = "\nDuring handling of the above exception, another exception occurred:\n\n"
+    raised = [
+        f'Traceback (most recent call last):\n  File "/a", line 1, in f\nE{place}: x' for place in range(50)
+    ]
+    attributes = {f"k{number}": "x" * 1_000 for number in range(1_500)}
+    attributes |= {"exception.type": "E", "exception.stacktrace": link.join(raised)}
+    (event,) = log_events([make_log(attributes, event_name=None)], MappingOptions(exceptions=True)).events
+    assert check_batch(body([event], api_key="phc_a", sent_at="2026-01-01T00:00:00Z")) == []
+    assert [one["type"] for one in json.loads(event)["properties"]["$exception_list"]] == [
+        "E49",
+        "E48",
+        "E47",
+        "E46",
+    ]
+
+
+def test_a_type_is_found_in_one_pass() -> None:
+    """A long text with dots, such as another language's, is no type whose module is looked for at each dot."""
+    text = "a." * 400_000 + "b: x"
+    (raised,) = parse(text)
+    assert (raised["type"], raised["value"]) == ("b", "x")

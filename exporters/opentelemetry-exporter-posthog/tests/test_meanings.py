@@ -311,6 +311,22 @@ def test_what_is_private_is_left_out(make_log: MakeLog, size: int) -> None:
         ("my.link", "[https://a:hunter2@example.com/a?b]", "[https://example.com/a"),
         ("my.link", 'mongodb://a:hun,"{ter2@one,two:27017/a', "mongodb://one,two:27017/a"),
         ("my.link", "/login?next=https://a:hunter2@example.com", "/login"),
+        ("dsn", "postgres://app:hun#ter2@example.com/a", "postgres://"),
+        ("dsn", "postgres://app:hun?ter2@example.com/a", "postgres://"),
+        ("dsn", "postgres://app:1?hunter2@example.com/a", "postgres://"),
+        ("dsn", "redis://:hun/ter2@example.com:6379/0", "redis://"),
+        ("dsn", "redis://:hunter2#@example.com?q=bob@hunter2", "redis://"),
+        ("dsn", "postgres://app:hunter2\\@example.com/a", "postgres://example.com/a"),
+        ("dsn", "postgres://app:hun\tter2@example.com/a", "postgres://example.com/a"),
+        ("dsn", "postgres://app:hunter2\n@example.com/a\n", "postgres://example.com/a"),
+        ("url.full", "https://app:hun#ter2 @example.com/a", "https://"),
+        ("my.link", "https://example.com/a?b=hunter2@c", "https://example.com/a"),
+        ("my.link", "https://example.com/a#hunter2@c", "https://example.com/a"),
+        ("my.link", "https://example.com?b=hunter2@c", "https://example.com"),
+        ("my.link", "https://example.com:8080/a?b=hunter2:c@d", "https://example.com:8080/a"),
+        ("my.link", "https://[::1]:8080?b=hunter2@c", "https://[::1]:8080"),
+        ("my.link", "http://example.com:3000/@vite/client", "http://example.com:3000/@vite/client"),
+        ("my.link", "https://example.com/a:b@c", "https://example.com/a:b@c"),
         (
             "user_agent.original",
             "a bot (see http://example.com/bot?1)",
@@ -331,6 +347,8 @@ def test_the_secret_parts_of_a_url_are_removed(make_log: MakeLog, key: str, url:
         "https://example.com\tbob@example.org",
         '{"link":"https://example.com","contact":"bob@example.org"}',
         '["https://example.com","bob@example.org"]',
+        '["https://example.com:443","bob@example.org"]',
+        "https://example.com failed: tell bob@example.org",
     ],
 )
 def test_a_text_that_is_more_than_a_url_stays_as_it_is(make_log: MakeLog, text: str) -> None:
@@ -347,8 +365,11 @@ def test_a_text_that_is_more_than_a_url_stays_as_it_is(make_log: MakeLog, text: 
         "://" * 70_000,
         " " * 200_000 + "://" + " " * 200_000 + "x",
         "https://a?" + "#?" * 100_000,
+        "https://" + "a:" * 100_000 + "/",
+        "https://a:" + "9" * 200_000 + "?\t",
+        "https://a:b/" + "@c:d/" * 50_000,
     ],
-    ids=["@", "one word", "schemes", "://", "spaces", "?"],
+    ids=["@", "one word", "schemes", "://", "spaces", "?", ":", "port", "/@"],
 )
 def test_a_client_cannot_make_cleaning_slow(make_log: MakeLog, text: str) -> None:
     """A long text that almost is a URL, as any client can send as its user agent, is cleaned in one pass.
@@ -412,6 +433,32 @@ class _Link:
 
     def __str__(self) -> str:
         return "https://hunter2@example.com/a?hunter2"
+
+
+def test_urls_of_a_person_are_cleaned_and_ids_are_not(make_log: MakeLog) -> None:
+    """What is known of a person, and a session that PostHog would not know, are cleaned; a group is an id."""
+    url, cleaned = "https://u:hunter2@example.com/a?hunter2", "https://example.com/a"
+    attributes = {
+        "user.id": "u1",
+        "posthog.set.referrer": url,
+        "posthog.set_once.pages": [url],
+        "posthog.group.site": url,
+        "session.id": url,
+    }
+    properties = _event(make_log(dict(attributes)), person_profiles=True)["properties"]
+    assert properties["$set"] == {"referrer": cleaned}
+    assert properties["$set_once"] == {"pages": [cleaned]}
+    assert properties["session.id"] == cleaned
+    assert properties["$groups"] == {"site": url}
+    unchanged = _event(make_log(attributes), person_profiles=True, redact=False)["properties"]
+    assert unchanged["$set"] == {"referrer": url}
+
+
+def test_a_route_takes_no_password_along(make_log: MakeLog) -> None:
+    """Where a route stands for the path, no part of a password that holds a slash is left."""
+    url = "https://app:hun/ter2@example.com/reset/hunter2"
+    event = _event(make_log({"http.route": "/reset/{token}", "url.full": url}))
+    assert event["properties"]["url.full"] == "https:///reset/{token}"
 
 
 def test_urls_that_are_objects_are_cleaned(make_log: MakeLog) -> None:

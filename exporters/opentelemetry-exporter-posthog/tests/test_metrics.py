@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry.context import get_current
+from opentelemetry.metrics import NoOpCounter, NoOpHistogram, NoOpMeterProvider, NoOpUpDownCounter
+from opentelemetry.sdk._logs.export import LogRecordExportResult
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
@@ -85,3 +88,24 @@ def test_without_the_switch_there_are_none(
     PostHogLogExporter(api_key="phc_a", host=server.url, meter_provider=meter_provider).export([make_log()])
     assert _points(reader) == {}
     meter_provider.shutdown()
+
+
+def _fail(*_: Any, **__: Any) -> None:
+    raise RuntimeError("a broken instrument")
+
+
+@pytest.mark.parametrize("broken", ["add", "record"])
+def test_an_instrument_that_raises_is_not_noticed(
+    server: CaptureServer, monkeypatch: pytest.MonkeyPatch, make_log: Callable[..., Any], broken: str
+) -> None:
+    """Whatever the application's meter provider raises, events arrive, and its context is as it was."""
+    monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
+    for kind in (NoOpCounter, NoOpUpDownCounter, NoOpHistogram):
+        if hasattr(kind, broken):
+            monkeypatch.setattr(kind, broken, _fail)
+    before = dict(get_current())
+    exporter = PostHogLogExporter(api_key="phc_a", host=server.url, meter_provider=NoOpMeterProvider())
+    assert exporter.export([make_log()]) is LogRecordExportResult.SUCCESS
+    assert len(server.events) == 1
+    assert exporter.stats.exported == 1
+    assert dict(get_current()) == before

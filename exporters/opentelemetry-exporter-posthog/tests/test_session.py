@@ -244,6 +244,8 @@ def test_a_session_that_breaks_is_a_failure(make_log: MakeLog) -> None:
     exporter = PostHogLogExporter(api_key="phc_test", session=broken)
     assert exporter.export([make_log(), make_log()]) is LogRecordExportResult.FAILURE
     assert exporter.stats.failed == 2
+    assert exporter.failure == "RuntimeError"
+    assert exporter.stats.retried == 0, "the same would be raised again"
 
 
 def test_what_cannot_be_loaded_is_a_failure(

@@ -30,10 +30,21 @@ def batch(*events: Any, **envelope: Any) -> bytes:
     ).encode()
 
 
+def _exception(*frames: Any) -> dict[str, Any]:
+    """Return the properties of an exception with these frames."""
+    return {"$exception_list": [{"type": "E", "value": "x", "stacktrace": {"type": "raw", "frames": frames}}]}
+
+
 def test_a_good_batch_has_no_violations() -> None:
     """What PostHog accepts is accepted, with and without what is optional."""
     assert check_batch(batch(_EVENT, {"event": "a", "distinct_id": 7})) == []
     assert check_batch(batch({**_EVENT, "uuid": "", "timestamp": "2026-01-01T01:00:00+01:00"})) == []
+    frame = {"platform": "python", "filename": "a", "function": "f", "in_app": True}
+    for properties in (_exception(), _exception(frame), {"$exception_list": [{"type": "E"}]}):
+        assert check_batch(batch({**_EVENT, "event": "$exception", "properties": properties})) == []
+    assert check_batch(batch({**_EVENT, "distinct_id": "''null''"})) == [], (
+        "PostHog takes off one pair of quotes"
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,6 +58,15 @@ def test_a_good_batch_has_no_violations() -> None:
         ({"distinct_id": "Anonymous"}, "mistake"),
         ({"distinct_id": " 'null' "}, "mistake"),
         ({"distinct_id": "ü" * 101}, "200"),
+        (
+            {"event": "$exception", "properties": {"$exception_list": [{"type": "E", "stacktrace": 1}]}},
+            "frames",
+        ),
+        ({"event": "$exception", "properties": _exception({})}, "frames"),
+        (
+            {"event": "$exception", "properties": _exception({"platform": "python", "filename": "a"})},
+            "frames",
+        ),
         ({"uuid": "17"}, "uuid"),
         ({"uuid": 17}, "uuid"),
         ({"timestamp": 1_767_225_600}, "timestamp"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -106,6 +107,64 @@ def test_a_batch_that_is_given_up_is_said_once(
         exporter.export([make_log()])
         assert len(_said(caplog)) == expected
     assert "OTEL_EXPORTER_POSTHOG_TIMEOUT" in _said(caplog)[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "proxy", "failure"),
+    [
+        ({"host": "http://a..b.test"}, None, "LocationParseError"),
+        ({"host": f"http://{'a' * 70}.test"}, None, "LocationParseError"),
+        ({"host": "http://ph.test"}, f"http://u:{_KEY}%E2%82%AC@127.0.0.1:9", "UnicodeEncodeError"),
+        ({"host": "http://ph.test"}, f"http://u:{_KEY}:x@127.0.0.1:99999", "InvalidURL"),
+        ({"host": "http://127.0.0.1:9", "session": object()}, None, "AttributeError"),
+    ],
+    ids=["empty label", "long label", "proxy password", "proxy URL", "session"],
+)
+def test_what_no_attempt_can_succeed_with_is_said_once(  # noqa: PLR0913, PLR0917  # fixtures
+    make_log: MakeLog,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    arguments: dict[str, Any],
+    proxy: str | None,
+    failure: str,
+) -> None:
+    """Whatever an attempt raises is a batch given up, which is said by its type, and never with a password."""
+    caplog.set_level(logging.DEBUG, logger=_LOGGER)
+    if proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+    exporter = PostHogLogExporter(api_key=_KEY, timeout=0.3, **arguments)
+    of_the_session = ["'session' is no requests.Session"] if "session" in arguments else []
+    assert len(_said(caplog)) == len(of_the_session)
+    for _ in range(2):
+        exporter.export([make_log()])
+    assert (exporter.stats.failed, exporter.failure) == (2, failure)
+    for said, words in zip(_said(caplog), [*of_the_session, f"({failure})"], strict=True):
+        assert words in said
+    assert _KEY not in caplog.text
+
+
+def test_an_export_that_fails_by_itself_is_said_once(
+    server: CaptureServer,
+    make_log: MakeLog,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Where no request can be made at all, that is said, unless the caller repeats by itself."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.posthog._sender", None)
+    for retry, expected in ((False, 0), (True, 1)):
+        exporter = PostHogLogExporter(api_key=_KEY, host=server.url, retry=retry)
+        for _ in range(2):
+            exporter.export([make_log()])
+        assert len(_said(caplog)) == expected
+    assert "(ModuleNotFoundError)" in _said(caplog)[0]
+
+
+def test_an_answer_that_is_none_to_a_request_is_no_redirect(caplog: pytest.LogCaptureFixture) -> None:
+    """A server that speaks another protocol (101) is not said to redirect."""
+    assert warn_of_refusal(101, "http://127.0.0.1:9/batch/", "") == "rejected"
+    (said,) = _said(caplog)
+    assert "redirect" not in said
+    assert "HTTP 101" in said
 
 
 @pytest.mark.parametrize("bad", ["odrers", 7, lambda _: 1 / 0], ids=["a typo", "a number", "raises"])
@@ -219,3 +278,17 @@ def test_each_export_is_one_line_at_debug(
     lines = [record.getMessage() for record in caplog.records if record.name == _LOGGER]
     assert len(lines) == 3
     assert all(line.startswith("export of 1 records in ") and line.endswith("done") for line in lines)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"api_key": _KEY}], ids=["unconfigured", "nothing to send"])
+def test_an_export_of_nothing_is_no_line(
+    server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, arguments: dict[str, Any]
+) -> None:
+    """An export in which nothing was sent is silent, so one of our own lines, exported again, makes no other."""
+    caplog.set_level(logging.DEBUG, logger=_LOGGER)
+    exporter = PostHogLogExporter(host=server.url, **arguments)
+    caplog.clear()
+    exporter.export([make_log(event_name="")])
+    exporter.shutdown()
+    exporter.export([make_log()])
+    assert caplog.records == []

@@ -8,11 +8,16 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry.sdk._logs.export import LogRecordExportResult
 
 from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter
+from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LOGGER = "opentelemetry.exporter.posthog"
 _KEY = "phc_" + "k" * 40
@@ -151,3 +156,60 @@ def test_what_is_empty_or_near_nothing_is_not_corrected(
     monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_" + "X" * 100, "1")
     PostHogLogExporter(api_key="phc_a")
     assert warnings_in(caplog)[0].endswith("X, so it is ignored.")
+
+
+class _BrokenHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        raise RuntimeError(record.getMessage())
+
+
+def test_a_handler_that_raises_is_not_noticed(
+    monkeypatch: pytest.MonkeyPatch, server: CaptureServer, make_log: Callable[..., Any]
+) -> None:
+    """A log handler or filter of the application that raises costs no event, and nothing is raised to it."""
+    logger = logging.getLogger(_LOGGER)
+    monkeypatch.setattr(logger, "handlers", [_BrokenHandler()])
+    monkeypatch.setattr(logger, "propagate", False)
+    logger.setLevel(logging.DEBUG)
+    try:
+        assert PostHogLogExporter().export([make_log()]) is LogRecordExportResult.SUCCESS
+        server.answer(Answer(status=401), Answer(drop=True))
+        exporter = PostHogLogExporter(api_key=_KEY, host=server.url, retry=False)
+        for _ in range(3):
+            exporter.export([make_log()])
+        stats = exporter.stats
+        assert (stats.dropped, stats.failed, stats.exported) == ({"unauthorized": 1}, 1, 1)
+    finally:
+        logger.setLevel(logging.NOTSET)
+
+
+def test_records_of_our_own_end(server: CaptureServer, tmp_path: Path) -> None:
+    """With every logger at DEBUG and OpenTelemetry's handler before the exporter, a flush ends."""
+    pytest.importorskip("opentelemetry.instrumentation.logging.handler")
+    (tmp_path / "app.py").write_text(
+        "import logging, sys\n"
+        "from opentelemetry.instrumentation.logging.handler import LoggingHandler\n"
+        "from opentelemetry.sdk._logs import LoggerProvider\n"
+        "from opentelemetry.sdk._logs.export import BatchLogRecordProcessor\n"
+        "from opentelemetry.exporter.posthog import PostHogLogExporter\n"
+        "for host, exceptions in ((sys.argv[1], False), ('http://a..b', True)):\n"
+        "    exporter = PostHogLogExporter(api_key='phc_a', host=host, exceptions=exceptions)\n"
+        "    provider = LoggerProvider(shutdown_on_exit=False)\n"
+        "    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))\n"
+        "    logging.root.handlers = [LoggingHandler(logger_provider=provider)]\n"
+        "    logging.root.setLevel(logging.DEBUG)\n"
+        "    logging.getLogger('shop').info('placed', extra={'otel.event.name': 'order.placed'})\n"
+        "    provider.force_flush()\n"
+        "    print(exporter.stats.exported, exporter.stats.failed)\n"
+        "    logging.root.handlers = []\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "app.py", server.url],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == "1 0\n0 1\n"

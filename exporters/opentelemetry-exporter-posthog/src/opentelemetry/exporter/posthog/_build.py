@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.exporter.posthog._check import MAX_NAME_BYTES, OF_PERSONS, UUID
 from opentelemetry.exporter.posthog._conventions import DISTINCT_ID, SESSION_ID, UID, properties_of
+from opentelemetry.exporter.posthog._exceptions import whole_frames
 from opentelemetry.exporter.posthog._identity import (
     Ordinals,
     derived_uuid,
@@ -18,8 +19,9 @@ from opentelemetry.exporter.posthog._identity import (
     timestamp_of,
     uuid_of,
 )
-from opentelemetry.exporter.posthog._json import UNLIMITED, clean_name, encode, fits, to_json
+from opentelemetry.exporter.posthog._json import UNLIMITED, clean, clean_name, encode, fits, to_json
 from opentelemetry.exporter.posthog._members import MAX_KEYS, MemberEncoder, joined
+from opentelemetry.exporter.posthog._redact import clean_urls
 from opentelemetry.exporter.posthog._version import __version__
 from opentelemetry.exporter.posthog._warnings import warn_once
 
@@ -226,6 +228,8 @@ class EventBuilder:
                 added[_CUT] = True
                 own, names, _ = joined(self.encoder.encode_each(attributes, most=most))
                 inherited = self.inherited(inherited.resource, inherited.scope, most=most)
+                if exception:
+                    added |= whole_frames(exception, most)
             if added:
                 more = {name: value for name, value in added.items() if name not in names}
                 own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())
@@ -266,6 +270,8 @@ class EventBuilder:
         """Return the properties that attributes with a meaning make."""
         groups = self._options.group_attributes
         added = properties_of({**inherited.meant, **meant}, source.attributes, inherited.values, groups)
+        if self._options.redact:  # but not of groups: they are ids
+            added |= {name: clean_urls(clean(added[name])) for name in added.keys() - {"$groups"}}
         if self._options.trace_context and source.trace_id:
             added |= {"$trace_id": f"{source.trace_id:032x}", "$span_id": f"{source.span_id:016x}"}
         return added

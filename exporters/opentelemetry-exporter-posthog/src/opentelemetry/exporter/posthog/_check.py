@@ -28,12 +28,14 @@ MAX_INT: Final = 2**64 - 1
 UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TIMESTAMP: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
-ILLEGAL_IDS: Final = {
+_ILLEGAL_IDS: Final = {
     *("", "0", "00000000-0000-0000-0000-000000000000", "[object object]", "anonymous", "anonymous-user"),
     *("backend", "distinct_id", "distinctid", "email", "false", "guest", "id", "nan", "none"),
     *("not_authenticated", "null", "system", "true", "undefined", "user"),
 }
-"""What PostHog takes for a caller's mistake; compared without case, white space and quotes."""
+"""What PostHog takes for a caller's mistake; compared without case, white space and one pair of quotes."""
+_FRAME: Final = frozenset({"platform", "filename", "function", "in_app"})
+"""What error tracking reads of each call in a stack trace."""
 BOOLEANS: Final = frozenset({"$process_person_profile", "$geoip_disable"})
 OF_PERSONS: Final = frozenset({"$set", "$set_once"})
 
@@ -110,7 +112,7 @@ def check_event(event: dict[str, Any]) -> Iterator[str]:
     if isinstance(properties, dict):
         yield from _of_properties(properties)
         if name == "$exception" and not _is_exception_list(properties.get("$exception_list")):
-            yield "it is an exception without an $exception_list of objects that have a type"
+            yield "it is an exception without an $exception_list of objects that have a type and whole frames"
     else:
         yield "its properties are no object"
     yield from _of_value(event)
@@ -125,10 +127,21 @@ def _of_distinct_id(distinct_id: object) -> Iterator[str]:
         yield "it has no distinct_id"
         return
     text = str(distinct_id)
-    if text.strip().strip("'\"").strip().lower() in ILLEGAL_IDS:
+    if is_illegal_id(text):
         yield f"PostHog takes the distinct_id {text!r} for a mistake"
     if _is_too_long(text):
         yield f"its distinct_id has more than {MAX_NAME_BYTES} bytes"
+
+
+def is_illegal_id(text: str) -> bool:
+    """Return whether PostHog would treat `text` as a mistake rather than as somebody's id."""
+    return unquoted(text).lower() in _ILLEGAL_IDS
+
+
+def unquoted(text: str) -> str:
+    """Return `text` without white space and one pair of quotes around it."""
+    text = text.strip()
+    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def _of_properties(properties: dict[str, Any]) -> Iterator[str]:
@@ -148,8 +161,17 @@ def _is_exception_list(value: object) -> bool:
     return (
         isinstance(value, list)
         and bool(value)
-        and all(isinstance(one, dict) and isinstance(one.get("type"), str) for one in value)
+        and all(
+            isinstance(one, dict) and isinstance(one.get("type"), str) and _has_whole_frames(one)
+            for one in value
+        )
     )
+
+
+def _has_whole_frames(exception: dict[str, Any]) -> bool:
+    stacktrace = exception.get("stacktrace") or {}
+    frames = stacktrace.get("frames") or [] if isinstance(stacktrace, dict) else [None]
+    return isinstance(frames, list) and all(isinstance(one, dict) and one.keys() >= _FRAME for one in frames)
 
 
 def _of_value(value: object, depth: int = 1) -> Iterator[str]:

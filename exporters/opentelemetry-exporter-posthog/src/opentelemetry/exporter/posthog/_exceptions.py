@@ -68,6 +68,23 @@ def exceptions_of(source: Source, signal: str) -> list[Exceptional]:
     return []
 
 
+def whole_frames(properties: dict[str, Any], most: int) -> dict[str, Any]:
+    """Return `properties` of an exception, cut to about `most` values, and no exception or frame to a part.
+
+    Kept are of each exception the innermost frames, which say where it failed, and of a long chain the outermost
+    exceptions, which the others refer to. An exception has at most 15 values, and 9 in each frame.
+    """
+    exceptions = properties["$exception_list"][: most // 32]
+    frames = most // (20 * len(exceptions))
+    kept = [
+        {**one, "stacktrace": {**stacktrace, "frames": stacktrace["frames"][-frames:]}}
+        if (stacktrace := one.get("stacktrace"))
+        else one
+        for one in exceptions
+    ]
+    return {**properties, "$exception_list": kept}
+
+
 def _of_record(source: Source, severity: object) -> Exceptional:
     attributes = _without_exception(source.attributes)
     uid = attributes.get(UID)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import traceback
 import weakref
 from contextlib import suppress
 from dataclasses import replace
@@ -23,7 +24,7 @@ from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._settings import config, flag, mapping_options, warn_of_unknown
 from opentelemetry.exporter.posthog._stats import ExporterStats, Outcome, Tally, metrics_for
-from opentelemetry.exporter.posthog._warnings import logger, warn_of_strictness
+from opentelemetry.exporter.posthog._warnings import debug, warn_of_strictness, warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -148,8 +149,8 @@ class PostHogExporter(Generic[_Record]):
         if self._config.api_key and not self._stopped.is_set():
             try:
                 self._get_sender()
-            except Exception as error:  # noqa: BLE001  # at the border to the application
-                logger.debug("the PostHog exporter could not be prepared", exc_info=error)
+            except Exception:  # noqa: BLE001  # at the border to the application
+                debug("the PostHog exporter could not be prepared: %s", traceback.format_exc())
 
     @property
     def stats(self) -> ExporterStats:
@@ -164,13 +165,17 @@ class PostHogExporter(Generic[_Record]):
         if self._metrics:
             self._metrics.begin(len(records))
         try:
-            done = self._send(records, outcome)
-            result = "done" if done else f"failed: {outcome.failure}"
-            logger.debug("export of %d records in %.3f s: %s", len(records), time.monotonic() - began, result)
-            return done  # noqa: TRY300  # the line above must not raise either
+            return self._send(records, outcome)
         except Exception as error:  # noqa: BLE001  # at the border to the application
             outcome.failure = type(error).__name__
-            logger.debug("the export to PostHog failed", exc_info=error)
+            # As text: an exception of our own record could be an event, and fail again where logging leads here.
+            debug("the export to PostHog failed: %s", traceback.format_exc())
+            if self._retry:
+                warn_once(
+                    f"Events are lost: an export to PostHog failed ({outcome.failure}). Remedy: this logger says "
+                    "more at DEBUG.",
+                    cause="export failed",
+                )
             return False
         finally:
             detach(token)
@@ -197,6 +202,7 @@ class PostHogExporter(Generic[_Record]):
                 dropped.pop("filtered", None)
             warn_of_strictness(dropped)
         done = False
+        began = time.monotonic()
         try:
             done = not mapped.events or self._get_sender().send(mapped.events, outcome)
         finally:
@@ -206,6 +212,10 @@ class PostHogExporter(Generic[_Record]):
             else:  # the caller has all back that PostHog neither took nor refused
                 decided = outcome.counts["exported"] + outcome.dropped.total()
                 outcome.counts["failed"] = len(mapped.events) + sum(mapped.dropped.values()) - decided
+        # A line for an export of nothing would be a record of the next one, where logging leads here, for ever.
+        if mapped.events:
+            result = "done" if done else f"failed: {outcome.failure}"
+            debug("export of %d records in %.3f s: %s", len(records), time.monotonic() - began, result)
         return done
 
     def _get_sender(self) -> Sender:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry.exporter.posthog._check import ILLEGAL_IDS, UUID
+from opentelemetry.exporter.posthog._check import UUID, is_illegal_id
 from opentelemetry.exporter.posthog._json import clean_name, encode
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _distinct_id_of_process(_: int) -> str:
 def distinct_id_of(value: object) -> str | None:
     """Return `value` as a distinct id that PostHog accepts, or None where it is none."""
     text = text_of(value)
-    return None if text is None or is_illegal_distinct_id(text) else text
+    return None if text is None or is_illegal_id(text) else text
 
 
 def encode_distinct_id(value: object) -> str:
@@ -72,17 +72,6 @@ def text_of(value: object) -> str | None:
         return clean_name(str.__str__(value) if isinstance(value, str) else int.__repr__(value))
     except ValueError:  # an integer with more digits than Python writes in decimal
         return None
-
-
-def is_illegal_distinct_id(text: str) -> bool:
-    """Return whether PostHog would treat `text` as a mistake rather than as somebody's id."""
-    return unquoted(text).lower() in ILLEGAL_IDS
-
-
-def unquoted(text: str) -> str:
-    """Return `text` without white space and one pair of quotes around it."""
-    text = text.strip()
-    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def uuid_of(uid: str) -> str:

@@ -12,7 +12,7 @@ from opentelemetry.sdk._logs import LogRecordProcessor
 
 from opentelemetry.exporter.posthog._conventions import UID, from_context
 from opentelemetry.exporter.posthog._settings import mapping_options
-from opentelemetry.exporter.posthog._warnings import logger, warn_once
+from opentelemetry.exporter.posthog._warnings import debug, warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +74,7 @@ class PostHogContextProcessor(LogRecordProcessor):
         try:
             self._add(log_record.log_record)
         except Exception as error:  # noqa: BLE001  # at the border to the application
-            logger.debug("the context of a log record could not be copied", exc_info=error)
+            debug("the context of a log record could not be copied: %r", error)
 
     def _add(self, record: Any) -> None:
         attributes = {} if record.attributes is None else record.attributes

@@ -30,6 +30,8 @@ ROUTE: Final = "http.route"
 _PARAMETERS: Final = re.compile(r"[{<*(]|/:")
 _END_OF_AUTHORITY: Final = re.compile(r'/|"[,:]"')
 """A slash, or the end of a text in JSON: an "@" behind it is none of the URL's."""
+_PASSWORD: Final = re.compile(r'[^/?#@:\["]*:(?!\d*(?:[/"]|$))[^@]*@')
+"""What follows "//" where a password may hold what ends an authority: a port is not before the next "@"."""
 _MAX_DEPTH: Final = 32
 
 
@@ -38,13 +40,26 @@ def is_private(key: str) -> bool:
     return key in _PRIVATE or key.startswith(_PRIVATE_PREFIXES)
 
 
+def _is_url(text: str) -> bool:
+    """Return whether `text` is no more than a URL, maybe one with a tab or a line's end in its password."""
+    return len(text.split(maxsplit=1)) == 1 or (
+        " " not in text and bool(_PASSWORD.match(text.partition("://")[2]))
+    )
+
+
 def clean_relative_url(text: str) -> str:
-    """Return a URL, maybe a relative one, without user, password, query and fragment (RFC 3986, section 3)."""
-    url = re.split(r"[?#]", text.strip(), maxsplit=1)[0]
+    """Return a URL, maybe a relative one, without user, password, query and fragment (RFC 3986, section 3).
+
+    Of one whose password is not quoted only the scheme is left: its end, and so the host, can only be guessed.
+    """
+    text = text.strip()
+    url = re.split(r"[?#]", text, maxsplit=1)[0]
     scheme, slashes, rest = url.partition("//")
     if scheme and not scheme.endswith(":"):
         return url  # "//" within a path
     authority = _END_OF_AUTHORITY.split(rest, maxsplit=1)[0]
+    if "@" not in authority and _PASSWORD.match(text, len(scheme) + len(slashes)):
+        return f"{scheme}{slashes}"
     return f"{scheme}{slashes}{authority.rpartition('@')[2]}{rest[len(authority) :]}"
 
 
@@ -54,7 +69,7 @@ def clean_urls(value: object, depth: int = 0) -> object:
     A text is one if it holds "://", and white space at most around it: a sentence may begin with a URL.
     """
     if isinstance(value, str):
-        return clean_relative_url(value) if "://" in value and len(value.split(maxsplit=1)) == 1 else value
+        return clean_relative_url(value) if "://" in value and _is_url(value.strip()) else value
     if depth < _MAX_DEPTH:
         if isinstance(value, (list, tuple)):
             return [clean_urls(item, depth + 1) for item in value]
@@ -71,6 +86,6 @@ def hide_parameters(attributes: dict[Any, Any]) -> None:
     for key in _ROUTED:
         url = attributes.get(key)
         if isinstance(url, str):
-            scheme, separator, rest = url.partition("://")
-            host = rest.partition("/")[0].partition("?")[0] if separator else ""
+            scheme, separator, rest = clean_relative_url(url).partition("://")
+            host = rest.partition("/")[0] if separator else ""
             attributes[key] = f"{scheme}://{host}{route}" if separator else route

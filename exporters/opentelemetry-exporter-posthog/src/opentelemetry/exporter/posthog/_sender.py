@@ -9,17 +9,17 @@ from collections import deque
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import requests
+
 from opentelemetry.exporter.posthog._session import build_session, monotonic, post
 from opentelemetry.exporter.posthog._version import __version__
-from opentelemetry.exporter.posthog._warnings import logger, warn_of_refusal, warn_of_silence
+from opentelemetry.exporter.posthog._warnings import debug, warn_of_refusal, warn_of_silence, warn_once
 from opentelemetry.exporter.posthog.mapping import body
 from posthog.request import determine_server_host
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator, Sequence
-
-    import requests
 
     from opentelemetry.exporter.posthog._settings import Config
     from opentelemetry.exporter.posthog._stats import Outcome
@@ -73,6 +73,10 @@ class Sender:
     ) -> None:
         self.url = determine_server_host(config.host).rstrip("/") + "/batch/"
         self._session = build_session(self.url) if session is None else session
+        if not isinstance(self._session, requests.Session):
+            warn_once(  # type: ignore[unreachable]  # not every application checks its types
+                "The argument 'session' is no requests.Session, so events may be lost: correct it."
+            )
         self._is_ours = session is None
         self._config = config
         self._retry = retry
@@ -118,7 +122,11 @@ class Sender:
         """Send one batch until it is decided, or time is up; return what came of the last attempt."""
         attempt = 0
         while True:
-            reply = self._attempt(batch, deadline)
+            try:
+                reply = self._attempt(batch, deadline)
+            except Exception as error:  # noqa: BLE001  # of a session, a proxy's address: it would be raised again
+                debug("an attempt to send to PostHog failed: %s", type(error).__name__)
+                return _Reply(0, type(error).__name__)
             if not (reply.is_passing and self._retry and self._pause(attempt, reply.retry_after, deadline)):
                 return reply
             attempt += 1
@@ -131,11 +139,13 @@ class Sender:
         try:
             answer = post(self._session, self.url, content, _HEADERS, deadline=deadline)
         except OSError as error:  # what `requests` raises is one too
-            logger.debug("no answer from PostHog: %s", error)
+            # The text of other errors may quote the address of a proxy, with its password.
+            why = error if isinstance(error, requests.ConnectionError) else type(error).__name__
+            debug("no answer from PostHog: %s", why)
             return _Reply(0, type(error).__name__)
         if answer.status not in _OK:
             text = answer.content.decode(errors="replace")
-            logger.debug("PostHog answered %d: %s", answer.status, text[:_EXCERPT])
+            debug("PostHog answered %d: %s", answer.status, text[:_EXCERPT])
         location = answer.headers.get("Location", "")
         return _Reply(answer.status, f"HTTP {answer.status}", answer.retry_after, location)
 

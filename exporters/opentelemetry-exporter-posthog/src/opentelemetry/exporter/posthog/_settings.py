@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from opentelemetry.exporter.posthog import environment_variables
-from opentelemetry.exporter.posthog._identity import process_distinct_id, unquoted
+from opentelemetry.exporter.posthog._check import unquoted
+from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._warnings import warn_once
 from opentelemetry.exporter.posthog.environment_variables import (
     OTEL_EXPORTER_POSTHOG_API_KEY,

@@ -28,6 +28,8 @@ _FIRST_MEMBER: Final = re.compile(r"  \+-\+-")
 _NEXT_MEMBER: Final = re.compile(r"    \+--")
 _MAX_FRAMES: Final = 200
 _MAX_EXCEPTIONS: Final = 50
+_MAX_MODULE_PARTS: Final = 32
+"""More than modules have: all prefixes of a long text that is no type would take minutes."""
 _STANDARD_LIBRARY: Final = os.__file__.rpartition(os.sep)[0]
 
 
@@ -171,7 +173,7 @@ def _filename(module: str | None, path: str) -> str:
 def _split_type(written: str) -> tuple[str | None, str]:
     """Return module and qualified name of a type as written in a traceback; `builtins` is no module."""
     parts = written.split(".")
-    for end in range(len(parts) - 1, 0, -1):
+    for end in range(min(len(parts) - 1, _MAX_MODULE_PARTS), 0, -1):
         name = ".".join(parts[:end])
         if name in sys.modules:
             return (None if name == "builtins" else name), ".".join(parts[end:])

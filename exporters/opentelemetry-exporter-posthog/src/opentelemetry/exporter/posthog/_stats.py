@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -92,7 +93,10 @@ class Tally:
 
 
 class ExporterMetrics:
-    """The metrics of one exporter, by OpenTelemetry's conventions for SDKs. Thread-safe."""
+    """The metrics of one exporter, by OpenTelemetry's conventions for SDKs. Thread-safe.
+
+    An export goes on, whatever an instrument of the application's meter provider raises.
+    """
 
     def __init__(self, signal: str, url: str, meter_provider: MeterProvider) -> None:
         kind = f"posthog_{signal}_exporter"
@@ -111,18 +115,21 @@ class ExporterMetrics:
         self._duration = meter.create_histogram("otel.sdk.exporter.operation.duration", "s")
 
     def begin(self, records: int) -> None:
-        """Count records as in flight."""
-        self._inflight.add(records, self._attributes)
+        """Count records that are given to an export."""
+        with suppress(Exception):
+            self._inflight.add(records, self._attributes)
 
     def end(self, records: int, seconds: float, outcome: Outcome) -> None:
         """Count the end of an export."""
-        self._inflight.add(-records, self._attributes)
+        with suppress(Exception):
+            self._inflight.add(-records, self._attributes)
         ended = {"": outcome.counts["exported"], outcome.failure or "failed": outcome.counts["failed"]}
         ended |= {reason: count for reason, count in outcome.dropped.items() if reason not in _NO_EXPORT}
-        for error, count in ended.items():
-            if count:
-                self._exported.add(count, self._with(error))
-        self._duration.record(seconds, self._with(outcome.failure))
+        with suppress(Exception):
+            for error, count in ended.items():
+                if count:
+                    self._exported.add(count, self._with(error))
+            self._duration.record(seconds, self._with(outcome.failure))
 
     def _with(self, error: str) -> dict[str, Any]:
         return {**self._attributes, "error.type": error} if error else self._attributes

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -23,6 +24,7 @@ logger: Final = logging.getLogger("opentelemetry.exporter.posthog")
 _given: set[str] = set()
 _CHECK_HOST: Final = f"check {OTEL_EXPORTER_POSTHOG_HOST} (or the argument 'host')"
 _REFUSALS: Final = {
+    101: ("gives an answer that is none to them", f"{_CHECK_HOST}: something else listens there"),
     400: (
         "cannot read them",
         f"look at them with `python -m opentelemetry.exporter.posthog.testing`; if a proxy answers, {_CHECK_HOST}",
@@ -51,22 +53,32 @@ _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _REASONS: Final = {401: "unauthorized", 413: "too_large"}
 
 
+def debug(message: str, *args: object) -> None:
+    """Log at DEBUG. Never raises, also where a handler or filter of the application's does."""
+    with suppress(Exception):
+        logger.debug(message, *args, stacklevel=2)
+
+
 def warn_once(message: str, *, cause: str = "") -> None:
-    """Log at WARNING, once a process, what is wrong and what to do about it.
+    """Log at WARNING, once a process, what is wrong and what to do about it. Never raises, as `debug`.
 
     Args:
         message: full sentences, without a key.
         cause: what is warned of once; by default the message itself.
     """
-    if (cause or message) in _given or not logger.isEnabledFor(logging.WARNING):
-        return
+    if (cause or message) not in _given and logger.isEnabledFor(logging.WARNING):
+        with suppress(Exception):
+            _warn(message, cause or message)
+
+
+def _warn(message: str, cause: str) -> None:
     record = logger.makeRecord(logger.name, logging.WARNING, __file__, 0, message, (), None)
     found: object = logger.filter(record)
     if not found:  # for this thread maybe: another exporter's may be heard
         return
     if isinstance(found, logging.LogRecord):  # since Python 3.12 a filter may return another one
         record = found
-    _given.add(cause or message)
+    _given.add(cause)
     logger.callHandlers(record)
     last = logging.lastResort
     if last and record.levelno >= last.level and _only_telemetry_listens():
@@ -90,7 +102,7 @@ def warn_of_refusal(status: int, url: str, location: str) -> str:
     """Warn that the server at `url` refuses events for good; return the reason by which they are counted."""
     what, remedy = _REFUSALS.get(status, ("refuses them", _CHECK_HOST))
     reason = _REASONS.get(status, "rejected")
-    if status < 400:  # noqa: PLR2004  # HTTP's own line
+    if 300 <= status < 400:  # noqa: PLR2004  # HTTP's own lines
         target = _origin_of(url, location)
         what = (
             f"redirects to {'another place of the same host' if target in {'', _origin_of(url)} else target}"
@@ -107,8 +119,9 @@ def warn_of_refusal(status: int, url: str, location: str) -> str:
 def warn_of_silence(failure: str, url: str) -> None:
     """Warn that a batch was given up because the server did not take it in time."""
     warn_once(
-        f"Events are lost: {_origin_of(url)} took none within the timeout ({failure}). Remedy: {_CHECK_HOST} and the "
-        f"network; {OTEL_EXPORTER_POSTHOG_TIMEOUT} (or the argument 'timeout') gives an export more time.",
+        f"Events are lost: {_origin_of(url)} took none within the timeout ({failure}). Remedy: {_CHECK_HOST}, "
+        f"proxies, a 'session' and the network; {OTEL_EXPORTER_POSTHOG_TIMEOUT} (or the argument 'timeout') gives an "
+        "export more time.",
         cause="given up",
     )
 
