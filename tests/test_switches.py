@@ -9,7 +9,7 @@ import importlib
 import json
 import os
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -438,6 +438,26 @@ def test_a_pipeline_is_built_once(start: Start, monkeypatch: pytest.MonkeyPatch,
     )
     assert call(telemetry, usage) == []
     assert usage.recorder.dropped_before() == {"not_ready": 1}
+
+
+@pytest.mark.parametrize("raised", [RecursionError, MemoryError, KeyboardInterrupt])
+def test_what_passes_switches_nothing_off(
+    raised: type[BaseException], start: Start, monkeypatch: pytest.MonkeyPatch, reported: list[str]
+) -> None:
+    """An event that finds no stack, no memory, or a Ctrl-C is counted as dropped; the next one builds the pipeline."""
+    telemetry, usage = start()
+    sound = pipeline_module.Pipeline
+
+    def fail(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(pipeline_module, "Pipeline", fail)
+    with suppress(KeyboardInterrupt):
+        telemetry.capture_event("mem0.init", object(), {})
+    assert usage.recorder.dropped_before() == {"not_ready": 1}
+    reported.clear()
+    monkeypatch.setattr(pipeline_module, "Pipeline", sound)
+    assert call(telemetry, usage) == ALL
 
 
 def test_ids(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
