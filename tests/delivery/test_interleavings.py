@@ -160,7 +160,8 @@ def test_a_send_that_ends_after_the_switch_is_not_noted(
 def test_switched_off_while_the_history_is_waited_for(directory: Path) -> None:
     """Who has to wait for the history, and is told off meanwhile, writes nothing, nor leaves a new file."""
     directory.mkdir(parents=True)
-    log = _history.History(root=directory, clock=SystemClock(), allowed=lambda: False)
+    answers = iter([True, False, True, False, False])
+    log = _history.History(root=directory, clock=SystemClock(), allowed=lambda: next(answers))
     log.add(destination="d", result="sent", count=1, line=b"{}\n")
     assert support.files(directory) == []
     (directory / _history.FILE).write_text("{}\n")
@@ -195,10 +196,10 @@ def test_no_request_begins_after_the_switch(
     assert delivery.status().dropped == {"discarded": 1}
 
 
-def test_consent_is_asked_twice_for_a_request(
+def test_consent_is_asked_three_times_for_a_request(
     make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sender asks right before a request, and again before it writes to the history: each reads a file."""
+    """A sender asks right before a request, before the history is opened, and under its lock: each reads a file."""
     asked: list[str] = []
     monkeypatch.setattr(_sender, "_ASK_AGAIN", 600)
     delivery = make(
@@ -210,7 +211,31 @@ def test_consent_is_asked_twice_for_a_request(
         support.enqueue_numbers(delivery, [number])
         assert delivery.flush(60)
         assert support.wait_until(lambda: not next(iter(delivery._senders))._working)
-    assert asked.count("tests-sender-loop") == 2
+    assert asked.count("tests-sender-loop") == 3
+
+
+@pytest.mark.parametrize("allowed", [False, None])
+def test_what_others_spooled_is_left_alone_without_consent(
+    make: Make, mailbox: MakeMailbox, sink: support.Sink, directory: Path, *, allowed: bool | None
+) -> None:
+    """No exporter is built, nothing is read, and what cannot be read or sent is neither dropped nor set aside."""
+    others = mailbox()
+    others.spool(batch(1, count=2))
+    unreadable = support.spooled_files(directory)[0].with_name(f"{1:020d}-00000000-3.v1.jsonl")
+    unreadable.write_text("{}\n")
+    before = support.spooled_files(directory)
+    asked = threading.Event()
+    delivery = make(
+        support.destination_to(sink.port, build=pytest.fail),
+        accept=lambda _: None,
+        allowed=lambda: (asked.set(), allowed)[1],
+    )
+    support.enqueue_numbers(delivery, [1])
+    delivery.flush(60)
+    assert asked.is_set()
+    assert support.spooled_files(directory) == before
+    assert set(delivery.status().dropped) <= {"discarded", "rejected"}
+    assert delivery.status().destinations[0].state == "ok"
 
 
 def test_a_switch_is_noticed_while_a_destination_is_waited_for(make: Make, sink: support.Sink) -> None:

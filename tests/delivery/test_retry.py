@@ -261,3 +261,18 @@ def test_whatever_happens_the_good_ones_arrive(
             world.retry.retry_now()
         world.step()
     assert {name for name in world.waiting if name.startswith("b")} <= bad
+
+
+def test_a_batch_that_cannot_be_removed_does_not_keep_others_from_their_turn() -> None:
+    """It is sent again and again; one that failed once, and is well now, has its turn too."""
+    retry = Retry(LIMITS)
+    retry.succeeded(["stays"], ["stays"], 0.0)
+    retry.failed(["once"], 1.0, None, more=True)
+    retry.succeeded(["other"], [], 2.0)
+    sent, now = [], 2.0
+    while "once" not in sent and len(sent) < 5:
+        now = max(now, retry.suspects.until)
+        name = retry.in_line(["once", "stays"], now)[0]
+        sent.append(name)
+        retry.succeeded([name], [name] if name == "stays" else [], now)
+    assert "once" in sent

@@ -13,7 +13,11 @@ import pytest
 from support import delivery as support
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from mem0_telemetry.delivery import Delivery
+
+    Make = Callable[..., Delivery]
 
 pytestmark = pytest.mark.posix
 
@@ -64,6 +68,25 @@ print(sorted(set(modes)))
 """
     finished = support.run(AS_NOBODY + code, home / "telemetry", sink.port, cwd="/")
     assert (finished.out, finished.err) == ("['0o600', '0o700']\n", "")
+
+
+def test_a_file_system_with_modes_of_its_own(
+    make: Make, sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a mode cannot be set (some FUSE, SMB) batches are on disk all the same, and no descriptor is left open."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    monkeypatch.setattr(os, "chmod", refuse)
+    sink.answer_all(503)
+    delivery = make(support.destination_to(sink.port))
+    for number in range(5):
+        support.enqueue_numbers(delivery, [number])
+        assert delivery._writer.flush(60)
+    assert len(support.spooled_files(directory)) == 5
+    assert not any(name.endswith(".part") for name in support.files(directory))
 
 
 def test_a_read_only_directory(sink: support.Sink, home: Path) -> None:

@@ -125,7 +125,8 @@ class Directory:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY
         descriptor = os.open(self._at(name), flags, _FILE_MODE, dir_fd=self._descriptor)
         if self._descriptor is not None:  # POSIX, where a daemon's umask may leave it to nobody
-            os.fchmod(descriptor, _FILE_MODE)
+            with suppress(OSError):  # or the file system has modes of its own
+                os.fchmod(descriptor, _FILE_MODE)
         return descriptor
 
     def read(self, name: str, largest: int) -> bytes:
@@ -183,9 +184,12 @@ class Directory:
 
     def _make(self, level: str) -> None:
         """Make the directory, unless it is there, with its mode: a daemon's umask may leave it without `x`."""
-        with suppress(FileExistsError):
+        try:
             os.mkdir(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)
-            os.chmod(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)  # by descriptor
+        except FileExistsError:
+            return
+        with suppress(OSError):  # the file system may have modes of its own
+            os.chmod(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)
 
     def _enter(self, level: str, *, create: bool) -> None:
         status = self.stat(level)

@@ -170,7 +170,7 @@ class Retry:
         """Take note that an attempt failed; one with several batches tells nothing about any of them.
 
         Args:
-            names: what was tried together; none where there was no exporter to try it with.
+            names: what was tried together.
             now: monotonic seconds.
             retry_after: seconds that the destination asked for.
             more: whether others wait.
@@ -208,5 +208,7 @@ class Retry:
             self.suspects.end()  # those of before wait no longer than the new ones
             self.suspects.failed(now)
         if kept:
+            for name in kept:  # to the end of the line
+                self._failed.pop(name, None)
             self._failed.update(dict.fromkeys(kept, True))
             self.suspects.failed(now)

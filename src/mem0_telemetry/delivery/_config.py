@@ -42,7 +42,8 @@ class Destination:
     The exporter may have `warm_up()`, called right after in the same way (imports), and `retry_after` (seconds or
     None) and `failure` (why, in a few words), read after each FAILURE, and `refusal` (why the destination will never
     take the batch, or part of it; empty where it took it), read after each SUCCESS. SUCCESS means that it is done with
-    the batch, FAILURE that it is to be tried again.
+    the batch, FAILURE that it is to be tried again. An answer counts by its name, whatever its
+    class; None is a SUCCESS.
     """
     foreign_loggers: tuple[str, ...] = ()
     """Exact names of the loggers that its calls speak through. Records from our threads are dropped there."""

@@ -2,8 +2,7 @@
 """Log records to one line of OTLP/JSON, as the OTLP file exporter specification has it.
 
 A naive encoder costs 40 µs a record; this one about 3, because what repeats from record to record (the attributes
-of one kind of call) is encoded once and kept. The upstream protobuf encoder is its oracle in
-the tests.
+of one kind of call) is encoded once and kept. The upstream protobuf encoder is its oracle in the tests.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class History:
 
     def add(self, *, destination: str, result: str, reason: str = "", count: int, line: bytes) -> None:
         """Note one send, unless telemetry is off by now, or the directory is gone."""
-        if self._root is None:
+        if self._root is None or self._allowed() is False:
             return
         entry = {
             "time": datetime.fromtimestamp(self._clock.time_ns() / 1e9, tz=timezone.utc).isoformat(),

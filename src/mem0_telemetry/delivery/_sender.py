@@ -65,6 +65,7 @@ class Sender:
         self._retry = Retry(wiring.limits)
         self._wakeup = Wakeup()
         self._exporter: LogRecordExporter | None = None
+        self._rebuild_at = 0.0
         self._last_error = ""
         self._sent = 0
         self._given_up = 0
@@ -181,13 +182,19 @@ class Sender:
             self._asked_to_retry = False
             self._busy_for = 0.0
             self._retry.retry_now()
-        while not self._stopping and self._send_next():
+        # Before anything is imported, or read that others have spooled; and again right before each request.
+        if self._clock.monotonic() >= self._asked_for_consent + _ASK_AGAIN and not self._is_allowed():
+            return
+        exporter = self._exporter or self._build()
+        while exporter is not None and not self._stopping and self._send_next(exporter):
             self._progressed()
-        if self._clock.monotonic() >= self._asked_for_consent + _ASK_AGAIN:
-            self._is_allowed()
 
-    def _build(self, now: float) -> LogRecordExporter | None:
-        """Make the exporter, with all that it imports, while no fork can happen; None, for now, where it fails."""
+    def _build(self) -> LogRecordExporter | None:
+        """Make the exporter, with all that it imports, while no fork can happen; None, for long, where it fails."""
+        # Also where somebody waits, as a flush for each request of an application: an import may take a second.
+        if self._clock.monotonic() < self._rebuild_at:
+            self._next_look = self._rebuild_at
+            return None
         noted = Noted()
         with guard(f"building the exporter of {self._destination.name}"), noted, fork_gate.hold():
             exporter = self._destination.build()
@@ -197,22 +204,17 @@ class Sender:
             for module in _IMPORTED_IN_MID_REQUEST:
                 importlib.import_module(module)
             self._exporter = exporter
-            self._retry.succeeded((), (), now)
             return exporter
         self._last_error = noted.text
-        self._retry.failed((), now, None, more=False)
-        self._next_look = self._retry.not_before
+        self._rebuild_at = self._next_look = self._clock.monotonic() + self._limits.quiet_interval
         self._destination.on_unusable(noted.kind)
         return None
 
-    def _send_next(self) -> bool:
+    def _send_next(self, exporter: LogRecordExporter) -> bool:
         """Make one request, if one is due. Return False where there is nothing to be done at present."""
         now = self._clock.monotonic()
         if self._retry.not_before > now:  # without a look at the disk, which may hold thousands of files
             self._next_look = self._retry.not_before
-            return False
-        exporter = self._exporter or self._build(now)
-        if exporter is None:
             return False
         if self._yields(now):
             self._next_look = now + _LOOK_AGAIN
