@@ -81,7 +81,8 @@ def test_opted_out_it_loads_what_mem0_has_loaded(tmp_path: Path) -> None:
 def test_drop_in_loads_what_the_first_event_needs(tmp_path: Path) -> None:
     """With consent, the SDK comes with the drop-in, and so inside `import mem0`; what only sends comes later."""
     loaded = loaded_by("import mem0_telemetry.telemetry", tmp_path)
-    assert {"opentelemetry.sdk._logs", "mem0_telemetry.pipeline.pipeline", "random"} <= loaded
+    expected = {"opentelemetry.sdk._logs", "mem0_telemetry.pipeline.pipeline", "random", "importlib.metadata"}
+    assert expected <= loaded
     assert roots(loaded) & {"posthog", "requests", "urllib3", "grpc", "httpx"} == set()
 
 

@@ -155,6 +155,7 @@ class TestEnabled:
             anonymous.posthog.capture("x", distinct_id="y")
             anonymous.posthog.flush()
             anonymous.posthog.shutdown()
+            assert not hasattr(anonymous.posthog, "feature_enabled")  # whoever asks it hears of no flag that is on
             refused = anonymous.capture_identify("anonymous", "someone@example.com")
             anonymous.capture_event("mem0.reset", {"sync_type": "sync"}, user_email="someone@example.com", flags=1)
             done = mem0_telemetry.flush(60)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
+import pytest
+
+from mem0_telemetry.base import guard
 from support.processes import NO_EXPORTERS, clean_environ, run_program
 
 PROGRAM = """
@@ -49,3 +53,31 @@ def test_a_warning_is_printed_beside_opentelemetrys_handler(tmp_path: Path) -> N
     first, again = result.stderr.splitlines()
     assert "MEM0_TELEMTRY" in first
     assert again == "MEM0_TELEMTRY again"
+
+
+def test_a_note_that_nobody_hears_makes_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While DEBUG is off, the application's own factory of records is not asked."""
+    monkeypatch.setattr(guard, "_reported", set())
+    logging.getLogger("mem0_telemetry").setLevel(logging.INFO)
+    made = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(pytest.fail)
+    try:
+        guard.note("nobody hears this")
+    finally:
+        logging.setLogRecordFactory(made)
+        logging.getLogger("mem0_telemetry").setLevel(logging.NOTSET)
+
+
+def test_an_exception_without_items_is_logged_with_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An exception may be false, as one that has no items is."""
+
+    class Empty(Exception):  # noqa: N818  # its name is what it has
+        def __len__(self) -> int:
+            return 0
+
+    monkeypatch.setattr(guard, "_reported", set())
+    with caplog.at_level(logging.DEBUG, logger="mem0_telemetry"):
+        guard.note("failed", Empty())
+    assert caplog.records[-1].exc_info is not None

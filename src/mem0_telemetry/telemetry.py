@@ -88,6 +88,21 @@ def _observed_of_client(client: object) -> dict[str, object] | None:
     return _instance.observed_of_client(client) if _is_ours(client_telemetry) else None
 
 
+class _InertClient:
+    """Where Mem0 keeps its PostHog client: has the methods that Mem0 calls, and does nothing in each."""
+
+    _is_part_of_mem0_telemetry = True
+
+    def capture(self, *_: object, **__: object) -> None:
+        """Do nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def shutdown(self) -> None:
+        """Do nothing."""
+
+
 class AnonymousTelemetry:
     """Mem0's telemetry object, without a client of its own.
 
@@ -99,7 +114,7 @@ class AnonymousTelemetry:
     def __init__(self, vector_store: object = None, before_send: Callable[..., object] | None = None) -> None:  # noqa: ARG002
         """Build nothing. The arguments are Mem0's: no id is stored in a vector store, and sampling comes first here."""
         on = _says_on(MEM0_TELEMETRY) and not _usage.switches.off
-        vars(self)["posthog"] = _native_module.Inert() if on else None
+        vars(self)["posthog"] = _InertClient() if on else None
 
     @property
     def posthog(self) -> Any:
@@ -179,9 +194,7 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     if name == "Posthog":
-        return (
-            _native_module.Inert
-        )  # Nothing calls it. Tests replace it, also where Mem0's own module is this one.
+        return _InertClient  # Nothing calls it. Tests replace it, also where Mem0's own module is this one.
     return _native_module.native_attribute(name)
 
 

@@ -128,6 +128,19 @@ def test_forks_at_the_first_export(processes: int, server: CaptureServer) -> Non
     assert (names.count("first"), names.count("of a child")) == (processes, 20 * processes)
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("PostHogLogExporter", "opentelemetry.sdk.trace"), ("PostHogSpanExporter", "opentelemetry.sdk._logs")],
+)
+def test_an_exporter_loads_its_own_signal_only(name: str, other: str) -> None:
+    """The SDK's other half reads settings of its own when it is imported, and raises where one is malformed."""
+    loaded = run(
+        f"import sys; from opentelemetry.exporter.posthog import {name}; {name}(api_key='phc_test');"
+        f"print({other!r} in sys.modules)"
+    )
+    assert loaded == "False"
+
+
 def test_the_mapping_loads_no_sdk() -> None:
     """The pure mapping needs neither the SDK nor an HTTP library."""
     loaded = run(

@@ -254,10 +254,10 @@ def test_who_exports_spans_only_gets_no_processor() -> None:
     """`opentelemetry-instrument` adds the processor where a log exporter was built, and not for spans."""
     code = (
         "import sys\n"
-        "from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter\n"
+        "from opentelemetry.exporter import posthog\n"
         "from opentelemetry.exporter.posthog._instrumented import add_context_processor\n"
-        "for exporter in (PostHogSpanExporter, PostHogLogExporter):\n"
-        "    built = exporter(api_key='phc_a')\n"
+        "for name in ('PostHogSpanExporter', 'PostHogLogExporter'):\n"
+        "    built = getattr(posthog, name)(api_key='phc_a')\n"
         "    add_context_processor()\n"
         "    print('opentelemetry.exporter.posthog._processor' in sys.modules)\n"
     )

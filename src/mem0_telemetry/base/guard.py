@@ -46,9 +46,11 @@ def note(text: str, error: BaseException | None = None, *, level: int = 10) -> N
         import logging  # noqa: PLC0415  # 14 ms, and only ever needed where something is wrong
 
         logger = logging.getLogger("mem0_telemetry")
-        raised = (type(error), error, error.__traceback__) if error else None
+        if not logger.isEnabledFor(level):
+            return
+        raised = (type(error), error, error.__traceback__) if error is not None else None
         record = logger.makeRecord(logger.name, level, __file__, 0, text, (), raised)
-        kept: object = logger.isEnabledFor(level) and logger.filter(record)
+        kept: object = logger.filter(record)
         if not kept:
             return
         if isinstance(kept, logging.LogRecord):  # from Python 3.12 on a filter may answer another one

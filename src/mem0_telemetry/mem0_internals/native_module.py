@@ -22,16 +22,15 @@ from mem0_telemetry.mem0_internals.names import MARK, NATIVE_EXIT_HOOK, PARENT_P
 from mem0_telemetry.mem0_internals.ownership import is_mem0s, is_posthog_class
 
 
-class Inert:
-    """Stand for a PostHog client, and for what a private copy must not reach: a call or attribute of it is itself."""
+class _Inert:
+    """Stand for what a private copy must not reach: any call or attribute of it is itself."""
 
     _is_part_of_mem0_telemetry = True
 
-    def __call__(self, *_: object, **__: object) -> Inert:
-        """Do nothing."""
+    def __call__(self, *_: object, **__: object) -> _Inert:
         return self
 
-    def __getattr__(self, name: str) -> Inert:
+    def __getattr__(self, name: str) -> _Inert:
         if name.startswith("__"):
             raise AttributeError(name)
         return self
@@ -54,9 +53,9 @@ def run_native(*, private: bool) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     environ = {**os.environ, "MEM0_TELEMETRY": "False"}
     # mem0ai 1.0.0 builds its client even where it is opted out, so `posthog` stands aside in either case.
-    replaced = {"os": _changed(os, environ=environ, getenv=environ.get), "posthog": Inert()}
+    replaced = {"os": _changed(os, environ=environ, getenv=environ.get), "posthog": _Inert()}
     if private:
-        replaced.update(atexit=Inert(), logging=_changed(logging, getLogger=_unregistered_logger))
+        replaced.update(atexit=_Inert(), logging=_changed(logging, getLogger=_unregistered_logger))
 
     def import_(name: str, *args: Any) -> Any:
         return replaced[name] if name in replaced else builtins.__import__(name, *args)
@@ -114,7 +113,7 @@ def close_without_waiting(native: ModuleType, *, everywhere: bool) -> None:
         if is_mem0s(telemetry):
             atexit.unregister(telemetry.close)
             # None is Mem0's own "closed", but 1.0.0 (which has no singleton) would call it.
-            vars(telemetry).update({"posthog": Inert() if in_1_0_0 else None, MARK: True})
+            vars(telemetry).update({"posthog": _Inert() if in_1_0_0 else None, MARK: True})
     for client in clients:
         if is_posthog_class(type(client)):
             with guard("closing a native PostHog client"):

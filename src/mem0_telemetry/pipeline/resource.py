@@ -10,6 +10,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Mapping
+from importlib import metadata
 
 from mem0_telemetry.policy.registry import Attribute
 from mem0_telemetry.policy.registry import added_attributes as attributes
@@ -63,10 +64,11 @@ def runtime_metadata() -> dict[str, str]:
 def _version_of(distribution: str) -> str:
     """Return the version of what is installed, or "" where it cannot be told."""
     try:
-        from importlib.metadata import version  # noqa: PLC0415  # opted out, nobody needs it
-
-        return version(distribution)
-    except (ImportError, OSError):  # a frozen application has no metadata; or no file can be opened now
+        return metadata.version(distribution)
+    except (
+        metadata.PackageNotFoundError,
+        OSError,
+    ):  # as in a frozen application; or no file can be opened now
         return ""
 
 

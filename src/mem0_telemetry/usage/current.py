@@ -16,6 +16,8 @@ class Usage:
     """Holds the recorder, its switches and the drop-in. It outlives a reload of the drop-in's module.
 
     Attributes:
+        recorder: records what the drop-in hands on.
+        switches: the recorder's.
         drop_in: what `instrument()` has put in the place of Mem0's own telemetry; None before that.
     """
 

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 
 from mem0_telemetry.environment_variables import MEM0_TELEMETRY_DEBUG
-from mem0_telemetry.pipeline.resource import runtime_metadata
 from mem0_telemetry.policy import identity, registry
 from mem0_telemetry.policy.consent import DESTINATION, Consent
 from mem0_telemetry.policy.registry import Event, added_attributes
@@ -23,6 +22,8 @@ def show(event: Event, attributes: Mapping[str, object], *, directory: str) -> N
     """
     if sys.stderr is None:
         return
+    from mem0_telemetry.pipeline.resource import runtime_metadata  # noqa: PLC0415  # nobody else needs it when opted out
+
     who = identity.current(directory)
     line = {
         "event_name": event.name,

@@ -21,6 +21,8 @@ from mem0_telemetry.usage.switches import Switches
 if TYPE_CHECKING:  # it needs the OpenTelemetry SDK
     from mem0_telemetry.pipeline.pipeline import Pipeline
 
+_PASSING = (RecursionError, MemoryError, KeyboardInterrupt)
+"""What says nothing of the SDK: the next event finds its caller elsewhere."""
 _capturing = guard("capturing an event")
 
 
@@ -46,7 +48,7 @@ class Recorder:
 
         Called where imports are expected: when the drop-in is executed, or telemetry is switched on again. So the
         caller of Mem0 pays for none, and a child that is forked during the first event finds none under way. Where
-        the OpenTelemetry SDK cannot be imported, telemetry is off.
+        the OpenTelemetry SDK cannot be imported, telemetry is off; the next event tries again after what only passes.
         """
         if self.switches.off or not self.switches.decided:
             return
@@ -107,7 +109,11 @@ class Recorder:
             with fork_gate.hold():  # it takes the lock of stderr
                 dry_run.show(event, attributes, directory=self.switches.directory)
             return
-        pipeline = self.ensure_pipeline()
+        try:
+            pipeline = self.ensure_pipeline()
+        except _PASSING:
+            self.drop("not_ready")
+            raise
         if pipeline is not None:
             pipeline.delivery.enqueue(event.name, attributes)
         elif self._building:
@@ -132,7 +138,7 @@ class Recorder:
     def ensure_pipeline(self) -> Pipeline | None:
         """Return the pipeline, built now the first time; None in a dry run and in the run that shows the notice.
 
-        Where it cannot be built, telemetry is off from here on.
+        Where it cannot be built, telemetry is off from here on; but what only passes is raised.
         """
         if self.pipeline is None:
             with self._giving_up_on_failure():
@@ -160,11 +166,10 @@ class Recorder:
 
     @contextmanager
     def _giving_up_on_failure(self) -> Iterator[None]:
-        """Switch telemetry off where what is inside the `with` block fails."""
+        """Switch telemetry off where what is inside the `with` block fails, and not only at this moment."""
         try:
             yield
-        except (RecursionError, MemoryError, KeyboardInterrupt):
-            self.drop("not_ready")  # nobody's fault: the next event finds the caller elsewhere
+        except _PASSING:
             raise
         except BaseException:
             reason = (

@@ -24,9 +24,10 @@ from typing import TYPE_CHECKING
 from opentelemetry.exporter.posthog._version import __version__
 
 if TYPE_CHECKING:
-    from opentelemetry.exporter.posthog._exporter import PostHogLogExporter, PostHogSpanExporter
     from opentelemetry.exporter.posthog._filters import local_roots
+    from opentelemetry.exporter.posthog._log_exporter import PostHogLogExporter
     from opentelemetry.exporter.posthog._processor import PostHogContextProcessor
+    from opentelemetry.exporter.posthog._span_exporter import PostHogSpanExporter
     from opentelemetry.exporter.posthog._stats import ExporterStats
 
 __all__ = [
@@ -41,8 +42,8 @@ __all__ = [
 _HOMES = {
     "ExporterStats": "_stats",
     "PostHogContextProcessor": "_processor",
-    "PostHogLogExporter": "_exporter",
-    "PostHogSpanExporter": "_exporter",
+    "PostHogLogExporter": "_log_exporter",
+    "PostHogSpanExporter": "_span_exporter",
     "local_roots": "_filters",
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exporters of both signals."""
+"""What the exporters of both signals have in common: neither imports the other's part of the SDK."""
 
 from __future__ import annotations
 
@@ -13,10 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
-from opentelemetry.sdk._logs import ReadableLogRecord
-from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from opentelemetry.exporter.posthog import _exceptions
 from opentelemetry.exporter.posthog._filters import filter_of, local_roots
@@ -34,10 +30,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.exporter.posthog._sender import Sender
 
-_Record = TypeVar("_Record")
+Record = TypeVar("Record")
 
 
-class PostHogExporter(Generic[_Record]):
+class PostHogExporter(Generic[Record]):
     """The arguments and the behaviour of both exporters.
 
     Nothing raises, also where something is misconfigured or has a wrong type: one warning is logged, and the
@@ -110,7 +106,7 @@ class PostHogExporter(Generic[_Record]):
         exceptions: bool | None = None,
         redact: bool | None = None,
         events: Sequence[str] | None = None,
-        filter: Callable[[_Record], object] | str | None = None,  # noqa: A002  # what it is
+        filter: Callable[[Record], object] | str | None = None,  # noqa: A002  # what it is
         before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
         retry: bool | None = None,
         meter_provider: MeterProvider | None = None,
@@ -157,7 +153,7 @@ class PostHogExporter(Generic[_Record]):
         """What became of the records so far, in this process."""
         return self._tally.snapshot()
 
-    def _export(self, records: Sequence[_Record]) -> bool:
+    def _export(self, records: Sequence[Record]) -> bool:
         """Send `records`; return False where they could succeed later. Never raises."""
         outcome = Outcome()
         began = time.monotonic()
@@ -185,7 +181,7 @@ class PostHogExporter(Generic[_Record]):
             if self._metrics:
                 self._metrics.end(len(records), time.monotonic() - began, outcome)
 
-    def _send(self, records: Sequence[_Record], outcome: Outcome) -> bool:
+    def _send(self, records: Sequence[Record], outcome: Outcome) -> bool:
         """Map and send `records`, and count each of them in `outcome`, also where this raises."""
         if self._config.api_key is None:
             outcome.dropped["unconfigured"] = len(records)
@@ -238,7 +234,7 @@ class PostHogExporter(Generic[_Record]):
         self._building = threading.RLock()  # re-entrant: a signal handler may emit too
         self._sender = None
         self._has_kept = False
-        self._mapper: Mapper[_Record] = Mapper(
+        self._mapper: Mapper[Record] = Mapper(
             self._options, self._signal, keep=self._keep, seen=_exceptions.of_this_process
         )
 
@@ -252,33 +248,6 @@ class PostHogExporter(Generic[_Record]):
         if self._session is not None:
             with suppress(Exception):
                 self._session.close()  # only its connections; it stays usable
-
-
-class PostHogLogExporter(PostHogExporter[ReadableLogRecord], LogRecordExporter):
-    __doc__ = f"""Turns log records that have an event name into PostHog events.
-
-    {PostHogExporter.__doc__}"""
-    _signal = "log"
-
-    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
-        """Export `batch` within the timeout.
-
-        Returns:
-            SUCCESS: done with it, each record is sent, or dropped and counted. FAILURE: some of it could
-            succeed later; what arrived already is recognised by PostHog when it is sent again.
-        """
-        return LogRecordExportResult.SUCCESS if self._export(batch) else LogRecordExportResult.FAILURE
-
-
-class PostHogSpanExporter(PostHogExporter[ReadableSpan], SpanExporter):
-    __doc__ = f"""Turns spans into PostHog events.
-
-    {PostHogExporter.__doc__}"""
-    _signal = "span"
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export `spans` as `PostHogLogExporter` exports log records."""
-        return SpanExportResult.SUCCESS if self._export(spans) else SpanExportResult.FAILURE
 
 
 exporters: Final[weakref.WeakSet[PostHogExporter[Any]]] = weakref.WeakSet()

@@ -8,8 +8,9 @@ import sys
 
 def add_context_processor() -> None:
     """Install `PostHogContextProcessor` where a log exporter of this package was built; else import nothing."""
-    module = sys.modules.get(f"{__package__}._exporter")
-    if module and any(isinstance(one, module.PostHogLogExporter) for one in module.exporters):
-        from opentelemetry.exporter.posthog._processor import PostHogContextProcessor  # noqa: PLC0415
+    if f"{__package__}._log_exporter" in sys.modules:
+        from opentelemetry.exporter.posthog._processor import (  # noqa: PLC0415  # loads the SDK
+            PostHogContextProcessor,
+        )
 
         PostHogContextProcessor.install()

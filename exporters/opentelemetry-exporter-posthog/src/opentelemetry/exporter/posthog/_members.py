@@ -163,8 +163,9 @@ class MemberEncoder:
         for key, kind in keys:
             column = self._columns.get((key, kind))
             if isinstance(column, _Remembered):
-                is_short_text = kind is str and column and URLS.isdisjoint({key, self.name_of(key)})
-                build = _Texts if is_short_text else _Column
+                # One that holds nothing has only met texts that are too long to be remembered.
+                quick = kind is str and len(column) > 0 and URLS.isdisjoint({key, self.name_of(key)})
+                build = _Texts if quick else _Column
                 self._columns[key, kind] = build(column.start, column.encode)
         if keys:
             self._shape.cache_clear()
