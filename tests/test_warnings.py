@@ -59,13 +59,14 @@ def test_a_note_that_nobody_hears_makes_no_record(monkeypatch: pytest.MonkeyPatc
     """While DEBUG is off, the application's own factory of records is not asked."""
     monkeypatch.setattr(guard, "_reported", set())
     logging.getLogger("mem0_telemetry").setLevel(logging.INFO)
-    made = logging.getLogRecordFactory()
-    logging.setLogRecordFactory(pytest.fail)
+    make, asked = logging.getLogRecordFactory(), []
+    logging.setLogRecordFactory(lambda *given, **named: asked.append(given) or make(*given, **named))
     try:
         guard.note("nobody hears this")
     finally:
-        logging.setLogRecordFactory(made)
+        logging.setLogRecordFactory(make)
         logging.getLogger("mem0_telemetry").setLevel(logging.NOTSET)
+    assert asked == []
 
 
 def test_an_exception_without_items_is_logged_with_its_traceback(
