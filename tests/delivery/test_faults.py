@@ -203,7 +203,7 @@ def test_who_waits_has_no_exporter_built_again(make: Make) -> None:
         builds.append(True)
         raise ImportError("not installed")
 
-    delivery = make(support.destination_to(0, build=build), limits=support.quick_limits(quiet_interval=600))
+    delivery = make(support.destination_to(0, build=build), limits=support.quick_limits(backoff_initial=600))
     for number in range(3):
         support.enqueue_numbers(delivery, [number])
         assert not delivery.flush(60)

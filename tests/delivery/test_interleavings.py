@@ -238,6 +238,23 @@ def test_what_others_spooled_is_left_alone_without_consent(
     assert delivery.status().destinations[0].state == "ok"
 
 
+def test_consent_that_cannot_be_told_right_before_a_request(make: Make, sink: support.Sink) -> None:
+    """Then the sender rests, and does not ask again without a pause."""
+    asked: list[bool | None] = []
+
+    def allowed() -> bool | None:
+        if threading.current_thread().name != "tests-sender-loop":
+            return True
+        asked.append(None if asked else True)
+        return asked[-1]
+
+    delivery = make(support.destination_to(sink.port), allowed=allowed)
+    support.enqueue_numbers(delivery, [1])
+    assert support.wait_until(lambda: len(asked) > 1)
+    assert support.wait_until(lambda: not next(iter(delivery._senders))._working)
+    assert sink.requests == []
+
+
 def test_a_switch_is_noticed_while_a_destination_is_waited_for(make: Make, sink: support.Sink) -> None:
     """A flag that only says no, and wakes nobody, deletes what is spooled long before the next attempt."""
     on = [True]

@@ -73,7 +73,7 @@ print(sorted(set(modes)))
 def test_a_file_system_with_modes_of_its_own(
     make: Make, sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a mode cannot be set (some FUSE, SMB) batches are on disk all the same, and no descriptor is left open."""
+    """Where a mode cannot be set, and is private already, batches are on disk all the same, each whole."""
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError

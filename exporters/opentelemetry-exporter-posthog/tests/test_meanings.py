@@ -234,6 +234,23 @@ def test_what_the_last_look_spoils_is_not_sent(make_log: MakeLog, spoilt: dict[s
     assert mapped.dropped == {"invalid": 1}
 
 
+@pytest.mark.parametrize("lacking", ["filename", "in_app", "platform"])
+def test_the_last_look_may_take_parts_of_frames_out(make_log: MakeLog, lacking: str) -> None:
+    """Somebody's paths are private: an exception without them is sent all the same."""
+    stack = 'Traceback (most recent call last):\n  File "/home/me/a.py", line 1, in f\nE: x'
+
+    def look(event: dict[str, Any]) -> Any:
+        for one in event["properties"]["$exception_list"]:
+            for frame in one["stacktrace"]["frames"]:
+                del frame[lacking]
+        return event
+
+    record = make_log({"exception.type": "E", "exception.message": "x", "exception.stacktrace": stack})
+    mapped = log_events([record], MappingOptions(exceptions=True, before_send=look))
+    assert mapped.dropped == {}
+    assert lacking not in mapped.events[-1].decode()
+
+
 def test_a_resource_sets_no_person_properties_of_nobody() -> None:
     """A resource attribute that is mapped to `$set` is left out of an event that makes no person."""
     record = ReadableLogRecord(LogRecord(event_name="order.placed"), Resource({"plan": "pro"}))
@@ -315,6 +332,10 @@ def test_what_is_private_is_left_out(make_log: MakeLog, size: int) -> None:
         ("dsn", "postgres://app:hun?ter2@example.com/a", "postgres://"),
         ("dsn", "postgres://app:1?hunter2@example.com/a", "postgres://"),
         ("dsn", "redis://:hun/ter2@example.com:6379/0", "redis://"),
+        ("dsn", "postgres://app:/hunter2@example.com/a", "postgres://"),
+        ("dsn", "redis://:/hunter2@example.com/0", "redis://"),
+        ("url.full", "http://example.com:3000?mail=hunter2@c", "http://example.com:3000"),
+        ("url.full", "https://example.com:8443#hunter2@c", "https://example.com:8443"),
         ("dsn", "redis://:hunter2#@example.com?q=bob@hunter2", "redis://"),
         ("dsn", "postgres://app:hunter2\\@example.com/a", "postgres://example.com/a"),
         ("dsn", "postgres://app:hun\tter2@example.com/a", "postgres://example.com/a"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import fork_gate
-from mem0_telemetry.delivery._attempts import Noted, Retry, attempt
+from mem0_telemetry.delivery._attempts import Backoff, Noted, Retry, attempt
 from mem0_telemetry.delivery._isolation import isolated
 from mem0_telemetry.delivery._mailbox import Mailbox
 from mem0_telemetry.delivery._parcel import Packer
@@ -65,7 +65,7 @@ class Sender:
         self._retry = Retry(wiring.limits)
         self._wakeup = Wakeup()
         self._exporter: LogRecordExporter | None = None
-        self._rebuild_at = 0.0
+        self._builds = Backoff(wiring.limits)
         self._last_error = ""
         self._sent = 0
         self._given_up = 0
@@ -74,7 +74,7 @@ class Sender:
         self._asked_to_retry = False
         self._working = False
         self._next_look: float | None = None
-        self._asked_for_consent = 0.0
+        self._asked_for_consent = -_ASK_AGAIN
         self._busy_for = 0.0
         """Seconds between two looks at batches that others hold; 0 where they hold none."""
         self._last_request = -_YIELD
@@ -118,6 +118,8 @@ class Sender:
         # be done with what they hold at any moment.
         if self._asked_to_retry or self._working or self._busy_for:
             return True
+        if self._exporter is None and self._last_error:
+            return False
         return self._next_look is not None and self._next_look <= moment
 
     def status(self) -> SenderStatus:
@@ -181,6 +183,7 @@ class Sender:
         if self._asked_to_retry:
             self._asked_to_retry = False
             self._busy_for = 0.0
+            self._last_request = -_YIELD  # who waits is not kept waiting for the writer
             self._retry.retry_now()
         # Before anything is imported, or read that others have spooled; and again right before each request.
         if self._clock.monotonic() >= self._asked_for_consent + _ASK_AGAIN and not self._is_allowed():
@@ -190,10 +193,10 @@ class Sender:
             self._progressed()
 
     def _build(self) -> LogRecordExporter | None:
-        """Make the exporter, with all that it imports, while no fork can happen; None, for long, where it fails."""
+        """Make the exporter, with all that it imports, while no fork can happen; None, for a while, where it fails."""
         # Also where somebody waits, as a flush for each request of an application: an import may take a second.
-        if self._clock.monotonic() < self._rebuild_at:
-            self._next_look = self._rebuild_at
+        if self._clock.monotonic() < self._builds.until:
+            self._next_look = self._builds.until
             return None
         noted = Noted()
         with guard(f"building the exporter of {self._destination.name}"), noted, fork_gate.hold():
@@ -206,7 +209,8 @@ class Sender:
             self._exporter = exporter
             return exporter
         self._last_error = noted.text
-        self._rebuild_at = self._next_look = self._clock.monotonic() + self._limits.quiet_interval
+        self._builds.failed(self._clock.monotonic())
+        self._next_look = self._builds.until
         self._destination.on_unusable(noted.kind)
         return None
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # it needs the OpenTelemetry SDK
     from mem0_telemetry.pipeline.pipeline import Pipeline
 
 _PASSING = (RecursionError, MemoryError, KeyboardInterrupt)
-"""What says nothing of the SDK: the next event finds its caller elsewhere."""
+"""Failures of a moment, which do not say that the SDK cannot be loaded: the next event tries again."""
 _capturing = guard("capturing an event")
 
 
@@ -48,7 +48,7 @@ class Recorder:
 
         Called where imports are expected: when the drop-in is executed, or telemetry is switched on again. So the
         caller of Mem0 pays for none, and a child that is forked during the first event finds none under way. Where
-        the OpenTelemetry SDK cannot be imported, telemetry is off; the next event tries again after what only passes.
+        the OpenTelemetry SDK cannot be imported, telemetry is off; after a failure of a moment the next event tries.
         """
         if self.switches.off or not self.switches.decided:
             return
@@ -138,7 +138,7 @@ class Recorder:
     def ensure_pipeline(self) -> Pipeline | None:
         """Return the pipeline, built now the first time; None in a dry run and in the run that shows the notice.
 
-        Where it cannot be built, telemetry is off from here on; but what only passes is raised.
+        Where it cannot be built, telemetry is off from here on; a failure of a moment is raised.
         """
         if self.pipeline is None:
             with self._giving_up_on_failure():
@@ -166,7 +166,7 @@ class Recorder:
 
     @contextmanager
     def _giving_up_on_failure(self) -> Iterator[None]:
-        """Switch telemetry off where what is inside the `with` block fails, and not only at this moment."""
+        """Switch telemetry off where what is inside the `with` block fails, unless that is a failure of a moment."""
         try:
             yield
         except _PASSING:

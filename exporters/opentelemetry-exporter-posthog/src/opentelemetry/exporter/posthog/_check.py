@@ -91,7 +91,8 @@ def _of_batch(batch: object) -> Iterator[str]:
         yield "there is no batch, or it is empty"
         return
     for place, event in enumerate(batch):
-        for violation in check_event(event) if isinstance(event, dict) else ["it is no object"]:
+        found = [*check_event(event), *_of_frames(event)] if isinstance(event, dict) else ["it is no object"]
+        for violation in found:
             yield f"event {place}: {violation}"
 
 
@@ -112,7 +113,7 @@ def check_event(event: dict[str, Any]) -> Iterator[str]:
     if isinstance(properties, dict):
         yield from _of_properties(properties)
         if name == "$exception" and not _is_exception_list(properties.get("$exception_list")):
-            yield "it is an exception without an $exception_list of objects that have a type and whole frames"
+            yield "it is an exception without an $exception_list of objects that have a type"
     else:
         yield "its properties are no object"
     yield from _of_value(event)
@@ -161,11 +162,16 @@ def _is_exception_list(value: object) -> bool:
     return (
         isinstance(value, list)
         and bool(value)
-        and all(
-            isinstance(one, dict) and isinstance(one.get("type"), str) and _has_whole_frames(one)
-            for one in value
-        )
+        and all(isinstance(one, dict) and isinstance(one.get("type"), str) for one in value)
     )
+
+
+def _of_frames(event: dict[str, Any]) -> Iterator[str]:
+    """Yield what a stack lacks that this exporter sends; a `before_send` may leave it out."""
+    properties = event.get("properties")
+    exceptions: Any = properties.get("$exception_list") if isinstance(properties, dict) else None
+    if _is_exception_list(exceptions) and not all(map(_has_whole_frames, exceptions)):
+        yield "the frames in its $exception_list are not whole"
 
 
 def _has_whole_frames(exception: dict[str, Any]) -> bool:

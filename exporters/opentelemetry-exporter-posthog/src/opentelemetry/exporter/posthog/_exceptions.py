@@ -69,10 +69,10 @@ def exceptions_of(source: Source, signal: str) -> list[Exceptional]:
 
 
 def whole_frames(properties: dict[str, Any], most: int) -> dict[str, Any]:
-    """Return `properties` of an exception, cut to about `most` values, and no exception or frame to a part.
+    """Return `properties` of an exception, cut to about `most` values: exceptions and frames stay whole, or go.
 
     Kept are of each exception the innermost frames, which say where it failed, and of a long chain the outermost
-    exceptions, which the others refer to. An exception has at most 15 values, and 9 in each frame.
+    exceptions, which the others refer to. An exception has at most 12 values, and 9 in each frame.
     """
     exceptions = properties["$exception_list"][: most // 32]
     frames = most // (20 * len(exceptions))

@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-import traceback
 import weakref
 from contextlib import suppress
 from dataclasses import replace
@@ -20,7 +19,7 @@ from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._settings import config, flag, mapping_options, warn_of_unknown
 from opentelemetry.exporter.posthog._stats import ExporterStats, Outcome, Tally, metrics_for
-from opentelemetry.exporter.posthog._warnings import debug, warn_of_strictness, warn_once
+from opentelemetry.exporter.posthog._warnings import debug, debug_failure, warn_of_strictness, warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -146,7 +145,7 @@ class PostHogExporter(Generic[Record]):
             try:
                 self._get_sender()
             except Exception:  # noqa: BLE001  # at the border to the application
-                debug("the PostHog exporter could not be prepared: %s", traceback.format_exc())
+                debug_failure("the PostHog exporter could not be prepared")
 
     @property
     def stats(self) -> ExporterStats:
@@ -164,8 +163,7 @@ class PostHogExporter(Generic[Record]):
             return self._send(records, outcome)
         except Exception as error:  # noqa: BLE001  # at the border to the application
             outcome.failure = type(error).__name__
-            # As text: an exception of our own record could be an event, and fail again where logging leads here.
-            debug("the export to PostHog failed: %s", traceback.format_exc())
+            debug_failure("the export to PostHog failed")
             if self._retry:
                 warn_once(
                     f"Events are lost: an export to PostHog failed ({outcome.failure}). Remedy: this logger says "

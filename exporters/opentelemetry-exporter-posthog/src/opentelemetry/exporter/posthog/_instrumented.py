@@ -7,7 +7,7 @@ import sys
 
 
 def add_context_processor() -> None:
-    """Install `PostHogContextProcessor` where a log exporter of this package was built; else import nothing."""
+    """Install `PostHogContextProcessor` where the log exporter of this package was loaded; else import nothing."""
     if f"{__package__}._log_exporter" in sys.modules:
         from opentelemetry.exporter.posthog._processor import (  # noqa: PLC0415  # loads the SDK
             PostHogContextProcessor,

@@ -30,8 +30,10 @@ ROUTE: Final = "http.route"
 _PARAMETERS: Final = re.compile(r"[{<*(]|/:")
 _END_OF_AUTHORITY: Final = re.compile(r'/|"[,:]"')
 """A slash, or the end of a text in JSON: an "@" behind it is none of the URL's."""
-_PASSWORD: Final = re.compile(r'[^/?#@:\["]*:(?!\d*(?:[/"]|$))[^@]*@')
+_PASSWORD: Final = re.compile(r'[^/?#@:\["]*:(?!\d+(?:[/"]|$))[^@]*@')
 """What follows "//" where a password may hold what ends an authority: a port is not before the next "@"."""
+_WEB: Final = ("http:", "https:")
+_HOST_AND_PORT: Final = re.compile(r"[^:]*:\d{1,5}")
 _MAX_DEPTH: Final = 32
 
 
@@ -58,7 +60,8 @@ def clean_relative_url(text: str) -> str:
     if scheme and not scheme.endswith(":"):
         return url  # "//" within a path
     authority = _END_OF_AUTHORITY.split(rest, maxsplit=1)[0]
-    if "@" not in authority and _PASSWORD.match(text, len(scheme) + len(slashes)):
+    is_host = "@" in authority or (scheme.lower() in _WEB and _HOST_AND_PORT.fullmatch(authority))
+    if not is_host and _PASSWORD.match(text, len(scheme) + len(slashes)):
         return f"{scheme}{slashes}"
     return f"{scheme}{slashes}{authority.rpartition('@')[2]}{rest[len(authority) :]}"
 

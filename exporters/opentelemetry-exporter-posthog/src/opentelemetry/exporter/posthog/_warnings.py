@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
@@ -24,7 +25,7 @@ logger: Final = logging.getLogger("opentelemetry.exporter.posthog")
 _given: set[str] = set()
 _CHECK_HOST: Final = f"check {OTEL_EXPORTER_POSTHOG_HOST} (or the argument 'host')"
 _REFUSALS: Final = {
-    101: ("gives an answer that is none to them", f"{_CHECK_HOST}: something else listens there"),
+    101: ("gives no HTTP answer to a POST", f"{_CHECK_HOST}: something else listens there"),
     400: (
         "cannot read them",
         f"look at them with `python -m opentelemetry.exporter.posthog.testing`; if a proxy answers, {_CHECK_HOST}",
@@ -57,6 +58,16 @@ def debug(message: str, *args: object) -> None:
     """Log at DEBUG. Never raises, also where a handler or filter of the application's does."""
     with suppress(Exception):
         logger.debug(message, *args, stacklevel=2)
+
+
+def debug_failure(message: str) -> None:
+    """Log `message` at DEBUG, with the traceback of the exception that is handled as text. Never raises.
+
+    As text: an exception of a record of ours could become an event, and fail again where logging leads here.
+    """
+    with suppress(Exception):
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("%s: %s", message, traceback.format_exc(), stacklevel=2)
 
 
 def warn_once(message: str, *, cause: str = "") -> None:
@@ -117,10 +128,10 @@ def warn_of_refusal(status: int, url: str, location: str) -> str:
 
 
 def warn_of_silence(failure: str, url: str) -> None:
-    """Warn that a batch was given up because the server did not take it in time."""
+    """Warn that a batch was given up, as no answer came, or no attempt could be made."""
     warn_once(
-        f"Events are lost: {_origin_of(url)} took none within the timeout ({failure}). Remedy: {_CHECK_HOST}, "
-        f"proxies, a 'session' and the network; {OTEL_EXPORTER_POSTHOG_TIMEOUT} (or the argument 'timeout') gives an "
+        f"Events are lost: {_origin_of(url)} took none ({failure}). Remedy: {_CHECK_HOST}, proxies, a 'session' "
+        f"and the network; if these are slow, {OTEL_EXPORTER_POSTHOG_TIMEOUT} (or the argument 'timeout') gives an "
         "export more time.",
         cause="given up",
     )
