@@ -68,7 +68,7 @@ class Recording:
                 self._end()
 
     def _read_result(self, span: Span, result: Any) -> None:
-        """Say on the span what the result says about the call."""
+        """Set the attributes of the span that follow from the result."""
         raise NotImplementedError
 
     def _read_error(self, error: BaseException, kind: str) -> None:

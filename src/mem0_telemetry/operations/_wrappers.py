@@ -117,7 +117,7 @@ class Patches:
     def __init__(self) -> None:
         self._replaced: list[tuple[weakref.ref[Any], str, weakref.ref[Any]]] = []
         self.restored = False
-        """Whether `restore` has been called."""
+        """True once `restore` was called."""
 
     def replace(self, owner: Any, name: str, replacement: Any) -> None:
         """Set an attribute of a class or module to something that keeps the original as `__wrapped__`."""
