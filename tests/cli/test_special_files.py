@@ -21,7 +21,15 @@ RUN = """
         main(command)
     print("all have ended")
 """
-NAMES = ["state.json", "state.lock", "history.jsonl", "history.jsonl.part", "spool", "spool/posthog-1", "."]
+NAMES = [
+    "state.json",
+    "state.lock",
+    "history.jsonl",
+    "history.jsonl.0a1b2c3d.aside",
+    "spool",
+    "spool/posthog-1",
+    ".",
+]
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "endless device"])

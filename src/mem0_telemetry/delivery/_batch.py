@@ -29,7 +29,7 @@ CORRUPT: Final = ".corrupt"
 """Follows the name of a file that could not be read."""
 
 _LATEST_NS: Final = 2**63 - 1
-"""A clock that is set past that has no more digits than a name."""
+"""The latest time that a name tells, in 20 digits; a clock may be set past it."""
 MAX_BYTES: Final = 2 * 1024 * 1024
 """Size of the largest spool file. Parsing holds the interpreter lock, and a file of this size a tenth of a second."""
 MAX_RECORDS: Final = 1000
