@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from mem0_telemetry.cli.harness.fake_servers import JSONServer
+from mem0_telemetry.cli.harness.fake_servers import as_json
+from opentelemetry.exporter.posthog.testing import Answer, CapturedRequest, CaptureServer
 
 PROJECT = "7"
 REFUSALS = {
@@ -17,7 +17,7 @@ REFUSALS = {
 }
 
 
-class FakePostHog(JSONServer):
+class FakePostHog(CaptureServer):
     """Keeps dashboards and insights; may refuse.
 
     Attributes:
@@ -33,9 +33,8 @@ class FakePostHog(JSONServer):
         self.written: list[tuple[str, str]] = []
         self.refuse: dict[int, int] = {}
         self.page = 3
-        handler: Any = self.RequestHandlerClass
-        self.RequestHandlerClass = type("Handler", (handler,), {"do_PATCH": handler.do_POST})
         self._number = 100
+        self.answer_always(self._answer)
 
     def put(self, kind: str, **fields: Any) -> int:
         """Keep one, and return its number."""
@@ -47,25 +46,25 @@ class FakePostHog(JSONServer):
         """Return what is not deleted."""
         return [each for each in self.kept[kind].values() if not each["deleted"]]
 
-    def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+    def _answer(self, request: CapturedRequest) -> Answer:
         """Answer as PostHog does."""
-        address = urlsplit(path)
+        address = urlsplit(request.path)
         parts = address.path.strip("/").split("/")
         if parts[:3] != ["api", "projects", PROJECT]:
-            return 404, {"detail": REFUSALS[404]}
+            return as_json({"detail": REFUSALS[404]}, 404)
         kind = parts[3]
-        if method == "GET":
+        if request.method == "GET":
             query = parse_qs(address.query)
-            return 200, self._listed(kind, int(query["offset"][0]))
-        self.written.append((method, kind))
+            return as_json(self._listed(kind, int(query["offset"][0])))
+        self.written.append((request.method, kind))
         status = self.refuse.get(len(self.written) - 1)
         if status:
-            return status, {"detail": REFUSALS[status]}
-        fields = self._fields(body)
-        if method == "POST":
-            return 201, self.kept[kind][self.put(kind, **fields)]
+            return as_json({"detail": REFUSALS[status]}, status)
+        fields = self._fields(request.json())
+        if request.method == "POST":
+            return as_json(self.kept[kind][self.put(kind, **fields)], 201)
         self.kept[kind][int(parts[4])].update(fields)
-        return 200, self.kept[kind][int(parts[4])]
+        return as_json(self.kept[kind][int(parts[4])])
 
     def _listed(self, kind: str, offset: int) -> dict[str, Any]:
         visible = self.visible(kind)
@@ -73,9 +72,8 @@ class FakePostHog(JSONServer):
         return {"results": visible[offset : offset + self.page], "next": self.url if more else None}
 
     @staticmethod
-    def _fields(body: bytes) -> dict[str, Any]:
+    def _fields(fields: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of a request, dashboards as PostHog lists them."""
-        fields: dict[str, Any] = json.loads(body)
         if "dashboards" in fields:
             numbers = fields.pop("dashboards")
             fields["dashboard_tiles"] = [{"id": 0, "dashboard_id": number} for number in numbers]

@@ -201,7 +201,7 @@ def test_hosted_client(instrumented: Application, platform: FakePlatform) -> Non
         "gen_ai.operation.name": "search_memory",
         "gen_ai.provider.name": "mem0",
         "server.address": "127.0.0.1",
-        "server.port": platform.server_port,
+        "server.port": platform.port,
         "code.function.name": "mem0.client.main.MemoryClient.search",
         "gen_ai.memory.store.id": PROJECT,
         COUNT: 1,
@@ -211,7 +211,7 @@ def test_hosted_client(instrumented: Application, platform: FakePlatform) -> Non
         "gen_ai.operation.name": "search_memory",
         "gen_ai.provider.name": "mem0",
         "server.address": "127.0.0.1",
-        "server.port": platform.server_port,
+        "server.port": platform.port,
     }
 
 

@@ -7,7 +7,8 @@ import json
 import re
 from typing import Any, Final
 
-from mem0_telemetry.cli.harness.fake_servers import JSONServer
+from mem0_telemetry.cli.harness.fake_servers import as_json
+from opentelemetry.exporter.posthog.testing import Answer, CapturedRequest, CaptureServer
 
 MEMORY: Final = "Prefers green tea"
 """What the model extracts of anything."""
@@ -16,20 +17,23 @@ _DIMENSIONS: Final = 1536  # of Mem0's default model
 _USAGE: Final = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
 
 
-class FakeOpenAI(JSONServer):
+class FakeOpenAI(CaptureServer):
     """The API, while the `with` block lasts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer_always(_answer)
 
     @property
     def url(self) -> str:
         """What `OPENAI_BASE_URL` is set to."""
         return f"{super().url}/v1"
 
-    def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        """Answer as the API does."""
-        del method  # POST, always
-        asked = json.loads(body)
-        answer = _embeddings(asked["input"]) if path.endswith("/embeddings") else _completion()
-        return 200, {"model": asked["model"], "usage": _USAGE, **answer}
+
+def _answer(request: CapturedRequest) -> Answer:
+    asked = request.json()
+    answer = _embeddings(asked["input"]) if request.path.endswith("/embeddings") else _completion()
+    return as_json({"model": asked["model"], "usage": _USAGE, **answer})
 
 
 def _embeddings(texts: list[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from opentelemetry.exporter.posthog.testing import Answer, CaptureServer, check_batch
+from opentelemetry.exporter.posthog.testing import Answer, CapturedRequest, CaptureServer, check_batch
 
 _EVENT = {
     "event": "order.placed",
@@ -194,3 +194,18 @@ def test_the_server_prints_nothing(server: CaptureServer, capfd: pytest.CaptureF
         client.sendall(b"nonsense\r\n\r\n")
     assert server.wait_for_requests(2, timeout=60)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_function_answers_each_request() -> None:
+    """A function passed to `answer_always` sees each recorded request, of any method, and returns its answer."""
+
+    def echo(request: CapturedRequest) -> Answer:
+        return Answer(status=201, body=f"{request.method} {request.path} {request.body.decode()}".encode())
+
+    with CaptureServer() as server:
+        server.answer_always(echo)
+        server.answer(Answer(status=503))
+        first = requests.post(f"{server.url}/a", data=b"1", timeout=60)
+        second = requests.patch(f"{server.url}/b", data=b"2", timeout=60)
+        assert [request.body for request in server.requests] == [b"1", b"2"]
+    assert (first.status_code, second.status_code, second.text) == (503, 201, "PATCH /b 2")

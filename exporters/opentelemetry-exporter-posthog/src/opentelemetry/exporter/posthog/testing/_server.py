@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from typing_extensions import Self
 
@@ -98,7 +98,7 @@ class CaptureServer:
         self._requests: list[CapturedRequest] = []
         self._events: list[dict[str, Any]] = []
         self._answers: deque[Answer] = deque()
-        self._default = Answer()
+        self._default: Answer | Callable[[CapturedRequest], Answer] = Answer()
         self._closing = threading.Event()
         self._server = _Server(port, self, tls)
         self._scheme = "https" if tls else "http"
@@ -151,8 +151,11 @@ class CaptureServer:
         with self._arrived:
             self._answers.extend(answers)
 
-    def answer_always(self, answer: Answer) -> None:
-        """Answer by this whatever no other answer waits for."""
+    def answer_always(self, answer: Answer | Callable[[CapturedRequest], Answer]) -> None:
+        """Answer every request that no `answer` waits for by this, or by what this function returns for it.
+
+        The function is called once the request is read and recorded, on a thread for each connection.
+        """
         with self._arrived:
             self._default = answer
 
@@ -173,7 +176,7 @@ class CaptureServer:
                 self._arrived.wait(1.0)  # a wait without end cannot be interrupted on Windows
             return self._unread.popleft()
 
-    def _next_answer(self) -> Answer:
+    def _next_answer(self) -> Answer | Callable[[CapturedRequest], Answer]:
         with self._arrived:
             return self._answers.popleft() if self._answers else self._default
 
@@ -221,17 +224,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:  # as inherited
         """Record the request, then answer as told."""
         capture = self.server.capture
-        answer = capture._next_answer()  # noqa: SLF001  # the same module
-        raw_body = b"" if answer.reset else self._read_body()
-        capture._record(  # noqa: SLF001  # the same module
-            CapturedRequest(
-                method=self.command,
-                path=self.path,
-                headers=MappingProxyType({name.lower(): value for name, value in self.headers.items()}),
-                raw_body=raw_body,
-                body=_decompressed(raw_body, self.headers.get("Content-Encoding", "")),
-            )
+        chosen = capture._next_answer()  # noqa: SLF001  # the same module
+        raw_body = b"" if isinstance(chosen, Answer) and chosen.reset else self._read_body()
+        request = CapturedRequest(
+            method=self.command,
+            path=self.path,
+            headers=MappingProxyType({name.lower(): value for name, value in self.headers.items()}),
+            raw_body=raw_body,
+            body=_decompressed(raw_body, self.headers.get("Content-Encoding", "")),
         )
+        capture._record(request)  # noqa: SLF001  # the same module
+        answer = chosen if isinstance(chosen, Answer) else chosen(request)
         self.close_connection = answer.drop or answer.stall or answer.truncate or answer.reset
         if answer.reset:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -242,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not (answer.drop or answer.stall):
             self._send(answer)
 
-    do_GET = do_PUT = do_DELETE = do_HEAD = do_POST  # noqa: N815  # as inherited
+    do_GET = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_POST  # noqa: N815  # as inherited
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # as inherited
         """Print nothing."""
