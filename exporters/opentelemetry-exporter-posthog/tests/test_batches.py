@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SUCCESS = LogRecordExportResult.SUCCESS
 
 
-def test_too_large_is_split_down_to_the_one(
+def test_a_batch_that_is_too_large_is_halved(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
     """After 413 a batch is halved until the event that is too large stands alone; all others arrive."""
@@ -46,7 +46,7 @@ def test_too_large_is_split_down_to_the_one(
     assert exporter.stats.dropped == {"too_large": 1}
 
 
-def test_records_of_several_resources_and_scopes_keep_their_own(make_log: MakeLog) -> None:
+def test_records_keep_their_own_resource_and_scope(make_log: MakeLog) -> None:
     """In one batch each record has the attributes of its own resource and scope, in whatever order they come."""
     resources = [Resource({"service.name": name}) for name in ("shop", "bank")]
     scopes = [InstrumentationScope(name) for name in ("orders", "money")]
@@ -55,24 +55,24 @@ def test_records_of_several_resources_and_scopes_keep_their_own(make_log: MakeLo
         ReadableLogRecord(make_log().log_record, resource, scope) for resource, scope in [*pairs, *pairs]
     ]
     sent = [json.loads(event)["properties"] for event in log_events(records).events]
-    told = [(properties["service.name"], properties["otel.scope.name"]) for properties in sent]
-    assert told == [("shop", "orders"), ("shop", "money"), ("bank", "orders"), ("bank", "money")] * 2
+    found = [(properties["service.name"], properties["otel.scope.name"]) for properties in sent]
+    assert found == [("shop", "orders"), ("shop", "money"), ("bank", "orders"), ("bank", "money")] * 2
 
 
-def test_resources_that_come_and_go_keep_their_own(make_log: MakeLog) -> None:
+def test_short_lived_resources_are_not_confused(make_log: MakeLog) -> None:
     """Over many exports each record has its own resource's attributes, and few resources are remembered."""
     mapper = Mapper["ReadableLogRecord"](MappingOptions(), "log")
-    told = []
+    found = []
     for number in range(1500):  # each is gone when the next is made, maybe at the same address
         record = ReadableLogRecord(make_log().log_record, Resource({"service.name": str(number)}), None)
         (event,) = mapper.map([record]).events
-        told.append(json.loads(event)["properties"]["service.name"])
+        found.append(json.loads(event)["properties"]["service.name"])
         del record
-    assert told == [str(number) for number in range(1500)]
+    assert found == [str(number) for number in range(1500)]
     assert len(mapper._known) <= 1024
 
 
-def test_large_resources_are_not_kept(make_log: MakeLog) -> None:
+def test_few_large_resources_are_remembered(make_log: MakeLog) -> None:
     """A process that makes a large resource for each record, or sends what is too big, keeps few of them."""
     mapper = Mapper["ReadableLogRecord"](MappingOptions(), "log")
     resources: weakref.WeakSet[Resource] = weakref.WeakSet()
@@ -89,7 +89,7 @@ def test_large_resources_are_not_kept(make_log: MakeLog) -> None:
     assert mapper._builder._beside_few.cache_info().currsize == 2
 
 
-def test_an_application_may_have_many_loggers(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_scopes_are_encoded_once(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the records of a thousand scopes share is worked out once for each."""
     mapper = Mapper["ReadableLogRecord"](MappingOptions(), "log")
     resource = Resource({"service.name": "shop"})
@@ -128,7 +128,7 @@ def test_few_sets_of_names_are_remembered(make_log: MakeLog) -> None:
     assert (remembered.currsize, remembered.misses) == (1024, 1100)
 
 
-def test_one_bad_record_costs_nobody_else(
+def test_a_bad_record_does_not_affect_the_others(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
     """Records that cannot become events are counted by reason; their neighbours arrive."""
@@ -149,7 +149,7 @@ def test_one_bad_record_costs_nobody_else(
     assert exporter.stats.exported == 2
 
 
-def test_reserved_names_pass_where_they_are_mapped(
+def test_a_reserved_name_is_sent_if_it_is_mapped(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
     """An event of PostHog's own is made only by who says so in the mapping."""

@@ -46,7 +46,7 @@ def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
         ({"OTEL_EXPORTER_POSTHOG_API_KEY": "phc_a", "POSTHOG_API_KEY": "phc_b"}, "phc_a"),
     ],
 )
-def test_the_environment_is_enough(
+def test_the_environment_configures_an_exporter(
     server: CaptureServer,
     make_log: MakeLog,
     monkeypatch: pytest.MonkeyPatch,
@@ -83,7 +83,7 @@ def test_arguments_win_and_the_environment_is_not_read(
     assert warnings_in(caplog) == []
 
 
-def test_without_a_key_it_is_inert(
+def test_an_exporter_without_a_key_is_inert(
     make_log: MakeLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Unconfigured exporters neither raise nor connect; they say once what to set, and count."""
@@ -135,10 +135,10 @@ def test_unusable_keys_are_refused_before_any_request(
     exporter = PostHogLogExporter(api_key=key if "argument" in source else None, host=server.url)
     assert exporter.export([ReadableLogRecord(LogRecord(event_name="order.placed"), Resource({}))]) is SUCCESS
     assert server.requests == []
-    (said,) = warnings_in(caplog)
-    assert said.startswith(source)
-    assert key not in said
-    assert "hunter2" not in said
+    (warning,) = warnings_in(caplog)
+    assert warning.startswith(source)
+    assert key not in warning
+    assert "hunter2" not in warning
 
 
 @pytest.mark.parametrize(
@@ -173,13 +173,13 @@ def test_unusable_hosts_send_nowhere(
     exporter = PostHogLogExporter(api_key="phc_a")
     assert exporter.export([make_log()]) is SUCCESS
     assert exporter.stats.dropped == {"unconfigured": 1}
-    (said,) = warnings_in(caplog)
-    assert said.startswith("OTEL_EXPORTER_POSTHOG_HOST is no usable URL")
-    assert "hunter2" not in said
+    (warning,) = warnings_in(caplog)
+    assert warning.startswith("OTEL_EXPORTER_POSTHOG_HOST is no usable URL")
+    assert "hunter2" not in warning
 
 
 @pytest.mark.parametrize("value", [7, b"phc_a", ["phc_a"], object()], ids=lambda value: type(value).__name__)
-def test_what_is_no_text_is_no_key_and_no_host(caplog: pytest.LogCaptureFixture, value: Any) -> None:
+def test_a_key_or_host_of_another_type_is_refused(caplog: pytest.LogCaptureFixture, value: Any) -> None:
     """A key or host of another type is refused like a wrong one: nothing raises, and nothing goes to the default."""
     for arguments in ({"api_key": value}, {"api_key": "phc_a", "host": value}):
         assert PostHogLogExporter(**arguments)._config.api_key is None
@@ -231,7 +231,7 @@ def test_quotes_around_a_variable_are_removed(  # noqa: PLR0913, PLR0917  # fixt
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"),
+    ("argument", "warning"),
     [
         ({"timeout": "soon"}, "not a number of seconds above 0. The default, 10 s, is used."),
         ({"exceptions": "on"}, "neither 'true' nor 'false'. The default, false, is used."),
@@ -244,14 +244,14 @@ def test_quotes_around_a_variable_are_removed(  # noqa: PLR0913, PLR0917  # fixt
         ({"host": "eu"}, "without a user name, a password or a query). Nothing is exported to PostHog."),
     ],
 )
-def test_an_unusable_value_is_said_with_what_counts_instead(
-    caplog: pytest.LogCaptureFixture, argument: dict[str, Any], said: str
+def test_the_warning_of_an_unusable_value_names_the_default(
+    caplog: pytest.LogCaptureFixture, argument: dict[str, Any], warning: str
 ) -> None:
     """What is unusable is named, with the default that is used instead."""
     PostHogLogExporter(**{"api_key": "phc_a", **argument})
     (text,) = warnings_in(caplog)
     assert text.startswith(f"The argument {next(iter(argument))!r} is ")
-    assert text.endswith(said)
+    assert text.endswith(warning)
 
 
 def test_stats_are_a_frozen_snapshot(server: CaptureServer, make_log: MakeLog) -> None:

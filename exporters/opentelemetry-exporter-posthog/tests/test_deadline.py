@@ -118,7 +118,7 @@ def incompressible(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> list[A
     return [make_log({"text": os.urandom(160_000).hex()}) for _ in range(3)]
 
 
-def test_a_long_upload_has_all_the_time_there_is(
+def test_the_connect_limit_does_not_limit_an_upload(
     incompressible: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit for connecting is not one for sending: a slow server that takes it all has taken it."""

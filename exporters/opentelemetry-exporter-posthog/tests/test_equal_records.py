@@ -36,7 +36,9 @@ def _kept(server: CaptureServer) -> set[tuple[str, ...]]:
 
 @pytest.mark.parametrize("processor", [BatchLogRecordProcessor, SimpleLogRecordProcessor])
 @pytest.mark.parametrize("same_object", [False, True])
-def test_equal_records_stay_as_many(server: CaptureServer, processor: Any, *, same_object: bool) -> None:
+def test_equal_records_are_separate_events(
+    server: CaptureServer, processor: Any, *, same_object: bool
+) -> None:
     """600 equal events are 600 in PostHog, over as many exports as the processor makes of them."""
     n = 600 if processor is BatchLogRecordProcessor else 7
     provider = LoggerProvider(shutdown_on_exit=False)
@@ -51,7 +53,7 @@ def test_equal_records_stay_as_many(server: CaptureServer, processor: Any, *, sa
     assert len(_kept(server)) == n
 
 
-def test_a_repetition_is_the_same_events(
+def test_a_repeated_batch_has_the_same_events(
     server: CaptureServer, make_exporter: Callable[..., PostHogLogExporter], make_log: Callable[..., Any]
 ) -> None:
     """A batch that is handed back and given again is the same events, whatever was exported in between."""
@@ -123,7 +125,7 @@ def test_times_of_numpy_are_kept(make_log: Callable[..., Any], unit: str) -> Non
         assert json.loads(event)["timestamp"] == f"{_DAY}.000000Z"
 
 
-class _Odd:
+class _Incomparable:
     """Something whose comparisons are no booleans, as an array's are none."""
 
     def __eq__(self, other: object) -> Any:
@@ -138,13 +140,13 @@ class _Odd:
 @pytest.mark.parametrize("name", ["user.id", "n"])
 def test_any_body_becomes_a_property(make_log: Callable[..., Any], name: str) -> None:
     """A body that cannot be compared is sent as its text, and costs no record."""
-    mapped = log_events([make_log({name: "u1"}, body=_Odd())])
+    mapped = log_events([make_log({name: "u1"}, body=_Incomparable())])
     assert mapped.dropped == {}
     assert json.loads(mapped.events[0])["properties"]["body"] == "[0 1 2]"
 
 
 @pytest.mark.parametrize("illegal", ["anonymous", "", "null", True, [], {"a": 1}])
-def test_an_illegal_id_hides_no_usable_one(make_log: Callable[..., Any], illegal: object) -> None:
+def test_an_illegal_id_is_passed_over(make_log: Callable[..., Any], illegal: object) -> None:
     """Where the record's id is none, the resource's counts, under the same key or another."""
     for key in ("user.id", "app.installation.id"):
         (event,) = log_events([make_log({"user.id": illegal}, resource={key: "u-17"})]).events

@@ -80,7 +80,7 @@ def _compared(exceptions: list[dict[str, Any]]) -> list[Any]:
     ]
 
 
-_as_today = pytest.mark.skipif(
+_needs_current_posthog = pytest.mark.skipif(
     not hasattr(importlib.import_module("posthog.exception_utils"), "_exceptions_from_error"),
     reason="older releases of posthog-python list the causes first",
 )
@@ -104,7 +104,7 @@ def logger(server: CaptureServer) -> Iterator[logging.Logger]:
     provider.shutdown()
 
 
-@_as_today
+@_needs_current_posthog
 @pytest.mark.parametrize("kind", ["cause", "context", "empty"])
 def test_a_logged_exception_equals_that_of_posthogs_client(
     server: CaptureServer, logger: logging.Logger, kind: str
@@ -125,7 +125,7 @@ def test_a_logged_exception_equals_that_of_posthogs_client(
     assert check_batch(server.requests[0].body) == []
 
 
-@_as_today
+@_needs_current_posthog
 def test_an_exception_of_a_failed_span(server: CaptureServer) -> None:
     """A span that ends in an error sends its event, and one for each exception that it recorded."""
     provider = TracerProvider(shutdown_on_exit=False)
@@ -181,7 +181,7 @@ def test_an_exception_that_left_its_span_is_unhandled(server: CaptureServer) -> 
     ]
 
 
-def test_one_on_span_and_record_is_one_event(server: CaptureServer, logger: logging.Logger) -> None:
+def test_an_exception_on_span_and_record_is_sent_once(server: CaptureServer, logger: logging.Logger) -> None:
     """What was logged within a span is not sent once more for the span; other exceptions of it are."""
     provider = TracerProvider(shutdown_on_exit=False)
     exporter = PostHogSpanExporter(api_key="phc_test", host=server.url, exceptions=True)
@@ -201,7 +201,7 @@ def test_one_on_span_and_record_is_one_event(server: CaptureServer, logger: logg
     assert sorted(sent, key=str) == ["KeyError", None, "ValueError"]
 
 
-def test_without_opt_in_nothing_is_quoted(
+def test_without_opt_in_no_message_or_stack_trace_is_sent(
     make_log: Callable[..., Any], make_span: Callable[..., Any]
 ) -> None:
     """Messages and stack traces stay out of events, and records without a name make none."""
@@ -254,7 +254,7 @@ def test_a_bare_exception_is_not_sent(make_log: Callable[..., Any], caplog: pyte
     ("severity", "level"),
     [(1, "debug"), (9, "info"), (13, "warning"), (17, "error"), (24, "fatal"), (None, "error")],
 )
-def test_levels(make_log: Callable[..., Any], severity: int | None, level: str) -> None:
+def test_the_severity_sets_the_level(make_log: Callable[..., Any], severity: int | None, level: str) -> None:
     """The severity of the record is the level in PostHog."""
     record = make_log({"exception.message": "x"}, event_name=None, severity_number=severity)
     (event,) = log_events([record], MappingOptions(exceptions=True)).events
@@ -262,7 +262,7 @@ def test_levels(make_log: Callable[..., Any], severity: int | None, level: str) 
     assert json.loads(event)["properties"]["$exception_list"][0]["type"] == "Exception"
 
 
-@_as_today
+@_needs_current_posthog
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups are of Python 3.11")
 def test_exception_groups_equal_those_of_posthogs_client(server: CaptureServer) -> None:
     """The members of a group, also of a nested one, are listed after it, each with its own calls."""
@@ -321,7 +321,7 @@ def test_a_long_chain_is_cut_by_whole_frames(
         assert lines == list(range(201 - len(lines), 201))
 
 
-def test_a_chain_is_whole_beside_attributes_that_are_cut_most(make_log: Callable[..., Any]) -> None:
+def test_the_strictest_cut_keeps_whole_exceptions(make_log: Callable[..., Any]) -> None:
     """The smallest cut leaves the outermost exceptions, each whole."""
     link = "\nDuring handling of the above exception, another exception occurred:\n\n"
     raised = [
@@ -339,7 +339,7 @@ def test_a_chain_is_whole_beside_attributes_that_are_cut_most(make_log: Callable
     ]
 
 
-def test_a_type_is_found_in_one_pass() -> None:
+def test_a_long_dotted_name_is_parsed_in_one_pass() -> None:
     """A long text with dots, such as another language's, is no type whose module is looked for at each dot."""
     text = "a." * 400_000 + "b: x"
     (raised,) = parse(text)

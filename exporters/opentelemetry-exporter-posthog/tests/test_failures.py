@@ -50,7 +50,7 @@ class Case:
         return self.name
 
 
-def _later(name: str, answer: Answer, **expected: object) -> Case:
+def _retryable(name: str, answer: Answer, **expected: object) -> Case:
     """Expect attempts for as long as there is time."""
     return Case(
         name,
@@ -60,22 +60,22 @@ def _later(name: str, answer: Answer, **expected: object) -> Case:
 
 
 CASES = [
-    _later("reset mid-body", Answer(reset=True)),
-    _later("dropped after the body", Answer(drop=True)),
-    _later("never answers", Answer(stall=True), attempts=range(1, 2)),
-    _later("slow loris", Answer(drip=0.2), attempts=range(1, 2)),
-    _later("408", Answer(status=408)),
-    _later("429", Answer(status=429)),
-    _later("429, Retry-After: 0", Answer(status=429, headers={"Retry-After": "0"}), retry_after=0.0),
-    _later(
+    _retryable("reset mid-body", Answer(reset=True)),
+    _retryable("dropped after the body", Answer(drop=True)),
+    _retryable("never answers", Answer(stall=True), attempts=range(1, 2)),
+    _retryable("slow loris", Answer(drip=0.2), attempts=range(1, 2)),
+    _retryable("408", Answer(status=408)),
+    _retryable("429", Answer(status=429)),
+    _retryable("429, Retry-After: 0", Answer(status=429, headers={"Retry-After": "0"}), retry_after=0.0),
+    _retryable(
         "429, Retry-After: 60",
         Answer(status=429, headers={"Retry-After": "60"}),
         attempts=range(1, 2),
         retry_after=60.0,
     ),
-    _later("500", Answer(status=500)),
-    _later("502, HTML", Answer(status=502, headers={"Content-Type": "text/html"}, body=_HTML)),
-    _later("503", Answer(status=503)),
+    _retryable("500", Answer(status=500)),
+    _retryable("502, HTML", Answer(status=502, headers={"Content-Type": "text/html"}, body=_HTML)),
+    _retryable("503", Answer(status=503)),
     Case("200, invalid JSON", Answer(body=b'{"status')),
     Case("200, truncated", Answer(body=b'{"status":"Ok"}' * 99, truncate=True)),
     Case("204", Answer(status=204)),
@@ -119,7 +119,7 @@ def test_failure_table(server: CaptureServer, make_log: MakeLog, case: Case) -> 
     assert server.events[-1]["properties"]["n"] == 2
 
 
-def test_refused(make_log: MakeLog) -> None:
+def test_a_refused_connection_is_retried(make_log: MakeLog) -> None:
     """Where nobody listens it is tried while there is time; as soon as somebody does, batches arrive."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
@@ -136,7 +136,7 @@ def test_refused(make_log: MakeLog) -> None:
     exporter.shutdown()
 
 
-def test_accepted_but_not_answered(
+def test_a_batch_whose_answer_is_lost_is_sent_again(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
     """A batch that was taken but not answered for comes again, the same events: none lost, none doubled."""
@@ -152,7 +152,7 @@ def test_accepted_but_not_answered(
     assert exporter.stats.retried == 3
 
 
-def test_recovers_within_the_deadline(
+def test_an_export_recovers_within_the_deadline(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
     """A server that fails twice and then takes the batch has taken it."""
@@ -180,7 +180,7 @@ def test_recovers_within_the_deadline(
         ("Fri, 01 Jan 2999 00:00:00 GMT", 86_400.0),
     ],
 )
-def test_retry_after_is_handed_on(
+def test_retry_after_is_reported_to_the_caller(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, header: str, expected: float | None
 ) -> None:
     """With `retry=False` an export is one attempt, and says how long the server wants to be left alone."""
@@ -193,7 +193,7 @@ def test_retry_after_is_handed_on(
     assert len(server.requests) == 2
 
 
-def test_a_frozen_clock_ends_a_retry(
+def test_a_frozen_clock_does_not_prolong_an_export(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a tool has frozen time for the application's tests, an export still ends by its timeout."""
@@ -262,7 +262,9 @@ def test_shutdown_sends_no_further_batch(
     assert (exporter.stats.exported, exporter.stats.failed) == (1000, 1500)
 
 
-def test_after_shutdown(server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog) -> None:
+def test_an_export_after_shutdown_fails(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
     """After `shutdown`, which can be repeated, an export sends nothing and fails: another could send it."""
     exporter = make_exporter()
     assert exporter.export([make_log()]) is SUCCESS
@@ -274,7 +276,7 @@ def test_after_shutdown(server: CaptureServer, make_exporter: MakeExporter, make
     assert exporter.stats.failed == 1
 
 
-def test_a_batch_that_is_handed_back_is_handed_back_whole(
+def test_a_bad_record_in_a_repeated_batch_is_dropped_once(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
     """A record that can be no event is counted as dropped once, however often its batch has to come again."""

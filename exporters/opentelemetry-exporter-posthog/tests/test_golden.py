@@ -147,7 +147,7 @@ shop.orders.OrderError: no price
 """
 
 
-def test_whose(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]) -> None:
+def test_distinct_ids(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]) -> None:
     """Whose event it is, byte for byte: record, span, baggage, resource, session, trace."""
     from opentelemetry.sdk.trace import TracerProvider
 
@@ -175,7 +175,9 @@ def test_whose(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]
     _compare(server.requests[0].body, "whose.json")
 
 
-def test_meanings(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]) -> None:
+def test_sessions_groups_and_persons(
+    server: CaptureServer, make_log: Callable[..., ReadableLogRecord]
+) -> None:
     """Sessions, groups and persons, byte for byte."""
     attributes = {
         "user.id": "u1",

@@ -29,7 +29,7 @@ _MOST_BYTES = 32 * 1024 * 1024
 """What the buffers between two sockets may hold, and far below what is sent to who reads on."""
 
 
-class Speaker:
+class ByteServer:
     """A server that reads requests and answers each by the same bytes, then hangs up, or goes on for ever."""
 
     def __init__(self, answer: bytes, *, endless: bytes = b"", unread: bool = False) -> None:
@@ -80,13 +80,13 @@ class Speaker:
 
 
 @contextmanager
-def speaking(answer: bytes, *, endless: bytes = b"", unread: bool = False) -> Iterator[Speaker]:
+def serving(answer: bytes, *, endless: bytes = b"", unread: bool = False) -> Iterator[ByteServer]:
     """Give a server that says `answer` to each request; `unread`: to its headers already."""
-    speaker = Speaker(answer, endless=endless, unread=unread)
+    server = ByteServer(answer, endless=endless, unread=unread)
     try:
-        yield speaker
+        yield server
     finally:
-        speaker.close()
+        server.close()
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ CASES = [
 def test_hostile_answers(make_log: MakeLog, case: Case) -> None:
     """Whatever a server says, an export ends in time, reads no more than it must, and counts its record."""
     timeout = _TIMEOUT if case.result is FAILURE else 40
-    with speaking(case.answer, endless=case.endless) as speaker:
-        exporter = PostHogLogExporter(api_key="phc_test", host=speaker.url, timeout=timeout)
+    with serving(case.answer, endless=case.endless) as server:
+        exporter = PostHogLogExporter(api_key="phc_test", host=server.url, timeout=timeout)
         exporter.warm_up()
         began = time.monotonic()
         result = exporter.export([make_log()])
@@ -146,37 +146,37 @@ def test_hostile_answers(make_log: MakeLog, case: Case) -> None:
         assert seconds < 20
         assert stats.dropped == case.dropped
         assert stats.exported + stats.failed + sum(stats.dropped.values()) == 1
-        assert speaker.connections == stats.retried + 1
-        assert speaker.bytes_sent < _MOST_BYTES
+        assert server.connections == stats.retried + 1
+        assert server.bytes_sent < _MOST_BYTES
 
 
-def test_a_connection_that_was_closed_meanwhile_costs_no_attempt(make_log: MakeLog) -> None:
+def test_a_connection_closed_between_exports_is_replaced(make_log: MakeLog) -> None:
     """A server that hangs up between two exports, without a word, is called anew: no failure, no repetition."""
-    with speaking(_OK) as speaker:
-        exporter = PostHogLogExporter(api_key="phc_test", host=speaker.url, retry=False)
+    with serving(_OK) as server:
+        exporter = PostHogLogExporter(api_key="phc_test", host=server.url, retry=False)
         for _ in range(3):
             assert exporter.export([make_log()]) is SUCCESS
             time.sleep(0.1)
-        assert speaker.connections == 3
+        assert server.connections == 3
         assert exporter.stats.exported == 3
 
 
-def test_a_413_ahead_of_the_end_is_heard(make_log: MakeLog) -> None:
+def test_a_413_during_the_upload_splits_the_batch(make_log: MakeLog) -> None:
     """A server that refuses a large body by its headers is understood: the batch is split, not repeated."""
     refusal = b"HTTP/1.1 413 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    with speaking(refusal, unread=True) as speaker:
-        exporter = PostHogLogExporter(api_key="phc_test", host=speaker.url)
+    with serving(refusal, unread=True) as server:
+        exporter = PostHogLogExporter(api_key="phc_test", host=server.url)
         assert exporter.export([make_log({"n": n, "text": "x" * 50_000}) for n in range(4)]) is SUCCESS
-        assert speaker.connections == 7
+        assert server.connections == 7
         assert exporter.stats.dropped == {"too_large": 4}
         assert exporter.stats.retried == 0
 
 
-def test_shutdowns_at_any_moment(make_log: MakeLog) -> None:
+def test_shutdown_at_any_moment_ends_the_exports(make_log: MakeLog) -> None:
     """Wherever a shutdown finds the exports of several threads, each ends at once, and no record is uncounted."""
-    with speaking(_OK) as speaker:
+    with serving(_OK) as server:
         for round_ in range(20):
-            exporter = PostHogLogExporter(api_key="phc_test", host=speaker.url, timeout=600)
+            exporter = PostHogLogExporter(api_key="phc_test", host=server.url, timeout=600)
             records = [make_log({"n": n}) for n in range(1100)]
             threads = [threading.Thread(target=exporter.export, args=(records,)) for _ in range(3)]
             for thread in threads:

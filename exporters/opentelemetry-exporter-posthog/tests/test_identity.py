@@ -79,7 +79,7 @@ def test_hashed_record_ids_are_standard_uuids(make_log: MakeLog) -> None:
 
 
 @pytest.mark.parametrize("uid", [None, ""])
-def test_an_empty_record_id_is_none(make_log: MakeLog, uid: object) -> None:
+def test_an_empty_record_id_is_ignored(make_log: MakeLog, uid: object) -> None:
     """Without a usable `log.record.uid` the uuid comes from the content."""
     first, second = uuids_of(
         make_log({"log.record.uid": uid, "n": 1}), make_log({"log.record.uid": uid, "n": 2})
@@ -234,12 +234,12 @@ def test_illegal_distinct_ids_are_passed_over(make_log: MakeLog, illegal: object
 
 
 @pytest.mark.parametrize("legal", ["'alice'", "XguestX", "'", "'guest", "a", "1", "00", "users", -1])
-def test_ids_that_only_look_like_a_mistake_are_used(make_log: MakeLog, legal: object) -> None:
+def test_ids_that_resemble_illegal_ones_are_used(make_log: MakeLog, legal: object) -> None:
     """Quotes, and a part that would be a mistake by itself, do not cost somebody their id."""
     assert events_of(make_log({"user.id": legal}))[0]["distinct_id"] == str(legal)
 
 
-def test_long_and_dirty_distinct_ids(make_log: MakeLog) -> None:
+def test_long_and_unclean_distinct_ids(make_log: MakeLog) -> None:
     """An over-long id is cut to the 200 bytes that PostHog keeps, and cleaned as all text is."""
     assert events_of(make_log({"user.id": "ü" * 300}))[0]["distinct_id"] == "ü" * 100
     assert events_of(make_log({"user.id": "a\0b\ud800"}))[0]["distinct_id"] == "a\ufffdb\ufffd"
@@ -262,7 +262,7 @@ def test_ids_of_other_types(make_log: MakeLog, value: object, expected: str) -> 
     assert events_of(make_log({"user.id": value}))[0]["distinct_id"] == expected
 
 
-def test_without_an_id_it_is_random_per_process(make_log: MakeLog) -> None:
+def test_without_an_id_a_random_one_of_the_process_is_used(make_log: MakeLog) -> None:
     """Events that name nobody share a random UUID, and it does not change what they are in a repetition."""
     options = MappingOptions()
     events = [
@@ -274,7 +274,7 @@ def test_without_an_id_it_is_random_per_process(make_log: MakeLog) -> None:
     assert MappingOptions().fallback_distinct_id == options.fallback_distinct_id
 
 
-def test_a_span_is_one_event_whatever_it_says(make_span: MakeSpan) -> None:
+def test_the_uuid_of_a_span_depends_on_its_ids_only(make_span: MakeSpan) -> None:
     """A span's uuid comes from its ids alone, and does not show them."""
     context = SpanContext(0xA1, 0xB2, is_remote=False, trace_flags=TraceFlags(1))
     first, second = (
@@ -285,7 +285,7 @@ def test_a_span_is_one_event_whatever_it_says(make_span: MakeSpan) -> None:
     assert "a1" not in json.dumps(first["properties"])
 
 
-def test_one_attribute_may_be_given_by_itself(make_log: MakeLog) -> None:
+def test_one_attribute_may_be_given_as_a_string(make_log: MakeLog) -> None:
     """A text names one attribute, and is not taken for a list of letters."""
     record = make_log({"account": "a-17", "a": "wrong"})
     (event,) = events_of(record, distinct_id_attributes="account")

@@ -36,7 +36,7 @@ def properties_of(record: ReadableLogRecord) -> dict[str, Any]:
     ("character", "room"),
     [("x", _ROOM), ('"', _ROOM_FOR_QUOTES), ("\\", _ROOM_FOR_QUOTES), ("é", _ROOM // 2)],
 )
-def test_a_text_is_cut_only_where_the_event_is_too_big(make_log: MakeLog, character: str, room: int) -> None:
+def test_a_text_is_cut_only_if_the_event_is_too_big(make_log: MakeLog, character: str, room: int) -> None:
     """A text that just fits arrives whole; one more character, and 65 536 of them are left."""
     assert properties_of(make_log({"big": character * room}))["big"] == character * room
     assert properties_of(make_log({"big": character * (room + 1)}))["big"] == character * 65_536
@@ -45,28 +45,28 @@ def test_a_text_is_cut_only_where_the_event_is_too_big(make_log: MakeLog, charac
 @pytest.mark.parametrize(
     ("texts", "left"), [(1, 1_000_000), (13, 65_536), (14, 8_192), (100, 8_192), (700, 1_024), (900, 128)]
 )
-def test_values_are_cut_no_more_than_they_have_to_be(make_log: MakeLog, texts: int, left: int) -> None:
+def test_values_are_cut_no_more_than_necessary(make_log: MakeLog, texts: int, left: int) -> None:
     """The more big values an event has, the less is left of each, in four steps."""
     size = 900_000 if texts == 1 else 1_000_000 // texts + 66_000
     sent = properties_of(make_log({f"big-{number}": "x" * size for number in range(texts)}))
     assert {len(value) for name, value in sent.items() if name.startswith("big-")} == {min(left, size)}
 
 
-def test_a_list_is_cut_to_so_many_values(make_log: MakeLog) -> None:
+def test_a_list_that_is_too_big_is_cut(make_log: MakeLog) -> None:
     """Of a list that is too big as many values are left as of a text characters, nested ones counted."""
     sent = properties_of(make_log({"big": [["x" * 10] * 9] * 20_000, "small": [1, 2]}))
     assert sum(1 + len(inner) for inner in sent["big"]) == 65_536
     assert sent["small"] == [1, 2]
 
 
-def test_a_list_has_an_end(make_log: MakeLog) -> None:
+def test_a_list_keeps_100_000_values(make_log: MakeLog) -> None:
     """100 000 values arrive of a list however short they are, and what comes after is left out."""
     assert properties_of(make_log({"value": [1] * 100_000}))["value"] == [1] * 100_000
     assert properties_of(make_log({"value": [1] * 100_001}))["value"] == [1] * 100_000
 
 
 @pytest.mark.parametrize("kind", [list, dict])
-def test_what_is_nested_too_deeply_is_null(make_log: MakeLog, kind: type) -> None:
+def test_a_container_nested_too_deeply_is_null(make_log: MakeLog, kind: type) -> None:
     """32 containers may be nested; in the place of the next is null."""
     value: Any = "deep"
     for _ in range(40):
@@ -82,7 +82,7 @@ def test_what_is_nested_too_deeply_is_null(make_log: MakeLog, kind: type) -> Non
 @pytest.mark.parametrize(
     ("name", "left"), [("x" * 200, 200), ("x" * 201, 200), ("ü" * 51, 51), ("漢" * 67, 66)]
 )
-def test_names_have_200_bytes(make_log: MakeLog, name: str, left: int) -> None:
+def test_names_are_cut_to_200_bytes(make_log: MakeLog, name: str, left: int) -> None:
     """Names of events and properties, and ids, are whole up to 200 bytes of UTF-8."""
     (text,) = log_events([make_log({name: 1, "user.id": name}, event_name=name)]).events
     event = json.loads(text)

@@ -55,7 +55,7 @@ def _post(url: str, body: bytes) -> None:
         assert json.loads(answer.read()) == {"status": "Ok"}
 
 
-def test_it_prints_each_event_and_what_is_wrong(start: Any, make_log: Callable[..., Any]) -> None:
+def test_it_prints_each_event_and_its_violations(start: Any, make_log: Callable[..., Any]) -> None:
     """A good event is shown with its name, id and properties; a bad one with what PostHog would do to it."""
     process, url = start()
     exporter = PostHogLogExporter(api_key="phc_any", host=url)
@@ -87,7 +87,7 @@ def test_it_prints_json_and_ends_by_ctrl_c(start: Any, make_log: Callable[..., A
     assert process.wait(60) == 0
 
 
-def test_a_port_in_use_is_told(start: Any) -> None:
+def test_a_port_in_use_is_reported(start: Any) -> None:
     """A port that cannot be used is told with the remedy, without a traceback."""
     _, url = start()
     done = subprocess.run(

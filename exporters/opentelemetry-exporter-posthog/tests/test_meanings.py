@@ -32,7 +32,7 @@ def _event(record: Any, **options: Any) -> dict[str, Any]:
     return event
 
 
-def test_a_session_is_one_where_posthog_knows_it(make_log: MakeLog) -> None:
+def test_a_session_id_must_be_a_uuidv7(make_log: MakeLog) -> None:
     """`session.id` is `$session_id` where it is a UUIDv7, and a property of its own where it is not."""
     known = _event(make_log({"session.id": _SESSION}))["properties"]
     assert known["$session_id"] == _SESSION
@@ -65,7 +65,7 @@ def test_groups(make_log: MakeLog, make_span: MakeSpan) -> None:
     assert off["posthog.group.team"] == "blue"
 
 
-def test_persons_are_described_only_where_there_are_some(make_log: MakeLog) -> None:
+def test_person_properties_need_a_person(make_log: MakeLog) -> None:
     """`posthog.set.*` and `posthog.set_once.*` need `person_profiles` and an id; else they are left out and counted."""
     attributes = {"user.id": "u1", "posthog.set.plan": "pro", "posthog.set_once.first": [1, {"a": 2}]}
     record = make_log(attributes)
@@ -86,7 +86,7 @@ def test_trace_ids_have_posthogs_names_too(make_log: MakeLog) -> None:
     assert "$trace_id" not in _event(record, trace_context=True, conventions=False)["properties"]
 
 
-def test_variables_express_what_arguments_do(
+def test_each_argument_that_text_can_express_has_a_variable(
     server: CaptureServer, monkeypatch: pytest.MonkeyPatch, make_log: MakeLog
 ) -> None:
     """Each argument that a text can express has a variable; spaces around its parts are allowed."""
@@ -193,10 +193,10 @@ def test_records_of_logging_may_name_their_event(make_log: MakeLog, key: str) ->
     assert {name for name in event["properties"] if not name.startswith("$")} == {"items"}
 
 
-def test_the_last_look(make_log: MakeLog) -> None:
+def test_before_send_changes_or_drops_events(make_log: MakeLog) -> None:
     """`before_send` may change or drop the finished event; what it spoils or fails at is dropped and counted."""
 
-    def look(event: dict[str, Any]) -> Any:
+    def change(event: dict[str, Any]) -> Any:
         properties = event["properties"]
         properties["seen"] = True
         if properties["do"] == "raise":
@@ -204,14 +204,14 @@ def test_the_last_look(make_log: MakeLog) -> None:
         return {"drop": None, "spoil": {**event, "uuid": "none"}, "type": []}.get(properties["do"], event)
 
     records = [make_log({"do": what}) for what in ("keep", "drop", "spoil", "raise", "type")]
-    mapped = log_events(records, MappingOptions(before_send=look))
+    mapped = log_events(records, MappingOptions(before_send=change))
     (event,) = mapped.events
     assert json.loads(event)["properties"]["seen"] is True
     assert mapped.dropped == {"before_send": 1, "invalid": 2, "before_send_failed": 1}
 
 
 @pytest.mark.parametrize(
-    "spoilt",
+    "changes",
     [
         {"distinct_id": "anonymous"},
         {"distinct_id": None},
@@ -225,33 +225,35 @@ def test_the_last_look(make_log: MakeLog) -> None:
         {"properties": {"$process_person_profile": False, "$set": {"plan": "pro"}}},
         {"properties": {"big": "x" * 950_000}},
     ],
-    ids=lambda spoilt: str(spoilt)[:40],
+    ids=lambda changes: str(changes)[:40],
 )
-def test_what_the_last_look_spoils_is_not_sent(make_log: MakeLog, spoilt: dict[str, Any]) -> None:
+def test_an_event_that_before_send_makes_invalid_is_dropped(
+    make_log: MakeLog, changes: dict[str, Any]
+) -> None:
     """An event that PostHog would reject or drop after `before_send` is dropped, and counted as `invalid`."""
-    mapped = log_events([make_log()], MappingOptions(before_send=lambda event: {**event, **spoilt}))
+    mapped = log_events([make_log()], MappingOptions(before_send=lambda event: {**event, **changes}))
     assert mapped.events == []
     assert mapped.dropped == {"invalid": 1}
 
 
 @pytest.mark.parametrize("lacking", ["filename", "in_app", "platform"])
-def test_the_last_look_may_take_parts_of_frames_out(make_log: MakeLog, lacking: str) -> None:
+def test_before_send_may_remove_parts_of_frames(make_log: MakeLog, lacking: str) -> None:
     """Somebody's paths are private: an exception without them is sent all the same."""
     stack = 'Traceback (most recent call last):\n  File "/home/me/a.py", line 1, in f\nE: x'
 
-    def look(event: dict[str, Any]) -> Any:
+    def change(event: dict[str, Any]) -> Any:
         for one in event["properties"]["$exception_list"]:
             for frame in one["stacktrace"]["frames"]:
                 del frame[lacking]
         return event
 
     record = make_log({"exception.type": "E", "exception.message": "x", "exception.stacktrace": stack})
-    mapped = log_events([record], MappingOptions(exceptions=True, before_send=look))
+    mapped = log_events([record], MappingOptions(exceptions=True, before_send=change))
     assert mapped.dropped == {}
     assert lacking not in mapped.events[-1].decode()
 
 
-def test_a_resource_sets_no_person_properties_of_nobody() -> None:
+def test_a_resource_attribute_mapped_to_set_needs_a_person() -> None:
     """A resource attribute that is mapped to `$set` is left out of an event that makes no person."""
     record = ReadableLogRecord(LogRecord(event_name="order.placed"), Resource({"plan": "pro"}))
     options = MappingOptions(person_profiles=True, property_names={"plan": "$set"})
@@ -287,7 +289,7 @@ _URLS = {
 
 
 @pytest.mark.parametrize("size", [1, 2_000_000], ids=["small", "cut to fit"])
-def test_what_is_private_is_left_out(make_log: MakeLog, size: int) -> None:
+def test_private_attributes_are_left_out(make_log: MakeLog, size: int) -> None:
     """Headers, addresses, database queries, and the secret parts of URLs are not sent, wherever they stand."""
     attributes = {
         **_PRIVATE,
@@ -372,7 +374,7 @@ def test_the_secret_parts_of_a_url_are_removed(make_log: MakeLog, key: str, url:
         "https://example.com failed: tell bob@example.org",
     ],
 )
-def test_a_text_that_is_more_than_a_url_stays_as_it_is(make_log: MakeLog, text: str) -> None:
+def test_a_text_that_is_more_than_a_url_is_unchanged(make_log: MakeLog, text: str) -> None:
     """A sentence that begins with a URL loses nothing, and an address behind a host is not taken for the host."""
     assert _event(make_log({"message": text}, body=text))["properties"]["message"] == text
 
@@ -401,7 +403,7 @@ def test_a_client_cannot_make_cleaning_slow(make_log: MakeLog, text: str) -> Non
         assert _event(make_log({key: text}))["properties"][key] != ""
 
 
-def test_it_is_sent_where_that_is_asked_for(make_log: MakeLog) -> None:
+def test_private_attributes_are_sent_on_request(make_log: MakeLog) -> None:
     """`redact=False` sends all of it; a mapping sends the one attribute that it names."""
     properties = _event(make_log({**_PRIVATE, **_URLS}), redact=False)["properties"]
     assert properties["url.full"] == _URLS["url.full"]
@@ -412,7 +414,7 @@ def test_it_is_sent_where_that_is_asked_for(make_log: MakeLog) -> None:
 
 
 @pytest.mark.parametrize("key", ["url.path", "http.target", "url.full", "http.url"])
-def test_parameters_of_a_path_give_way_to_the_route(make_log: MakeLog, make_span: MakeSpan, key: str) -> None:
+def test_a_route_with_parameters_replaces_the_path(make_log: MakeLog, make_span: MakeSpan, key: str) -> None:
     """Where a route names parameters, it stands for the path that holds their values."""
     base = "https://example.com" if "." in key and key[-1] == "l" and "path" not in key else ""
     attributes = {"http.route": "/reset/{token}", key: f"{base}/reset/hunter2?a=b"}
@@ -436,7 +438,7 @@ def test_a_cut_value_is_marked_and_counted(server: CaptureServer) -> None:
     assert exporter.stats.exported == 2
 
 
-def test_structures_that_share_their_parts_end(make_log: MakeLog) -> None:
+def test_structures_that_share_their_parts_are_cut(make_log: MakeLog) -> None:
     """A small structure that would be endless when written out is cut, with and without URLs in it."""
     shared: list[Any] = ["https://hunter2@example.com/?hunter2"]
     for _ in range(40):
@@ -475,7 +477,7 @@ def test_urls_of_a_person_are_cleaned_and_ids_are_not(make_log: MakeLog) -> None
     assert unchanged["$set"] == {"referrer": url}
 
 
-def test_a_route_takes_no_password_along(make_log: MakeLog) -> None:
+def test_a_route_leaves_no_part_of_a_password(make_log: MakeLog) -> None:
     """Where a route stands for the path, no part of a password that holds a slash is left."""
     url = "https://app:hun/ter2@example.com/reset/hunter2"
     event = _event(make_log({"http.route": "/reset/{token}", "url.full": url}))

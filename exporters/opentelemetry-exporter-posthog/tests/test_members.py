@@ -19,7 +19,7 @@ def remembered(encoder: MemberEncoder, key: str, kind: type) -> int:
     return len(column)
 
 
-def test_what_most_records_hold_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_common_attributes_are_encoded_by_the_caches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attributes as OTel has them are encoded by what is remembered of them, never one by one."""
     attributes: Mapping[str, Any] = {
         "text": "x",
@@ -69,7 +69,7 @@ def test_few_shapes_are_remembered() -> None:
     assert encoder._shape.cache_info().misses == 5001
 
 
-def test_a_tuple_that_cannot_be_looked_up_costs_its_neighbours_nothing(
+def test_an_unhashable_tuple_does_not_slow_the_other_attributes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """From the second record on, a tuple with a list in it leaves the other attributes the quick way."""
@@ -85,7 +85,7 @@ def test_a_tuple_that_cannot_be_looked_up_costs_its_neighbours_nothing(
     assert remembered(encoder, "text", str) == 1
 
 
-def test_unique_texts_are_no_longer_looked_up() -> None:
+def test_unique_texts_are_no_longer_cached() -> None:
     """A column that mostly meets new values remembers none from the next review on, and says the same."""
     encoder = MemberEncoder(MappingOptions())
     for number in range(3000):

@@ -31,7 +31,7 @@ def _points(reader: InMemoryMetricReader) -> dict[tuple[str, str | None], Any]:
 
 
 @pytest.mark.parametrize(("exporter", "signal"), [(PostHogLogExporter, "log"), (PostHogSpanExporter, "span")])
-def test_metrics_by_the_conventions(  # noqa: PLR0913, PLR0917  # fixtures
+def test_metrics_follow_the_semantic_conventions(  # noqa: PLR0913, PLR0917  # fixtures
     server: CaptureServer,
     monkeypatch: pytest.MonkeyPatch,
     make_log: Callable[..., Any],
@@ -77,7 +77,7 @@ def _named(record: Any) -> bool:
 
 
 @pytest.mark.parametrize("switch", ["false", "1", "", None])
-def test_without_the_switch_there_are_none(
+def test_without_the_switch_there_are_no_metrics(
     server: CaptureServer, monkeypatch: pytest.MonkeyPatch, make_log: Callable[..., Any], switch: str | None
 ) -> None:
     """The SDK's own switch decides, also where a provider is given."""
@@ -95,7 +95,7 @@ def _fail(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.parametrize("broken", ["add", "record"])
-def test_an_instrument_that_raises_is_not_noticed(
+def test_an_instrument_that_raises_does_not_stop_an_export(
     server: CaptureServer, monkeypatch: pytest.MonkeyPatch, make_log: Callable[..., Any], broken: str
 ) -> None:
     """Whatever the application's meter provider raises, events arrive, and its context is as it was."""

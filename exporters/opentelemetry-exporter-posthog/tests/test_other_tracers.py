@@ -64,7 +64,7 @@ def patch_requests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("patch", [patch_http_client, patch_urllib3, patch_requests])
-def test_what_tracers_add_is_left_out(
+def test_headers_of_other_tracers_are_left_out(
     patch: Callable[[pytest.MonkeyPatch], None],
     server: CaptureServer,
     make_log: MakeLog,
@@ -110,7 +110,7 @@ def socks_proxy(target: int) -> Iterator[str]:
     thread.join(60)
 
 
-def test_a_socks_proxy_changes_nothing(
+def test_a_socks_proxy_adds_no_header_and_keeps_the_deadline(
     server: CaptureServer, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Through a SOCKS proxy a request has no header of a tracer's, and the deadline holds against a slow answer."""

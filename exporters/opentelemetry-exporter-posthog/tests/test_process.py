@@ -48,7 +48,7 @@ def run(code: str, **environment: str) -> str:
     return result.stdout.strip()
 
 
-def test_importing_the_package_loads_nothing() -> None:
+def test_importing_the_package_loads_no_library() -> None:
     """The package itself brings neither the SDK nor any library, and is two small modules."""
     loaded = run(
         "import sys; before = set(sys.modules); import opentelemetry.exporter.posthog;"
@@ -169,7 +169,7 @@ def test_both_sides_of_a_fork_export(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_a_fork_in_the_middle_of_an_export(
+def test_a_fork_during_an_export(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
     """A child that is forked while another thread exports waits for none of that thread's locks."""
@@ -202,7 +202,7 @@ def test_a_fork_after_the_shutdown(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_a_fork_shares_no_connection_of_a_session_given_in_code(
+def test_a_fork_shares_no_connection_of_the_callers_session(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
     """Parent and child use the caller's session each by its own connection, so no answer gets mixed up."""
@@ -258,7 +258,7 @@ def _instrument(tmp_path: Path, *options: str, **environment: str) -> subprocess
     )
 
 
-def test_an_application_without_a_line_of_ours(server: CaptureServer, tmp_path: Path) -> None:
+def test_an_application_needs_no_code(server: CaptureServer, tmp_path: Path) -> None:
     """With nothing but variables set, `opentelemetry-instrument` delivers log events and local roots."""
     done = _instrument(
         tmp_path,
@@ -278,7 +278,7 @@ def test_command_line_options(server: CaptureServer, tmp_path: Path) -> None:
     assert sorted(event["event"] for event in server.events) == ["order.placed", "outer"]
 
 
-def test_an_application_without_a_key_runs_on(tmp_path: Path) -> None:
+def test_an_application_without_a_key_runs_normally(tmp_path: Path) -> None:
     """Unconfigured, the application runs as ever; one line for both exporters says what to set."""
     done = _instrument(tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
@@ -286,7 +286,7 @@ def test_an_application_without_a_key_runs_on(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_signal_handler_that_emits_in_the_midst_of_an_export(server: CaptureServer) -> None:
+def test_a_signal_handler_may_emit_during_an_export(server: CaptureServer) -> None:
     """It may interrupt the building of a session, and the counting: it waits for nothing that it interrupted."""
     code = """
 import builtins, collections, faulthandler, os, signal

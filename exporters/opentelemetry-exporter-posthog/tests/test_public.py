@@ -20,7 +20,7 @@ _SOURCES = sorted(Path(package.__file__).parent.rglob("*.py"))
 
 
 @pytest.mark.parametrize("module", ["", ".mapping", ".environment_variables", ".testing"])
-def test_public_modules_keep_their_word(module: str) -> None:
+def test_public_modules_export_their_names(module: str) -> None:
     """Every name in `__all__` can be imported, `dir` shows it, and it says where it lives."""
     public = importlib.import_module(f"opentelemetry.exporter.posthog{module}")
     assert sorted(public.__all__) == sorted(set(public.__all__))
@@ -31,7 +31,7 @@ def test_public_modules_keep_their_word(module: str) -> None:
         _ = public.nothing_of_that_name
 
 
-def test_one_version() -> None:
+def test_the_version_is_that_of_the_distribution() -> None:
     """The version is that of the installed distribution."""
     assert package.__version__ == importlib.metadata.version("opentelemetry-exporter-posthog")
 
@@ -53,7 +53,7 @@ def test_entry_points() -> None:
     ]
 
 
-def test_it_is_typed_and_a_namespace() -> None:
+def test_the_package_is_typed_and_a_namespace() -> None:
     """Type information is installed, and nothing of ours claims OpenTelemetry's own packages."""
     home = Path(package.__file__).parent
     assert (home / "py.typed").exists()
@@ -82,7 +82,7 @@ def test_the_readme_names_everything() -> None:
         assert f"`{name}`" in _README, name
 
 
-def test_only_one_module_loads_http_libraries() -> None:
+def test_only_the_sender_imports_http_libraries() -> None:
     """`posthog` and `requests` are named by the modules of the sender only, which the first export loads."""
     importing = {
         path.stem

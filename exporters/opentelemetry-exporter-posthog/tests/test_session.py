@@ -158,7 +158,7 @@ def tunnelling_proxy(*, drip: float = 0.0) -> Iterator[tuple[str, list[bytes]]]:
     thread.join(60)
 
 
-def test_https_goes_through_the_proxy_s_tunnel(
+def test_https_goes_through_a_tunnel_of_the_proxy(
     tls_server: CaptureServer, certificate: Path, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`HTTPS_PROXY` leads through a tunnel: the proxy sees where to, its own credentials, and no event."""
@@ -200,7 +200,7 @@ def test_a_slow_tls_server_does_not_break_the_deadline(
     assert time.monotonic() - began < 15
 
 
-def test_an_own_session_is_used_and_left_open(server: CaptureServer, make_log: MakeLog) -> None:
+def test_the_callers_session_is_used_and_left_open(server: CaptureServer, make_log: MakeLog) -> None:
     """A session given in code carries the requests, with its own headers, and is not closed."""
     closed = threading.Event()
 
@@ -218,7 +218,7 @@ def test_an_own_session_is_used_and_left_open(server: CaptureServer, make_log: M
         assert not closed.is_set()
 
 
-def test_an_own_session_follows_no_redirect_and_waits_no_longer(
+def test_the_callers_session_follows_no_redirect_and_keeps_the_timeout(
     server: CaptureServer, make_log: MakeLog
 ) -> None:
     """A session given in code does not lead the events elsewhere, and a server that is silent ends in time."""
@@ -233,7 +233,7 @@ def test_an_own_session_follows_no_redirect_and_waits_no_longer(
         assert elsewhere.requests == []
 
 
-def test_a_session_that_breaks_is_a_failure(make_log: MakeLog) -> None:
+def test_a_session_that_raises_is_a_failure(make_log: MakeLog) -> None:
     """Whatever a session raises, an export returns FAILURE, and counts it."""
 
     def fail(*_: object, **__: object) -> requests.Response:
@@ -248,7 +248,7 @@ def test_a_session_that_breaks_is_a_failure(make_log: MakeLog) -> None:
     assert exporter.stats.retried == 0, "the same would be raised again"
 
 
-def test_what_cannot_be_loaded_is_a_failure(
+def test_a_failed_import_is_a_failure(
     server: CaptureServer, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where `posthog` or `requests` cannot be imported, an export returns FAILURE, and counts every record."""

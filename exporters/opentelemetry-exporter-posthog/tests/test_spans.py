@@ -83,7 +83,7 @@ def test_error_type(make_span: MakeSpan) -> None:
     assert event_of(own)["properties"]["error.type"] == "timeout"
 
 
-def test_trace_context_only_if_asked(make_span: MakeSpan) -> None:
+def test_trace_context_is_sent_on_request(make_span: MakeSpan) -> None:
     """Trace, span and parent ids are sent only with `trace_context`."""
     span = make_span(context=_LOCAL, parent=_REMOTE)
     ids = {"trace_id", "span_id", "parent_span_id"}
@@ -132,7 +132,7 @@ def _nested(exporter: PostHogSpanExporter) -> None:
         ("rooots", ["outer"]),
     ],
 )
-def test_the_environment_chooses_the_spans(
+def test_a_variable_selects_the_filter(
     server: CaptureServer, monkeypatch: pytest.MonkeyPatch, variable: str | None, expected: list[str]
 ) -> None:
     """`OTEL_EXPORTER_POSTHOG_SPANS` chooses all spans or local roots; a typo chooses what costs less."""
@@ -144,7 +144,9 @@ def test_the_environment_chooses_the_spans(
     assert exporter.stats.dropped.get("filtered", 0) == 2 - len(expected)
 
 
-def test_an_own_filter_is_not_overruled(server: CaptureServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_filter_in_code_overrides_the_variable(
+    server: CaptureServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A filter given in code is the only one: the environment is not read for it."""
     monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_SPANS", "local_roots")
     _nested(
@@ -153,7 +155,7 @@ def test_an_own_filter_is_not_overruled(server: CaptureServer, monkeypatch: pyte
     assert [event["event"] for event in server.events] == ["inner"]
 
 
-def test_a_filter_is_asked_whatever_its_truth_value(server: CaptureServer, make_span: MakeSpan) -> None:
+def test_a_filter_that_is_falsy_is_used(server: CaptureServer, make_span: MakeSpan) -> None:
     """A filter that happens to be an empty container is a filter: without it, everything would be billed."""
 
     class Wanted(set[str]):
@@ -166,7 +168,7 @@ def test_a_filter_is_asked_whatever_its_truth_value(server: CaptureServer, make_
     assert exporter.stats.dropped == {"filtered": 1}
 
 
-def test_a_filter_that_fails_keeps_out(server: CaptureServer, make_span: MakeSpan) -> None:
+def test_a_filter_that_raises_drops_the_span(server: CaptureServer, make_span: MakeSpan) -> None:
     """A span whose filter raises is not sent, and counted; the others are sent."""
 
     def picky(span: ReadableSpan) -> bool:

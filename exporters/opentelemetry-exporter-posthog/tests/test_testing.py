@@ -134,7 +134,7 @@ def test_the_server_records_any_request(server: CaptureServer) -> None:
     assert server.events == []
 
 
-def test_the_server_decodes(server: CaptureServer) -> None:
+def test_the_server_decodes_bodies(server: CaptureServer) -> None:
     """Gzip is undone, announced or not; chunked bodies are read; `/batch` counts with any ending."""
     packed = gzip.compress(batch(_EVENT))
     requests.post(f"{server.url}/batch/", data=packed, timeout=60)
@@ -166,7 +166,7 @@ def test_answers_come_in_turn(server: CaptureServer) -> None:
     assert (answers[1].headers["x-a"], answers[1].content) == ("1", b"tea")
 
 
-def test_the_server_ends_with_everything_in_it() -> None:
+def test_stopping_the_server_ends_all_answers() -> None:
     """Leaving the context ends stalled and delayed answers at once, and the port is free again."""
     server = CaptureServer()
     with server:

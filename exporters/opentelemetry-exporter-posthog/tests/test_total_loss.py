@@ -21,7 +21,7 @@ _LOGGER = "opentelemetry.exporter.posthog"
 _KEY = "phc_" + "k" * 40
 
 
-def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return the warnings, all of which this package's logger gives."""
     found = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert {record.name for record in found} <= {_LOGGER}
@@ -43,7 +43,7 @@ def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
         (422, "OTEL_EXPORTER_POSTHOG_HOST"),
     ],
 )
-def test_a_refusal_is_said_once(
+def test_each_kind_of_refusal_causes_one_warning(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, status: int, words: str
 ) -> None:
     """Each kind of permanent refusal names its cause and remedy once, and other kinds are said too."""
@@ -53,7 +53,7 @@ def test_a_refusal_is_said_once(
     exporter = PostHogLogExporter(api_key=_KEY, host=server.url)
     for _ in range(3):
         exporter.export([make_log()])
-    first, second = _said(caplog)
+    first, second = warnings_in(caplog)
     assert words in first
     assert f"{server.url} " in first
     assert f"HTTP {status}" in first
@@ -61,13 +61,13 @@ def test_a_refusal_is_said_once(
 
 
 @pytest.mark.parametrize("location", ["/login", "login", "", "{url}/login"])
-def test_a_redirect_within_the_host_is_said_so(
+def test_a_redirect_within_the_host_names_no_other_host(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, location: str
 ) -> None:
     """A host that redirects to itself is not named as the place to send to."""
     server.answer(Answer(status=302, headers={"Location": location.format(url=server.url)}))
     PostHogLogExporter(api_key=_KEY, host=server.url).export([make_log()])
-    assert f"{server.url} redirects to another place of the same host" in _said(caplog)[0]
+    assert f"{server.url} redirects to another place of the same host" in warnings_in(caplog)[0]
 
 
 @pytest.mark.parametrize(
@@ -85,18 +85,18 @@ def test_a_redirect_within_the_host_is_said_so(
         ("https://ph.example.com/batch/", "https://[", "another place of the same host"),
     ],
 )
-def test_where_a_redirect_leads_is_said(
+def test_the_target_of_a_redirect_is_named(
     caplog: pytest.LogCaptureFixture, url: str, location: str, target: str
 ) -> None:
     """The host that a redirect leads to is named with its scheme, and with its port where that is unusual."""
     warn_of_refusal(302, url, location)
-    assert f".example.com redirects to {target} (HTTP 302)" in _said(caplog)[0]
+    assert f".example.com redirects to {target} (HTTP 302)" in warnings_in(caplog)[0]
 
 
 @pytest.mark.parametrize(
     "answer", [Answer(drop=True), Answer(stall=True), Answer(status=503)], ids=["dropped", "silent", "503"]
 )
-def test_a_batch_that_is_given_up_is_said_once(
+def test_a_batch_that_is_given_up_causes_one_warning(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, answer: Answer
 ) -> None:
     """Where no attempt got through in time, that is said, unless the caller repeats by itself."""
@@ -105,8 +105,8 @@ def test_a_batch_that_is_given_up_is_said_once(
         exporter = PostHogLogExporter(api_key=_KEY, host=server.url, timeout=0.3, retry=retry)
         exporter.export([make_log()])
         exporter.export([make_log()])
-        assert len(_said(caplog)) == expected
-    assert "OTEL_EXPORTER_POSTHOG_TIMEOUT" in _said(caplog)[0]
+        assert len(warnings_in(caplog)) == expected
+    assert "OTEL_EXPORTER_POSTHOG_TIMEOUT" in warnings_in(caplog)[0]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_batch_that_is_given_up_is_said_once(
     ],
     ids=["empty label", "long label", "proxy password", "proxy URL", "session"],
 )
-def test_what_no_attempt_can_succeed_with_is_said_once(  # noqa: PLR0913, PLR0917  # fixtures
+def test_an_attempt_that_raises_causes_one_warning(  # noqa: PLR0913, PLR0917  # fixtures
     make_log: MakeLog,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -134,16 +134,16 @@ def test_what_no_attempt_can_succeed_with_is_said_once(  # noqa: PLR0913, PLR091
         monkeypatch.setenv("http_proxy", proxy)
     exporter = PostHogLogExporter(api_key=_KEY, timeout=0.3, **arguments)
     of_the_session = ["'session' is no requests.Session"] if "session" in arguments else []
-    assert len(_said(caplog)) == len(of_the_session)
+    assert len(warnings_in(caplog)) == len(of_the_session)
     for _ in range(2):
         exporter.export([make_log()])
     assert (exporter.stats.failed, exporter.failure) == (2, failure)
-    for said, words in zip(_said(caplog), [*of_the_session, f"({failure})"], strict=True):
-        assert words in said
+    for warning, words in zip(warnings_in(caplog), [*of_the_session, f"({failure})"], strict=True):
+        assert words in warning
     assert _KEY not in caplog.text
 
 
-def test_an_export_that_fails_by_itself_is_said_once(
+def test_an_export_that_makes_no_request_causes_one_warning(
     server: CaptureServer,
     make_log: MakeLog,
     monkeypatch: pytest.MonkeyPatch,
@@ -155,21 +155,21 @@ def test_an_export_that_fails_by_itself_is_said_once(
         exporter = PostHogLogExporter(api_key=_KEY, host=server.url, retry=retry)
         for _ in range(2):
             exporter.export([make_log()])
-        assert len(_said(caplog)) == expected
-    assert "(ModuleNotFoundError)" in _said(caplog)[0]
+        assert len(warnings_in(caplog)) == expected
+    assert "(ModuleNotFoundError)" in warnings_in(caplog)[0]
 
 
-def test_an_answer_that_is_none_to_a_request_is_no_redirect(caplog: pytest.LogCaptureFixture) -> None:
+def test_http_101_is_not_a_redirect(caplog: pytest.LogCaptureFixture) -> None:
     """A server that speaks another protocol (101) is not said to redirect."""
     assert warn_of_refusal(101, "http://127.0.0.1:9/batch/", "") == "rejected"
-    (said,) = _said(caplog)
-    assert "redirect" not in said
-    assert "HTTP 101" in said
+    (warning,) = warnings_in(caplog)
+    assert "redirect" not in warning
+    assert "HTTP 101" in warning
 
 
 @pytest.mark.parametrize("bad", ["odrers", 7, lambda _: 1 / 0], ids=["a typo", "a number", "raises"])
 @pytest.mark.parametrize("exporter", [PostHogLogExporter, PostHogSpanExporter])
-def test_a_filter_that_keeps_nothing_is_said_once(  # noqa: PLR0913, PLR0917  # fixtures
+def test_an_unusable_filter_causes_a_warning(  # noqa: PLR0913, PLR0917  # fixtures
     server: CaptureServer,
     make_log: MakeLog,
     make_span: Callable[..., Any],
@@ -183,8 +183,8 @@ def test_a_filter_that_keeps_nothing_is_said_once(  # noqa: PLR0913, PLR0917  # 
         built.export([make_log() if exporter is PostHogLogExporter else make_span()])
     assert server.events == []
     assert built.stats.dropped == {"filter_failed": 2}
-    assert "'filter'" in _said(caplog)[0]
-    assert len(_said(caplog)) <= 2
+    assert "'filter'" in warnings_in(caplog)[0]
+    assert len(warnings_in(caplog)) <= 2
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_filter_that_keeps_nothing_is_said_once(  # noqa: PLR0913, PLR0917  # 
     ],
     ids=["events", "filter", "before_send"],
 )
-def test_what_keeps_none_of_many_records_is_said_once(
+def test_a_setting_that_keeps_no_record_causes_one_warning(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, strict: Any, named: str
 ) -> None:
     """A filter that kept none of the first 1000 records is named; fewer, or one that was kept, say nothing."""
@@ -207,15 +207,15 @@ def test_what_keeps_none_of_many_records_is_said_once(
     for _ in range(2):
         keeping.export([make_log(event_name="other")] * 1000)
         never.export(batch)
-    assert _said(caplog) == []
+    assert warnings_in(caplog) == []
     for _ in range(2):
         never.export(batch)
-    (said,) = _said(caplog)
-    assert named in said
-    assert "first 1000 records" in said
+    (warning,) = warnings_in(caplog)
+    assert named in warning
+    assert "first 1000 records" in warning
 
 
-def test_a_root_that_ends_last_is_waited_for(
+def test_local_roots_may_keep_no_span(
     server: CaptureServer, make_span: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """Spans within a long piece of work say nothing of a wrong setting; a `before_send` that drops all roots does."""
@@ -223,24 +223,26 @@ def test_a_root_that_ends_last_is_waited_for(
     exporter = PostHogSpanExporter(api_key=_KEY, host=server.url, before_send=lambda _: None)
     exporter.export([child] * 2000)
     assert exporter.stats.dropped == {"filtered": 2000}
-    assert _said(caplog) == []
+    assert warnings_in(caplog) == []
     for _ in range(2):
         exporter.export([make_span()] * 1000)
-    assert "'before_send'" in _said(caplog)[0]
+    assert "'before_send'" in warnings_in(caplog)[0]
 
 
-def test_before_send_that_always_fails_is_said(make_log: MakeLog, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unusable_before_send_causes_a_warning(
+    make_log: MakeLog, caplog: pytest.LogCaptureFixture
+) -> None:
     """A `before_send` that raises for all, or is none, loses everything, and that is said."""
     for bad in (lambda _: 1 / 0, 7):
         exporter = PostHogLogExporter(api_key=_KEY, host="http://127.0.0.1:9", before_send=bad)  # type: ignore[arg-type]
         exporter.export([make_log()])
-    assert len([text for text in _said(caplog) if "'before_send'" in text]) == 2
+    assert len([text for text in warnings_in(caplog) if "'before_send'" in text]) == 2
 
 
-def test_an_unknown_setting_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unknown_setting_causes_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     """A key that this release does not know is named, and the exporter is there."""
     assert PostHogLogExporter(api_key=_KEY, redakt=True).stats.exported == 0
-    assert "'redakt'" in _said(caplog)[0]
+    assert "'redakt'" in warnings_in(caplog)[0]
 
 
 @pytest.mark.parametrize(
@@ -259,15 +261,13 @@ def test_an_unknown_setting_is_said(caplog: pytest.LogCaptureFixture) -> None:
         ("http://127.0.0.1:8000/ingest/", "http://127.0.0.1:8000/ingest", 0),
     ],
 )
-def test_hosts_are_taken_as_meant(
-    caplog: pytest.LogCaptureFixture, host: str, meant: str, warnings: int
-) -> None:
+def test_hosts_are_corrected(caplog: pytest.LogCaptureFixture, host: str, meant: str, warnings: int) -> None:
     """The path of an endpoint is removed, and PostHog Cloud is found by any spelling; what is odd is said."""
     assert PostHogLogExporter(api_key=_KEY, host=host)._config.host == meant
-    assert len(_said(caplog)) == warnings
+    assert len(warnings_in(caplog)) == warnings
 
 
-def test_each_export_is_one_line_at_debug(
+def test_each_export_logs_one_line_at_debug(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One DEBUG line says what became of an export."""
@@ -281,7 +281,7 @@ def test_each_export_is_one_line_at_debug(
 
 
 @pytest.mark.parametrize("arguments", [{}, {"api_key": _KEY}], ids=["unconfigured", "nothing to send"])
-def test_an_export_of_nothing_is_no_line(
+def test_an_export_of_nothing_logs_nothing(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, arguments: dict[str, Any]
 ) -> None:
     """An export in which nothing was sent is silent, so one of our own lines, exported again, makes no other."""

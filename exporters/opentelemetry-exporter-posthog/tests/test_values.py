@@ -91,7 +91,7 @@ _CYCLE["children"] = [{"parent": _CYCLE}, {"parent": _CYCLE}, {"parent": None}]
     ],
     ids=_ids,
 )
-def test_values_that_json_has_arrive_as_they_are(make_log: MakeLog, value: object) -> None:
+def test_values_of_json_arrive_unchanged(make_log: MakeLog, value: object) -> None:
     """Every value with a JSON form of its own arrives with its type, false and empty ones included."""
     sent = properties_of(make_log({"value": value}))["value"]
     assert sent == value
@@ -137,7 +137,7 @@ def test_values_that_posthog_cannot_take_are_replaced(
     assert properties_of(make_log({"value": value, "other": 1})) == {"value": expected, "other": 1}
 
 
-def test_a_cycle_ends(make_log: MakeLog) -> None:
+def test_a_cycle_becomes_null(make_log: MakeLog) -> None:
     """What holds itself, as trees with links to the parent do, arrives with null in that place, and at once."""
     cut = {"name": "tree", "children": [{"parent": None}] * 3}
     twice = {"a": ["shared"], "b": ["shared"]}
@@ -150,7 +150,7 @@ def test_a_cycle_ends(make_log: MakeLog) -> None:
     assert time.process_time() - began < 5
 
 
-def test_shared_parts_do_not_explode(make_log: MakeLog) -> None:
+def test_a_structure_that_shares_its_parts_becomes_an_event(make_log: MakeLog) -> None:
     """A structure that doubles with each level, small in memory, endless in JSON, still makes one event."""
     value: list[Any] = ["x"]
     for _ in range(30):
@@ -158,7 +158,7 @@ def test_shared_parts_do_not_explode(make_log: MakeLog) -> None:
     assert "value" in properties_of(make_log({"value": value}))
 
 
-def test_the_same_for_bodies(make_log: MakeLog) -> None:
+def test_a_body_becomes_a_property(make_log: MakeLog) -> None:
     """A body becomes the property `body`, nested maps and lists included, unless it repeats the name."""
     nested = {"lines": [{"sku": "a", "price": math.nan, "raw": b"\xff"}]}
     assert properties_of(make_log(body=nested)) == {
@@ -177,7 +177,7 @@ def test_equal_values_of_different_types_stay_apart(make_log: MakeLog) -> None:
     assert [repr(value) for value in sent] == [repr(value) for value in values]
 
 
-def test_an_id_is_no_property_of_an_event_that_is_cut_either(make_log: MakeLog) -> None:
+def test_an_id_is_not_a_property_of_an_event_that_is_cut(make_log: MakeLog) -> None:
     """What became a field of the event stays away from the properties when these are cut."""
     record = make_log({"big": "x" * 2_000_000}, resource={"user.id": "u1"})
     event = event_of(record)
@@ -263,7 +263,7 @@ def test_names_that_are_left_out_unless_mapped(make_log: MakeLog) -> None:
     assert kept == {"instance": "i-1"}
 
 
-def test_keys_that_are_no_text(make_log: MakeLog) -> None:
+def test_keys_of_other_types_become_text(make_log: MakeLog) -> None:
     """Keys of other types become text."""
     assert properties_of(make_log({1: "a", b"k": "b", None: "c", (1, 2): "d"})) == {
         "1": "a",
@@ -280,7 +280,7 @@ def test_over_long_names_are_cut(make_log: MakeLog) -> None:
     assert event["properties"]["ü" * 100] == 1
 
 
-def test_trace_context_of_a_log_record_only_if_asked(make_log: MakeLog) -> None:
+def test_trace_context_of_a_log_record_is_sent_on_request(make_log: MakeLog) -> None:
     """Trace and span id of a log record are sent only with `trace_context`, and only where it has them."""
     record = make_log(trace_id=1, span_id=2)
     assert properties_of(record) == {}
@@ -295,7 +295,7 @@ def test_any_mapping_may_hold_the_attributes(make_log: MakeLog) -> None:
         assert properties_of(make_log(mapping)) == {"a": 1}
 
 
-def test_dropped_attributes_are_told(make_log: MakeLog) -> None:
+def test_dropped_attributes_are_counted(make_log: MakeLog) -> None:
     """A record whose attributes the SDK had to drop says how many, as OTel asks of exporters."""
     from opentelemetry.attributes import BoundedAttributes
 

@@ -59,7 +59,7 @@ class Service:
 
 
 @pytest.fixture(params=_PROCESSORS, ids=["batch", "simple"])
-def serve(request: pytest.FixtureRequest, server: CaptureServer) -> Iterator[Callable[..., Service]]:
+def make_service(request: pytest.FixtureRequest, server: CaptureServer) -> Iterator[Callable[..., Service]]:
     """Give a function that builds a service with either processor of the SDK."""
     built: list[Service] = []
 
@@ -72,9 +72,9 @@ def serve(request: pytest.FixtureRequest, server: CaptureServer) -> Iterator[Cal
         service._provider.shutdown()
 
 
-def test_the_first_id_that_posthog_accepts_counts(serve: Callable[..., Service]) -> None:
+def test_the_first_id_that_posthog_accepts_counts(make_service: Callable[..., Service]) -> None:
     """Record, then current span, then baggage as allowed, then resource: an illegal id hides no later one."""
-    service = serve({"user.id": "of-resource"}, baggage_keys=("user.id",))
+    service = make_service({"user.id": "of-resource"}, baggage_keys=("user.id",))
     forged = context.attach(baggage.set_baggage("user.id", "of-baggage"))
     try:
         service.logger.emit(event_name="baggage", attributes={"user.id": "anonymous"})
@@ -98,13 +98,13 @@ def test_the_first_id_that_posthog_accepts_counts(serve: Callable[..., Service])
         assert "posthog.distinct_id" not in event["properties"]
 
 
-def test_baggage_is_opt_in(serve: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_baggage_is_opt_in(make_service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without `baggage_keys` nothing of the baggage is read; a variable can name keys."""
     forged = context.attach(baggage.set_baggage("user.id", "of-baggage"))
     try:
-        serve().logger.emit(event_name="forged")
+        make_service().logger.emit(event_name="forged")
         monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_BAGGAGE_KEYS", "enduser.id, user.id")
-        allowed = serve()
+        allowed = make_service()
         allowed.logger.emit(event_name="allowed")
     finally:
         context.detach(forged)
@@ -113,9 +113,9 @@ def test_baggage_is_opt_in(serve: Callable[..., Service], monkeypatch: pytest.Mo
     assert found.get("forged") != "of-baggage"
 
 
-def test_session_and_groups_come_from_the_span(serve: Callable[..., Service]) -> None:
+def test_session_and_groups_come_from_the_span(make_service: Callable[..., Service]) -> None:
     """A record without session and groups has those of the current span; its own ones count first."""
-    service = serve(group_attributes={"company": "tenant.id"})
+    service = make_service(group_attributes={"company": "tenant.id"})
     of_span = {"session.id": _SESSION, "tenant.id": "acme", "posthog.group.team": "red"}
     with service.tracer.start_as_current_span("request", attributes=of_span):
         service.logger.emit(event_name="a")
@@ -126,9 +126,9 @@ def test_session_and_groups_come_from_the_span(serve: Callable[..., Service]) ->
     assert b["properties"]["$groups"] == {"company": "other", "team": "blue"}
 
 
-def test_the_processor_gives_each_record_an_id(serve: Callable[..., Service]) -> None:
+def test_the_processor_gives_each_record_an_id(make_service: Callable[..., Service]) -> None:
     """A record without `log.record.uid` gets one, also an object that is emitted again; an own one is kept."""
-    service = serve()
+    service = make_service()
     own = "0198f3c1-7b52-7c3e-9c51-000000000001"
     service.logger.emit(event_name="a", attributes={"log.record.uid": own})
     for _ in range(3):
@@ -141,9 +141,9 @@ def test_the_processor_gives_each_record_an_id(serve: Callable[..., Service]) ->
     assert len(set(uuids)) == (7 if _COPIES or service.is_simple else 5)
 
 
-def test_an_object_that_is_emitted_again_is_of_its_new_span(serve: Callable[..., Service]) -> None:
+def test_an_object_that_is_emitted_twice_has_the_id_of_its_span(make_service: Callable[..., Service]) -> None:
     """What was copied from the span of one emission does not stay for the next one."""
-    service = serve()
+    service = make_service()
     for user in ("u1", "u2"):
         with service.tracer.start_as_current_span("request", attributes={"user.id": user}):
             record = LogRecord(event_name="a")
@@ -155,7 +155,7 @@ def test_an_object_that_is_emitted_again_is_of_its_new_span(serve: Callable[...,
 @pytest.mark.parametrize(
     "attributes", [{"session.id": _SESSION}, {"session.id": "cookie-17"}, {}], ids=["uuid", "text", "trace"]
 )
-def test_made_up_ids_are_one_for_both_signals_and_make_no_person(
+def test_made_up_ids_are_equal_for_both_signals_and_make_no_person(
     make_log: Callable[..., Any], make_span: Callable[..., Any], attributes: dict[str, Any]
 ) -> None:
     """Nobody's events share an id by session, else trace, in both exporters, even where persons are wanted."""
@@ -173,7 +173,7 @@ def test_made_up_ids_are_one_for_both_signals_and_make_no_person(
         assert part not in first["distinct_id"]
 
 
-def test_a_process_is_one_nobody(make_log: Callable[..., Any], make_span: Callable[..., Any]) -> None:
+def test_a_process_has_one_made_up_id(make_log: Callable[..., Any], make_span: Callable[..., Any]) -> None:
     """Without session and trace it is the process, for both exporters; a child is another one."""
     (log,) = log_events([make_log()]).events
     (span,) = span_events([make_span(context=None)]).events
@@ -189,7 +189,7 @@ def test_a_process_is_one_nobody(make_log: Callable[..., Any], make_span: Callab
         subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def test_a_person_is_kept_where_there_is_one(make_log: Callable[..., Any]) -> None:
+def test_an_event_with_an_id_makes_a_person(make_log: Callable[..., Any]) -> None:
     """With `person_profiles` an event of somebody makes a person."""
     (event,) = log_events([make_log({"user.id": "u1"})], MappingOptions(person_profiles=True)).events
     assert "$process_person_profile" not in json.loads(event)["properties"]
@@ -217,7 +217,7 @@ def _environment(server: CaptureServer, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_zero_code_adds_the_processor(server: CaptureServer, tmp_path: Path) -> None:
+def test_opentelemetry_instrument_adds_the_processor(server: CaptureServer, tmp_path: Path) -> None:
     """Under `opentelemetry-instrument` a record without an id is of the user of its span."""
     pytest.importorskip("opentelemetry.distro")
     (tmp_path / "app.py").write_text(_APPLICATION)
@@ -229,7 +229,7 @@ def test_zero_code_adds_the_processor(server: CaptureServer, tmp_path: Path) -> 
     assert [event["distinct_id"] for event in server.events] == ["u-17"], done.stderr
 
 
-def test_install_puts_it_in_front_once() -> None:
+def test_install_adds_the_processor_in_front_once() -> None:
     """`install` acts before the exporters that the global provider has already, and only once."""
     code = (
         "from opentelemetry._logs import set_logger_provider\n"
@@ -250,7 +250,7 @@ def test_install_puts_it_in_front_once() -> None:
     assert done.stderr.count("PostHogContextProcessor.install() finds no logger provider") == 1
 
 
-def test_who_exports_spans_only_gets_no_processor() -> None:
+def test_a_span_exporter_adds_no_processor() -> None:
     """`opentelemetry-instrument` adds the processor where a log exporter was built, and not for spans."""
     code = (
         "import sys\n"
@@ -266,10 +266,10 @@ def test_who_exports_spans_only_gets_no_processor() -> None:
     assert done.stdout.split() == ["False", "True"]
 
 
-def test_a_processor_raises_nothing(server: CaptureServer) -> None:
+def test_the_processor_never_raises(server: CaptureServer) -> None:
     """Whatever is current, emitting goes on."""
 
-    class Liar(trace.NonRecordingSpan):
+    class BrokenSpan(trace.NonRecordingSpan):
         @property
         def attributes(self) -> Any:
             raise RuntimeError
@@ -279,7 +279,7 @@ def test_a_processor_raises_nothing(server: CaptureServer) -> None:
     provider.add_log_record_processor(
         SimpleLogRecordProcessor(PostHogLogExporter(api_key="phc_a", host=server.url))
     )
-    with trace.use_span(Liar(trace.INVALID_SPAN_CONTEXT)):
+    with trace.use_span(BrokenSpan(trace.INVALID_SPAN_CONTEXT)):
         provider.get_logger("a").emit(event_name="a")
     provider.shutdown()
     assert PostHogContextProcessor().force_flush()

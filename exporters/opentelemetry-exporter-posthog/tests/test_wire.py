@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SUCCESS = LogRecordExportResult.SUCCESS
 
 
-def test_the_request_and_nothing_else(
+def test_a_request_has_exactly_these_headers(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
     """One POST to `/batch/` with exactly these headers: none says who or where the application is."""
@@ -46,7 +46,7 @@ def test_the_request_and_nothing_else(
     }
 
 
-def test_posthogs_own_client_sends_the_same(
+def test_posthogs_own_client_sends_the_same_fields(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
     """PostHog's client, at the same server, sends the same fields to the same place."""
@@ -94,7 +94,7 @@ def test_cookies_are_not_kept(server: CaptureServer, make_exporter: MakeExporter
 @pytest.mark.parametrize(
     "location", ["http://[::1", "http://\xff/", "http://127.0.0.1:99999/", "", "//", "javascript:alert(1)"]
 )
-def test_where_a_redirect_leads_does_not_matter(
+def test_a_redirect_to_an_invalid_url_is_not_retried(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, location: str
 ) -> None:
     """A redirect to what is no URL is a redirect: done with, and not tried again for ever."""
@@ -117,7 +117,7 @@ def test_redirects_are_not_followed(
     assert exporter.stats.dropped == {"redirected": 1}
 
 
-def test_connections_are_used_again(
+def test_connections_are_reused(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
     """Exports share one connection, whatever was answered."""
@@ -164,13 +164,13 @@ def test_instrumentation_is_suppressed_while_sending(server: CaptureServer, make
         ("https://posthog.example/prefix/", "https://posthog.example/prefix/batch/"),
     ],
 )
-def test_app_hosts_mean_their_ingestion_hosts(host: str, expected: str) -> None:
+def test_app_hosts_are_mapped_to_ingestion_hosts(host: str, expected: str) -> None:
     """Hosts are mapped as PostHog's own client does."""
     exporter = PostHogLogExporter(api_key="phc_a", host=host)
     assert exporter._get_sender().url == expected
 
 
-def test_passing_trouble_is_said_at_debug(
+def test_a_temporary_failure_is_logged_at_debug(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Trouble is said at DEBUG and by this package's logger only; keys and events are never said."""
@@ -179,14 +179,14 @@ def test_passing_trouble_is_said_at_debug(
     exporter = make_exporter(retry=False)
     exporter.export([make_log({"secret": "hunter2"})])
     exporter.export([make_log({"secret": "hunter2"})])
-    spoken = [record for record in caplog.records if not record.name.startswith("urllib3")]
-    assert {record.name for record in spoken} == {"opentelemetry.exporter.posthog"}
-    assert {record.levelno for record in spoken} == {logging.DEBUG}
+    logged = [record for record in caplog.records if not record.name.startswith("urllib3")]
+    assert {record.name for record in logged} == {"opentelemetry.exporter.posthog"}
+    assert {record.levelno for record in logged} == {logging.DEBUG}
     assert "hunter2" not in caplog.text
     assert "phc_test" not in caplog.text
 
 
-def test_a_refused_key_is_said_once(
+def test_a_refused_key_causes_one_warning(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     """401 means a wrong key: one WARNING that names the variable, not one for each batch, without the key."""
