@@ -1,4 +1,4 @@
-"""Servers that speak no proper HTTP, never come to an end, or hang up: byte by byte as told, over real sockets."""
+"""Servers that send malformed or endless answers, or hang up: exact bytes over real sockets."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 _TIMEOUT = 1.2
-"""Seconds for one export: enough for attempts at 0 and 0.5 seconds, give or take the jitter."""
+"""Seconds for one export: enough for attempts at 0 and 0.5 seconds, plus or minus jitter."""
 _MOST_BYTES = 32 * 1024 * 1024
-"""What the buffers between two sockets may hold, and far below what is sent to who reads on."""
+"""As much as the buffers between two sockets may hold; a client that reads on gets far more."""
 
 
 class ByteServer:
-    """A server that reads requests and answers each by the same bytes, then hangs up, or goes on for ever."""
+    """A server that answers each request with the same bytes, then hangs up, or sends `endless` for ever."""
 
     def __init__(self, answer: bytes, *, endless: bytes = b"", unread: bool = False) -> None:
         self._answer = answer
@@ -44,7 +44,7 @@ class ByteServer:
         self._thread.start()
 
     def close(self) -> None:
-        """Take no further connection; a thread left in `accept` could take those of the next server."""
+        """Stop accepting connections: a thread left in `accept` could take those of the next server."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -81,7 +81,7 @@ class ByteServer:
 
 @contextmanager
 def serving(answer: bytes, *, endless: bytes = b"", unread: bool = False) -> Iterator[ByteServer]:
-    """Give a server that says `answer` to each request; `unread`: to its headers already."""
+    """Yield a server that sends `answer` to each request; with `unread`, right after the headers."""
     server = ByteServer(answer, endless=endless, unread=unread)
     try:
         yield server
@@ -91,7 +91,7 @@ def serving(answer: bytes, *, endless: bytes = b"", unread: bool = False) -> Ite
 
 @dataclass(frozen=True)
 class Case:
-    """What a server says, and what has to come of it."""
+    """The bytes that a server sends, and the expected outcome."""
 
     name: str
     answer: bytes
@@ -100,22 +100,22 @@ class Case:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Name the test."""
+        """Return the id of the test."""
         return self.name
 
 
 _LONG = b"x" * 65_536
 CASES = [
-    Case("closed without a word", b""),
+    Case("closed without an answer", b""),
     Case("cut in the status line", b"HTTP/1.1 20"),
     Case("500, cut in the headers", b"HTTP/1.1 500 No\r\nContent-Le"),
-    Case("no HTTP", b"SSH-2.0-OpenSSH_9.2\r\n"),
-    Case("no HTTP, endless", b"", _LONG),
-    Case("status that is no number", b"HTTP/1.1 abc OK\r\n\r\n"),
+    Case("not HTTP", b"SSH-2.0-OpenSSH_9.2\r\n"),
+    Case("not HTTP, endless", b"", _LONG),
+    Case("status that is not a number", b"HTTP/1.1 abc OK\r\n\r\n"),
     Case("status 999", b"HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n"),
     Case("endless header", b"HTTP/1.1 200 OK\r\nX: ", _LONG),
     Case("endless headers", b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 9999),
-    # Read until the deadline: one at a time, so that the bytes do not measure how fast the machine is.
+    # The client reads these until its deadline; small sends stay below `_MOST_BYTES` on a fast machine.
     Case("endless 100", b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     Case("500, endless", b"HTTP/1.1 500 No\r\n\r\n", _LONG),
     Case("500, bad gzip", b"HTTP/1.1 500 No\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"),
@@ -131,7 +131,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_hostile_answers(make_log: MakeLog, case: Case) -> None:
-    """Whatever a server says, an export ends in time, reads no more than it must, and counts its record."""
+    """Whatever a server sends, an export ends in time, stops reading early, and counts its record."""
     timeout = _TIMEOUT if case.result is FAILURE else 40
     with serving(case.answer, endless=case.endless) as server:
         exporter = PostHogLogExporter(api_key="phc_test", host=server.url, timeout=timeout)
@@ -151,7 +151,7 @@ def test_hostile_answers(make_log: MakeLog, case: Case) -> None:
 
 
 def test_a_connection_closed_between_exports_is_replaced(make_log: MakeLog) -> None:
-    """A server that hangs up between two exports, without a word, is called anew: no failure, no repetition."""
+    """If the server closes the idle connection, the next export opens a new one: no failure, no retry."""
     with serving(_OK) as server:
         exporter = PostHogLogExporter(api_key="phc_test", host=server.url, retry=False)
         for _ in range(3):
@@ -162,7 +162,7 @@ def test_a_connection_closed_between_exports_is_replaced(make_log: MakeLog) -> N
 
 
 def test_a_413_during_the_upload_splits_the_batch(make_log: MakeLog) -> None:
-    """A server that refuses a large body by its headers is understood: the batch is split, not repeated."""
+    """If the server answers 413 after the headers of a large request, the batch is split, not repeated."""
     refusal = b"HTTP/1.1 413 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     with serving(refusal, unread=True) as server:
         exporter = PostHogLogExporter(api_key="phc_test", host=server.url)
@@ -173,7 +173,7 @@ def test_a_413_during_the_upload_splits_the_batch(make_log: MakeLog) -> None:
 
 
 def test_shutdown_at_any_moment_ends_the_exports(make_log: MakeLog) -> None:
-    """Wherever a shutdown finds the exports of several threads, each ends at once, and no record is uncounted."""
+    """Whenever `shutdown` runs, the exports of several threads end at once, and each record is counted."""
     with serving(_OK) as server:
         for round_ in range(20):
             exporter = PostHogLogExporter(api_key="phc_test", host=server.url, timeout=600)

@@ -1,4 +1,4 @@
-"""Whatever records and spans hold: no exception, nothing uncounted, a body that the checker accepts."""
+"""Arbitrary records and spans: nothing raises, each record is counted, the checker accepts the body."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module", autouse=True)
 def _quiet_sdk() -> Iterator[None]:
-    """Keep the SDK's warnings out of the reports: they quote lone surrogates, which pytest-xdist cannot send."""
+    """Silence the SDK's warnings: they quote lone surrogates, which pytest-xdist cannot send."""
     logger = logging.getLogger("opentelemetry.attributes")
     logger.disabled = True
     yield
@@ -183,7 +183,7 @@ _without_deadline = settings(deadline=None, suppress_health_check=[HealthCheck.t
 
 
 def _check(mapped: Mapped, records: list[Any]) -> None:
-    assert len(mapped.events) + sum(mapped.dropped.values()) >= len(records)  # exceptions are events too
+    assert len(mapped.events) + sum(mapped.dropped.values()) >= len(records)  # exceptions add events
     assert sum(mapped.dropped.values()) <= len(records)
     if mapped.events:
         assert check_batch(body(mapped.events, api_key="phc_test", sent_at="2026-01-01T00:00:00Z")) == []
@@ -194,7 +194,7 @@ def _check(mapped: Mapped, records: list[Any]) -> None:
 def test_any_log_records_become_a_valid_batch(
     records: list[ReadableLogRecord], options: MappingOptions
 ) -> None:
-    """Any log records make a batch that PostHog accepts, always the same one, and each is accounted for."""
+    """Any log records become a batch that PostHog accepts; mapping is repeatable and counts each record."""
     mapped = log_events(records, options)
     _check(mapped, records)
     assert "unmappable" not in mapped.dropped
@@ -204,7 +204,7 @@ def test_any_log_records_become_a_valid_batch(
 @_without_deadline
 @given(st.lists(_spans, max_size=4), _options)
 def test_any_spans_become_a_valid_batch(spans: list[ReadableSpan], options: MappingOptions) -> None:
-    """Any spans make a batch that PostHog accepts, always the same one, and each is accounted for."""
+    """Any spans become a batch that PostHog accepts; mapping is repeatable and counts each span."""
     mapped = span_events(spans, options)
     _check(mapped, spans)
     assert "unmappable" not in mapped.dropped
@@ -214,7 +214,7 @@ def test_any_spans_become_a_valid_batch(spans: list[ReadableSpan], options: Mapp
 @_without_deadline
 @given(st.dictionaries(st.text(min_size=1, max_size=9), _values, max_size=8))
 def test_any_attributes_from_the_sdk_become_a_valid_batch(attributes: dict[str, Any]) -> None:
-    """What the SDK makes of attributes is accepted too."""
+    """Attributes that pass through the SDK also become a batch that PostHog accepts."""
     memory = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(memory))
@@ -228,7 +228,7 @@ def test_any_attributes_from_the_sdk_become_a_valid_batch(attributes: dict[str, 
     st.dictionaries(st.sampled_from(["a", "user.id"]), st.sampled_from(["", "b", "a"])),
 )
 def test_the_caches_do_not_change_the_json(records: list[dict[Any, Any]], names: dict[str, str]) -> None:
-    """What is encoded with the memory of other records is what is encoded without any."""
+    """Encoding with the caches of earlier records gives the same JSON as encoding without them."""
     encoder_options = MappingOptions(property_names=names)
     encoder = MemberEncoder(encoder_options)
     for attributes in [*records, *records]:
@@ -245,7 +245,7 @@ _json_values = st.sampled_from([False, 0, "", True, 1, 0.0, "x", [], ["a"]]) | s
 @_without_deadline
 @given(st.dictionaries(_plain_keys, _json_values | st.integers(-(2**63), 2**64 - 1), max_size=9))
 def test_json_values_arrive_unchanged(attributes: dict[str, Any]) -> None:
-    """Values that JSON has arrive as they are, `False`, `0`, `""` and empty lists included."""
+    """Values that JSON can express arrive unchanged, including `False`, `0`, `""` and empty lists."""
     record = _log({"event_name": "order.placed", "timestamp": 1}, attributes, {}, None)
     properties = json.loads(log_events([record]).events[0])["properties"]
     sent = {name: value for name, value in properties.items() if not name.startswith("$")}

@@ -1,4 +1,4 @@
-"""Whose event it is: the record's own id, the current span's, the baggage's, the resource's, else nobody's."""
+"""The `distinct_id`: from the record, the current span, the baggage or the resource, else made up."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 _SESSION = "0198f3c1-7b52-7c3e-9c51-2f6f0f6f5d3b"
 _COPIES = tuple(map(int, version("opentelemetry-sdk").split(".")[:2])) >= (1, 44)
-"""Whether the batch processor copies a record; before, an object that is emitted again is one event while it waits."""
+"""Whether the batch processor copies records; if not, an object emitted again while it waits is one event."""
 _PROCESSORS = [BatchLogRecordProcessor, SimpleLogRecordProcessor]
 
 
 class Service:
-    """A logger, a tracer, and what PostHog got of their events."""
+    """A logger and a tracer whose events go to a fake PostHog."""
 
     def __init__(
         self, server: CaptureServer, processor: Any, resource: dict[str, Any], **options: Any
@@ -53,14 +53,14 @@ class Service:
         self.tracer = TracerProvider(shutdown_on_exit=False).get_tracer("shop")
 
     def events(self) -> list[dict[str, Any]]:
-        """Return the events so far."""
+        """Return the events that arrived, after a flush."""
         self._provider.force_flush()
         return self._server.events
 
 
 @pytest.fixture(params=_PROCESSORS, ids=["batch", "simple"])
 def make_service(request: pytest.FixtureRequest, server: CaptureServer) -> Iterator[Callable[..., Service]]:
-    """Give a function that builds a service with either processor of the SDK."""
+    """Return a function that builds a service with one of the SDK's processors."""
     built: list[Service] = []
 
     def build(resource: dict[str, Any] | None = None, **options: Any) -> Service:
@@ -73,7 +73,7 @@ def make_service(request: pytest.FixtureRequest, server: CaptureServer) -> Itera
 
 
 def test_the_first_id_that_posthog_accepts_counts(make_service: Callable[..., Service]) -> None:
-    """Record, then current span, then baggage as allowed, then resource: an illegal id hides no later one."""
+    """Record, current span, allowed baggage, resource: in this order, the first id that is legal counts."""
     service = make_service({"user.id": "of-resource"}, baggage_keys=("user.id",))
     forged = context.attach(baggage.set_baggage("user.id", "of-baggage"))
     try:
@@ -99,7 +99,7 @@ def test_the_first_id_that_posthog_accepts_counts(make_service: Callable[..., Se
 
 
 def test_baggage_is_opt_in(make_service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without `baggage_keys` nothing of the baggage is read; a variable can name keys."""
+    """Without `baggage_keys` the baggage is not read; a variable can name keys."""
     forged = context.attach(baggage.set_baggage("user.id", "of-baggage"))
     try:
         make_service().logger.emit(event_name="forged")
@@ -114,7 +114,7 @@ def test_baggage_is_opt_in(make_service: Callable[..., Service], monkeypatch: py
 
 
 def test_session_and_groups_come_from_the_span(make_service: Callable[..., Service]) -> None:
-    """A record without session and groups has those of the current span; its own ones count first."""
+    """A record has the session and the groups of the current span, unless it has its own."""
     service = make_service(group_attributes={"company": "tenant.id"})
     of_span = {"session.id": _SESSION, "tenant.id": "acme", "posthog.group.team": "red"}
     with service.tracer.start_as_current_span("request", attributes=of_span):
@@ -127,7 +127,7 @@ def test_session_and_groups_come_from_the_span(make_service: Callable[..., Servi
 
 
 def test_the_processor_gives_each_record_an_id(make_service: Callable[..., Service]) -> None:
-    """A record without `log.record.uid` gets one, also an object that is emitted again; an own one is kept."""
+    """A record without `log.record.uid` gets one at each emit; one that it has is kept."""
     service = make_service()
     own = "0198f3c1-7b52-7c3e-9c51-000000000001"
     service.logger.emit(event_name="a", attributes={"log.record.uid": own})
@@ -142,7 +142,7 @@ def test_the_processor_gives_each_record_an_id(make_service: Callable[..., Servi
 
 
 def test_an_object_that_is_emitted_twice_has_the_id_of_its_span(make_service: Callable[..., Service]) -> None:
-    """What was copied from the span of one emission does not stay for the next one."""
+    """A record that is emitted twice has the id of its span each time."""
     service = make_service()
     for user in ("u1", "u2"):
         with service.tracer.start_as_current_span("request", attributes={"user.id": user}):
@@ -158,7 +158,7 @@ def test_an_object_that_is_emitted_twice_has_the_id_of_its_span(make_service: Ca
 def test_made_up_ids_are_equal_for_both_signals_and_make_no_person(
     make_log: Callable[..., Any], make_span: Callable[..., Any], attributes: dict[str, Any]
 ) -> None:
-    """Nobody's events share an id by session, else trace, in both exporters, even where persons are wanted."""
+    """Events without an id share one made of session or trace, in both exporters, and make no person."""
     options = MappingOptions(person_profiles=True)
     log = make_log(attributes, trace_id=0xABC, span_id=1)
     other = make_log({"session.id": "other"} if attributes else {}, trace_id=0xDEF, span_id=1)
@@ -174,7 +174,7 @@ def test_made_up_ids_are_equal_for_both_signals_and_make_no_person(
 
 
 def test_a_process_has_one_made_up_id(make_log: Callable[..., Any], make_span: Callable[..., Any]) -> None:
-    """Without session and trace it is the process, for both exporters; a child is another one."""
+    """Events without session and trace share an id of the process, in both exporters; a child has another."""
     (log,) = log_events([make_log()]).events
     (span,) = span_events([make_span(context=None)]).events
     nobody = json.loads(log)["distinct_id"]
@@ -190,7 +190,7 @@ def test_a_process_has_one_made_up_id(make_log: Callable[..., Any], make_span: C
 
 
 def test_an_event_with_an_id_makes_a_person(make_log: Callable[..., Any]) -> None:
-    """With `person_profiles` an event of somebody makes a person."""
+    """With `person_profiles`, an event with an id makes a person."""
     (event,) = log_events([make_log({"user.id": "u1"})], MappingOptions(person_profiles=True)).events
     assert "$process_person_profile" not in json.loads(event)["properties"]
 
@@ -218,7 +218,7 @@ def _environment(server: CaptureServer, tmp_path: Path) -> dict[str, str]:
 
 
 def test_opentelemetry_instrument_adds_the_processor(server: CaptureServer, tmp_path: Path) -> None:
-    """Under `opentelemetry-instrument` a record without an id is of the user of its span."""
+    """Under `opentelemetry-instrument`, a record without an id has the id of its span's user."""
     pytest.importorskip("opentelemetry.distro")
     (tmp_path / "app.py").write_text(_APPLICATION)
     code = "import sys; from opentelemetry.instrumentation.auto_instrumentation import run; sys.exit(run())"
@@ -230,7 +230,7 @@ def test_opentelemetry_instrument_adds_the_processor(server: CaptureServer, tmp_
 
 
 def test_install_adds_the_processor_in_front_once() -> None:
-    """`install` acts before the exporters that the global provider has already, and only once."""
+    """`install` adds the processor before the exporters of the global provider, and only once."""
     code = (
         "from opentelemetry._logs import set_logger_provider\n"
         "from opentelemetry.exporter.posthog import PostHogContextProcessor as Processor\n"
@@ -251,7 +251,7 @@ def test_install_adds_the_processor_in_front_once() -> None:
 
 
 def test_a_span_exporter_adds_no_processor() -> None:
-    """`opentelemetry-instrument` adds the processor where a log exporter was built, and not for spans."""
+    """`opentelemetry-instrument` adds the processor only if a log exporter was built."""
     code = (
         "import sys\n"
         "from opentelemetry.exporter import posthog\n"
@@ -267,7 +267,7 @@ def test_a_span_exporter_adds_no_processor() -> None:
 
 
 def test_the_processor_never_raises(server: CaptureServer) -> None:
-    """Whatever is current, emitting goes on."""
+    """Even if the current span raises, a record is emitted."""
 
     class BrokenSpan(trace.NonRecordingSpan):
         @property
@@ -290,7 +290,7 @@ def test_the_processor_never_raises(server: CaptureServer) -> None:
 def test_no_argument_of_a_wrong_type_raises(
     exporter: Any, wrong: Any, make_log: Callable[..., Any], make_span: Callable[..., Any]
 ) -> None:
-    """Whatever an argument holds, the exporter is built, exports without raising, and can be shut down."""
+    """Whatever type an argument has, building, exporting and shutting down do not raise."""
     names = set(exporter.__init__.__kwdefaults__) - {"session"}
     for arguments in ({name: wrong} for name in sorted(names)):
         base = {"api_key": "phc_a", "host": "http://127.0.0.1:9", "retry": False, "timeout": 0.2}
