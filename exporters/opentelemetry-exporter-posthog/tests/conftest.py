@@ -1,4 +1,4 @@
-"""For every test: an environment without telemetry settings, no network but loopback, unspoken warnings."""
+"""Fixtures of every test: no telemetry settings in the environment, only loopback, no warning given yet."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CHILDREN = pytest.StashKey[list[tuple[str, str]]]()
 
 @pytest.fixture(autouse=True)
 def children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what each child process of the test returned and printed, for the report of a failure."""
+    """Record the return code and output of each child process, for the report of a failed test."""
     ended = request.node.stash[_CHILDREN] = []
     communicate = subprocess.Popen.communicate
 
@@ -63,7 +63,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget the variables that change what an exporter does, and what was said once."""
+    """Unset the variables that configure an exporter, and forget which warnings were given."""
     for name in list(os.environ):
         if name.upper().startswith(_FOREIGN):
             monkeypatch.delenv(name)
@@ -85,14 +85,14 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def server() -> Iterator[CaptureServer]:
-    """Give a fake PostHog."""
+    """Run a fake PostHog."""
     with CaptureServer() as running:
         yield running
 
 
 @pytest.fixture
 def make_exporter(server: CaptureServer) -> Iterator[Callable[..., PostHogLogExporter]]:
-    """Give a function that builds a log exporter for the fake PostHog; it is shut down in the end."""
+    """Return a function that builds a log exporter for the fake PostHog; the fixture shuts it down."""
     built: list[PostHogLogExporter] = []
 
     def make(**arguments: Any) -> PostHogLogExporter:
@@ -106,7 +106,7 @@ def make_exporter(server: CaptureServer) -> Iterator[Callable[..., PostHogLogExp
 
 @pytest.fixture
 def make_log() -> Callable[..., ReadableLogRecord]:
-    """Give a function that builds a log record exactly as told, past the SDK's own checks."""
+    """Return a function that builds a log record with exactly these fields, without the SDK's checks."""
 
     def make(
         attributes: Any = None,
@@ -116,7 +116,7 @@ def make_log() -> Callable[..., ReadableLogRecord]:
         **fields: Any,
     ) -> ReadableLogRecord:
         record = LogRecord(timestamp=_SECOND, event_name="order.placed")
-        record.observed_timestamp = None  # type: ignore[assignment]  # the SDK sets it, others may not
+        record.observed_timestamp = None  # type: ignore[assignment]  # the SDK sets it, others need not
         record.attributes = attributes
         for name, value in fields.items():
             setattr(record, name, value)
@@ -127,7 +127,7 @@ def make_log() -> Callable[..., ReadableLogRecord]:
 
 @pytest.fixture
 def make_span() -> Callable[..., ReadableSpan]:
-    """Give a function that builds an ended span."""
+    """Return a function that builds an ended span."""
     made = 0
 
     def make(attributes: Any = None, **fields: Any) -> ReadableSpan:

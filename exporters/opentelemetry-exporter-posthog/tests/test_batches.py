@@ -1,4 +1,4 @@
-"""How records become requests: which of them, in which portions, how large."""
+"""Batching: which records become events, and how the exporter divides the events into requests."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 SUCCESS = LogRecordExportResult.SUCCESS
 
 
-def test_too_large_is_split_down_to_the_one(
+def test_a_batch_that_is_too_large_is_halved(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """After 413 a batch is halved until the event that is too large stands alone; all others arrive."""
+    """After HTTP 413 the exporter halves the batch until the oversized event is alone; the others arrive."""
     exporter = make_exporter()
-    # 8 events, the 6th too large: [8] no, [0-3] yes, [4-7] no, [4-5] no, [4] yes, [5] no, [6-7] yes.
+    # Event 5 of 0 to 7 is too large. Refused: [0-7], [4-7], [4-5] and [5]; accepted: [0-3], [4], [6-7].
     too_large = Answer(status=413)
     server.answer(too_large, Answer(), too_large, too_large, Answer(), too_large, Answer())
     assert exporter.export([make_log({"n": number}) for number in range(8)]) is SUCCESS
@@ -46,8 +46,8 @@ def test_too_large_is_split_down_to_the_one(
     assert exporter.stats.dropped == {"too_large": 1}
 
 
-def test_records_of_several_resources_and_scopes_keep_their_own(make_log: MakeLog) -> None:
-    """In one batch each record has the attributes of its own resource and scope, in whatever order they come."""
+def test_records_keep_their_own_resource_and_scope(make_log: MakeLog) -> None:
+    """In one batch, each event has the attributes of its own resource and scope, in any order."""
     resources = [Resource({"service.name": name}) for name in ("shop", "bank")]
     scopes = [InstrumentationScope(name) for name in ("orders", "money")]
     pairs = [(resource, scope) for resource in resources for scope in scopes]
@@ -55,25 +55,25 @@ def test_records_of_several_resources_and_scopes_keep_their_own(make_log: MakeLo
         ReadableLogRecord(make_log().log_record, resource, scope) for resource, scope in [*pairs, *pairs]
     ]
     sent = [json.loads(event)["properties"] for event in log_events(records).events]
-    told = [(properties["service.name"], properties["otel.scope.name"]) for properties in sent]
-    assert told == [("shop", "orders"), ("shop", "money"), ("bank", "orders"), ("bank", "money")] * 2
+    found = [(properties["service.name"], properties["otel.scope.name"]) for properties in sent]
+    assert found == [("shop", "orders"), ("shop", "money"), ("bank", "orders"), ("bank", "money")] * 2
 
 
-def test_resources_that_come_and_go_keep_their_own(make_log: MakeLog) -> None:
-    """Over many exports each record has its own resource's attributes, and few resources are remembered."""
+def test_short_lived_resources_are_not_confused(make_log: MakeLog) -> None:
+    """Each event has its own resource's attributes; the mapper remembers at most 1024 resources."""
     mapper = Mapper["ReadableLogRecord"](MappingOptions(), "log")
-    told = []
-    for number in range(1500):  # each is gone when the next is made, maybe at the same address
+    found = []
+    for number in range(1500):  # a resource that the mapper forgot may leave its address to the next
         record = ReadableLogRecord(make_log().log_record, Resource({"service.name": str(number)}), None)
         (event,) = mapper.map([record]).events
-        told.append(json.loads(event)["properties"]["service.name"])
+        found.append(json.loads(event)["properties"]["service.name"])
         del record
-    assert told == [str(number) for number in range(1500)]
+    assert found == [str(number) for number in range(1500)]
     assert len(mapper._known) <= 1024
 
 
-def test_large_resources_are_not_kept(make_log: MakeLog) -> None:
-    """A process that makes a large resource for each record, or sends what is too big, keeps few of them."""
+def test_few_large_resources_are_remembered(make_log: MakeLog) -> None:
+    """The mapper keeps few large resources, even if each record has a new one or an event is too big."""
     mapper = Mapper["ReadableLogRecord"](MappingOptions(), "log")
     resources: weakref.WeakSet[Resource] = weakref.WeakSet()
     for number in range(200):
@@ -81,7 +81,7 @@ def test_large_resources_are_not_kept(make_log: MakeLog) -> None:
         resources.add(resource)
         mapper.map([ReadableLogRecord(make_log({f"n.{number}": 1}).log_record, resource, None)])
         del resource
-    assert len(resources) <= 100  # of up to 72 kB each
+    assert len(resources) <= 100  # up to 72 kB each
     small = Resource({"service.name": "shop"})
     for number in range(3):
         too_big = make_log({f"n.{number % 2}": 1, "text": "x" * 2_000_000})
@@ -89,8 +89,8 @@ def test_large_resources_are_not_kept(make_log: MakeLog) -> None:
     assert mapper._builder._beside_few.cache_info().currsize == 2
 
 
-def test_an_application_may_have_many_loggers(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the records of a thousand scopes share is worked out once for each."""
+def test_a_thousand_scopes_are_encoded_once(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mapper encodes the shared attributes of each of 1000 scopes only once."""
     mapper = Mapper["ReadableLogRecord"](MappingOptions(), "log")
     resource = Resource({"service.name": "shop"})
     scopes = [InstrumentationScope(f"shop.{number}") for number in range(1000)]
@@ -101,7 +101,7 @@ def test_an_application_may_have_many_loggers(make_log: MakeLog, monkeypatch: py
 
 
 def test_a_resource_is_encoded_once(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the records of a resource and scope share is worked out at the first export only."""
+    """The mapper encodes the attributes of a resource and scope at the first export only."""
     mapper = Mapper["ReadableLogRecord"](MappingOptions(), "log")
     resource, scope = Resource({"user.id": "u1", "service.name": "shop"}), InstrumentationScope("orders")
     records = [ReadableLogRecord(make_log({"n": n}).log_record, resource, scope) for n in range(3)]
@@ -112,7 +112,7 @@ def test_a_resource_is_encoded_once(make_log: MakeLog, monkeypatch: pytest.Monke
 
 
 def test_few_sets_of_names_are_remembered(make_log: MakeLog) -> None:
-    """What stands beside a record's own properties is remembered for 1024 sets of names, none of more than 128."""
+    """Shared properties are cached for 1024 sets of property names, each of at most 128 names."""
     builder = EventBuilder(MappingOptions())
     inherited = builder.inherited(Resource({"service.name": "shop", "key.1": 0}), None)
     for attributes in [{f"key.{number}": 1} for number in range(1100)] + [
@@ -128,10 +128,10 @@ def test_few_sets_of_names_are_remembered(make_log: MakeLog) -> None:
     assert (remembered.currsize, remembered.misses) == (1024, 1100)
 
 
-def test_one_bad_record_costs_nobody_else(
+def test_a_bad_record_does_not_affect_the_others(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """Records that cannot become events are counted by reason; their neighbours arrive."""
+    """Records that cannot become events are counted by reason; the other records of the batch arrive."""
     broken = make_log()
     object.__setattr__(broken, "log_record", None)
     exporter = make_exporter()
@@ -149,10 +149,10 @@ def test_one_bad_record_costs_nobody_else(
     assert exporter.stats.exported == 2
 
 
-def test_reserved_names_pass_where_they_are_mapped(
+def test_a_reserved_name_is_sent_if_it_is_mapped(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """An event of PostHog's own is made only by who says so in the mapping."""
+    """An event name that begins with `$` is sent only if `event_names` maps it."""
     exporter = make_exporter(event_names={"$pageview": "$pageview"})
     exporter.export([make_log(event_name="$pageview")])
     assert server.events[0]["event"] == "$pageview"
@@ -161,7 +161,7 @@ def test_reserved_names_pass_where_they_are_mapped(
 def test_batches_are_cut_by_count_and_size(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """No request has more than 1000 events or 4 MiB before compression, however much is exported at once."""
+    """No request has more than 1000 events or 4 MiB before compression, whatever the size of the export."""
     exporter = make_exporter()
     assert exporter.export([make_log({"n": number}) for number in range(2500)]) is SUCCESS
     assert [len(request.json()["batch"]) for request in server.requests] == [1000, 1000, 500]
@@ -174,7 +174,7 @@ def test_batches_are_cut_by_count_and_size(
 
 
 def test_bodies_are_compressed(server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog) -> None:
-    """Bodies travel as gzip and say so."""
+    """Request bodies are compressed with gzip, and the headers declare it."""
     make_exporter().export([make_log({"text": "x" * 10_000})])
     request = server.requests[0]
     assert request.headers["content-encoding"] == "gzip"
@@ -184,7 +184,7 @@ def test_bodies_are_compressed(server: CaptureServer, make_exporter: MakeExporte
 
 
 def test_a_body_can_be_made_of_any_number_of_events() -> None:
-    """The public function frames none, one or several events, from any iterable."""
+    """`body` accepts none, one or several events, from any iterable."""
     for events in ([], [b"{}"], [b"{}", b"{}"]):
         made = json.loads(body(iter(events), api_key="phc_test", sent_at="2026-01-01T00:00:00Z"))
         assert made == {"api_key": "phc_test", "sent_at": "2026-01-01T00:00:00Z", "batch": [{}] * len(events)}

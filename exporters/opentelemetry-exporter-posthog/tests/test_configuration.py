@@ -1,4 +1,4 @@
-"""Argument, then environment, then default; what is unusable sends nowhere and says so once."""
+"""Settings: argument, then environment, then default. An unusable value causes one warning."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SUCCESS = LogRecordExportResult.SUCCESS
 
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was said at WARNING or above."""
+    """Return the messages logged at WARNING or above."""
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
@@ -35,25 +35,25 @@ def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     ("variables", "key"),
     [
         ({"OTEL_EXPORTER_POSTHOG_API_KEY": "phc_a"}, "phc_a"),
-        ({"OTEL_EXPORTER_POSTHOG_API_KEY": " phc_a\r\n"}, "phc_a"),  # of a file with Windows' line ends
+        ({"OTEL_EXPORTER_POSTHOG_API_KEY": " phc_a\r\n"}, "phc_a"),  # from a file with Windows line endings
         (
             {"OTEL_EXPORTER_POSTHOG_API_KEY": "'phc_a-B_1'"},
             "phc_a-B_1",
-        ),  # as `docker run --env-file` keeps it
+        ),  # `docker run --env-file` keeps quotes
         ({"OTEL_EXPORTER_POSTHOG_API_KEY": '""', "POSTHOG_API_KEY": '"phc_b"'}, "phc_b"),
         ({"POSTHOG_API_KEY": "phc_b"}, "phc_b"),
         ({"OTEL_EXPORTER_POSTHOG_API_KEY": "", "POSTHOG_API_KEY": "phc_b"}, "phc_b"),
         ({"OTEL_EXPORTER_POSTHOG_API_KEY": "phc_a", "POSTHOG_API_KEY": "phc_b"}, "phc_a"),
     ],
 )
-def test_the_environment_is_enough(
+def test_the_environment_configures_an_exporter(
     server: CaptureServer,
     make_log: MakeLog,
     monkeypatch: pytest.MonkeyPatch,
     variables: dict[str, str],
     key: str,
 ) -> None:
-    """Key and host come from the exporter's own variables, else from PostHog's; empty ones count as unset."""
+    """Key and host come from the exporter's variables, else from PostHog's; an empty one counts as unset."""
     host = next(iter(variables)).replace("API_KEY", "HOST")
     for name, value in {**variables, host: f"{server.url}\r"}.items():
         monkeypatch.setenv(name, value)
@@ -67,7 +67,7 @@ def test_arguments_win_and_the_environment_is_not_read(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Where everything is given in code, no variable changes anything, not even by being unusable."""
+    """If the code gives every argument, no variable has an effect, not even an unusable one."""
     for name in environment_variables.__all__:
         monkeypatch.setenv(name, "phx_unusable")
     everything: dict[str, Any] = {
@@ -83,10 +83,10 @@ def test_arguments_win_and_the_environment_is_not_read(
     assert warnings_in(caplog) == []
 
 
-def test_without_a_key_it_is_inert(
+def test_an_exporter_without_a_key_is_inert(
     make_log: MakeLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Unconfigured exporters neither raise nor connect; they say once what to set, and count."""
+    """Exporters without a key do not connect: they count the records, and one warning names the variable."""
     monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a connection was made"))
     exporter = PostHogLogExporter()
     PostHogSpanExporter()
@@ -130,15 +130,15 @@ def test_unusable_keys_are_refused_before_any_request(
     key: str,
     source: str,
 ) -> None:
-    """A personal key, or what has not the form of one, is never sent, and never said."""
+    """A personal or malformed key is never sent, and the warning does not contain it."""
     monkeypatch.setenv("POSTHOG_API_KEY", key)
     exporter = PostHogLogExporter(api_key=key if "argument" in source else None, host=server.url)
     assert exporter.export([ReadableLogRecord(LogRecord(event_name="order.placed"), Resource({}))]) is SUCCESS
     assert server.requests == []
-    (said,) = warnings_in(caplog)
-    assert said.startswith(source)
-    assert key not in said
-    assert "hunter2" not in said
+    (warning,) = warnings_in(caplog)
+    assert warning.startswith(source)
+    assert key not in warning
+    assert "hunter2" not in warning
 
 
 @pytest.mark.parametrize(
@@ -168,19 +168,19 @@ def test_unusable_keys_are_refused_before_any_request(
 def test_unusable_hosts_send_nowhere(
     make_log: MakeLog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, host: str
 ) -> None:
-    """A host that is no URL does not mean the default one: a typo must not send to somebody else."""
+    """An unusable host is not replaced by the default one: a typo must not send events elsewhere."""
     monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_HOST", host)
     exporter = PostHogLogExporter(api_key="phc_a")
     assert exporter.export([make_log()]) is SUCCESS
     assert exporter.stats.dropped == {"unconfigured": 1}
-    (said,) = warnings_in(caplog)
-    assert said.startswith("OTEL_EXPORTER_POSTHOG_HOST is no usable URL")
-    assert "hunter2" not in said
+    (warning,) = warnings_in(caplog)
+    assert warning.startswith("OTEL_EXPORTER_POSTHOG_HOST is no usable URL")
+    assert "hunter2" not in warning
 
 
 @pytest.mark.parametrize("value", [7, b"phc_a", ["phc_a"], object()], ids=lambda value: type(value).__name__)
-def test_what_is_no_text_is_no_key_and_no_host(caplog: pytest.LogCaptureFixture, value: Any) -> None:
-    """A key or host of another type is refused like a wrong one: nothing raises, and nothing goes to the default."""
+def test_a_key_or_host_of_another_type_is_refused(caplog: pytest.LogCaptureFixture, value: Any) -> None:
+    """A key or host that is not a string never raises, and nothing is sent, not even to the default host."""
     for arguments in ({"api_key": value}, {"api_key": "phc_a", "host": value}):
         assert PostHogLogExporter(**arguments)._config.api_key is None
     assert len(warnings_in(caplog)) == 2
@@ -193,7 +193,7 @@ def test_what_is_no_text_is_no_key_and_no_host(caplog: pytest.LogCaptureFixture,
 def test_timeout_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, timeout: str, expected: float
 ) -> None:
-    """The timeout is in seconds; an unusable one is the default, and that is said."""
+    """The variable holds seconds; for an unusable value the exporter warns and uses the default."""
     monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_TIMEOUT", timeout)
     assert PostHogLogExporter(api_key="phc_a")._config.timeout == expected
     is_unusable = timeout in {"soon", "0", "-1", "nan"}
@@ -204,7 +204,7 @@ def test_timeout_from_the_environment(
 
 @pytest.mark.parametrize(("timeout", "expected"), [(3, 3.0), (0, 10.0), (-1, 10.0), (math.nan, 10.0)])
 def test_timeout_as_an_argument(timeout: float, expected: float) -> None:
-    """An unusable timeout in code is the default too."""
+    """An unusable `timeout` argument is replaced by the default, too."""
     assert PostHogLogExporter(api_key="phc_a", timeout=timeout)._config.timeout == expected
 
 
@@ -224,14 +224,14 @@ def test_quotes_around_a_variable_are_removed(  # noqa: PLR0913, PLR0917  # fixt
     option: str,
     expected: object,
 ) -> None:
-    """Every variable may have the quotes that `docker run --env-file` keeps."""
+    """The exporter removes the quotes that `docker run --env-file` keeps around a value."""
     monkeypatch.setenv(f"OTEL_EXPORTER_POSTHOG_{variable}", text)
     assert getattr(PostHogLogExporter(api_key="phc_a")._options, option) == expected
     assert warnings_in(caplog) == []
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"),
+    ("argument", "warning"),
     [
         ({"timeout": "soon"}, "not a number of seconds above 0. The default, 10 s, is used."),
         ({"exceptions": "on"}, "neither 'true' nor 'false'. The default, false, is used."),
@@ -244,18 +244,18 @@ def test_quotes_around_a_variable_are_removed(  # noqa: PLR0913, PLR0917  # fixt
         ({"host": "eu"}, "without a user name, a password or a query). Nothing is exported to PostHog."),
     ],
 )
-def test_an_unusable_value_is_said_with_what_counts_instead(
-    caplog: pytest.LogCaptureFixture, argument: dict[str, Any], said: str
+def test_the_warning_of_an_unusable_value_names_the_default(
+    caplog: pytest.LogCaptureFixture, argument: dict[str, Any], warning: str
 ) -> None:
-    """What is unusable is named, with the default that is used instead."""
+    """The warning names the unusable argument and what happens instead."""
     PostHogLogExporter(**{"api_key": "phc_a", **argument})
     (text,) = warnings_in(caplog)
     assert text.startswith(f"The argument {next(iter(argument))!r} is ")
-    assert text.endswith(said)
+    assert text.endswith(warning)
 
 
 def test_stats_are_a_frozen_snapshot(server: CaptureServer, make_log: MakeLog) -> None:
-    """What `stats` returned does not change any more, and cannot be changed."""
+    """A snapshot from `stats` does not change later, and cannot be modified."""
     exporter = PostHogLogExporter(api_key="phc_a", host=server.url)
     before = exporter.stats
     exporter.export([make_log(), make_log(event_name="")])
@@ -268,7 +268,7 @@ def test_stats_are_a_frozen_snapshot(server: CaptureServer, make_log: MakeLog) -
 
 
 def test_every_variable_has_a_docstring() -> None:
-    """Each name in the module of variables is documented where it stands."""
+    """Each constant in `environment_variables` has a docstring, and its own name as its value."""
     tree = ast.parse(Path(environment_variables.__file__).read_text())
     documented = {
         statement.target.id

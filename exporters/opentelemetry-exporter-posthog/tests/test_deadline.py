@@ -1,4 +1,4 @@
-"""The deadline of an export covers connecting to each address, sending and reading."""
+"""The timeout of an export covers connecting to each address, sending and receiving."""
 
 from __future__ import annotations
 
@@ -26,14 +26,16 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.interpreter,
-    pytest.mark.skipif(sys.platform != "linux", reason="full queues behave so on Linux only"),
+    pytest.mark.skipif(
+        sys.platform != "linux", reason="only Linux leaves a connection to a full queue unanswered"
+    ),
 ]
 SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
 
 
 @contextmanager
 def black_hole() -> Iterator[int]:
-    """Give a port of this machine that takes no connection and refuses none: its queue is full."""
+    """Yield a local port that neither accepts nor refuses connections, because its queue is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1))
         for _ in range(8):
@@ -44,13 +46,13 @@ def black_hole() -> Iterator[int]:
 
 
 def resolve_to(monkeypatch: pytest.MonkeyPatch, *ports: int) -> None:
-    """Let any host name have one address for each port."""
+    """Make each host name resolve to one loopback address for each port."""
     addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
 
 
 def test_addresses_share_the_deadline(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host with several silent addresses costs one timeout, not one for each."""
+    """A host with several unresponsive addresses takes one timeout in all, not one for each address."""
     exporter = PostHogLogExporter(api_key="phc_test", host="http://posthog.example", timeout=3, retry=False)
     exporter.warm_up()
     with black_hole() as port:
@@ -63,7 +65,7 @@ def test_addresses_share_the_deadline(make_log: MakeLog, monkeypatch: pytest.Mon
 def test_a_silent_address_leaves_time_for_the_next(
     server: CaptureServer, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first address of a host gets a part of the time only, so that another can take the events."""
+    """The first address gets only a part of the timeout, so that the next can take the events."""
     monkeypatch.setattr(_session, "_CONNECT_SECONDS", 0.3)
     exporter = PostHogLogExporter(api_key="phc_test", host="http://posthog.example", timeout=20, retry=False)
     exporter.warm_up()
@@ -76,7 +78,7 @@ def test_a_silent_address_leaves_time_for_the_next(
 
 @contextmanager
 def slow_reader(bytes_per_second: int) -> Iterator[str]:
-    """Give the URL of a server that reads one request at this speed and answers it."""
+    """Yield the URL of a server that reads one request at this speed and answers it."""
     done = threading.Event()
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -107,7 +109,7 @@ def slow_reader(bytes_per_second: int) -> Iterator[str]:
 
 @pytest.fixture
 def incompressible(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Give records of about 0.5 MB on the wire, and clients whose sockets take little at a time."""
+    """Return records of about 0.5 MB on the wire, and give clients a small send buffer."""
     connect = _session._Bounded.connect
 
     def connect_with_small_buffer(self: _session._Bounded) -> None:
@@ -118,10 +120,10 @@ def incompressible(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> list[A
     return [make_log({"text": os.urandom(160_000).hex()}) for _ in range(3)]
 
 
-def test_a_long_upload_has_all_the_time_there_is(
+def test_the_connect_limit_does_not_limit_an_upload(
     incompressible: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The limit for connecting is not one for sending: a slow server that takes it all has taken it."""
+    """The limit for connecting does not apply to sending: an upload to a slow server succeeds."""
     monkeypatch.setattr(_session, "_CONNECT_SECONDS", 0.1)
     with slow_reader(bytes_per_second=300_000) as url:
         exporter = PostHogLogExporter(api_key="phc_test", host=url, timeout=60, retry=False)
@@ -131,7 +133,7 @@ def test_a_long_upload_has_all_the_time_there_is(
 
 
 def test_an_upload_ends_with_the_deadline(incompressible: list[Any]) -> None:
-    """A server that reads next to nothing holds an export no longer than its timeout."""
+    """A server that reads almost nothing delays an export no longer than its timeout."""
     with slow_reader(bytes_per_second=10_000) as url:
         exporter = PostHogLogExporter(api_key="phc_test", host=url, timeout=1, retry=False)
         exporter.warm_up()

@@ -1,4 +1,4 @@
-"""N records are N events, however equal; a repetition of a record is the same event; a time of any type is kept."""
+"""Equal records are separate events, a repeated record is the same event, times of any type are kept."""
 
 from __future__ import annotations
 
@@ -30,14 +30,16 @@ _SECOND = 1_600_000_000
 
 
 def _kept(server: CaptureServer) -> set[tuple[str, ...]]:
-    """Return what PostHog would keep of what the server got: it drops repeats of these four."""
+    """Return the identities of the received events, of each of which PostHog keeps one event."""
     return {tuple(event[name] for name in _KEY) for event in server.events}
 
 
 @pytest.mark.parametrize("processor", [BatchLogRecordProcessor, SimpleLogRecordProcessor])
 @pytest.mark.parametrize("same_object", [False, True])
-def test_equal_records_stay_as_many(server: CaptureServer, processor: Any, *, same_object: bool) -> None:
-    """600 equal events are 600 in PostHog, over as many exports as the processor makes of them."""
+def test_equal_records_are_separate_events(
+    server: CaptureServer, processor: Any, *, same_object: bool
+) -> None:
+    """N equal records are N events in PostHog, however many exports the processor makes of them."""
     n = 600 if processor is BatchLogRecordProcessor else 7
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(processor(PostHogLogExporter(api_key="phc_test", host=server.url)))
@@ -51,10 +53,10 @@ def test_equal_records_stay_as_many(server: CaptureServer, processor: Any, *, sa
     assert len(_kept(server)) == n
 
 
-def test_a_repetition_is_the_same_events(
+def test_a_repeated_batch_has_the_same_events(
     server: CaptureServer, make_exporter: Callable[..., PostHogLogExporter], make_log: Callable[..., Any]
 ) -> None:
-    """A batch that is handed back and given again is the same events, whatever was exported in between."""
+    """A failed batch keeps its uuids when it is exported again, whatever was exported in between."""
     exporter = make_exporter(retry=False)
     batch = [make_log({"user.id": "u1"}) for _ in range(3)]
     server.answer(Answer(status=503))
@@ -69,7 +71,7 @@ def test_a_repetition_is_the_same_events(
 def test_only_the_latest_contents_are_remembered(
     monkeypatch: pytest.MonkeyPatch, make_log: Callable[..., ReadableLogRecord]
 ) -> None:
-    """What an exporter remembers does not grow for ever, and the latest is what it remembers."""
+    """An exporter remembers a bounded number of contents, the latest ones."""
     monkeypatch.setattr(_identity, "_REMEMBERED_CONTENTS", 10)
     ordinals = _identity.Ordinals()
     for number in range(1000):
@@ -88,7 +90,7 @@ _DAY = "2020-09-13T12:26:40"
         (float(_SECOND * 10**9), f"{_DAY}.000000Z"),
         (decimal.Decimal(_SECOND * 10**9), f"{_DAY}.000000Z"),
         (dt.datetime.fromtimestamp(_SECOND, dt.timezone.utc), f"{_DAY}.000000Z"),
-        (dt.datetime(2020, 9, 13, 12, 26, 40, 123456), f"{_DAY}.123456Z"),  # noqa: DTZ001  # on purpose
+        (dt.datetime(2020, 9, 13, 12, 26, 40, 123456), f"{_DAY}.123456Z"),  # noqa: DTZ001  # naive on purpose
         (
             dt.datetime(2020, 9, 13, 14, 26, 40, tzinfo=dt.timezone(dt.timedelta(hours=2))),
             f"{_DAY}.000000Z",
@@ -101,7 +103,7 @@ _DAY = "2020-09-13T12:26:40"
 def test_times_of_other_types_are_kept(
     make_log: Callable[..., Any], make_span: Callable[..., ReadableSpan], moment: Any, expected: str
 ) -> None:
-    """A number, a `datetime` or its text is the time of the event, for log records and for spans."""
+    """A number, a `datetime` or ISO 8601 text gives the event's timestamp, for log records and spans."""
     (event,) = log_events([make_log(timestamp=moment)]).events
     assert json.loads(event)["timestamp"] == expected
     (event,) = span_events([make_span(start_time=moment, end_time=moment)]).events
@@ -111,7 +113,7 @@ def test_times_of_other_types_are_kept(
 
 @pytest.mark.parametrize("unit", ["s", "ms", "ns"])
 def test_times_of_numpy_are_kept(make_log: Callable[..., Any], unit: str) -> None:
-    """`numpy`'s integers and `datetime64` of any unit are the time of the event."""
+    """`numpy` integers and `datetime64` of any unit give the event's timestamp."""
     numpy = pytest.importorskip("numpy")
     nanos = _SECOND * 10**9
     for moment in (
@@ -123,13 +125,13 @@ def test_times_of_numpy_are_kept(make_log: Callable[..., Any], unit: str) -> Non
         assert json.loads(event)["timestamp"] == f"{_DAY}.000000Z"
 
 
-class _Odd:
-    """Something whose comparisons are no booleans, as an array's are none."""
+class _Incomparable:
+    """An object that raises when it is compared, like an array in a condition."""
 
     def __eq__(self, other: object) -> Any:
         raise ValueError("ambiguous")
 
-    __hash__ = None  # type: ignore[assignment]  # as an array
+    __hash__ = None  # type: ignore[assignment]  # like an array's
 
     def __str__(self) -> str:
         return "[0 1 2]"
@@ -137,15 +139,15 @@ class _Odd:
 
 @pytest.mark.parametrize("name", ["user.id", "n"])
 def test_any_body_becomes_a_property(make_log: Callable[..., Any], name: str) -> None:
-    """A body that cannot be compared is sent as its text, and costs no record."""
-    mapped = log_events([make_log({name: "u1"}, body=_Odd())])
+    """A body that cannot be compared is sent as text, and its record is not dropped."""
+    mapped = log_events([make_log({name: "u1"}, body=_Incomparable())])
     assert mapped.dropped == {}
     assert json.loads(mapped.events[0])["properties"]["body"] == "[0 1 2]"
 
 
 @pytest.mark.parametrize("illegal", ["anonymous", "", "null", True, [], {"a": 1}])
-def test_an_illegal_id_hides_no_usable_one(make_log: Callable[..., Any], illegal: object) -> None:
-    """Where the record's id is none, the resource's counts, under the same key or another."""
+def test_an_illegal_id_is_passed_over(make_log: Callable[..., Any], illegal: object) -> None:
+    """If PostHog would reject the record's id, the resource's id counts, under the same key or another."""
     for key in ("user.id", "app.installation.id"):
         (event,) = log_events([make_log({"user.id": illegal}, resource={key: "u-17"})]).events
         assert json.loads(event)["distinct_id"] == "u-17"

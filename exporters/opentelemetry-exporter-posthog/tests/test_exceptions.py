@@ -1,4 +1,4 @@
-"""Exceptions in PostHog's error tracking: opted in, as PostHog's own client would send them, and each once."""
+"""Exceptions in error tracking: opt-in, equal to those of PostHog's own client, each sent once."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 
 class OrderError(Exception):
-    """Of this module: a traceback writes its module before its name."""
+    """An exception of this module: a traceback writes the module before the name."""
 
-    class Inner(Exception):  # noqa: N818  # a name within a name
-        """A type within a type."""
+    class Inner(Exception):  # noqa: N818  # its qualified name has a dot
+        """A nested exception class."""
 
 
 def _fail_deeply(depth: int) -> None:
     if depth:
         _fail_deeply(depth - 1)
     else:
-        json.loads("{")  # a frame that is not the application's
+        json.loads("{")  # this frame is not the application's
 
 
 def _fail(kind: str) -> None:
@@ -47,21 +47,21 @@ def _fail(kind: str) -> None:
             raise KeyError("k") from error
     except KeyError:
         if kind == "context":
-            raise OrderError.Inner("two\nlines")  # noqa: B904  # during handling
+            raise OrderError.Inner("two\nlines")  # noqa: B904  # the chain is a context, not a cause
         if kind == "empty":
             raise OrderError from None
         raise
 
 
 def _theirs(server: CaptureServer, error: BaseException) -> Any:
-    """Return the exception list that posthog-python makes of `error`."""
+    """Return the exception list that posthog-python builds from `error`."""
     client = posthog.Posthog("phc_theirs", host=server.url, sync_mode=True)
     client.capture_exception(error, distinct_id="u1")
     return server.events[-1]["properties"]["$exception_list"]
 
 
 def _compared(exceptions: list[dict[str, Any]]) -> list[Any]:
-    """Return what has to be equal: types, values, links, and the calls with function, line and file."""
+    """Return what must be equal: types, values, links, and each frame's function, line and file."""
     return [
         (
             *(one[key] for key in ("type", "value", "module")),
@@ -80,7 +80,7 @@ def _compared(exceptions: list[dict[str, Any]]) -> list[Any]:
     ]
 
 
-_as_today = pytest.mark.skipif(
+_needs_current_posthog = pytest.mark.skipif(
     not hasattr(importlib.import_module("posthog.exception_utils"), "_exceptions_from_error"),
     reason="older releases of posthog-python list the causes first",
 )
@@ -88,10 +88,10 @@ _as_today = pytest.mark.skipif(
 
 @pytest.fixture
 def logger(server: CaptureServer) -> Iterator[logging.Logger]:
-    """Give a logger of `logging` whose records go to the server."""
+    """Yield a logger of `logging` whose records go to the fake PostHog."""
     try:
         from opentelemetry.instrumentation.logging.handler import LoggingHandler
-    except ImportError:  # the oldest releases: it was the SDK's
+    except ImportError:  # the oldest releases have it in the SDK
         from opentelemetry.sdk._logs import LoggingHandler  # type: ignore[assignment]
     provider = LoggerProvider(shutdown_on_exit=False)
     exporter = PostHogLogExporter(api_key="phc_test", host=server.url, exceptions=True)
@@ -104,12 +104,12 @@ def logger(server: CaptureServer) -> Iterator[logging.Logger]:
     provider.shutdown()
 
 
-@_as_today
+@_needs_current_posthog
 @pytest.mark.parametrize("kind", ["cause", "context", "empty"])
 def test_a_logged_exception_equals_that_of_posthogs_client(
     server: CaptureServer, logger: logging.Logger, kind: str
 ) -> None:
-    """`logger.exception()` is an `$exception` whose chain, calls, lines and files are posthog-python's."""
+    """`logger.exception()` sends an `$exception` with the same chain and frames as posthog-python."""
     try:
         _fail(kind)
     except Exception as error:  # what the test is about
@@ -125,9 +125,9 @@ def test_a_logged_exception_equals_that_of_posthogs_client(
     assert check_batch(server.requests[0].body) == []
 
 
-@_as_today
+@_needs_current_posthog
 def test_an_exception_of_a_failed_span(server: CaptureServer) -> None:
-    """A span that ends in an error sends its event, and one for each exception that it recorded."""
+    """A span that ends in an error sends its event, and an event for each exception that it recorded."""
     provider = TracerProvider(shutdown_on_exit=False)
     exporter = PostHogSpanExporter(api_key="phc_test", host=server.url, exceptions=True)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -145,13 +145,13 @@ def test_an_exception_of_a_failed_span(server: CaptureServer) -> None:
     assert [one[:4] for one in ours] == [one[:4] for one in theirs]
     assert [one[4][-1] for one in ours] == [
         one[4][-1] for one in theirs
-    ]  # the span sees calls of OTel's own too
+    ]  # the span's stack also has OTel's own frames
     assert server.events[1]["distinct_id"] == "u-17"
     assert exporter.stats.exported == 3
 
 
 def test_the_uuid_comes_from_span_and_index(make_span: Callable[..., Any]) -> None:
-    """The same span gives the same exceptions, and each of its exceptions is one of its own."""
+    """Exporting a span again repeats its uuids; each of its exceptions has a different uuid."""
     from opentelemetry.sdk.trace import Event
     from opentelemetry.trace.status import Status, StatusCode
 
@@ -166,7 +166,7 @@ def test_the_uuid_comes_from_span_and_index(make_span: Callable[..., Any]) -> No
 
 
 def test_an_exception_that_left_its_span_is_unhandled(server: CaptureServer) -> None:
-    """Where `exception.escaped` says that an exception left its span, error tracking has it as unhandled."""
+    """An exception whose `exception.escaped` is true is sent as unhandled."""
     provider = TracerProvider(shutdown_on_exit=False)
     exporter = PostHogSpanExporter(api_key="phc_test", host=server.url, exceptions=True)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -181,8 +181,8 @@ def test_an_exception_that_left_its_span_is_unhandled(server: CaptureServer) -> 
     ]
 
 
-def test_one_on_span_and_record_is_one_event(server: CaptureServer, logger: logging.Logger) -> None:
-    """What was logged within a span is not sent once more for the span; other exceptions of it are."""
+def test_an_exception_on_span_and_record_is_sent_once(server: CaptureServer, logger: logging.Logger) -> None:
+    """An exception logged within a span is not sent again for the span; the span's other exceptions are."""
     provider = TracerProvider(shutdown_on_exit=False)
     exporter = PostHogSpanExporter(api_key="phc_test", host=server.url, exceptions=True)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -201,10 +201,10 @@ def test_one_on_span_and_record_is_one_event(server: CaptureServer, logger: logg
     assert sorted(sent, key=str) == ["KeyError", None, "ValueError"]
 
 
-def test_without_opt_in_nothing_is_quoted(
+def test_without_opt_in_no_message_or_stack_trace_is_sent(
     make_log: Callable[..., Any], make_span: Callable[..., Any]
 ) -> None:
-    """Messages and stack traces stay out of events, and records without a name make none."""
+    """Without `exceptions=True`, no event has a message or stack trace, and unnamed records are dropped."""
     from opentelemetry.sdk.trace import Event
     from opentelemetry.trace.status import Status, StatusCode
 
@@ -223,7 +223,7 @@ def test_without_opt_in_nothing_is_quoted(
 
 
 def test_a_named_record_stays_an_event(make_log: Callable[..., Any]) -> None:
-    """A record with a name of its own makes its event and the exception; one named `exception` the latter only."""
+    """A record with its own name becomes an event and an exception; one named `exception` only the latter."""
     attributes = {"exception.type": "ValueError", "exception.message": "secret", "log.record.uid": "a-17"}
     options = MappingOptions(exceptions=True, event_names={"alias": "$exception"})
     for name, expected in (
@@ -241,7 +241,7 @@ def test_a_named_record_stays_an_event(make_log: Callable[..., Any]) -> None:
 
 
 def test_a_bare_exception_is_not_sent(make_log: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
-    """`$exception` by `event_names` alone is told once with the remedy, and counted."""
+    """A record that only `event_names` maps to `$exception` is counted; one warning names the remedy."""
     mapped = log_events([make_log(), make_log()], MappingOptions(event_names={"order.placed": "$exception"}))
     assert mapped.events == []
     assert mapped.dropped == {"bare_exception": 2}
@@ -254,18 +254,18 @@ def test_a_bare_exception_is_not_sent(make_log: Callable[..., Any], caplog: pyte
     ("severity", "level"),
     [(1, "debug"), (9, "info"), (13, "warning"), (17, "error"), (24, "fatal"), (None, "error")],
 )
-def test_levels(make_log: Callable[..., Any], severity: int | None, level: str) -> None:
-    """The severity of the record is the level in PostHog."""
+def test_the_severity_sets_the_level(make_log: Callable[..., Any], severity: int | None, level: str) -> None:
+    """The severity of a log record sets the exception's level in PostHog."""
     record = make_log({"exception.message": "x"}, event_name=None, severity_number=severity)
     (event,) = log_events([record], MappingOptions(exceptions=True)).events
     assert json.loads(event)["properties"]["$exception_level"] == level
     assert json.loads(event)["properties"]["$exception_list"][0]["type"] == "Exception"
 
 
-@_as_today
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups are of Python 3.11")
+@_needs_current_posthog
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups need Python 3.11")
 def test_exception_groups_equal_those_of_posthogs_client(server: CaptureServer) -> None:
-    """The members of a group, also of a nested one, are listed after it, each with its own calls."""
+    """The members of a group, nested or not, are listed after it, each with its own frames."""
     members: list[Exception] = []
     for kind in ("cause", "context"):
         try:
@@ -293,7 +293,7 @@ def test_exception_groups_equal_those_of_posthogs_client(server: CaptureServer) 
 
 
 def test_recursion_is_bounded() -> None:
-    """A text that says how often a call repeats makes a bounded number of calls."""
+    """A stack trace that claims millions of repeated calls yields a bounded number of frames."""
     frame = '  File "a.py", line 1, in f\n    f()\n  [Previous line repeated 987654321 more times]\n'
     (raised,) = parse(f"Traceback (most recent call last):\n{frame * 3}RecursionError: too deep\n")
     assert raised["value"] == "too deep"
@@ -304,7 +304,7 @@ def test_recursion_is_bounded() -> None:
 def test_a_long_chain_is_cut_by_whole_frames(
     make_log: Callable[..., Any], exceptions: int, path: str
 ) -> None:
-    """What does not fit loses outer calls: each exception of the chain stays, with the call that raised it."""
+    """To fit, a chain loses outer frames: each exception stays, with the frame that raised it."""
     calls = "".join(f'  File "/{path}", line {line}, in f\n    f()\n' for line in range(1, 201))
     link = "\nThe above exception was the direct cause of the following exception:\n\n"
     raised = [f"Traceback (most recent call last):\n{calls}E{place}: x" for place in range(exceptions)]
@@ -321,8 +321,8 @@ def test_a_long_chain_is_cut_by_whole_frames(
         assert lines == list(range(201 - len(lines), 201))
 
 
-def test_a_chain_is_whole_beside_attributes_that_are_cut_most(make_log: Callable[..., Any]) -> None:
-    """The smallest cut leaves the outermost exceptions, each whole."""
+def test_the_strictest_cut_keeps_whole_exceptions(make_log: Callable[..., Any]) -> None:
+    """At the strictest limit, the outermost exceptions of a chain are kept, each of them whole."""
     link = "\nDuring handling of the above exception, another exception occurred:\n\n"
     raised = [
         f'Traceback (most recent call last):\n  File "/a", line 1, in f\nE{place}: x' for place in range(50)
@@ -339,8 +339,8 @@ def test_a_chain_is_whole_beside_attributes_that_are_cut_most(make_log: Callable
     ]
 
 
-def test_a_type_is_found_in_one_pass() -> None:
-    """A long text with dots, such as another language's, is no type whose module is looked for at each dot."""
+def test_a_long_dotted_name_is_parsed_in_one_pass() -> None:
+    """A long text with dots, such as another language's trace, is parsed once, not again from each dot."""
     text = "a." * 400_000 + "b: x"
     (raised,) = parse(text)
     assert (raised["type"], raised["value"]) == ("b", "x")

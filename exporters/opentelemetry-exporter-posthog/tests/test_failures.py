@@ -1,4 +1,4 @@
-"""What each kind of failure costs and leads to, over real sockets: attempts, time, result, the next batch.
+"""Each kind of failure over real sockets: attempts, duration, result, and the next batch.
 
 `python -m pytest -s -k failure_table` prints the table of the README.
 """
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
 _HTML = b"<html><body><h1>Bad gateway</h1></body></html>"
 _TIMEOUT = 2.0
-"""Seconds for one export: enough for attempts at 0, 0.5 and 1.5 seconds, give or take the jitter."""
+"""Seconds for one export: enough for attempts at 0, 0.5 and 1.5 seconds, plus or minus jitter."""
 _RETRIED = range(2, 4)
 _IN_TIME = 15.0
-"""Seconds that no export takes here, also on a busy machine; servers that do not end take longer."""
+"""Seconds: no export takes longer, even on a busy machine, unless it ignores its timeout."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One failure, and what has to come of it."""
+    """One failure and its expected outcome."""
 
     name: str
     answer: Answer
@@ -46,12 +46,12 @@ class Case:
     retry_after: float | None = None
 
     def __str__(self) -> str:
-        """Name the test."""
+        """Return the id of the test."""
         return self.name
 
 
-def _later(name: str, answer: Answer, **expected: object) -> Case:
-    """Expect attempts for as long as there is time."""
+def _retryable(name: str, answer: Answer, **expected: object) -> Case:
+    """Return a case that ends in FAILURE, by default after several attempts."""
     return Case(
         name,
         answer,
@@ -60,22 +60,22 @@ def _later(name: str, answer: Answer, **expected: object) -> Case:
 
 
 CASES = [
-    _later("reset mid-body", Answer(reset=True)),
-    _later("dropped after the body", Answer(drop=True)),
-    _later("never answers", Answer(stall=True), attempts=range(1, 2)),
-    _later("slow loris", Answer(drip=0.2), attempts=range(1, 2)),
-    _later("408", Answer(status=408)),
-    _later("429", Answer(status=429)),
-    _later("429, Retry-After: 0", Answer(status=429, headers={"Retry-After": "0"}), retry_after=0.0),
-    _later(
+    _retryable("reset mid-body", Answer(reset=True)),
+    _retryable("dropped after the body", Answer(drop=True)),
+    _retryable("never answers", Answer(stall=True), attempts=range(1, 2)),
+    _retryable("slow loris", Answer(drip=0.2), attempts=range(1, 2)),
+    _retryable("408", Answer(status=408)),
+    _retryable("429", Answer(status=429)),
+    _retryable("429, Retry-After: 0", Answer(status=429, headers={"Retry-After": "0"}), retry_after=0.0),
+    _retryable(
         "429, Retry-After: 60",
         Answer(status=429, headers={"Retry-After": "60"}),
         attempts=range(1, 2),
         retry_after=60.0,
     ),
-    _later("500", Answer(status=500)),
-    _later("502, HTML", Answer(status=502, headers={"Content-Type": "text/html"}, body=_HTML)),
-    _later("503", Answer(status=503)),
+    _retryable("500", Answer(status=500)),
+    _retryable("502, HTML", Answer(status=502, headers={"Content-Type": "text/html"}, body=_HTML)),
+    _retryable("503", Answer(status=503)),
     Case("200, invalid JSON", Answer(body=b'{"status')),
     Case("200, truncated", Answer(body=b'{"status":"Ok"}' * 99, truncate=True)),
     Case("204", Answer(status=204)),
@@ -89,7 +89,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_failure_table(server: CaptureServer, make_log: MakeLog, case: Case) -> None:
-    """Each failure ends in time, with the right result and counts, and does not spoil the next batch."""
+    """Each failure ends in time, with the right result and counts; the next batch arrives."""
     exporter = PostHogLogExporter(api_key="phc_test", host=server.url, timeout=_TIMEOUT)
     exporter.warm_up()
     server.answer_always(case.answer)
@@ -111,7 +111,7 @@ def test_failure_table(server: CaptureServer, make_log: MakeLog, case: Case) -> 
     assert seconds < _IN_TIME, row
     assert stats.dropped == case.dropped
     assert stats.exported + stats.failed + sum(stats.dropped.values()) == 1
-    # On a busy machine the deadline may end the last attempt before it has arrived.
+    # On a busy machine the deadline may end the last attempt before its request arrives.
     assert attempts - 1 <= stats.retried <= attempts
     assert retry_after == case.retry_after
     assert refusal == (f"HTTP {case.answer.status}" if case.dropped else "")
@@ -119,8 +119,8 @@ def test_failure_table(server: CaptureServer, make_log: MakeLog, case: Case) -> 
     assert server.events[-1]["properties"]["n"] == 2
 
 
-def test_refused(make_log: MakeLog) -> None:
-    """Where nobody listens it is tried while there is time; as soon as somebody does, batches arrive."""
+def test_a_refused_connection_is_retried(make_log: MakeLog) -> None:
+    """Without a server, an export retries until its timeout; as soon as a server listens, batches arrive."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     exporter = PostHogLogExporter(api_key="phc_test", host=f"http://127.0.0.1:{port}", timeout=_TIMEOUT)
@@ -136,10 +136,10 @@ def test_refused(make_log: MakeLog) -> None:
     exporter.shutdown()
 
 
-def test_accepted_but_not_answered(
+def test_a_batch_whose_answer_is_lost_is_sent_again(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """A batch that was taken but not answered for comes again, the same events: none lost, none doubled."""
+    """A batch whose answer was lost is sent again with the same uuids: no event is lost or doubled."""
     server.answer(Answer(drop=True))
     exporter = make_exporter()
     records = [make_log({"user.id": "u1", "n": number}) for number in range(3)]
@@ -152,10 +152,10 @@ def test_accepted_but_not_answered(
     assert exporter.stats.retried == 3
 
 
-def test_recovers_within_the_deadline(
+def test_an_export_recovers_within_the_deadline(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """A server that fails twice and then takes the batch has taken it."""
+    """An export succeeds if the server accepts the batch after two failures, within the timeout."""
     server.answer(Answer(status=503), Answer(status=429, headers={"Retry-After": "1"}))
     exporter = make_exporter()
     began = time.monotonic()
@@ -180,10 +180,10 @@ def test_recovers_within_the_deadline(
         ("Fri, 01 Jan 2999 00:00:00 GMT", 86_400.0),
     ],
 )
-def test_retry_after_is_handed_on(
+def test_retry_after_is_reported_to_the_caller(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, header: str, expected: float | None
 ) -> None:
-    """With `retry=False` an export is one attempt, and says how long the server wants to be left alone."""
+    """With `retry=False` an export is one attempt; `retry_after` has the seconds that the server asks for."""
     server.answer(Answer(status=429, headers={"Retry-After": header}))
     exporter = make_exporter(retry=False)
     assert exporter.export([make_log()]) is FAILURE
@@ -193,15 +193,15 @@ def test_retry_after_is_handed_on(
     assert len(server.requests) == 2
 
 
-def test_a_frozen_clock_ends_a_retry(
+def test_a_frozen_clock_does_not_prolong_an_export(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a tool has frozen time for the application's tests, an export still ends by its timeout."""
+    """If a tool froze time for the application's tests, an export still ends by its timeout."""
     server.answer_always(Answer(status=503))
     monkeypatch.setattr(_sender, "_LONGEST_PAUSE", 0.1)
     exporter = make_exporter(timeout=1)
     frozen = {getattr(time, name): lambda: 1.0 for name in ("monotonic", "perf_counter", "time")}
-    for module in (time, _sender, _session):  # as freezegun does, also where a name was imported
+    for module in (time, _sender, _session):  # freezegun also replaces imported names
         for name, value in list(vars(module).items()):
             if callable(value) and value in frozen:
                 monkeypatch.setattr(module, name, frozen[value])
@@ -216,7 +216,7 @@ def test_a_frozen_clock_ends_a_retry(
 def test_without_retries_failure_is_immediate(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """With `retry=False` a failure costs one attempt and no wait; repeated, it is the same events."""
+    """With `retry=False` a failure takes one attempt and no wait; exported again, the events are the same."""
     server.answer(Answer(status=503), Answer(drop=True))
     exporter = make_exporter(retry=False)
     records = [make_log({"n": 1}), make_log({"n": 1})]
@@ -230,7 +230,7 @@ def test_without_retries_failure_is_immediate(
 
 
 def test_shutdown_ends_a_wait(server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog) -> None:
-    """A shutdown wakes an export that waits for its next attempt; it returns FAILURE at once."""
+    """`shutdown` wakes an export that waits for its next attempt; the export returns FAILURE at once."""
     server.answer_always(Answer(status=429, headers={"Retry-After": "200"}))
     exporter = make_exporter(timeout=300)
     results: list[LogRecordExportResult] = []
@@ -247,7 +247,7 @@ def test_shutdown_ends_a_wait(server: CaptureServer, make_exporter: MakeExporter
 def test_shutdown_sends_no_further_batch(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """A shutdown in the middle of a large export lets the request under way end, and hands back the others."""
+    """`shutdown` during a large export lets the current request end; the other events count as failed."""
     server.answer(Answer(delay=2))
     exporter = make_exporter()
     results: list[LogRecordExportResult] = []
@@ -262,8 +262,10 @@ def test_shutdown_sends_no_further_batch(
     assert (exporter.stats.exported, exporter.stats.failed) == (1000, 1500)
 
 
-def test_after_shutdown(server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog) -> None:
-    """After `shutdown`, which can be repeated, an export sends nothing and fails: another could send it."""
+def test_an_export_after_shutdown_fails(
+    server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
+) -> None:
+    """After `shutdown`, which is idempotent, an export returns FAILURE: another exporter could send it."""
     exporter = make_exporter()
     assert exporter.export([make_log()]) is SUCCESS
     exporter.shutdown()
@@ -274,10 +276,10 @@ def test_after_shutdown(server: CaptureServer, make_exporter: MakeExporter, make
     assert exporter.stats.failed == 1
 
 
-def test_a_batch_that_is_handed_back_is_handed_back_whole(
+def test_a_bad_record_in_a_repeated_batch_is_dropped_once(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """A record that can be no event is counted as dropped once, however often its batch has to come again."""
+    """A record that cannot become an event counts as dropped once, however often its batch is repeated."""
     server.answer(Answer(status=503), Answer(status=503))
     exporter = make_exporter(retry=False)
     records = [make_log({"n": 1}), make_log(event_name="")]

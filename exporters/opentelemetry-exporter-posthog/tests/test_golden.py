@@ -1,7 +1,7 @@
-"""The exact bodies of requests, as files that can be read and compared without Python.
+"""Request bodies, byte for byte, in files that can be read and compared without Python.
 
-`tests/golden/*.json` hold what went over the wire, indented, with a fixed moment of sending and release.
-Run with `UPDATE_GOLDEN=1` to write them anew, and read the difference.
+`tests/golden/*.json` contain the sent JSON, indented, with a fixed `sent_at` and `$lib_version`.
+Run with `UPDATE_GOLDEN=1` to rewrite them, then review the diff.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _compare(sent: bytes, name: str) -> None:
 
 
 def test_logs(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]) -> None:
-    """The body that log events make, byte for byte."""
+    """Log events become this request body, byte for byte."""
     records = [
         make_log(
             {
@@ -83,7 +83,7 @@ def test_logs(server: CaptureServer, make_log: Callable[..., ReadableLogRecord])
             scope=_SCOPE,
         ),
         make_log({"user.id": "u1"}, event_name="tick", timestamp=None),
-        make_log({"user.id": "u1"}, event_name="tick", timestamp=None),  # equal, and yet another event
+        make_log({"user.id": "u1"}, event_name="tick", timestamp=None),  # equal, but a separate event
     ]
     exporter = PostHogLogExporter(
         api_key="phc_golden",
@@ -96,7 +96,7 @@ def test_logs(server: CaptureServer, make_log: Callable[..., ReadableLogRecord])
 
 
 def test_spans(server: CaptureServer, make_span: Callable[..., ReadableSpan]) -> None:
-    """The body that spans make, byte for byte."""
+    """Spans become this request body, byte for byte."""
     trace_id = 0x0AF7651916CD43DD8448EB211C80319C
     root = SpanContext(trace_id, 0xB7AD6B7169203331, is_remote=False, trace_flags=TraceFlags(1))
     spans = [
@@ -147,8 +147,8 @@ shop.orders.OrderError: no price
 """
 
 
-def test_whose(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]) -> None:
-    """Whose event it is, byte for byte: record, span, baggage, resource, session, trace."""
+def test_distinct_ids(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]) -> None:
+    """Ids of record, span, baggage, resource, session and trace become this request body, byte for byte."""
     from opentelemetry.sdk.trace import TracerProvider
 
     from opentelemetry import baggage, trace
@@ -175,8 +175,10 @@ def test_whose(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]
     _compare(server.requests[0].body, "whose.json")
 
 
-def test_meanings(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]) -> None:
-    """Sessions, groups and persons, byte for byte."""
+def test_sessions_groups_and_persons(
+    server: CaptureServer, make_log: Callable[..., ReadableLogRecord]
+) -> None:
+    """Sessions, groups and person properties become this request body, byte for byte."""
     attributes = {
         "user.id": "u1",
         "session.id": _SESSION,
@@ -196,7 +198,7 @@ def test_meanings(server: CaptureServer, make_log: Callable[..., ReadableLogReco
 
 
 def test_exceptions(server: CaptureServer, make_log: Callable[..., ReadableLogRecord]) -> None:
-    """A chained exception, byte for byte."""
+    """A chained exception becomes this request body, byte for byte."""
     attributes = {
         "user.id": "u1",
         "exception.type": "OrderError",

@@ -1,4 +1,4 @@
-"""Servers that speak no proper HTTP, never come to an end, or hang up: byte by byte as told, over real sockets."""
+"""Servers that send malformed or endless answers, or hang up: exact bytes over real sockets."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 _TIMEOUT = 1.2
-"""Seconds for one export: enough for attempts at 0 and 0.5 seconds, give or take the jitter."""
+"""Seconds for one export: enough for attempts at 0 and 0.5 seconds, plus or minus jitter."""
 _MOST_BYTES = 32 * 1024 * 1024
-"""What the buffers between two sockets may hold, and far below what is sent to who reads on."""
+"""As much as the buffers between two sockets may hold; a client that reads on gets far more."""
 
 
-class Speaker:
-    """A server that reads requests and answers each by the same bytes, then hangs up, or goes on for ever."""
+class ByteServer:
+    """A server that answers each request with the same bytes, then hangs up, or sends `endless` for ever."""
 
     def __init__(self, answer: bytes, *, endless: bytes = b"", unread: bool = False) -> None:
         self._answer = answer
@@ -44,7 +44,7 @@ class Speaker:
         self._thread.start()
 
     def close(self) -> None:
-        """Take no further connection; a thread left in `accept` could take those of the next server."""
+        """Stop accepting connections: a thread left in `accept` could take those of the next server."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -80,18 +80,18 @@ class Speaker:
 
 
 @contextmanager
-def speaking(answer: bytes, *, endless: bytes = b"", unread: bool = False) -> Iterator[Speaker]:
-    """Give a server that says `answer` to each request; `unread`: to its headers already."""
-    speaker = Speaker(answer, endless=endless, unread=unread)
+def serving(answer: bytes, *, endless: bytes = b"", unread: bool = False) -> Iterator[ByteServer]:
+    """Yield a server that sends `answer` to each request; with `unread`, right after the headers."""
+    server = ByteServer(answer, endless=endless, unread=unread)
     try:
-        yield speaker
+        yield server
     finally:
-        speaker.close()
+        server.close()
 
 
 @dataclass(frozen=True)
 class Case:
-    """What a server says, and what has to come of it."""
+    """The bytes that a server sends, and the expected outcome."""
 
     name: str
     answer: bytes
@@ -100,22 +100,22 @@ class Case:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Name the test."""
+        """Return the id of the test."""
         return self.name
 
 
 _LONG = b"x" * 65_536
 CASES = [
-    Case("closed without a word", b""),
+    Case("closed without an answer", b""),
     Case("cut in the status line", b"HTTP/1.1 20"),
     Case("500, cut in the headers", b"HTTP/1.1 500 No\r\nContent-Le"),
-    Case("no HTTP", b"SSH-2.0-OpenSSH_9.2\r\n"),
-    Case("no HTTP, endless", b"", _LONG),
-    Case("status that is no number", b"HTTP/1.1 abc OK\r\n\r\n"),
+    Case("not HTTP", b"SSH-2.0-OpenSSH_9.2\r\n"),
+    Case("not HTTP, endless", b"", _LONG),
+    Case("status that is not a number", b"HTTP/1.1 abc OK\r\n\r\n"),
     Case("status 999", b"HTTP/1.1 999 No\r\nContent-Length: 0\r\n\r\n"),
     Case("endless header", b"HTTP/1.1 200 OK\r\nX: ", _LONG),
     Case("endless headers", b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 9999),
-    # Read until the deadline: one at a time, so that the bytes do not measure how fast the machine is.
+    # The client reads these until its deadline; small sends stay below `_MOST_BYTES` on a fast machine.
     Case("endless 100", b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     Case("500, endless", b"HTTP/1.1 500 No\r\n\r\n", _LONG),
     Case("500, bad gzip", b"HTTP/1.1 500 No\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}"),
@@ -131,10 +131,10 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_hostile_answers(make_log: MakeLog, case: Case) -> None:
-    """Whatever a server says, an export ends in time, reads no more than it must, and counts its record."""
+    """Whatever a server sends, an export ends in time, stops reading early, and counts its record."""
     timeout = _TIMEOUT if case.result is FAILURE else 40
-    with speaking(case.answer, endless=case.endless) as speaker:
-        exporter = PostHogLogExporter(api_key="phc_test", host=speaker.url, timeout=timeout)
+    with serving(case.answer, endless=case.endless) as server:
+        exporter = PostHogLogExporter(api_key="phc_test", host=server.url, timeout=timeout)
         exporter.warm_up()
         began = time.monotonic()
         result = exporter.export([make_log()])
@@ -146,37 +146,37 @@ def test_hostile_answers(make_log: MakeLog, case: Case) -> None:
         assert seconds < 20
         assert stats.dropped == case.dropped
         assert stats.exported + stats.failed + sum(stats.dropped.values()) == 1
-        assert speaker.connections == stats.retried + 1
-        assert speaker.bytes_sent < _MOST_BYTES
+        assert server.connections == stats.retried + 1
+        assert server.bytes_sent < _MOST_BYTES
 
 
-def test_a_connection_that_was_closed_meanwhile_costs_no_attempt(make_log: MakeLog) -> None:
-    """A server that hangs up between two exports, without a word, is called anew: no failure, no repetition."""
-    with speaking(_OK) as speaker:
-        exporter = PostHogLogExporter(api_key="phc_test", host=speaker.url, retry=False)
+def test_a_connection_closed_between_exports_is_replaced(make_log: MakeLog) -> None:
+    """If the server closes the idle connection, the next export opens a new one: no failure, no retry."""
+    with serving(_OK) as server:
+        exporter = PostHogLogExporter(api_key="phc_test", host=server.url, retry=False)
         for _ in range(3):
             assert exporter.export([make_log()]) is SUCCESS
             time.sleep(0.1)
-        assert speaker.connections == 3
+        assert server.connections == 3
         assert exporter.stats.exported == 3
 
 
-def test_a_413_ahead_of_the_end_is_heard(make_log: MakeLog) -> None:
-    """A server that refuses a large body by its headers is understood: the batch is split, not repeated."""
+def test_a_413_during_the_upload_splits_the_batch(make_log: MakeLog) -> None:
+    """If the server answers 413 after the headers of a large request, the batch is split, not repeated."""
     refusal = b"HTTP/1.1 413 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    with speaking(refusal, unread=True) as speaker:
-        exporter = PostHogLogExporter(api_key="phc_test", host=speaker.url)
+    with serving(refusal, unread=True) as server:
+        exporter = PostHogLogExporter(api_key="phc_test", host=server.url)
         assert exporter.export([make_log({"n": n, "text": "x" * 50_000}) for n in range(4)]) is SUCCESS
-        assert speaker.connections == 7
+        assert server.connections == 7
         assert exporter.stats.dropped == {"too_large": 4}
         assert exporter.stats.retried == 0
 
 
-def test_shutdowns_at_any_moment(make_log: MakeLog) -> None:
-    """Wherever a shutdown finds the exports of several threads, each ends at once, and no record is uncounted."""
-    with speaking(_OK) as speaker:
+def test_shutdown_at_any_moment_ends_the_exports(make_log: MakeLog) -> None:
+    """Whenever `shutdown` runs, the exports of several threads end at once, and each record is counted."""
+    with serving(_OK) as server:
         for round_ in range(20):
-            exporter = PostHogLogExporter(api_key="phc_test", host=speaker.url, timeout=600)
+            exporter = PostHogLogExporter(api_key="phc_test", host=server.url, timeout=600)
             records = [make_log({"n": n}) for n in range(1100)]
             threads = [threading.Thread(target=exporter.export, args=(records,)) for _ in range(3)]
             for thread in threads:

@@ -1,4 +1,4 @@
-"""The same record is the same event on every attempt, in every process; other records are other events."""
+"""A record is the same event at every attempt and in every process; different records differ."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def uuids_of(*records: ReadableLogRecord, **options: Any) -> list[str]:
     ],
 )
 def test_record_ids_become_uuids(make_log: MakeLog, uid: str, expected: str) -> None:
-    """A `log.record.uid` that is a UUID is the event's uuid; a ULID gives its 128 bits."""
+    """A `log.record.uid` that is a UUID is the event's uuid; a ULID is converted to its 128 bits."""
     assert uuids_of(make_log({"log.record.uid": uid})) == [expected]
 
 
@@ -57,7 +57,7 @@ def test_record_ids_become_uuids(make_log: MakeLog, uid: str, expected: str) -> 
     "uid", ["order-17", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "{" + _ID + "}", "\ud800", "ü", 17, True, ["a"], b"a"]
 )
 def test_other_record_ids_are_hashed(make_log: MakeLog, uid: object) -> None:
-    """Any other `log.record.uid` gives the same UUIDv5 always, and stays a property, as a hash hides it."""
+    """Any other `log.record.uid` is hashed to a UUIDv5, and stays a property because the hash hides it."""
     record = make_log({"log.record.uid": uid})
     first, second = events_of(record, make_log({"log.record.uid": uid, "other": 1}))
     assert uuid.UUID(first["uuid"]).version == 5
@@ -66,21 +66,21 @@ def test_other_record_ids_are_hashed(make_log: MakeLog, uid: object) -> None:
 
 
 def test_different_record_ids_are_different_uuids(make_log: MakeLog) -> None:
-    """Record ids of whatever type make one event each, and one that is a number the event of its text."""
+    """Different record ids give different uuids, whatever their types; a number counts as its text."""
     uids: list[Any] = [17, 18, True, ["a"], ["b"], "order-17", 1.5]
     assert len({uuids_of(make_log({"log.record.uid": uid}))[0] for uid in uids}) == len(uids)
     assert uuids_of(make_log({"log.record.uid": 17})) == uuids_of(make_log({"log.record.uid": "17"}))
 
 
 def test_hashed_record_ids_are_standard_uuids(make_log: MakeLog) -> None:
-    """The UUIDv5 is the standard one of a fixed namespace, so that anyone can compute it."""
+    """The hash is the standard UUIDv5 in a fixed namespace, so that anyone can compute it."""
     namespace = uuid.UUID("a1b6c1f0-8d52-5a5e-9c51-2f6f0f6f5d3b")
     assert uuids_of(make_log({"log.record.uid": "order-17"})) == [str(uuid.uuid5(namespace, "order-17"))]
 
 
 @pytest.mark.parametrize("uid", [None, ""])
-def test_an_empty_record_id_is_none(make_log: MakeLog, uid: object) -> None:
-    """Without a usable `log.record.uid` the uuid comes from the content."""
+def test_an_empty_record_id_is_ignored(make_log: MakeLog, uid: object) -> None:
+    """An empty `log.record.uid` is ignored: the uuid is derived from the content."""
     first, second = uuids_of(
         make_log({"log.record.uid": uid, "n": 1}), make_log({"log.record.uid": uid, "n": 2})
     )
@@ -88,7 +88,7 @@ def test_an_empty_record_id_is_none(make_log: MakeLog, uid: object) -> None:
 
 
 def test_the_record_id_is_not_sent_twice(make_log: MakeLog) -> None:
-    """A UUID that became the event's uuid is no property too, unless it is mapped."""
+    """A `log.record.uid` that is the event's uuid is not also a property, unless it is mapped."""
     record = make_log({"log.record.uid": _ID})
     assert "log.record.uid" not in events_of(record)[0]["properties"]
     mapped = events_of(record, property_names={"log.record.uid": "record"})[0]
@@ -96,7 +96,7 @@ def test_the_record_id_is_not_sent_twice(make_log: MakeLog) -> None:
 
 
 def test_equal_records_of_one_batch_stay_distinct(make_log: MakeLog) -> None:
-    """Records that are equal in everything become as many events, the same ones at each attempt."""
+    """Equal records of one batch are separate events, which have the same uuids at each attempt."""
     records = [make_log({"user.id": "u1", "n": 1}) for _ in range(3)]
     first = uuids_of(*records)
     assert len(set(first)) == 3
@@ -117,7 +117,7 @@ def test_equal_records_of_one_batch_stay_distinct(make_log: MakeLog) -> None:
     ids=lambda fields: next(iter(fields)),
 )
 def test_records_that_differ_are_different_events(make_log: MakeLog, fields: dict[str, Any]) -> None:
-    """Each part of a record counts for its uuid, the ids of its span included, although they are not sent."""
+    """Each part of a record affects its uuid, including the ids of its span, which are not sent."""
     attributes = {"user.id": "u1", "n": 1}
     plain = uuids_of(make_log(attributes))
     assert uuids_of(make_log(**{"attributes": attributes, **fields})) != plain
@@ -126,7 +126,7 @@ def test_records_that_differ_are_different_events(make_log: MakeLog, fields: dic
 def test_identity_does_not_change_with_the_release(
     make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An upgrade between two attempts does not make a second event."""
+    """An upgrade between two attempts does not change the uuid."""
     before = uuids_of(make_log({"user.id": "u1"}))
     monkeypatch.setattr(_build, "__version__", "9.9.9")
     assert uuids_of(make_log({"user.id": "u1"})) == before
@@ -171,13 +171,13 @@ def test_identity_survives_a_restart() -> None:
     ],
 )
 def test_timestamps(make_log: MakeLog, timestamp: object, observed: object, expected: str | None) -> None:
-    """The time of the event, else of its observation, in microseconds; without any, PostHog takes its own."""
+    """An event has the record's timestamp, else the observed one, in microseconds; else PostHog sets one."""
     record = make_log(timestamp=timestamp, observed_timestamp=observed)
     assert events_of(record)[0].get("timestamp") == expected
 
 
 def test_the_first_usable_distinct_id_counts(make_log: MakeLog) -> None:
-    """`posthog.distinct_id`, `user.id`, `app.installation.id`, in this order, of record or resource."""
+    """`posthog.distinct_id`, `user.id`, `app.installation.id` are tried in this order, resource last."""
     everything = {"app.installation.id": "i", "user.id": "u", "posthog.distinct_id": "p"}
     assert events_of(make_log(everything))[0]["distinct_id"] == "p"
     event = events_of(make_log({"user.id": "u"}, resource={"app.installation.id": "i"}))[0]
@@ -190,7 +190,7 @@ def test_the_first_usable_distinct_id_counts(make_log: MakeLog) -> None:
 
 
 def test_other_attributes_can_give_the_distinct_id(make_log: MakeLog) -> None:
-    """The list of attributes is the caller's; one that is also mapped is sent as a property too."""
+    """`distinct_id_attributes` replaces the default list; an attribute that is mapped is also a property."""
     record = make_log({"account": 42, "user.id": "u"})
     event = events_of(record, distinct_id_attributes=("account",), property_names={"account": "account"})[0]
     assert event["distinct_id"] == "42"
@@ -226,7 +226,7 @@ _ILLEGAL: list[Any] = [
 
 @pytest.mark.parametrize("illegal", _ILLEGAL, ids=lambda value: ascii(value) if value != 10**5000 else "huge")
 def test_illegal_distinct_ids_are_passed_over(make_log: MakeLog, illegal: object) -> None:
-    """An id that PostHog takes for a mistake, or that is no id, is not used; the next attribute is."""
+    """An id that PostHog would reject, or a value that cannot be an id, is skipped for the next attribute."""
     record = make_log({"posthog.distinct_id": illegal, "user.id": "u1"})
     assert events_of(record)[0]["distinct_id"] == "u1"
     alone = events_of(make_log({"posthog.distinct_id": illegal}), fallback_distinct_id="made-up")
@@ -234,13 +234,13 @@ def test_illegal_distinct_ids_are_passed_over(make_log: MakeLog, illegal: object
 
 
 @pytest.mark.parametrize("legal", ["'alice'", "XguestX", "'", "'guest", "a", "1", "00", "users", -1])
-def test_ids_that_only_look_like_a_mistake_are_used(make_log: MakeLog, legal: object) -> None:
-    """Quotes, and a part that would be a mistake by itself, do not cost somebody their id."""
+def test_ids_that_resemble_illegal_ones_are_used(make_log: MakeLog, legal: object) -> None:
+    """An id that has quotes, or an illegal id as a part, is used."""
     assert events_of(make_log({"user.id": legal}))[0]["distinct_id"] == str(legal)
 
 
-def test_long_and_dirty_distinct_ids(make_log: MakeLog) -> None:
-    """An over-long id is cut to the 200 bytes that PostHog keeps, and cleaned as all text is."""
+def test_long_and_unclean_distinct_ids(make_log: MakeLog) -> None:
+    """An id is cut to the 200 bytes that PostHog keeps, and cleaned like all text."""
     assert events_of(make_log({"user.id": "ü" * 300}))[0]["distinct_id"] == "ü" * 100
     assert events_of(make_log({"user.id": "a\0b\ud800"}))[0]["distinct_id"] == "a\ufffdb\ufffd"
 
@@ -258,12 +258,12 @@ class _Number(enum.IntEnum):
     [(_Account.FIRST, "first"), (_Number.SEVEN, "7"), (7, "7"), (7.0, "7"), (["u1"], "u1")],
 )
 def test_ids_of_other_types(make_log: MakeLog, value: object, expected: str) -> None:
-    """A number is an id as text, and an enumeration by its value, on every Python."""
+    """A number is used as text, and an enumeration by its value, on every Python version."""
     assert events_of(make_log({"user.id": value}))[0]["distinct_id"] == expected
 
 
-def test_without_an_id_it_is_random_per_process(make_log: MakeLog) -> None:
-    """Events that name nobody share a random UUID, and it does not change what they are in a repetition."""
+def test_without_an_id_a_random_one_of_the_process_is_used(make_log: MakeLog) -> None:
+    """Events without an id share a random `distinct_id`, which does not affect their uuids."""
     options = MappingOptions()
     events = [
         json.loads(event) for event in log_events([make_log({"n": 1}), make_log({"n": 2})], options).events
@@ -274,8 +274,8 @@ def test_without_an_id_it_is_random_per_process(make_log: MakeLog) -> None:
     assert MappingOptions().fallback_distinct_id == options.fallback_distinct_id
 
 
-def test_a_span_is_one_event_whatever_it_says(make_span: MakeSpan) -> None:
-    """A span's uuid comes from its ids alone, and does not show them."""
+def test_the_uuid_of_a_span_depends_on_its_ids_only(make_span: MakeSpan) -> None:
+    """A span's uuid is derived from its trace and span id alone, and does not reveal them."""
     context = SpanContext(0xA1, 0xB2, is_remote=False, trace_flags=TraceFlags(1))
     first, second = (
         json.loads(span_events([make_span(attributes, context=context)]).events[0])
@@ -285,8 +285,8 @@ def test_a_span_is_one_event_whatever_it_says(make_span: MakeSpan) -> None:
     assert "a1" not in json.dumps(first["properties"])
 
 
-def test_one_attribute_may_be_given_by_itself(make_log: MakeLog) -> None:
-    """A text names one attribute, and is not taken for a list of letters."""
+def test_one_attribute_may_be_given_as_a_string(make_log: MakeLog) -> None:
+    """A string names one attribute; it is not read as a list of letters."""
     record = make_log({"account": "a-17", "a": "wrong"})
     (event,) = events_of(record, distinct_id_attributes="account")
     assert event["distinct_id"] == "a-17"

@@ -1,4 +1,4 @@
-"""Where each limit lies, the last that arrives whole and the first that is cut; and what is too big altogether."""
+"""Limits: the largest value that arrives whole, the smallest that is cut, events that cannot fit."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     MakeLog = Callable[..., ReadableLogRecord]
 
 _ROOM = 900 * 1024 - 4 * 1024 - len('"big":"",')
-"""Characters that a single text may have in an event."""
+"""The longest text, in characters, that fits into an event."""
 _ROOM_FOR_QUOTES = (990_000 - 4 * 1024 - len('"big":"",') - 4) // 4
-"""Quotes that it may have: each is escaped once by us and once more by PostHog."""
+"""The longest text of quotes that fits: the exporter escapes each quote once, and PostHog again."""
 
 
 def properties_of(record: ReadableLogRecord) -> dict[str, Any]:
@@ -36,8 +36,8 @@ def properties_of(record: ReadableLogRecord) -> dict[str, Any]:
     ("character", "room"),
     [("x", _ROOM), ('"', _ROOM_FOR_QUOTES), ("\\", _ROOM_FOR_QUOTES), ("é", _ROOM // 2)],
 )
-def test_a_text_is_cut_only_where_the_event_is_too_big(make_log: MakeLog, character: str, room: int) -> None:
-    """A text that just fits arrives whole; one more character, and 65 536 of them are left."""
+def test_a_text_is_cut_only_if_the_event_is_too_big(make_log: MakeLog, character: str, room: int) -> None:
+    """A text that just fits arrives whole; one more character, and it is cut to 65 536 characters."""
     assert properties_of(make_log({"big": character * room}))["big"] == character * room
     assert properties_of(make_log({"big": character * (room + 1)}))["big"] == character * 65_536
 
@@ -45,29 +45,29 @@ def test_a_text_is_cut_only_where_the_event_is_too_big(make_log: MakeLog, charac
 @pytest.mark.parametrize(
     ("texts", "left"), [(1, 1_000_000), (13, 65_536), (14, 8_192), (100, 8_192), (700, 1_024), (900, 128)]
 )
-def test_values_are_cut_no_more_than_they_have_to_be(make_log: MakeLog, texts: int, left: int) -> None:
-    """The more big values an event has, the less is left of each, in four steps."""
+def test_values_are_cut_no_more_than_necessary(make_log: MakeLog, texts: int, left: int) -> None:
+    """The more big values an event has, the shorter each is cut, in four steps."""
     size = 900_000 if texts == 1 else 1_000_000 // texts + 66_000
     sent = properties_of(make_log({f"big-{number}": "x" * size for number in range(texts)}))
     assert {len(value) for name, value in sent.items() if name.startswith("big-")} == {min(left, size)}
 
 
-def test_a_list_is_cut_to_so_many_values(make_log: MakeLog) -> None:
-    """Of a list that is too big as many values are left as of a text characters, nested ones counted."""
+def test_a_list_that_is_too_big_is_cut(make_log: MakeLog) -> None:
+    """A list that is too big is cut to 65 536 values, including nested ones."""
     sent = properties_of(make_log({"big": [["x" * 10] * 9] * 20_000, "small": [1, 2]}))
     assert sum(1 + len(inner) for inner in sent["big"]) == 65_536
     assert sent["small"] == [1, 2]
 
 
-def test_a_list_has_an_end(make_log: MakeLog) -> None:
-    """100 000 values arrive of a list however short they are, and what comes after is left out."""
+def test_a_list_keeps_100_000_values(make_log: MakeLog) -> None:
+    """The first 100 000 values of a list arrive, however short they are; the others are left out."""
     assert properties_of(make_log({"value": [1] * 100_000}))["value"] == [1] * 100_000
     assert properties_of(make_log({"value": [1] * 100_001}))["value"] == [1] * 100_000
 
 
 @pytest.mark.parametrize("kind", [list, dict])
-def test_what_is_nested_too_deeply_is_null(make_log: MakeLog, kind: type) -> None:
-    """32 containers may be nested; in the place of the next is null."""
+def test_a_container_nested_too_deeply_is_null(make_log: MakeLog, kind: type) -> None:
+    """Up to 32 containers may be nested; the next one is replaced by null."""
     value: Any = "deep"
     for _ in range(40):
         value = [value] if kind is list else {"a": value}
@@ -82,8 +82,8 @@ def test_what_is_nested_too_deeply_is_null(make_log: MakeLog, kind: type) -> Non
 @pytest.mark.parametrize(
     ("name", "left"), [("x" * 200, 200), ("x" * 201, 200), ("ü" * 51, 51), ("漢" * 67, 66)]
 )
-def test_names_have_200_bytes(make_log: MakeLog, name: str, left: int) -> None:
-    """Names of events and properties, and ids, are whole up to 200 bytes of UTF-8."""
+def test_names_are_cut_to_200_bytes(make_log: MakeLog, name: str, left: int) -> None:
+    """Event names, property names and ids are cut to 200 bytes of UTF-8, without splitting a character."""
     (text,) = log_events([make_log({name: 1, "user.id": name}, event_name=name)]).events
     event = json.loads(text)
     assert event["event"] == event["distinct_id"] == name[:left]
@@ -94,7 +94,7 @@ def test_names_have_200_bytes(make_log: MakeLog, name: str, left: int) -> None:
     "value",
     [
         "x" * 2_000_000,
-        '"' * 400_000,  # 0.8 MB of JSON, 1.6 MB where PostHog keeps it
+        '"' * 400_000,  # 0.8 MB of JSON, 1.6 MB as PostHog stores it
         "漢" * 400_000,
         ["x" * 1000] * 2000,
         list(range(500_000)),
@@ -111,7 +111,7 @@ def test_an_event_that_is_too_big_is_cut_until_it_fits(make_log: MakeLog, value:
 
 
 def test_an_event_that_cannot_be_cut_is_dropped_and_counted(make_log: MakeLog) -> None:
-    """Where the number of attributes alone is too big, the record is dropped with a reason, and only it."""
+    """A record with too many attributes to fit is dropped and counted; the other records arrive."""
     bad = make_log({f"key-{number:0190d}": "x" * 100 for number in range(5000)})
     mapped = log_events([make_log({"n": 1}), bad, make_log({"n": 2})])
     assert mapped.dropped == {"too_large": 1}

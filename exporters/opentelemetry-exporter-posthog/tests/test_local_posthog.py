@@ -1,4 +1,4 @@
-"""`python -m opentelemetry.exporter.posthog.testing`: a local PostHog that shows what arrives, and what is wrong."""
+"""`python -m opentelemetry.exporter.posthog.testing`: a local PostHog that prints and checks events."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _COMMAND = [sys.executable, "-m", "opentelemetry.exporter.posthog.testing"]
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
-    """Give a function that starts the command and returns it with its address."""
+    """Return a function that starts the command and returns its process and URL."""
     running: list[subprocess.Popen[str]] = []
-    # A shell starts what it runs in the background with SIGINT ignored, and a child process inherits that.
+    # A shell starts background jobs with SIGINT ignored, and child processes inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def begin(*arguments: str) -> tuple[subprocess.Popen[str], str]:
@@ -51,12 +51,12 @@ def start() -> Iterator[Callable[..., tuple[subprocess.Popen[str], str]]]:
 
 
 def _post(url: str, body: bytes) -> None:
-    with urllib.request.urlopen(urllib.request.Request(f"{url}/batch/", body), timeout=60) as answer:  # noqa: S310  # of this test
+    with urllib.request.urlopen(urllib.request.Request(f"{url}/batch/", body), timeout=60) as answer:  # noqa: S310  # a local URL
         assert json.loads(answer.read()) == {"status": "Ok"}
 
 
-def test_it_prints_each_event_and_what_is_wrong(start: Any, make_log: Callable[..., Any]) -> None:
-    """A good event is shown with its name, id and properties; a bad one with what PostHog would do to it."""
+def test_it_prints_each_event_and_its_violations(start: Any, make_log: Callable[..., Any]) -> None:
+    """The command prints the name, id and properties of an event, and how it violates PostHog's rules."""
     process, url = start()
     exporter = PostHogLogExporter(api_key="phc_any", host=url)
     exporter.export([make_log({"user.id": "u-17", "gift": "\u2603"})])
@@ -75,7 +75,7 @@ def test_it_prints_each_event_and_what_is_wrong(start: Any, make_log: Callable[.
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_it_prints_json_and_ends_by_ctrl_c(start: Any, make_log: Callable[..., Any]) -> None:
-    """With `--json` each line is an object for programs, and an interrupt is the normal end."""
+    """With `--json` each line is a JSON object; Ctrl-C ends the command with return code 0."""
     process, url = start("--json")
     exporter = PostHogLogExporter(api_key="phc_any", host=url)
     exporter.export([make_log({"n": 1}), make_log({"n": 2})])
@@ -87,8 +87,8 @@ def test_it_prints_json_and_ends_by_ctrl_c(start: Any, make_log: Callable[..., A
     assert process.wait(60) == 0
 
 
-def test_a_port_in_use_is_told(start: Any) -> None:
-    """A port that cannot be used is told with the remedy, without a traceback."""
+def test_a_port_in_use_is_reported(start: Any) -> None:
+    """If the port is in use, the command names the option to change, without a traceback."""
     _, url = start()
     done = subprocess.run(
         [*_COMMAND, "--port", url.rpartition(":")[2]],

@@ -1,4 +1,4 @@
-"""Log events to PostHog, through the SDK's own provider and processors."""
+"""Log events reach PostHog through the SDK's own provider and processor."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def test_an_emitted_event_arrives_as_a_posthog_event(server: CaptureServer) -> None:
-    """An event emitted through a LoggerProvider arrives under its name, for its user, with its attributes."""
+    """An event emitted through a LoggerProvider arrives with its name, user and attributes."""
     exporter = PostHogLogExporter(api_key="phc_test", host=server.url)
     provider = LoggerProvider(resource=Resource({"service.name": "shop"}), shutdown_on_exit=False)
     provider.add_log_record_processor(BatchLogRecordProcessor(exporter))

@@ -1,4 +1,4 @@
-"""Sessions, groups and persons by attributes; which records become events; the last look; what is left out."""
+"""Sessions, groups, person properties, filters, `before_send` and redaction."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def _event(record: Any, **options: Any) -> dict[str, Any]:
     return event
 
 
-def test_a_session_is_one_where_posthog_knows_it(make_log: MakeLog) -> None:
-    """`session.id` is `$session_id` where it is a UUIDv7, and a property of its own where it is not."""
+def test_a_session_id_must_be_a_uuidv7(make_log: MakeLog) -> None:
+    """`session.id` becomes `$session_id` if it is a UUIDv7, and else stays a property."""
     known = _event(make_log({"session.id": _SESSION}))["properties"]
     assert known["$session_id"] == _SESSION
     assert "session.id" not in known
@@ -45,7 +45,7 @@ def test_a_session_is_one_where_posthog_knows_it(make_log: MakeLog) -> None:
 
 
 def test_groups(make_log: MakeLog, make_span: MakeSpan) -> None:
-    """Groups come from named attributes and `posthog.group.<type>` of record, span or resource; the record wins."""
+    """Groups come from `group_attributes` and `posthog.group.<type>`, of record or span, else of resource."""
     groups = {"company": "tenant.id", "region": "cloud.region"}
     resource = {"posthog.group.team": "red", "posthog.group.plan": "free", "cloud.region": "eu"}
     attributes = {
@@ -65,8 +65,8 @@ def test_groups(make_log: MakeLog, make_span: MakeSpan) -> None:
     assert off["posthog.group.team"] == "blue"
 
 
-def test_persons_are_described_only_where_there_are_some(make_log: MakeLog) -> None:
-    """`posthog.set.*` and `posthog.set_once.*` need `person_profiles` and an id; else they are left out and counted."""
+def test_person_properties_need_a_person(make_log: MakeLog) -> None:
+    """Person properties need `person_profiles` and an id; otherwise they are left out and counted."""
     attributes = {"user.id": "u1", "posthog.set.plan": "pro", "posthog.set_once.first": [1, {"a": 2}]}
     record = make_log(attributes)
     kept = _event(record, person_profiles=True)["properties"]
@@ -78,7 +78,7 @@ def test_persons_are_described_only_where_there_are_some(make_log: MakeLog) -> N
 
 
 def test_trace_ids_have_posthogs_names_too(make_log: MakeLog) -> None:
-    """`trace_context` sends `$trace_id` and `$span_id` beside OTel's; `conventions=False` only these."""
+    """`trace_context` also sends `$trace_id` and `$span_id`; with `conventions=False` only OTel's names."""
     record = make_log(trace_id=0xABC, span_id=1)
     properties = _event(record, trace_context=True)["properties"]
     assert properties["$trace_id"] == properties["trace_id"] == f"{0xABC:032x}"
@@ -86,10 +86,10 @@ def test_trace_ids_have_posthogs_names_too(make_log: MakeLog) -> None:
     assert "$trace_id" not in _event(record, trace_context=True, conventions=False)["properties"]
 
 
-def test_variables_express_what_arguments_do(
+def test_each_argument_that_text_can_express_has_a_variable(
     server: CaptureServer, monkeypatch: pytest.MonkeyPatch, make_log: MakeLog
 ) -> None:
-    """Each argument that a text can express has a variable; spaces around its parts are allowed."""
+    """Each argument that text can express has a variable; spaces around its parts are ignored."""
     for name, value in {
         "GROUPS": " company = tenant.id , ",
         "EVENTS": "order.*, page.*",
@@ -143,7 +143,7 @@ def test_variables_express_what_arguments_do(
     ],
 )
 def test_named_filters(server: CaptureServer, make_span: MakeSpan, name: str, expected: set[str]) -> None:
-    """A filter may be a name; the AI spans are those that PostHog's own processor takes."""
+    """`filter` accepts the name of a built-in filter."""
     parent = make_span().context
     spans = [
         make_span(name="a"),
@@ -156,7 +156,7 @@ def test_named_filters(server: CaptureServer, make_span: MakeSpan, name: str, ex
 
 
 def test_the_ai_filter_is_that_of_posthogs_processor(make_span: MakeSpan) -> None:
-    """What one takes the other leaves: each span goes to one of the two."""
+    """`ai_spans` keeps exactly the spans that PostHog's own processor sends, so each span is sent once."""
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
     from posthog.ai.otel import is_ai_span
 
@@ -175,7 +175,7 @@ def test_the_ai_filter_is_that_of_posthogs_processor(make_span: MakeSpan) -> Non
 
 
 def test_globs_choose_events_by_name(make_log: MakeLog) -> None:
-    """`events` keeps records whose OTel name matches one of the globs; a record without a name is counted as such."""
+    """`events` keeps records whose OTel name matches a glob; an unnamed record is counted as `no_name`."""
     names = ("order.placed", "Order.paid", "cart.filled", "x", None)
     records = [make_log(event_name=name) for name in names]
     mapped = log_events(
@@ -187,16 +187,16 @@ def test_globs_choose_events_by_name(make_log: MakeLog) -> None:
 
 @pytest.mark.parametrize("key", ["otel.event.name", "event.name"])
 def test_records_of_logging_may_name_their_event(make_log: MakeLog, key: str) -> None:
-    """A record without an event name is the event that its attribute names, which is no property then."""
+    """If a record has no event name, this attribute names its event, and is not a property."""
     event = _event(make_log({key: "order.placed", "items": 3}, event_name=None))
     assert event["event"] == "order.placed"
     assert {name for name in event["properties"] if not name.startswith("$")} == {"items"}
 
 
-def test_the_last_look(make_log: MakeLog) -> None:
-    """`before_send` may change or drop the finished event; what it spoils or fails at is dropped and counted."""
+def test_before_send_changes_or_drops_events(make_log: MakeLog) -> None:
+    """`before_send` may change or drop an event; if it raises or makes the event invalid, that is counted."""
 
-    def look(event: dict[str, Any]) -> Any:
+    def change(event: dict[str, Any]) -> Any:
         properties = event["properties"]
         properties["seen"] = True
         if properties["do"] == "raise":
@@ -204,14 +204,14 @@ def test_the_last_look(make_log: MakeLog) -> None:
         return {"drop": None, "spoil": {**event, "uuid": "none"}, "type": []}.get(properties["do"], event)
 
     records = [make_log({"do": what}) for what in ("keep", "drop", "spoil", "raise", "type")]
-    mapped = log_events(records, MappingOptions(before_send=look))
+    mapped = log_events(records, MappingOptions(before_send=change))
     (event,) = mapped.events
     assert json.loads(event)["properties"]["seen"] is True
     assert mapped.dropped == {"before_send": 1, "invalid": 2, "before_send_failed": 1}
 
 
 @pytest.mark.parametrize(
-    "spoilt",
+    "changes",
     [
         {"distinct_id": "anonymous"},
         {"distinct_id": None},
@@ -225,33 +225,35 @@ def test_the_last_look(make_log: MakeLog) -> None:
         {"properties": {"$process_person_profile": False, "$set": {"plan": "pro"}}},
         {"properties": {"big": "x" * 950_000}},
     ],
-    ids=lambda spoilt: str(spoilt)[:40],
+    ids=lambda changes: str(changes)[:40],
 )
-def test_what_the_last_look_spoils_is_not_sent(make_log: MakeLog, spoilt: dict[str, Any]) -> None:
-    """An event that PostHog would reject or drop after `before_send` is dropped, and counted as `invalid`."""
-    mapped = log_events([make_log()], MappingOptions(before_send=lambda event: {**event, **spoilt}))
+def test_an_event_that_before_send_makes_invalid_is_dropped(
+    make_log: MakeLog, changes: dict[str, Any]
+) -> None:
+    """An event that PostHog would reject after `before_send` is dropped, and counted as `invalid`."""
+    mapped = log_events([make_log()], MappingOptions(before_send=lambda event: {**event, **changes}))
     assert mapped.events == []
     assert mapped.dropped == {"invalid": 1}
 
 
 @pytest.mark.parametrize("lacking", ["filename", "in_app", "platform"])
-def test_the_last_look_may_take_parts_of_frames_out(make_log: MakeLog, lacking: str) -> None:
-    """Somebody's paths are private: an exception without them is sent all the same."""
+def test_before_send_may_remove_parts_of_frames(make_log: MakeLog, lacking: str) -> None:
+    """`before_send` may remove private parts of frames, such as paths: the exception is still sent."""
     stack = 'Traceback (most recent call last):\n  File "/home/me/a.py", line 1, in f\nE: x'
 
-    def look(event: dict[str, Any]) -> Any:
+    def change(event: dict[str, Any]) -> Any:
         for one in event["properties"]["$exception_list"]:
             for frame in one["stacktrace"]["frames"]:
                 del frame[lacking]
         return event
 
     record = make_log({"exception.type": "E", "exception.message": "x", "exception.stacktrace": stack})
-    mapped = log_events([record], MappingOptions(exceptions=True, before_send=look))
+    mapped = log_events([record], MappingOptions(exceptions=True, before_send=change))
     assert mapped.dropped == {}
     assert lacking not in mapped.events[-1].decode()
 
 
-def test_a_resource_sets_no_person_properties_of_nobody() -> None:
+def test_a_resource_attribute_mapped_to_set_needs_a_person() -> None:
     """A resource attribute that is mapped to `$set` is left out of an event that makes no person."""
     record = ReadableLogRecord(LogRecord(event_name="order.placed"), Resource({"plan": "pro"}))
     options = MappingOptions(person_profiles=True, property_names={"plan": "$set"})
@@ -287,8 +289,8 @@ _URLS = {
 
 
 @pytest.mark.parametrize("size", [1, 2_000_000], ids=["small", "cut to fit"])
-def test_what_is_private_is_left_out(make_log: MakeLog, size: int) -> None:
-    """Headers, addresses, database queries, and the secret parts of URLs are not sent, wherever they stand."""
+def test_private_attributes_are_left_out(make_log: MakeLog, size: int) -> None:
+    """Headers, addresses, database queries and the secret parts of URLs are not sent, wherever they occur."""
     attributes = {
         **_PRIVATE,
         **_URLS,
@@ -356,7 +358,7 @@ def test_what_is_private_is_left_out(make_log: MakeLog, size: int) -> None:
     ],
 )
 def test_the_secret_parts_of_a_url_are_removed(make_log: MakeLog, key: str, url: str, cleaned: str) -> None:
-    """User, password, query and fragment are removed from a URL, also from one that breaks RFC 3986."""
+    """User, password, query and fragment are removed from a URL, even if it violates RFC 3986."""
     assert _event(make_log({key: url}))["properties"][key] == cleaned
 
 
@@ -372,8 +374,8 @@ def test_the_secret_parts_of_a_url_are_removed(make_log: MakeLog, key: str, url:
         "https://example.com failed: tell bob@example.org",
     ],
 )
-def test_a_text_that_is_more_than_a_url_stays_as_it_is(make_log: MakeLog, text: str) -> None:
-    """A sentence that begins with a URL loses nothing, and an address behind a host is not taken for the host."""
+def test_a_text_that_is_more_than_a_url_is_unchanged(make_log: MakeLog, text: str) -> None:
+    """A text that contains more than a URL is unchanged; an e-mail address in it is not taken for a host."""
     assert _event(make_log({"message": text}, body=text))["properties"]["message"] == text
 
 
@@ -393,16 +395,16 @@ def test_a_text_that_is_more_than_a_url_stays_as_it_is(make_log: MakeLog, text: 
     ids=["@", "one word", "schemes", "://", "spaces", "?", ":", "port", "/@"],
 )
 def test_a_client_cannot_make_cleaning_slow(make_log: MakeLog, text: str) -> None:
-    """A long text that almost is a URL, as any client can send as its user agent, is cleaned in one pass.
+    """A long text that is almost a URL, which any client can send as its user agent, is cleaned in one pass.
 
-    A pattern that tries again at each character takes hours for each of these.
+    A pattern that starts again at each character would take hours for each of these texts.
     """
     for key in ("user_agent.original", "url.full"):
         assert _event(make_log({key: text}))["properties"][key] != ""
 
 
-def test_it_is_sent_where_that_is_asked_for(make_log: MakeLog) -> None:
-    """`redact=False` sends all of it; a mapping sends the one attribute that it names."""
+def test_private_attributes_are_sent_on_request(make_log: MakeLog) -> None:
+    """`redact=False` sends all private attributes; a mapping sends the one that it names."""
     properties = _event(make_log({**_PRIVATE, **_URLS}), redact=False)["properties"]
     assert properties["url.full"] == _URLS["url.full"]
     assert set(_PRIVATE) <= set(properties)
@@ -412,8 +414,8 @@ def test_it_is_sent_where_that_is_asked_for(make_log: MakeLog) -> None:
 
 
 @pytest.mark.parametrize("key", ["url.path", "http.target", "url.full", "http.url"])
-def test_parameters_of_a_path_give_way_to_the_route(make_log: MakeLog, make_span: MakeSpan, key: str) -> None:
-    """Where a route names parameters, it stands for the path that holds their values."""
+def test_a_route_with_parameters_replaces_the_path(make_log: MakeLog, make_span: MakeSpan, key: str) -> None:
+    """If `http.route` names parameters, it replaces the path, which contains their values."""
     base = "https://example.com" if "." in key and key[-1] == "l" and "path" not in key else ""
     attributes = {"http.route": "/reset/{token}", key: f"{base}/reset/hunter2?a=b"}
     assert _event(make_log(attributes))["properties"][key] == f"{base}/reset/{{token}}"
@@ -424,7 +426,7 @@ def test_parameters_of_a_path_give_way_to_the_route(make_log: MakeLog, make_span
 
 
 def test_a_cut_value_is_marked_and_counted(server: CaptureServer) -> None:
-    """An event whose values were cut to fit says so, and `stats.changed` counts it."""
+    """An event whose values were cut to fit has `posthog.cut`, and `stats.changed` counts it."""
     exporter = PostHogLogExporter(api_key="phc_a", host=server.url)
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
@@ -436,8 +438,8 @@ def test_a_cut_value_is_marked_and_counted(server: CaptureServer) -> None:
     assert exporter.stats.exported == 2
 
 
-def test_structures_that_share_their_parts_end(make_log: MakeLog) -> None:
-    """A small structure that would be endless when written out is cut, with and without URLs in it."""
+def test_structures_that_share_their_parts_are_cut(make_log: MakeLog) -> None:
+    """A small structure that would be huge or endless as JSON is cut, and the URLs in it are cleaned."""
     shared: list[Any] = ["https://hunter2@example.com/?hunter2"]
     for _ in range(40):
         shared = [shared, shared]
@@ -450,14 +452,14 @@ def test_structures_that_share_their_parts_end(make_log: MakeLog) -> None:
 
 
 class _Link:
-    """A URL as an object, as HTTP clients have them."""
+    """An object that is a URL, like those of HTTP clients."""
 
     def __str__(self) -> str:
         return "https://hunter2@example.com/a?hunter2"
 
 
 def test_urls_of_a_person_are_cleaned_and_ids_are_not(make_log: MakeLog) -> None:
-    """What is known of a person, and a session that PostHog would not know, are cleaned; a group is an id."""
+    """URLs in person properties and in a `session.id` that is not a UUIDv7 are cleaned; group ids are not."""
     url, cleaned = "https://u:hunter2@example.com/a?hunter2", "https://example.com/a"
     attributes = {
         "user.id": "u1",
@@ -475,15 +477,15 @@ def test_urls_of_a_person_are_cleaned_and_ids_are_not(make_log: MakeLog) -> None
     assert unchanged["$set"] == {"referrer": url}
 
 
-def test_a_route_takes_no_password_along(make_log: MakeLog) -> None:
-    """Where a route stands for the path, no part of a password that holds a slash is left."""
+def test_a_route_leaves_no_part_of_a_password(make_log: MakeLog) -> None:
+    """If a route replaces the path, no part of a password that contains a slash is sent."""
     url = "https://app:hun/ter2@example.com/reset/hunter2"
     event = _event(make_log({"http.route": "/reset/{token}", "url.full": url}))
     assert event["properties"]["url.full"] == "https:///reset/{token}"
 
 
 def test_urls_that_are_objects_are_cleaned(make_log: MakeLog) -> None:
-    """What becomes a URL as text is cleaned as one, as an attribute, within one, and as the body."""
+    """An object whose text is a URL is cleaned as an attribute, within an attribute, and as the body."""
     event = _event(make_log({"a": _Link(), "b": {"c": [_Link()]}, "url.full": _Link()}, body=_Link()))
     assert "hunter2" not in json.dumps(event)
     assert event["properties"]["a"] == "https://example.com/a"

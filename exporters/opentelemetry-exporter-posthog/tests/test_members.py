@@ -1,4 +1,4 @@
-"""What is remembered of attributes: enough to be quick, and no more than a bound."""
+"""The caches of encoded attributes: used for common attributes, and bounded."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 def remembered(encoder: MemberEncoder, key: str, kind: type) -> int:
-    """How many values of one type are remembered under a key."""
+    """Return how many values of one type are cached for a key."""
     column: Any = encoder._columns[key, kind]
     return len(column)
 
 
-def test_what_most_records_hold_takes_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attributes as OTel has them are encoded by what is remembered of them, never one by one."""
+def test_common_attributes_are_encoded_by_the_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attributes of OTel's types are encoded by the caches, never one by one."""
     attributes: Mapping[str, Any] = {
         "text": "x",
         "flag": True,
@@ -45,7 +45,7 @@ def test_what_most_records_hold_takes_the_quick_way(monkeypatch: pytest.MonkeyPa
 
 
 def test_few_and_short_values_are_remembered() -> None:
-    """Of each key 64 values, none whose member has more than 256 characters."""
+    """The cache of a key holds 64 values, none whose JSON member has more than 256 characters."""
     encoder = MemberEncoder(MappingOptions())
     for number in range(100):
         encoder.encode({"id": f"id-{number}"})
@@ -55,7 +55,7 @@ def test_few_and_short_values_are_remembered() -> None:
 
 
 def test_few_shapes_are_remembered() -> None:
-    """Of sets of keys there are 2048 at most, the latest, and none with more than 128 keys."""
+    """The cache holds the latest 2048 sets of keys, none with more than 128 keys."""
     encoder = MemberEncoder(MappingOptions())
     for number in range(5000):
         encoder.encode({f"key-{number}": 1})
@@ -69,10 +69,10 @@ def test_few_shapes_are_remembered() -> None:
     assert encoder._shape.cache_info().misses == 5001
 
 
-def test_a_tuple_that_cannot_be_looked_up_costs_its_neighbours_nothing(
+def test_an_unhashable_tuple_does_not_slow_the_other_attributes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """From the second record on, a tuple with a list in it leaves the other attributes the quick way."""
+    """From the second record on, the caches encode the attributes next to a tuple that contains a list."""
     attributes = {"items": ([1], "a"), "text": "x", "texts": ("a", "b")}
     encoder = MemberEncoder(MappingOptions())
     expected = encoder.encode({**attributes, "items": ("a",)}) and encoder.encode(attributes)
@@ -85,8 +85,8 @@ def test_a_tuple_that_cannot_be_looked_up_costs_its_neighbours_nothing(
     assert remembered(encoder, "text", str) == 1
 
 
-def test_unique_texts_are_no_longer_looked_up() -> None:
-    """A column that mostly meets new values remembers none from the next review on, and says the same."""
+def test_unique_texts_are_no_longer_cached() -> None:
+    """From the next review on, a key with mostly new values has no cache; the JSON stays the same."""
     encoder = MemberEncoder(MappingOptions())
     for number in range(3000):
         encoder.encode({"id": f"id-{number}", "kind": "a"})

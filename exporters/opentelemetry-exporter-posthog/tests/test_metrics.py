@@ -1,4 +1,4 @@
-"""The exporter's metrics about itself, switched as those of the SDK are."""
+"""The exporter's own metrics, which the SDK's variable for internal metrics switches on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _points(reader: InMemoryMetricReader) -> dict[tuple[str, str | None], Any]:
 
 
 @pytest.mark.parametrize(("exporter", "signal"), [(PostHogLogExporter, "log"), (PostHogSpanExporter, "span")])
-def test_metrics_by_the_conventions(  # noqa: PLR0913, PLR0917  # fixtures
+def test_metrics_follow_the_semantic_conventions(  # noqa: PLR0913, PLR0917  # fixtures
     server: CaptureServer,
     monkeypatch: pytest.MonkeyPatch,
     make_log: Callable[..., Any],
@@ -39,7 +39,7 @@ def test_metrics_by_the_conventions(  # noqa: PLR0913, PLR0917  # fixtures
     exporter: Any,
     signal: str,
 ) -> None:
-    """Exported with the cause of what was not, in flight, duration; each with component and server."""
+    """The metrics count exported records by `error.type`, records in flight, and durations, by component."""
     monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
     reader = InMemoryMetricReader()
     meter_provider = MeterProvider([reader], shutdown_on_exit=False)
@@ -77,10 +77,10 @@ def _named(record: Any) -> bool:
 
 
 @pytest.mark.parametrize("switch", ["false", "1", "", None])
-def test_without_the_switch_there_are_none(
+def test_without_the_switch_there_are_no_metrics(
     server: CaptureServer, monkeypatch: pytest.MonkeyPatch, make_log: Callable[..., Any], switch: str | None
 ) -> None:
-    """The SDK's own switch decides, also where a provider is given."""
+    """Without the SDK's switch there are no metrics, even with a `meter_provider`."""
     if switch is not None:
         monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", switch)
     reader = InMemoryMetricReader()
@@ -95,10 +95,10 @@ def _fail(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.parametrize("broken", ["add", "record"])
-def test_an_instrument_that_raises_is_not_noticed(
+def test_an_instrument_that_raises_does_not_stop_an_export(
     server: CaptureServer, monkeypatch: pytest.MonkeyPatch, make_log: Callable[..., Any], broken: str
 ) -> None:
-    """Whatever the application's meter provider raises, events arrive, and its context is as it was."""
+    """If the application's meter provider raises, events still arrive, and the context is restored."""
     monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
     for kind in (NoOpCounter, NoOpUpDownCounter, NoOpHistogram):
         if hasattr(kind, broken):

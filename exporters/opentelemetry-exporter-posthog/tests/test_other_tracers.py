@@ -1,4 +1,4 @@
-"""Tracers that are not OpenTelemetry's patch the HTTP libraries; what they add to each request reaches nobody here."""
+"""Tracers of other vendors patch the HTTP libraries; their headers are not in the exporter's requests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXPECTED |= {"content-type", "content-length", "content-encoding"}
 
 
 def patch_http_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As Sentry does it: headers are put right after the request line."""
+    """Add headers right after the request line, like Sentry."""
     putrequest = http.client.HTTPConnection.putrequest
 
     def putrequest_and_more(self: Any, *arguments: Any, **named: Any) -> None:
@@ -43,7 +43,7 @@ def patch_http_client(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def patch_urllib3(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As New Relic and others do it: headers are added to the pool's request."""
+    """Add headers to the pool's request, like New Relic and others."""
     urlopen = urllib3.HTTPConnectionPool.urlopen
 
     def urlopen_with_more(self: Any, *arguments: Any, headers: Any = None, **named: Any) -> Any:
@@ -53,7 +53,7 @@ def patch_urllib3(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def patch_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As Datadog does it: headers are added to the prepared request."""
+    """Add headers to the prepared request, like Datadog."""
     send = requests.Session.send
 
     def send_with_more(self: Any, request: Any, **named: Any) -> Any:
@@ -64,13 +64,13 @@ def patch_requests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("patch", [patch_http_client, patch_urllib3, patch_requests])
-def test_what_tracers_add_is_left_out(
+def test_headers_of_other_tracers_are_left_out(
     patch: Callable[[pytest.MonkeyPatch], None],
     server: CaptureServer,
     make_log: MakeLog,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Wherever another tracer puts its headers, the request has those that it always has, and no other."""
+    """Wherever another tracer adds its headers, a request has exactly its usual headers."""
     patch(monkeypatch)
     assert requests.post(server.url, timeout=60).ok
     assert "sentry-trace" in server.requests[0].headers
@@ -80,7 +80,7 @@ def test_what_tracers_add_is_left_out(
 
 
 def relay(source: socket.socket, target: socket.socket) -> None:
-    """Pass on what one socket says to the other."""
+    """Copy data from one socket to the other."""
     with suppress(OSError):
         while data := source.recv(65_536):
             target.sendall(data)
@@ -88,7 +88,7 @@ def relay(source: socket.socket, target: socket.socket) -> None:
 
 @contextmanager
 def socks_proxy(target: int) -> Iterator[str]:
-    """Give the URL of a SOCKS5 proxy that leads one connection to a port of this machine."""
+    """Yield the URL of a SOCKS5 proxy that forwards one connection to a local port."""
 
     def serve() -> None:
         with suppress(OSError):
@@ -110,10 +110,10 @@ def socks_proxy(target: int) -> Iterator[str]:
     thread.join(60)
 
 
-def test_a_socks_proxy_changes_nothing(
+def test_a_socks_proxy_adds_no_header_and_keeps_the_deadline(
     server: CaptureServer, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Through a SOCKS proxy a request has no header of a tracer's, and the deadline holds against a slow answer."""
+    """Through a SOCKS proxy, a request has no tracer's header, and a slow answer ends by the timeout."""
     pytest.importorskip("socks")
     patch_http_client(monkeypatch)
     server.answer(Answer(), Answer(drip=0.5))

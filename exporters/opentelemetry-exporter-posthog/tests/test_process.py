@@ -1,4 +1,4 @@
-"""Whole processes: what an import loads, forks, applications that are instrumented without code."""
+"""Separate processes: imports, forks, signals, and applications instrumented without code."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _HEAVY = "{name for name in sys.modules if name.split('.')[0] in ('posthog', 're
 
 
 def run(code: str, **environment: str) -> str:
-    """Run `code` in a new process with this environment only; return what it printed."""
+    """Run `code` in a new process with only this environment; return its output."""
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         env={"PATH": os.environ["PATH"], **environment},
@@ -48,8 +48,8 @@ def run(code: str, **environment: str) -> str:
     return result.stdout.strip()
 
 
-def test_importing_the_package_loads_nothing() -> None:
-    """The package itself brings neither the SDK nor any library, and is two small modules."""
+def test_importing_the_package_loads_no_library() -> None:
+    """Importing the package loads two small modules, neither the SDK nor another library."""
     loaded = run(
         "import sys; before = set(sys.modules); import opentelemetry.exporter.posthog;"
         "print(sorted(name for name in set(sys.modules) - before if 'opentelemetry' in name))"
@@ -59,13 +59,13 @@ def test_importing_the_package_loads_nothing() -> None:
 
 
 def test_the_constructor_loads_what_an_export_needs() -> None:
-    """Without a key nothing is loaded; with one, the first export imports nothing on its thread any more."""
+    """Without a key the constructor loads nothing; with a key it loads all, so an export imports nothing."""
     built = run(
         "import sys, threading\n"
         "from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter\n"
         "from opentelemetry.sdk._logs import LoggerProvider\n"
         "from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor\n"
-        "import logging; logging.disable()\n"  # it says that it has no key
+        "import logging; logging.disable()\n"  # hides the warning of the missing key
         "PostHogLogExporter(); PostHogSpanExporter()\n"
         f"print(len({_HEAVY}))\n"
         "exporter = PostHogLogExporter(api_key='phc_a', host='http://127.0.0.1:9', retry=False)\n"
@@ -91,7 +91,7 @@ provider.add_log_record_processor(BatchLogRecordProcessor(exporter, schedule_del
 logger = provider.get_logger("shop")
 threading.Thread(target=lambda: logger.emit(event_name="first")).start()
 children = set()
-for _ in range(20):  # a server that starts its workers
+for _ in range(20):  # like a server that starts its workers
     child = os.fork()
     if child == 0:
         logger.emit(event_name="of a child")
@@ -113,7 +113,7 @@ sys.exit(f"{len(children)} children hang" if children else 0)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 @pytest.mark.parametrize("processes", [1, pytest.param(10, marks=pytest.mark.slow)])
 def test_forks_at_the_first_export(processes: int, server: CaptureServer) -> None:
-    """None of 20 children in each process hangs that are forked while another thread exports for the first time."""
+    """Children that are forked during another thread's first export do not hang, and their events arrive."""
     for _ in range(processes):
         result = subprocess.run(
             [sys.executable, "-W", "ignore", "-c", _FORK_AT_THE_FIRST_EXPORT, server.url],
@@ -133,7 +133,7 @@ def test_forks_at_the_first_export(processes: int, server: CaptureServer) -> Non
     [("PostHogLogExporter", "opentelemetry.sdk.trace"), ("PostHogSpanExporter", "opentelemetry.sdk._logs")],
 )
 def test_an_exporter_loads_its_own_signal_only(name: str, other: str) -> None:
-    """The SDK's other half reads settings of its own when it is imported, and raises where one is malformed."""
+    """An exporter does not import the SDK of the other signal, which raises if its settings are malformed."""
     loaded = run(
         f"import sys; from opentelemetry.exporter.posthog import {name}; {name}(api_key='phc_test');"
         f"print({other!r} in sys.modules)"
@@ -142,7 +142,7 @@ def test_an_exporter_loads_its_own_signal_only(name: str, other: str) -> None:
 
 
 def test_the_mapping_loads_no_sdk() -> None:
-    """The pure mapping needs neither the SDK nor an HTTP library."""
+    """`mapping` imports neither the SDK nor an HTTP library."""
     loaded = run(
         "import sys; import opentelemetry.exporter.posthog.mapping;"
         f"print(len({_HEAVY}), any(name.startswith('opentelemetry.sdk') for name in sys.modules))"
@@ -154,7 +154,7 @@ def test_the_mapping_loads_no_sdk() -> None:
 def test_both_sides_of_a_fork_export(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """Parent and child export after a fork; the child has its own connection, counts and made-up id."""
+    """Parent and child export after a fork; the child has its own counts and made-up id."""
     exporter = make_exporter()
     exporter.export([make_log({"n": 0})])
     child = os.fork()
@@ -169,10 +169,10 @@ def test_both_sides_of_a_fork_export(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_a_fork_in_the_middle_of_an_export(
+def test_a_fork_during_an_export(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """A child that is forked while another thread exports waits for none of that thread's locks."""
+    """A child that is forked while another thread exports does not wait for that thread's locks."""
     server.answer(Answer(delay=0.5))
     exporter = make_exporter()
     thread = threading.Thread(target=exporter.export, args=([make_log({"n": 0})],))
@@ -191,7 +191,7 @@ def test_a_fork_in_the_middle_of_an_export(
 def test_a_fork_after_the_shutdown(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """An exporter that was shut down before a fork is shut down in the child too."""
+    """An exporter that was shut down before a fork is shut down in the child, too."""
     exporter = make_exporter()
     exporter.shutdown()
     child = os.fork()
@@ -202,10 +202,10 @@ def test_a_fork_after_the_shutdown(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_a_fork_shares_no_connection_of_a_session_given_in_code(
+def test_a_fork_shares_no_connection_of_the_callers_session(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """Parent and child use the caller's session each by its own connection, so no answer gets mixed up."""
+    """Parent and child use their own connection of the caller's session, so that answers are not mixed up."""
     clients = set()
     finish = server._server.finish_request
 
@@ -247,7 +247,7 @@ def _instrument(tmp_path: Path, *options: str, **environment: str) -> subprocess
             "OTEL_LOGS_EXPORTER": "posthog",
             "OTEL_TRACES_EXPORTER": "posthog",
             "OTEL_METRICS_EXPORTER": "none",
-            # Where it is installed: at exit it starts a thread, which Python 3.12 and newer refuse with a traceback.
+            # This one starts a thread at exit, which Python 3.12 and newer refuse with a traceback.
             "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "logging",
             **environment,
         },
@@ -258,8 +258,8 @@ def _instrument(tmp_path: Path, *options: str, **environment: str) -> subprocess
     )
 
 
-def test_an_application_without_a_line_of_ours(server: CaptureServer, tmp_path: Path) -> None:
-    """With nothing but variables set, `opentelemetry-instrument` delivers log events and local roots."""
+def test_an_application_needs_no_code(server: CaptureServer, tmp_path: Path) -> None:
+    """With variables only, `opentelemetry-instrument` delivers log events and local roots."""
     done = _instrument(
         tmp_path,
         OTEL_EXPORTER_POSTHOG_API_KEY="phc_test",
@@ -270,7 +270,7 @@ def test_an_application_without_a_line_of_ours(server: CaptureServer, tmp_path: 
 
 
 def test_command_line_options(server: CaptureServer, tmp_path: Path) -> None:
-    """Each variable is an option of `opentelemetry-instrument` too."""
+    """Each variable is also an option of `opentelemetry-instrument`."""
     options = ["--exporter_posthog_api_key", "phc_test", "--exporter_posthog_host", server.url]
     options += ["--exporter_posthog_spans", "local_roots", "--exporter_posthog_timeout", "5"]
     done = _instrument(tmp_path, *options)
@@ -278,16 +278,16 @@ def test_command_line_options(server: CaptureServer, tmp_path: Path) -> None:
     assert sorted(event["event"] for event in server.events) == ["order.placed", "outer"]
 
 
-def test_an_application_without_a_key_runs_on(tmp_path: Path) -> None:
-    """Unconfigured, the application runs as ever; one line for both exporters says what to set."""
+def test_an_application_without_a_key_runs_normally(tmp_path: Path) -> None:
+    """Without a key the application runs normally; one line for both exporters names the variable to set."""
     done = _instrument(tmp_path)
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr.count("OTEL_EXPORTER_POSTHOG_API_KEY") == 1
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_signal_handler_that_emits_in_the_midst_of_an_export(server: CaptureServer) -> None:
-    """It may interrupt the building of a session, and the counting: it waits for nothing that it interrupted."""
+def test_a_signal_handler_may_emit_during_an_export(server: CaptureServer) -> None:
+    """A handler that emits while its thread builds a session, or counts, does not deadlock."""
     code = """
 import builtins, collections, faulthandler, os, signal
 faulthandler.dump_traceback_later(60, exit=True)
@@ -312,7 +312,7 @@ class InterruptedCounter(collections.Counter):
             os.kill(os.getpid(), signal.SIGTERM)
         super().__setitem__(name, number)
 builtins.__import__ = interrupted_load
-exporter._begin_in_child()  # where the first export builds a session
+exporter._begin_in_child()  # the next export builds a session
 emit(event_name="started", attributes={"user.id": "u1"})
 exporter._tally._counts = InterruptedCounter(exporter._tally._counts)
 emit(event_name="working", attributes={"user.id": "u1"})

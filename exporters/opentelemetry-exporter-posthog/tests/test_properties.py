@@ -1,4 +1,4 @@
-"""Whatever records and spans hold: no exception, nothing uncounted, a body that the checker accepts."""
+"""Arbitrary records and spans: nothing raises, each record is counted, the checker accepts the body."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module", autouse=True)
 def _quiet_sdk() -> Iterator[None]:
-    """Keep the SDK's warnings out of the reports: they quote lone surrogates, which pytest-xdist cannot send."""
+    """Silence the SDK's warnings: they quote lone surrogates, which pytest-xdist cannot send."""
     logger = logging.getLogger("opentelemetry.attributes")
     logger.disabled = True
     yield
@@ -53,7 +53,7 @@ _values = st.recursive(
     ),
     max_leaves=12,
 )
-_telling_keys = st.sampled_from(
+_special_keys = st.sampled_from(
     [
         *(
             "posthog.distinct_id",
@@ -70,9 +70,9 @@ _telling_keys = st.sampled_from(
         *("exception.type", "exception.message", "exception.stacktrace", "url.full", "http.target"),
     ]
 )
-_keys = _any_text | _telling_keys | st.text(min_size=190, max_size=300)
-_odd_keys = _keys | st.none() | st.booleans() | st.integers() | st.floats() | st.binary(max_size=4)
-_attributes = st.none() | st.dictionaries(_odd_keys, _values, max_size=6)
+_keys = _any_text | _special_keys | st.text(min_size=190, max_size=300)
+_keys_of_any_type = _keys | st.none() | st.booleans() | st.integers() | st.floats() | st.binary(max_size=4)
+_attributes = st.none() | st.dictionaries(_keys_of_any_type, _values, max_size=6)
 _plain_attributes = st.dictionaries(_keys, _values, max_size=4)
 _times = st.none() | st.integers(-(10**20), 10**31) | st.just(0)
 _EXCEPTION = ("exception.type", "exception.message", "exception.stacktrace")
@@ -105,7 +105,7 @@ _tracebacks = st.lists(
 ).map("\n".join)
 
 
-def _spoil(event: dict[str, Any]) -> dict[str, Any]:
+def _add_unclean_properties(event: dict[str, Any]) -> dict[str, Any]:
     event["properties"] |= {"$set": {"a": 1}, "nan": math.nan, "\ud800": b"", "": 1}
     return event
 
@@ -131,7 +131,8 @@ _options = st.builds(
     baggage_keys=st.lists(_any_text, max_size=1),
     group_attributes=st.dictionaries(_any_text, st.sampled_from(["user.id", "a"]), max_size=2),
     events=st.lists(st.sampled_from(["*", "a*", "[", "order.*"]), max_size=2),
-    before_send=st.none() | st.sampled_from([lambda event: event, lambda _: None, lambda _: {}, _spoil]),
+    before_send=st.none()
+    | st.sampled_from([lambda event: event, lambda _: None, lambda _: {}, _add_unclean_properties]),
     **dict.fromkeys(
         ("person_profiles", "geoip", "ip", "trace_context", "conventions", "exceptions", "redact"),
         st.booleans(),
@@ -178,40 +179,42 @@ _spans = st.builds(
     end_time=_times,
     instrumentation_scope=_scopes,
 )
-_given_time = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_without_deadline = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def _check(mapped: Mapped, records: list[Any]) -> None:
-    assert len(mapped.events) + sum(mapped.dropped.values()) >= len(records)  # exceptions are events too
+    assert len(mapped.events) + sum(mapped.dropped.values()) >= len(records)  # exceptions add events
     assert sum(mapped.dropped.values()) <= len(records)
     if mapped.events:
         assert check_batch(body(mapped.events, api_key="phc_test", sent_at="2026-01-01T00:00:00Z")) == []
 
 
-@_given_time
+@_without_deadline
 @given(st.lists(_logs, max_size=4), _options)
-def test_any_log_records(records: list[ReadableLogRecord], options: MappingOptions) -> None:
-    """Any log records make a batch that PostHog accepts, always the same one, and each is accounted for."""
+def test_any_log_records_become_a_valid_batch(
+    records: list[ReadableLogRecord], options: MappingOptions
+) -> None:
+    """Any log records become a batch that PostHog accepts; mapping is repeatable and counts each record."""
     mapped = log_events(records, options)
     _check(mapped, records)
     assert "unmappable" not in mapped.dropped
     assert log_events(records, options) == mapped
 
 
-@_given_time
+@_without_deadline
 @given(st.lists(_spans, max_size=4), _options)
-def test_any_spans(spans: list[ReadableSpan], options: MappingOptions) -> None:
-    """Any spans make a batch that PostHog accepts, always the same one, and each is accounted for."""
+def test_any_spans_become_a_valid_batch(spans: list[ReadableSpan], options: MappingOptions) -> None:
+    """Any spans become a batch that PostHog accepts; mapping is repeatable and counts each span."""
     mapped = span_events(spans, options)
     _check(mapped, spans)
     assert "unmappable" not in mapped.dropped
     assert span_events(spans, options) == mapped
 
 
-@_given_time
+@_without_deadline
 @given(st.dictionaries(st.text(min_size=1, max_size=9), _values, max_size=8))
-def test_any_attributes_through_the_sdk(attributes: dict[str, Any]) -> None:
-    """What the SDK makes of attributes is accepted too."""
+def test_any_attributes_from_the_sdk_become_a_valid_batch(attributes: dict[str, Any]) -> None:
+    """Attributes that pass through the SDK also become a batch that PostHog accepts."""
     memory = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(memory))
@@ -219,13 +222,13 @@ def test_any_attributes_through_the_sdk(attributes: dict[str, Any]) -> None:
     _check(log_events(memory.get_finished_logs()), [None])
 
 
-@_given_time
+@_without_deadline
 @given(
-    st.lists(st.dictionaries(_odd_keys, _values, max_size=5), min_size=1, max_size=4),
+    st.lists(st.dictionaries(_keys_of_any_type, _values, max_size=5), min_size=1, max_size=4),
     st.dictionaries(st.sampled_from(["a", "user.id"]), st.sampled_from(["", "b", "a"])),
 )
-def test_remembering_changes_nothing(records: list[dict[Any, Any]], names: dict[str, str]) -> None:
-    """What is encoded with the memory of other records is what is encoded without any."""
+def test_the_caches_do_not_change_the_json(records: list[dict[Any, Any]], names: dict[str, str]) -> None:
+    """Encoding with the caches of earlier records gives the same JSON as encoding without them."""
     encoder_options = MappingOptions(property_names=names)
     encoder = MemberEncoder(encoder_options)
     for attributes in [*records, *records]:
@@ -234,15 +237,15 @@ def test_remembering_changes_nothing(records: list[dict[Any, Any]], names: dict[
 
 
 _plain_keys = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1, max_size=9)
-_lasting = st.sampled_from([False, 0, "", True, 1, 0.0, "x", [], ["a"]]) | st.floats(
+_json_values = st.sampled_from([False, 0, "", True, 1, 0.0, "x", [], ["a"]]) | st.floats(
     allow_nan=False, allow_infinity=False
 )
 
 
-@_given_time
-@given(st.dictionaries(_plain_keys, _lasting | st.integers(-(2**63), 2**64 - 1), max_size=9))
-def test_values_survive(attributes: dict[str, Any]) -> None:
-    """Values that JSON has arrive as they are, `False`, `0`, `""` and empty lists included."""
+@_without_deadline
+@given(st.dictionaries(_plain_keys, _json_values | st.integers(-(2**63), 2**64 - 1), max_size=9))
+def test_json_values_arrive_unchanged(attributes: dict[str, Any]) -> None:
+    """Values that JSON can express arrive unchanged, including `False`, `0`, `""` and empty lists."""
     record = _log({"event_name": "order.placed", "timestamp": 1}, attributes, {}, None)
     properties = json.loads(log_events([record]).events[0])["properties"]
     sent = {name: value for name, value in properties.items() if not name.startswith("$")}

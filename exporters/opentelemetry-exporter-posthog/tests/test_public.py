@@ -1,4 +1,4 @@
-"""What the package promises: its names, its version, and a README that does what it says."""
+"""The package's promises: its names, its version, and a README whose examples work."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _SOURCES = sorted(Path(package.__file__).parent.rglob("*.py"))
 
 
 @pytest.mark.parametrize("module", ["", ".mapping", ".environment_variables", ".testing"])
-def test_public_modules_keep_their_word(module: str) -> None:
-    """Every name in `__all__` can be imported, `dir` shows it, and it says where it lives."""
+def test_public_modules_export_their_names(module: str) -> None:
+    """Each name in `__all__` can be imported and `dir` shows it; any other name raises AttributeError."""
     public = importlib.import_module(f"opentelemetry.exporter.posthog{module}")
     assert sorted(public.__all__) == sorted(set(public.__all__))
     for name in public.__all__:
@@ -31,13 +31,13 @@ def test_public_modules_keep_their_word(module: str) -> None:
         _ = public.nothing_of_that_name
 
 
-def test_one_version() -> None:
-    """The version is that of the installed distribution."""
+def test_the_version_is_that_of_the_distribution() -> None:
+    """`__version__` is the version of the installed distribution."""
     assert package.__version__ == importlib.metadata.version("opentelemetry-exporter-posthog")
 
 
 def test_entry_points() -> None:
-    """The names of the entry points lead to the exporters and the variables."""
+    """The entry points named `posthog` load the exporters and the variables."""
     loaded = {
         group: next(iter(importlib.metadata.entry_points(group=group, name="posthog"))).load()
         for group in (
@@ -53,15 +53,15 @@ def test_entry_points() -> None:
     ]
 
 
-def test_it_is_typed_and_a_namespace() -> None:
-    """Type information is installed, and nothing of ours claims OpenTelemetry's own packages."""
+def test_the_package_is_typed_and_a_namespace() -> None:
+    """`py.typed` is installed, and `opentelemetry.exporter` stays a namespace package."""
     home = Path(package.__file__).parent
     assert (home / "py.typed").exists()
     assert importlib.import_module("opentelemetry.exporter").__file__ is None
 
 
 def test_the_quick_start_runs_as_written() -> None:
-    """The first Python block of the README runs in a new process and prints what the README says."""
+    """The README's quick start runs in a new process and prints the output that the README shows."""
     (code,) = re.findall(r"```python\n(import json.*?)```", _README, re.DOTALL)
     (printed,) = re.findall(r"It prints\n\n```text\n(.*?)```", _README, re.DOTALL)
     result = subprocess.run(
@@ -72,7 +72,7 @@ def test_the_quick_start_runs_as_written() -> None:
 
 
 def test_the_readme_names_everything() -> None:
-    """Each argument, variable and reason for a drop is in the README."""
+    """The README names each argument, each variable and each reason for a drop."""
     arguments = set(inspect.signature(package.PostHogLogExporter).parameters)
     sources = "".join(path.read_text(encoding="utf-8") for path in _SOURCES)
     reasons = set(re.findall(r'(?:NotAnEvent\(|_ask\(.+, )"(\w+)"\)', sources))
@@ -82,8 +82,8 @@ def test_the_readme_names_everything() -> None:
         assert f"`{name}`" in _README, name
 
 
-def test_only_one_module_loads_http_libraries() -> None:
-    """`posthog` and `requests` are named by the modules of the sender only, which the first export loads."""
+def test_only_the_sender_imports_http_libraries() -> None:
+    """Only the sender's modules import `posthog` and `requests`; an exporter without a key loads neither."""
     importing = {
         path.stem
         for path in _SOURCES

@@ -1,4 +1,4 @@
-"""Five small services as a new user would write them, and what a product person sees of them in PostHog."""
+"""Small services as a new user would write them, and the events that they send to PostHog."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
 @pytest.fixture
 def posthog() -> Iterator[CaptureServer]:
-    """Give a local PostHog; what reaches it is accepted by PostHog's rules."""
+    """Run a local PostHog, and check the requests that it received against PostHog's rules."""
     with CaptureServer() as server:
         yield server
         for request in server.requests:
@@ -60,7 +60,7 @@ def _free_port() -> int:
 
 
 class Running:
-    """A service in a process of its own, instrumented without code unless told otherwise."""
+    """A service in its own process, by default under `opentelemetry-instrument`."""
 
     def __init__(
         self, command: list[str], environment: dict[str, str], log: Path, *, instrument: bool = True
@@ -73,14 +73,14 @@ class Running:
         self._log = log
 
     def get(self, url: str, headers: dict[str, str] | None = None) -> int:
-        """Ask for `url` as soon as the service answers; return the status."""
+        """Request `url` as soon as the service answers; return the status."""
         end = time.monotonic() + 120
-        request = urllib.request.Request(url, headers=headers or {})  # noqa: S310  # of this test
+        request = urllib.request.Request(url, headers=headers or {})  # noqa: S310  # a local URL
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # of this test
+                with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # a local URL
                     return int(answer.status)
-            except OSError as error:  # noqa: PERF203  # it may not listen yet
+            except OSError as error:  # noqa: PERF203  # the service may not listen yet
                 if isinstance(error, urllib.error.HTTPError):
                     return error.code
                 assert self.process.poll() is None, self._log.read_text()
@@ -88,7 +88,7 @@ class Running:
                 time.sleep(0.1)
 
     def stop(self) -> None:
-        """End it as a container's runtime does."""
+        """Stop the service with SIGTERM, like a container runtime."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(120)
 
@@ -118,7 +118,7 @@ def fail():
 
 
 def test_fastapi_without_code(posthog: CaptureServer, tmp_path: Path) -> None:
-    """A request is one event of its user, the log event is of the same one, and no secret of the request is in them."""
+    """The events of a request's span and log record have its user's id, and no secret of the request."""
     pytest.importorskip("opentelemetry.instrumentation.fastapi")
     (lifespan,) = re.findall(r"```python\n(# lifespan.*?)```", _README, re.DOTALL)
     (tmp_path / "shop.py").write_text(_FASTAPI.format(lifespan=lifespan))
@@ -133,7 +133,7 @@ def test_fastapi_without_code(posthog: CaptureServer, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{port}/reset/hunter2?token=hunter2"
     assert service.get(url, _SECRETS) == 200
     assert posthog.events == []
-    service.stop()  # the batches that wait are flushed by the lifespan of the README
+    service.stop()  # the README's lifespan flushes the unsent batches
     found = {event["event"]: event for event in posthog.events}
     assert sorted(found) == ["GET /reset/{token}", "password.reset"]
     assert len(posthog.events) == 2
@@ -162,7 +162,7 @@ _SESSION = "0198f3c1-7b52-7c3e-9c51-2f6f0f6f5d3b"
 
 
 def test_flask_under_gunicorn(posthog: CaptureServer, tmp_path: Path) -> None:
-    """Eight users are eight people with a session each request, and a failure is in error tracking, with its user."""
+    """Each request's event has its user's id and session, and a failed request sends an `$exception`, too."""
     pytest.importorskip("opentelemetry.instrumentation.flask")
     pytest.importorskip("gunicorn")
     (tmp_path / "shop.py").write_text(_FLASK)
@@ -213,7 +213,7 @@ trace.get_tracer_provider().force_flush()
 
 
 def test_celery(posthog: CaptureServer, tmp_path: Path) -> None:
-    """What a task records is of the user of its task, in its group."""
+    """A log event within a task has the id of the task's user, and the group."""
     pytest.importorskip("opentelemetry.instrumentation.celery")
     pytest.importorskip("celery")
     (tmp_path / "tasks.py").write_text(_CELERY)
@@ -231,7 +231,7 @@ def test_celery(posthog: CaptureServer, tmp_path: Path) -> None:
 
 
 def test_genai_is_routed(posthog: CaptureServer) -> None:
-    """The README's recipe sends the spans of models to PostHog's AI endpoint, and the others here."""
+    """The README's recipe sends GenAI spans to PostHog's AI endpoint, and other spans to `/batch/`."""
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
     (recipe,) = re.findall(r"```python\n(# genai.*?)```", _README, re.DOTALL)
     code = recipe.replace("https://eu.i.posthog.com", posthog.url) + (
@@ -269,7 +269,7 @@ trace.get_tracer_provider().force_flush()
 
 
 def test_logging(posthog: CaptureServer, tmp_path: Path) -> None:
-    """A named record of `logging` is an event, `logger.exception()` an exception, and both are the span's user's."""
+    """`logging` sends named records and `logger.exception()`, both with the id of the span's user."""
     pytest.importorskip("opentelemetry.instrumentation.logging.handler")
     (tmp_path / "app.py").write_text(_LOGGING)
     environment = _environment(posthog, tmp_path, OTEL_EXPORTER_POSTHOG_EXCEPTIONS="true")
@@ -316,7 +316,7 @@ get_logger_provider().force_flush()
 
 
 def test_declarative_configuration(posthog: CaptureServer, tmp_path: Path) -> None:
-    """A configuration file gives each argument; a key that is unknown warns, and the SDK stays configured."""
+    """A configuration file sets arguments; an unknown key causes a warning, not a failure of the SDK."""
     pytest.importorskip("opentelemetry.configuration.file")
     (tmp_path / "otel.yaml").write_text(_CONFIGURATION.format(url=posthog.url))
     environment = _environment(posthog, tmp_path)
@@ -333,7 +333,7 @@ def test_declarative_configuration(posthog: CaptureServer, tmp_path: Path) -> No
 
 
 def test_the_configuration_file_of_the_readme(posthog: CaptureServer, tmp_path: Path) -> None:
-    """The README's file works as printed under `opentelemetry-instrument`, with the host of the variable."""
+    """The README's file works as printed under `opentelemetry-instrument`; the variable gives the host."""
     pytest.importorskip("opentelemetry.configuration.file")
     (printed,) = re.findall(r"```yaml\n(.*?)```", _README, re.DOTALL)
     (tmp_path / "otel.yaml").write_text(printed)

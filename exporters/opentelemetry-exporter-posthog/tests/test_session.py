@@ -1,4 +1,4 @@
-"""Proxies, certificates and sessions of the application's own."""
+"""Proxies, certificates, and a `requests.Session` of the caller."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SUCCESS = LogRecordExportResult.SUCCESS
 def test_the_environments_proxy_is_used(
     server: CaptureServer, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`HTTP_PROXY` leads the request through the proxy, with its credentials; `NO_PROXY` leads past it."""
+    """`HTTP_PROXY` sends requests through the proxy, with its credentials; `NO_PROXY` bypasses it."""
     monkeypatch.setenv("HTTP_PROXY", f"http://user:word@127.0.0.1:{server.port}")
     exporter = PostHogLogExporter(api_key="phc_test", host="http://posthog.example")
     assert exporter.export([make_log({"n": 1})]) is SUCCESS
@@ -50,7 +50,7 @@ def test_the_environments_proxy_is_used(
 def test_a_slow_proxy_does_not_break_the_deadline(
     server: CaptureServer, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The deadline holds through a proxy that answers byte by byte."""
+    """An export ends by its timeout if a proxy sends its answer byte by byte."""
     monkeypatch.setenv("HTTP_PROXY", server.url)
     server.answer_always(Answer(drip=0.2))
     exporter = PostHogLogExporter(api_key="phc_test", host="http://posthog.example", timeout=1)
@@ -62,7 +62,7 @@ def test_a_slow_proxy_does_not_break_the_deadline(
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a self-signed certificate for 127.0.0.1, key and certificate in one file."""
+    """Create a self-signed certificate for 127.0.0.1; return the file with key and certificate."""
     folder = tmp_path_factory.mktemp("tls")
     command = [
         "openssl",
@@ -84,7 +84,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tls_server(certificate: Path) -> Iterator[CaptureServer]:
-    """Give a fake PostHog that serves HTTPS."""
+    """Run a fake PostHog that serves HTTPS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with CaptureServer(tls=context) as running:
@@ -92,7 +92,7 @@ def tls_server(certificate: Path) -> Iterator[CaptureServer]:
 
 
 def test_certificates_are_checked(tls_server: CaptureServer, make_log: MakeLog) -> None:
-    """A server with a certificate that nobody vouches for gets nothing; that can change, so it is FAILURE."""
+    """A server with an untrusted certificate gets nothing; the result is FAILURE because that can change."""
     exporter = PostHogLogExporter(api_key="phc_test", host=tls_server.url, retry=False)
     assert exporter.export([make_log()]) is LogRecordExportResult.FAILURE
     assert tls_server.requests == []
@@ -101,7 +101,7 @@ def test_certificates_are_checked(tls_server: CaptureServer, make_log: MakeLog) 
 def test_the_environments_ca_bundle_is_used(
     tls_server: CaptureServer, certificate: Path, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`REQUESTS_CA_BUNDLE` vouches for a company's own certificates."""
+    """A certificate in `REQUESTS_CA_BUNDLE`, such as a company's own, is trusted."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     exporter = PostHogLogExporter(api_key="phc_test", host=tls_server.url, retry=False)
     assert exporter.export([make_log()]) is SUCCESS
@@ -111,7 +111,7 @@ def test_the_environments_ca_bundle_is_used(
 def test_a_missing_ca_bundle_is_a_failure(
     tls_server: CaptureServer, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A `REQUESTS_CA_BUNDLE` that leads nowhere sends nothing, unchecked least of all; it may come back."""
+    """If the CA bundle does not exist, nothing is sent; the result is FAILURE because it may appear."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/bundle.pem")
     exporter = PostHogLogExporter(api_key="phc_test", host=tls_server.url, retry=False)
     assert exporter.export([make_log()]) is LogRecordExportResult.FAILURE
@@ -121,7 +121,7 @@ def test_a_missing_ca_bundle_is_a_failure(
 
 @contextmanager
 def tunnelling_proxy(*, drip: float = 0.0) -> Iterator[tuple[str, list[bytes]]]:
-    """Give the URL of a proxy for HTTPS, and the heads of the requests that it gets."""
+    """Yield the URL of a proxy for HTTPS, and the heads of the requests that it receives."""
     heads: list[bytes] = []
 
     def relay(source: socket.socket, target: socket.socket) -> None:
@@ -158,10 +158,10 @@ def tunnelling_proxy(*, drip: float = 0.0) -> Iterator[tuple[str, list[bytes]]]:
     thread.join(60)
 
 
-def test_https_goes_through_the_proxy_s_tunnel(
+def test_https_goes_through_a_tunnel_of_the_proxy(
     tls_server: CaptureServer, certificate: Path, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`HTTPS_PROXY` leads through a tunnel: the proxy sees where to, its own credentials, and no event."""
+    """With `HTTPS_PROXY`, the proxy sees the target address and its own credentials, but no event."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with tunnelling_proxy() as (proxy, heads):
         monkeypatch.setenv("HTTPS_PROXY", proxy)
@@ -177,7 +177,7 @@ def test_https_goes_through_the_proxy_s_tunnel(
 def test_a_slow_tunnel_does_not_break_the_deadline(
     tls_server: CaptureServer, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The deadline holds against a proxy that opens its tunnel byte by byte."""
+    """An export ends by its timeout if a proxy opens its tunnel byte by byte."""
     with tunnelling_proxy(drip=0.5) as (proxy, _):
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         exporter = PostHogLogExporter(api_key="phc_test", host=tls_server.url, timeout=1)
@@ -190,7 +190,7 @@ def test_a_slow_tunnel_does_not_break_the_deadline(
 def test_a_slow_tls_server_does_not_break_the_deadline(
     tls_server: CaptureServer, certificate: Path, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The deadline holds over TLS too, against an answer byte by byte."""
+    """An export over TLS ends by its timeout if the server sends its answer byte by byte."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     tls_server.answer_always(Answer(drip=0.2))
     exporter = PostHogLogExporter(api_key="phc_test", host=tls_server.url, timeout=1)
@@ -200,8 +200,8 @@ def test_a_slow_tls_server_does_not_break_the_deadline(
     assert time.monotonic() - began < 15
 
 
-def test_an_own_session_is_used_and_left_open(server: CaptureServer, make_log: MakeLog) -> None:
-    """A session given in code carries the requests, with its own headers, and is not closed."""
+def test_the_callers_session_is_used_and_left_open(server: CaptureServer, make_log: MakeLog) -> None:
+    """The caller's session sends the requests, with its own headers, and is not closed."""
     closed = threading.Event()
 
     class Session(requests.Session):
@@ -218,10 +218,10 @@ def test_an_own_session_is_used_and_left_open(server: CaptureServer, make_log: M
         assert not closed.is_set()
 
 
-def test_an_own_session_follows_no_redirect_and_waits_no_longer(
+def test_the_callers_session_follows_no_redirect_and_keeps_the_timeout(
     server: CaptureServer, make_log: MakeLog
 ) -> None:
-    """A session given in code does not lead the events elsewhere, and a server that is silent ends in time."""
+    """The caller's session does not follow a redirect, and its export ends by the timeout."""
     with CaptureServer() as elsewhere, requests.Session() as session:
         server.answer(Answer(status=307, headers={"Location": f"{elsewhere.url}/batch/"}), Answer(stall=True))
         exporter = PostHogLogExporter(api_key="phc_test", host=server.url, session=session, timeout=1)
@@ -233,8 +233,8 @@ def test_an_own_session_follows_no_redirect_and_waits_no_longer(
         assert elsewhere.requests == []
 
 
-def test_a_session_that_breaks_is_a_failure(make_log: MakeLog) -> None:
-    """Whatever a session raises, an export returns FAILURE, and counts it."""
+def test_a_session_that_raises_is_a_failure(make_log: MakeLog) -> None:
+    """If the caller's session raises, an export returns FAILURE, counts its records and does not retry."""
 
     def fail(*_: object, **__: object) -> requests.Response:
         raise RuntimeError("broken")
@@ -248,10 +248,10 @@ def test_a_session_that_breaks_is_a_failure(make_log: MakeLog) -> None:
     assert exporter.stats.retried == 0, "the same would be raised again"
 
 
-def test_what_cannot_be_loaded_is_a_failure(
+def test_a_failed_import_is_a_failure(
     server: CaptureServer, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where `posthog` or `requests` cannot be imported, an export returns FAILURE, and counts every record."""
+    """If `posthog` or `requests` cannot be imported, an export returns FAILURE and counts each record."""
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.posthog._sender", None)
     exporter = PostHogLogExporter(api_key="phc_test", host=server.url)
     exporter.warm_up()

@@ -1,4 +1,4 @@
-"""Spans become events: their name, start, attributes, duration, kind and outcome."""
+"""Spans become events with their name, start, attributes, duration, kind and status."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _REMOTE = SpanContext(1, 3, is_remote=True, trace_flags=TraceFlags(1))
 
 
 def event_of(span: ReadableSpan, **options: Any) -> dict[str, Any]:
-    """Map one span, check the batch it makes strictly, and return its event."""
+    """Map one span, check its batch, and return its event."""
     mapped = span_events([span], MappingOptions(**options))
     assert check_batch(body(mapped.events, api_key="phc_test", sent_at="2026-01-01T00:00:00Z")) == []
     event: dict[str, Any] = json.loads(mapped.events[0])
@@ -39,7 +39,7 @@ def event_of(span: ReadableSpan, **options: Any) -> dict[str, Any]:
 
 
 def test_a_span_becomes_an_event(make_span: MakeSpan) -> None:
-    """Name, start, attributes, duration and kind of a span arrive, and no status where none is set."""
+    """The event has the span's name, start, attributes, duration and kind, and no status if none is set."""
     span = make_span(
         {"user.id": "u1", "items": 3},
         kind=SpanKind.SERVER,
@@ -62,7 +62,7 @@ def test_a_span_becomes_an_event(make_span: MakeSpan) -> None:
 
 
 def test_status(make_span: MakeSpan) -> None:
-    """A set status arrives; its description, which quotes exceptions, only where it is mapped."""
+    """A status that is set is sent; its description, which quotes exceptions, only if it is mapped."""
     span = make_span(status=Status(StatusCode.ERROR, "secret text"))
     properties = event_of(span)["properties"]
     assert properties["otel.status_code"] == "ERROR"
@@ -74,7 +74,7 @@ def test_status(make_span: MakeSpan) -> None:
 
 
 def test_error_type(make_span: MakeSpan) -> None:
-    """The kind of failure is the attribute's, else the recorded exception's, else OTel's word for unknown."""
+    """`error.type` is the attribute, else the type of the last recorded exception, else `_OTHER`."""
     failed = Status(StatusCode.ERROR)
     exceptions = [Event("exception", {"exception.type": kind}) for kind in ("KeyError", "ValueError")]
     assert event_of(make_span(status=failed))["properties"]["error.type"] == "_OTHER"
@@ -83,7 +83,7 @@ def test_error_type(make_span: MakeSpan) -> None:
     assert event_of(own)["properties"]["error.type"] == "timeout"
 
 
-def test_trace_context_only_if_asked(make_span: MakeSpan) -> None:
+def test_trace_context_is_sent_on_request(make_span: MakeSpan) -> None:
     """Trace, span and parent ids are sent only with `trace_context`."""
     span = make_span(context=_LOCAL, parent=_REMOTE)
     ids = {"trace_id", "span_id", "parent_span_id"}
@@ -105,7 +105,7 @@ def test_a_span_may_lack_anything_but_its_name(make_span: MakeSpan, fields: dict
 
 
 def test_local_roots(make_span: MakeSpan) -> None:
-    """The ready-made filter keeps spans whose parent is absent or in another process."""
+    """`local_roots` keeps spans whose parent is absent or in another process."""
     assert local_roots(make_span())
     assert local_roots(make_span(parent=_REMOTE))
     assert not local_roots(make_span(parent=_LOCAL))
@@ -132,10 +132,10 @@ def _nested(exporter: PostHogSpanExporter) -> None:
         ("rooots", ["outer"]),
     ],
 )
-def test_the_environment_chooses_the_spans(
+def test_a_variable_selects_the_filter(
     server: CaptureServer, monkeypatch: pytest.MonkeyPatch, variable: str | None, expected: list[str]
 ) -> None:
-    """`OTEL_EXPORTER_POSTHOG_SPANS` chooses all spans or local roots; a typo chooses what costs less."""
+    """`OTEL_EXPORTER_POSTHOG_SPANS` names the filter; a typo selects the cheaper `local_roots`."""
     if variable is not None:
         monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_SPANS", variable)
     exporter = PostHogSpanExporter(api_key="phc_test", host=server.url)
@@ -144,8 +144,10 @@ def test_the_environment_chooses_the_spans(
     assert exporter.stats.dropped.get("filtered", 0) == 2 - len(expected)
 
 
-def test_an_own_filter_is_not_overruled(server: CaptureServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A filter given in code is the only one: the environment is not read for it."""
+def test_a_filter_in_code_overrides_the_variable(
+    server: CaptureServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the code gives a filter, the variable is not read."""
     monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_SPANS", "local_roots")
     _nested(
         PostHogSpanExporter(api_key="phc_test", host=server.url, filter=lambda span: span.name == "inner")
@@ -153,8 +155,8 @@ def test_an_own_filter_is_not_overruled(server: CaptureServer, monkeypatch: pyte
     assert [event["event"] for event in server.events] == ["inner"]
 
 
-def test_a_filter_is_asked_whatever_its_truth_value(server: CaptureServer, make_span: MakeSpan) -> None:
-    """A filter that happens to be an empty container is a filter: without it, everything would be billed."""
+def test_a_filter_that_is_falsy_is_used(server: CaptureServer, make_span: MakeSpan) -> None:
+    """A callable that is an empty container still filters; if it were ignored, all spans would be billed."""
 
     class Wanted(set[str]):
         def __call__(self, span: ReadableSpan) -> bool:
@@ -166,8 +168,8 @@ def test_a_filter_is_asked_whatever_its_truth_value(server: CaptureServer, make_
     assert exporter.stats.dropped == {"filtered": 1}
 
 
-def test_a_filter_that_fails_keeps_out(server: CaptureServer, make_span: MakeSpan) -> None:
-    """A span whose filter raises is not sent, and counted; the others are sent."""
+def test_a_filter_that_raises_drops_the_span(server: CaptureServer, make_span: MakeSpan) -> None:
+    """A span for which the filter raises is dropped and counted; the others are sent."""
 
     def picky(span: ReadableSpan) -> bool:
         if span.name == "bad":

@@ -1,4 +1,4 @@
-"""The fake server and the strict checker, which others' tests rely on."""
+"""The fake server and the checker that users' tests rely on."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _exception(*frames: Any) -> dict[str, Any]:
 
 
 def test_a_good_batch_has_no_violations() -> None:
-    """What PostHog accepts is accepted, with and without what is optional."""
+    """`check_batch` accepts a batch that PostHog accepts, with and without optional fields."""
     assert check_batch(batch(_EVENT, {"event": "a", "distinct_id": 7})) == []
     assert check_batch(batch({**_EVENT, "uuid": "", "timestamp": "2026-01-01T01:00:00+01:00"})) == []
     frame = {"platform": "python", "filename": "a", "function": "f", "in_app": True}
@@ -86,7 +86,7 @@ def test_a_good_batch_has_no_violations() -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_each_violation_is_found(change: dict[str, Any], word: str) -> None:
-    """Each rule of PostHog's that an event breaks is named, with the event's place."""
+    """Each rule that an event breaks is reported, with the place of the event."""
     (violation,) = check_batch(batch(_EVENT, {**_EVENT, **change}))
     assert violation.startswith("event 1: ")
     assert word in violation
@@ -117,12 +117,12 @@ def test_each_violation_is_found(change: dict[str, Any], word: str) -> None:
     ids=lambda body: repr(body[:40]),
 )
 def test_whole_bodies_that_posthog_rejects(body: bytes) -> None:
-    """What fails the parser, the envelope or the size limit is a violation, and nothing raises."""
+    """A body that breaks the parser, the envelope or the size limit is one violation, and nothing raises."""
     assert len(check_batch(body)) == 1
 
 
 def test_the_server_records_any_request(server: CaptureServer) -> None:
-    """Method, path, headers and body are recorded, of OTLP paths and others too, and answered 200."""
+    """The server records method, path, headers and body of a request to any path, and answers 200."""
     assert (
         requests.post(f"{server.url}/v1/logs", data=b"otlp", headers={"X-A": "1"}, timeout=60).status_code
         == 200
@@ -134,8 +134,8 @@ def test_the_server_records_any_request(server: CaptureServer) -> None:
     assert server.events == []
 
 
-def test_the_server_decodes(server: CaptureServer) -> None:
-    """Gzip is undone, announced or not; chunked bodies are read; `/batch` counts with any ending."""
+def test_the_server_decodes_bodies(server: CaptureServer) -> None:
+    """Gzip is decoded even without the header, chunked bodies are read, and `/batch` may have any ending."""
     packed = gzip.compress(batch(_EVENT))
     requests.post(f"{server.url}/batch/", data=packed, timeout=60)
     requests.post(f"{server.url}/batch?x=1", data=iter([packed[:9], packed[9:]]), timeout=60)
@@ -147,7 +147,7 @@ def test_the_server_decodes(server: CaptureServer) -> None:
 
 
 def test_the_server_waits(server: CaptureServer) -> None:
-    """`wait_for` returns as soon as the events are there, and False when they do not come."""
+    """`wait_for` returns True as soon as the events are there, or False after the timeout."""
     assert not server.wait_for(1, timeout=0.05)
     poster = threading.Timer(
         0.1, requests.post, [f"{server.url}/batch/"], {"data": batch(_EVENT, _EVENT), "timeout": 5}
@@ -158,7 +158,7 @@ def test_the_server_waits(server: CaptureServer) -> None:
 
 
 def test_answers_come_in_turn(server: CaptureServer) -> None:
-    """Prepared answers are used one each; then the default one, which can be changed."""
+    """Each prepared answer is used once; then the default answer, which can be changed."""
     server.answer(Answer(status=503), Answer(status=418, headers={"X-A": "1"}, body=b"tea"))
     server.answer_always(Answer(status=204))
     answers = [requests.post(server.url, timeout=60) for _ in range(3)]
@@ -166,8 +166,8 @@ def test_answers_come_in_turn(server: CaptureServer) -> None:
     assert (answers[1].headers["x-a"], answers[1].content) == ("1", b"tea")
 
 
-def test_the_server_ends_with_everything_in_it() -> None:
-    """Leaving the context ends stalled and delayed answers at once, and the port is free again."""
+def test_stopping_the_server_ends_all_answers() -> None:
+    """Leaving the context ends stalled and delayed answers at once, and frees the port."""
     server = CaptureServer()
     with server:
         server.answer_always(Answer(stall=True))
@@ -185,7 +185,7 @@ def test_the_server_ends_with_everything_in_it() -> None:
 
 
 def test_the_server_prints_nothing(server: CaptureServer, capfd: pytest.CaptureFixture[str]) -> None:
-    """Requests, errors and broken connections leave no trace on the terminal."""
+    """Requests, errors and broken connections print nothing."""
     server.answer(Answer(status=500), Answer(drop=True))
     requests.post(server.url, timeout=60)
     with pytest.raises(requests.ConnectionError):

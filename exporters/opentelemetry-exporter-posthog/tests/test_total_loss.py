@@ -1,4 +1,4 @@
-"""Total loss is never silent: one WARNING for each cause, with the variable and the remedy, and no key."""
+"""Total loss is never silent: each cause is one WARNING with the variable and the remedy, and no key."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _LOGGER = "opentelemetry.exporter.posthog"
 _KEY = "phc_" + "k" * 40
 
 
-def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return the warnings, all of which this package's logger gives."""
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the warnings; assert that they come from this package's logger, without the key."""
     found = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert {record.name for record in found} <= {_LOGGER}
     for record in found:
@@ -43,17 +43,17 @@ def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
         (422, "OTEL_EXPORTER_POSTHOG_HOST"),
     ],
 )
-def test_a_refusal_is_said_once(
+def test_each_kind_of_refusal_causes_one_warning(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, status: int, words: str
 ) -> None:
-    """Each kind of permanent refusal names its cause and remedy once, and other kinds are said too."""
+    """Each kind of refusal causes one warning with its cause and remedy; another kind causes another."""
     secret = f"https://user:{_KEY}@login.example.com:8443/{_KEY}"
     refusal = Answer(status=status, headers={"Location": secret}, body=_KEY.encode())
     server.answer(refusal, refusal, Answer(status=410))
     exporter = PostHogLogExporter(api_key=_KEY, host=server.url)
     for _ in range(3):
         exporter.export([make_log()])
-    first, second = _said(caplog)
+    first, second = warnings_in(caplog)
     assert words in first
     assert f"{server.url} " in first
     assert f"HTTP {status}" in first
@@ -61,13 +61,13 @@ def test_a_refusal_is_said_once(
 
 
 @pytest.mark.parametrize("location", ["/login", "login", "", "{url}/login"])
-def test_a_redirect_within_the_host_is_said_so(
+def test_a_redirect_within_the_host_names_no_other_host(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, location: str
 ) -> None:
-    """A host that redirects to itself is not named as the place to send to."""
+    """If a host redirects to itself, the warning does not name it as another host to use."""
     server.answer(Answer(status=302, headers={"Location": location.format(url=server.url)}))
     PostHogLogExporter(api_key=_KEY, host=server.url).export([make_log()])
-    assert f"{server.url} redirects to another place of the same host" in _said(caplog)[0]
+    assert f"{server.url} redirects to another place of the same host" in warnings_in(caplog)[0]
 
 
 @pytest.mark.parametrize(
@@ -85,28 +85,28 @@ def test_a_redirect_within_the_host_is_said_so(
         ("https://ph.example.com/batch/", "https://[", "another place of the same host"),
     ],
 )
-def test_where_a_redirect_leads_is_said(
+def test_the_target_of_a_redirect_is_named(
     caplog: pytest.LogCaptureFixture, url: str, location: str, target: str
 ) -> None:
-    """The host that a redirect leads to is named with its scheme, and with its port where that is unusual."""
+    """The warning names the target of a redirect: scheme, host, and the port unless it is the default."""
     warn_of_refusal(302, url, location)
-    assert f".example.com redirects to {target} (HTTP 302)" in _said(caplog)[0]
+    assert f".example.com redirects to {target} (HTTP 302)" in warnings_in(caplog)[0]
 
 
 @pytest.mark.parametrize(
     "answer", [Answer(drop=True), Answer(stall=True), Answer(status=503)], ids=["dropped", "silent", "503"]
 )
-def test_a_batch_that_is_given_up_is_said_once(
+def test_a_batch_that_is_given_up_causes_one_warning(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, answer: Answer
 ) -> None:
-    """Where no attempt got through in time, that is said, unless the caller repeats by itself."""
+    """If no attempt succeeds in time, the exporter warns once, unless the caller repeats exports itself."""
     server.answer_always(answer)
     for retry, expected in ((False, 0), (True, 1)):
         exporter = PostHogLogExporter(api_key=_KEY, host=server.url, timeout=0.3, retry=retry)
         exporter.export([make_log()])
         exporter.export([make_log()])
-        assert len(_said(caplog)) == expected
-    assert "OTEL_EXPORTER_POSTHOG_TIMEOUT" in _said(caplog)[0]
+        assert len(warnings_in(caplog)) == expected
+    assert "OTEL_EXPORTER_POSTHOG_TIMEOUT" in warnings_in(caplog)[0]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_batch_that_is_given_up_is_said_once(
     ],
     ids=["empty label", "long label", "proxy password", "proxy URL", "session"],
 )
-def test_what_no_attempt_can_succeed_with_is_said_once(  # noqa: PLR0913, PLR0917  # fixtures
+def test_an_attempt_that_raises_causes_one_warning(  # noqa: PLR0913, PLR0917  # fixtures
     make_log: MakeLog,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -128,48 +128,48 @@ def test_what_no_attempt_can_succeed_with_is_said_once(  # noqa: PLR0913, PLR091
     proxy: str | None,
     failure: str,
 ) -> None:
-    """Whatever an attempt raises is a batch given up, which is said by its type, and never with a password."""
+    """If an attempt raises, the warning contains the exception's type, and never a password."""
     caplog.set_level(logging.DEBUG, logger=_LOGGER)
     if proxy:
         monkeypatch.setenv("http_proxy", proxy)
     exporter = PostHogLogExporter(api_key=_KEY, timeout=0.3, **arguments)
     of_the_session = ["'session' is no requests.Session"] if "session" in arguments else []
-    assert len(_said(caplog)) == len(of_the_session)
+    assert len(warnings_in(caplog)) == len(of_the_session)
     for _ in range(2):
         exporter.export([make_log()])
     assert (exporter.stats.failed, exporter.failure) == (2, failure)
-    for said, words in zip(_said(caplog), [*of_the_session, f"({failure})"], strict=True):
-        assert words in said
+    for warning, words in zip(warnings_in(caplog), [*of_the_session, f"({failure})"], strict=True):
+        assert words in warning
     assert _KEY not in caplog.text
 
 
-def test_an_export_that_fails_by_itself_is_said_once(
+def test_an_export_that_makes_no_request_causes_one_warning(
     server: CaptureServer,
     make_log: MakeLog,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Where no request can be made at all, that is said, unless the caller repeats by itself."""
+    """If no request is possible at all, the exporter warns once, unless the caller repeats exports itself."""
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.posthog._sender", None)
     for retry, expected in ((False, 0), (True, 1)):
         exporter = PostHogLogExporter(api_key=_KEY, host=server.url, retry=retry)
         for _ in range(2):
             exporter.export([make_log()])
-        assert len(_said(caplog)) == expected
-    assert "(ModuleNotFoundError)" in _said(caplog)[0]
+        assert len(warnings_in(caplog)) == expected
+    assert "(ModuleNotFoundError)" in warnings_in(caplog)[0]
 
 
-def test_an_answer_that_is_none_to_a_request_is_no_redirect(caplog: pytest.LogCaptureFixture) -> None:
-    """A server that speaks another protocol (101) is not said to redirect."""
+def test_http_101_is_not_a_redirect(caplog: pytest.LogCaptureFixture) -> None:
+    """HTTP 101, from a server that speaks another protocol, counts as rejected, not as redirected."""
     assert warn_of_refusal(101, "http://127.0.0.1:9/batch/", "") == "rejected"
-    (said,) = _said(caplog)
-    assert "redirect" not in said
-    assert "HTTP 101" in said
+    (warning,) = warnings_in(caplog)
+    assert "redirect" not in warning
+    assert "HTTP 101" in warning
 
 
 @pytest.mark.parametrize("bad", ["odrers", 7, lambda _: 1 / 0], ids=["a typo", "a number", "raises"])
 @pytest.mark.parametrize("exporter", [PostHogLogExporter, PostHogSpanExporter])
-def test_a_filter_that_keeps_nothing_is_said_once(  # noqa: PLR0913, PLR0917  # fixtures
+def test_an_unusable_filter_causes_a_warning(  # noqa: PLR0913, PLR0917  # fixtures
     server: CaptureServer,
     make_log: MakeLog,
     make_span: Callable[..., Any],
@@ -177,14 +177,14 @@ def test_a_filter_that_keeps_nothing_is_said_once(  # noqa: PLR0913, PLR0917  # 
     exporter: Any,
     bad: Any,
 ) -> None:
-    """A filter that is none, or that raises for all, loses everything: nothing is sent, and that is said."""
+    """With a filter that is invalid, or raises for each record, nothing is sent, and a warning names it."""
     built = exporter(api_key=_KEY, host=server.url, filter=bad)
     for _ in range(2):
         built.export([make_log() if exporter is PostHogLogExporter else make_span()])
     assert server.events == []
     assert built.stats.dropped == {"filter_failed": 2}
-    assert "'filter'" in _said(caplog)[0]
-    assert len(_said(caplog)) <= 2
+    assert "'filter'" in warnings_in(caplog)[0]
+    assert len(warnings_in(caplog)) <= 2
 
 
 @pytest.mark.parametrize(
@@ -196,10 +196,10 @@ def test_a_filter_that_keeps_nothing_is_said_once(  # noqa: PLR0913, PLR0917  # 
     ],
     ids=["events", "filter", "before_send"],
 )
-def test_what_keeps_none_of_many_records_is_said_once(
+def test_a_setting_that_keeps_no_record_causes_one_warning(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, strict: Any, named: str
 ) -> None:
-    """A filter that kept none of the first 1000 records is named; fewer, or one that was kept, say nothing."""
+    """A warning names a setting that kept none of 1000 records, but not after fewer, or if it kept one."""
     batch = [make_log({"n": number}) for number in range(500)]
     keeping = PostHogLogExporter(api_key=_KEY, host=server.url, events=("order.*", "cart.*"))
     keeping.export([make_log()])
@@ -207,40 +207,42 @@ def test_what_keeps_none_of_many_records_is_said_once(
     for _ in range(2):
         keeping.export([make_log(event_name="other")] * 1000)
         never.export(batch)
-    assert _said(caplog) == []
+    assert warnings_in(caplog) == []
     for _ in range(2):
         never.export(batch)
-    (said,) = _said(caplog)
-    assert named in said
-    assert "first 1000 records" in said
+    (warning,) = warnings_in(caplog)
+    assert named in warning
+    assert "first 1000 records" in warning
 
 
-def test_a_root_that_ends_last_is_waited_for(
+def test_local_roots_may_keep_no_span(
     server: CaptureServer, make_span: Callable[..., Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Spans within a long piece of work say nothing of a wrong setting; a `before_send` that drops all roots does."""
+    """`local_roots` may keep no span without a warning, because a root ends last; `before_send` may not."""
     child = make_span(parent=make_span().context)
     exporter = PostHogSpanExporter(api_key=_KEY, host=server.url, before_send=lambda _: None)
     exporter.export([child] * 2000)
     assert exporter.stats.dropped == {"filtered": 2000}
-    assert _said(caplog) == []
+    assert warnings_in(caplog) == []
     for _ in range(2):
         exporter.export([make_span()] * 1000)
-    assert "'before_send'" in _said(caplog)[0]
+    assert "'before_send'" in warnings_in(caplog)[0]
 
 
-def test_before_send_that_always_fails_is_said(make_log: MakeLog, caplog: pytest.LogCaptureFixture) -> None:
-    """A `before_send` that raises for all, or is none, loses everything, and that is said."""
+def test_an_unusable_before_send_causes_a_warning(
+    make_log: MakeLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A `before_send` that is not callable, or raises for each record, causes a warning."""
     for bad in (lambda _: 1 / 0, 7):
         exporter = PostHogLogExporter(api_key=_KEY, host="http://127.0.0.1:9", before_send=bad)  # type: ignore[arg-type]
         exporter.export([make_log()])
-    assert len([text for text in _said(caplog) if "'before_send'" in text]) == 2
+    assert len([text for text in warnings_in(caplog) if "'before_send'" in text]) == 2
 
 
-def test_an_unknown_setting_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    """A key that this release does not know is named, and the exporter is there."""
+def test_an_unknown_setting_causes_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """A setting that this release does not know causes a warning, and the exporter is built."""
     assert PostHogLogExporter(api_key=_KEY, redakt=True).stats.exported == 0
-    assert "'redakt'" in _said(caplog)[0]
+    assert "'redakt'" in warnings_in(caplog)[0]
 
 
 @pytest.mark.parametrize(
@@ -259,18 +261,16 @@ def test_an_unknown_setting_is_said(caplog: pytest.LogCaptureFixture) -> None:
         ("http://127.0.0.1:8000/ingest/", "http://127.0.0.1:8000/ingest", 0),
     ],
 )
-def test_hosts_are_taken_as_meant(
-    caplog: pytest.LogCaptureFixture, host: str, meant: str, warnings: int
-) -> None:
-    """The path of an endpoint is removed, and PostHog Cloud is found by any spelling; what is odd is said."""
+def test_hosts_are_corrected(caplog: pytest.LogCaptureFixture, host: str, meant: str, warnings: int) -> None:
+    """The exporter corrects an endpoint's path and spellings of PostHog Cloud; wrong ones cause a warning."""
     assert PostHogLogExporter(api_key=_KEY, host=host)._config.host == meant
-    assert len(_said(caplog)) == warnings
+    assert len(warnings_in(caplog)) == warnings
 
 
-def test_each_export_is_one_line_at_debug(
+def test_each_export_logs_one_line_at_debug(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One DEBUG line says what became of an export."""
+    """Each export logs its result in one line at DEBUG."""
     caplog.set_level(logging.DEBUG, logger=_LOGGER)
     exporter = PostHogLogExporter(api_key=_KEY, host=server.url)
     for _ in range(3):
@@ -281,10 +281,10 @@ def test_each_export_is_one_line_at_debug(
 
 
 @pytest.mark.parametrize("arguments", [{}, {"api_key": _KEY}], ids=["unconfigured", "nothing to send"])
-def test_an_export_of_nothing_is_no_line(
+def test_an_export_of_nothing_logs_nothing(
     server: CaptureServer, make_log: MakeLog, caplog: pytest.LogCaptureFixture, arguments: dict[str, Any]
 ) -> None:
-    """An export in which nothing was sent is silent, so one of our own lines, exported again, makes no other."""
+    """An export that sends nothing logs nothing: if its line were exported, it would cause another line."""
     caplog.set_level(logging.DEBUG, logger=_LOGGER)
     exporter = PostHogLogExporter(host=server.url, **arguments)
     caplog.clear()

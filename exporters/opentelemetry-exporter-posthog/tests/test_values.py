@@ -1,4 +1,4 @@
-"""What becomes of values and keys: what PostHog takes survives, all else is replaced, the event is kept."""
+"""Values and keys: those that PostHog accepts arrive, others are replaced, and the event is kept."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def event_of(record: ReadableLogRecord, **options: Any) -> dict[str, Any]:
-    """Map one record, check the batch it makes strictly, and return its event."""
+    """Map one record, check its batch, and return its event."""
     mapped = log_events([record], MappingOptions(**options))
     assert mapped.dropped == {}
     assert check_batch(body(mapped.events, api_key="phc_test", sent_at="2026-01-01T00:00:00Z")) == []
@@ -45,7 +45,7 @@ class _Color(enum.IntEnum):
     RED = 1
 
 
-class _Size(str, enum.Enum):  # not `StrEnum`, whose text is its value anyway
+class _Size(str, enum.Enum):  # not `StrEnum`: its text already is its value
     LARGE = "large"
 
 
@@ -91,8 +91,8 @@ _CYCLE["children"] = [{"parent": _CYCLE}, {"parent": _CYCLE}, {"parent": None}]
     ],
     ids=_ids,
 )
-def test_values_that_json_has_arrive_as_they_are(make_log: MakeLog, value: object) -> None:
-    """Every value with a JSON form of its own arrives with its type, false and empty ones included."""
+def test_values_of_json_arrive_unchanged(make_log: MakeLog, value: object) -> None:
+    """Each value that JSON can express arrives with its type, including false and empty ones."""
     sent = properties_of(make_log({"value": value}))["value"]
     assert sent == value
     assert type(sent) is type(value)
@@ -112,7 +112,7 @@ def test_values_that_json_has_arrive_as_they_are(make_log: MakeLog, value: objec
         ({"\0": "\udfff"}, {"\ufffd": "\ufffd"}),
         (b"\x00\xff", "AP8="),
         (bytearray(b"a"), "YQ=="),
-        pytest.param(memoryview(b"a"), "YQ==", id="memoryview"),  # its own name has an address in it
+        pytest.param(memoryview(b"a"), "YQ==", id="memoryview"),  # its repr contains an address
         ([b"a"], ["YQ=="]),
         (("a", "b"), ["a", "b"]),
         (2**64, "18446744073709551616"),
@@ -133,12 +133,12 @@ def test_values_that_json_has_arrive_as_they_are(make_log: MakeLog, value: objec
 def test_values_that_posthog_cannot_take_are_replaced(
     make_log: MakeLog, value: object, expected: object
 ) -> None:
-    """A value that would cost the whole batch its acceptance is replaced, and the event arrives."""
+    """A value for which PostHog would reject the whole batch is replaced, and the event arrives."""
     assert properties_of(make_log({"value": value, "other": 1})) == {"value": expected, "other": 1}
 
 
-def test_a_cycle_ends(make_log: MakeLog) -> None:
-    """What holds itself, as trees with links to the parent do, arrives with null in that place, and at once."""
+def test_a_cycle_becomes_null(make_log: MakeLog) -> None:
+    """Where a structure contains itself, like a tree with parent links, null is sent, in bounded time."""
     cut = {"name": "tree", "children": [{"parent": None}] * 3}
     twice = {"a": ["shared"], "b": ["shared"]}
     twice["b"] = twice["a"]
@@ -150,16 +150,16 @@ def test_a_cycle_ends(make_log: MakeLog) -> None:
     assert time.process_time() - began < 5
 
 
-def test_shared_parts_do_not_explode(make_log: MakeLog) -> None:
-    """A structure that doubles with each level, small in memory, endless in JSON, still makes one event."""
+def test_a_structure_that_shares_its_parts_becomes_an_event(make_log: MakeLog) -> None:
+    """A structure that doubles with each level, small in memory but huge as JSON, becomes an event."""
     value: list[Any] = ["x"]
     for _ in range(30):
         value = [value, value]
     assert "value" in properties_of(make_log({"value": value}))
 
 
-def test_the_same_for_bodies(make_log: MakeLog) -> None:
-    """A body becomes the property `body`, nested maps and lists included, unless it repeats the name."""
+def test_a_body_becomes_a_property(make_log: MakeLog) -> None:
+    """A body, nested or not, becomes the property `body`, unless it repeats the name of the event."""
     nested = {"lines": [{"sku": "a", "price": math.nan, "raw": b"\xff"}]}
     assert properties_of(make_log(body=nested)) == {
         "body": {"lines": [{"sku": "a", "price": None, "raw": "/w=="}]}
@@ -170,15 +170,15 @@ def test_the_same_for_bodies(make_log: MakeLog) -> None:
 
 
 def test_equal_values_of_different_types_stay_apart(make_log: MakeLog) -> None:
-    """1, 1.0 and True, 0.0 and -0.0 under one key stay what they are, whichever came first."""
+    """Equal values of one key (1, 1.0 and True; 0.0 and -0.0) arrive unchanged, in any order."""
     values = (True, 1, 1.0, 1, True, 0.0, -0.0, 0.0, [1], [True], ["a"])
     records = [make_log({"value": tuple(one) if isinstance(one, list) else one}) for one in values]
     sent = [json.loads(event)["properties"]["value"] for event in log_events(records).events]
     assert [repr(value) for value in sent] == [repr(value) for value in values]
 
 
-def test_an_id_is_no_property_of_an_event_that_is_cut_either(make_log: MakeLog) -> None:
-    """What became a field of the event stays away from the properties when these are cut."""
+def test_an_id_is_not_a_property_of_an_event_that_is_cut(make_log: MakeLog) -> None:
+    """An attribute that became the `distinct_id` is not a property, even if values are cut."""
     record = make_log({"big": "x" * 2_000_000}, resource={"user.id": "u1"})
     event = event_of(record)
     assert event["distinct_id"] == "u1"
@@ -186,7 +186,7 @@ def test_an_id_is_no_property_of_an_event_that_is_cut_either(make_log: MakeLog) 
 
 
 def test_attributes_may_come_in_any_number_of_shapes(make_log: MakeLog) -> None:
-    """More different sets of keys than are remembered are encoded like the first."""
+    """Hundreds of different sets of keys are encoded correctly, at their first record and at later ones."""
     records = [make_log({f"key-{number}": number, "n": number}) for number in range(700)]
     sent = [json.loads(event)["properties"] for event in log_events([*records, *records]).events]
     assert [properties["n"] for properties in sent] == [*range(700), *range(700)]
@@ -194,7 +194,7 @@ def test_attributes_may_come_in_any_number_of_shapes(make_log: MakeLog) -> None:
 
 
 def test_many_values_under_one_key(make_log: MakeLog) -> None:
-    """Thousands of different values, and as many keys, arrive as well as the first few."""
+    """Thousands of values of one key, and thousands of keys, arrive like the first few."""
     records = [make_log({"id": f"id-{number}", f"key-{number}": number}) for number in range(6000)]
     mapped = log_events(records)
     for number in (0, 63, 64, 65, 5999):
@@ -204,7 +204,7 @@ def test_many_values_under_one_key(make_log: MakeLog) -> None:
 
 
 def test_record_wins_over_scope_over_resource(make_log: MakeLog) -> None:
-    """Attributes of resource, scope and record all become properties; of equal keys the narrowest wins."""
+    """Attributes of resource, scope and record become properties; of equal keys, the record's wins."""
     record = make_log(
         {"both": "record", "mine": 1},
         resource={"both": "resource", "service.name": "shop", "scoped": "resource"},
@@ -221,7 +221,7 @@ def test_record_wins_over_scope_over_resource(make_log: MakeLog) -> None:
 
 
 def test_names_are_mapped(make_log: MakeLog) -> None:
-    """A mapping renames events and properties, may leave attributes out, and alone lets `$` names pass."""
+    """A mapping renames events and properties, can leave attributes out, and alone permits `$` names."""
     record = make_log({"a": 1, "b": 2, "c": 3, "$set": {"x": 1}, "$lib": "theirs"})
     event = event_of(
         record,
@@ -236,12 +236,12 @@ def test_names_are_mapped(make_log: MakeLog) -> None:
 
 
 def test_two_attributes_with_one_name(make_log: MakeLog) -> None:
-    """Where a mapping gives two attributes one name, the later one of the record is sent, once."""
+    """If a mapping gives two attributes of a record one name, only the later attribute is sent."""
     assert properties_of(make_log({"a": 1, "b": 2}), property_names={"a": "b"}) == {"b": 2}
 
 
 def test_privacy_defaults_and_their_switches(make_log: MakeLog) -> None:
-    """No person, no place and no address is kept, unless asked for; a mapped attribute says it itself."""
+    """By default PostHog keeps no person, place or address; settings or a mapped attribute change that."""
     default = event_of(make_log())["properties"]
     assert default["$process_person_profile"] is False
     assert default["$geoip_disable"] is True
@@ -256,15 +256,15 @@ def test_privacy_defaults_and_their_switches(make_log: MakeLog) -> None:
 
 
 def test_names_that_are_left_out_unless_mapped(make_log: MakeLog) -> None:
-    """The SDK's made-up instance id and PostHog's own switch are no properties, unless mapped."""
+    """The SDK's random `service.instance.id` and PostHog's `capture_internal` are left out, unless mapped."""
     record = make_log({"capture_internal": True, "": 1}, resource={"service.instance.id": "i-1"})
     assert properties_of(record) == {}
     kept = properties_of(record, property_names={"service.instance.id": "instance"})
     assert kept == {"instance": "i-1"}
 
 
-def test_keys_that_are_no_text(make_log: MakeLog) -> None:
-    """Keys of other types become text."""
+def test_keys_of_other_types_become_text(make_log: MakeLog) -> None:
+    """A key that is not a string is sent as text."""
     assert properties_of(make_log({1: "a", b"k": "b", None: "c", (1, 2): "d"})) == {
         "1": "a",
         "aw==": "b",
@@ -274,14 +274,14 @@ def test_keys_that_are_no_text(make_log: MakeLog) -> None:
 
 
 def test_over_long_names_are_cut(make_log: MakeLog) -> None:
-    """Names of events and properties are cut to 200 bytes, between characters."""
+    """Names of events and properties are cut to 200 bytes, without splitting a character."""
     event = event_of(make_log({"ü" * 150: 1}, event_name="漢" * 100))
     assert event["event"] == "漢" * 66
     assert event["properties"]["ü" * 100] == 1
 
 
-def test_trace_context_of_a_log_record_only_if_asked(make_log: MakeLog) -> None:
-    """Trace and span id of a log record are sent only with `trace_context`, and only where it has them."""
+def test_trace_context_of_a_log_record_is_sent_on_request(make_log: MakeLog) -> None:
+    """The trace and span id of a log record are sent only with `trace_context`, and only if it has them."""
     record = make_log(trace_id=1, span_id=2)
     assert properties_of(record) == {}
     ids = {"trace_id": f"{1:032x}", "span_id": f"{2:016x}"}
@@ -290,13 +290,13 @@ def test_trace_context_of_a_log_record_only_if_asked(make_log: MakeLog) -> None:
 
 
 def test_any_mapping_may_hold_the_attributes(make_log: MakeLog) -> None:
-    """Attributes are read of whatever mapping a record has, whether it copies itself to a dict or not."""
+    """Any mapping can hold a record's attributes, whether or not its copy is a dict."""
     for mapping in (MappingProxyType({"a": 1}), UserDict(a=1)):
         assert properties_of(make_log(mapping)) == {"a": 1}
 
 
-def test_dropped_attributes_are_told(make_log: MakeLog) -> None:
-    """A record whose attributes the SDK had to drop says how many, as OTel asks of exporters."""
+def test_dropped_attributes_are_counted(make_log: MakeLog) -> None:
+    """The event of a record whose attributes the SDK dropped has their count, as OTel asks of exporters."""
     from opentelemetry.attributes import BoundedAttributes
 
     record = make_log(BoundedAttributes(maxlen=1, attributes={"a": 1, "b": 2}, immutable=True))

@@ -1,4 +1,4 @@
-"""Who hears a warning: it is printed where nobody else would, and who wants silence has it."""
+"""Where warnings go: to stderr if only OpenTelemetry's handlers listen, and nowhere if silenced."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _KEY = "phc_" + "k" * 40
 
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was said at WARNING or above."""
+    """Return the messages logged at WARNING or above."""
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_a_warning_is_seen_where_only_opentelemetry_listens(tmp_path: Path) -> None:
-    """With OpenTelemetry's handler for `logging` alone, what nobody could read is printed, once a process."""
+def test_a_warning_is_printed_if_only_opentelemetry_listens(tmp_path: Path) -> None:
+    """If the only log handler is OpenTelemetry's, a warning is printed on stderr, once a process."""
     pytest.importorskip("opentelemetry.instrumentation.logging.handler")
     (tmp_path / "app.py").write_text(
         "from opentelemetry._logs import get_logger\n"
@@ -75,14 +75,14 @@ class _OpenTelemetryHandler(logging.NullHandler):
         ([_OpenTelemetryHandler()], {"propagate": False, "handlers": [logging.NullHandler()]}, 0),
     ],
 )
-def test_who_silences_the_logger_has_silence(
+def test_the_settings_of_the_logger_can_silence_a_warning(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     handlers: list[logging.Handler],
     silence: dict[str, Any],
     times: int,
 ) -> None:
-    """A warning is printed where no handler but OpenTelemetry's could show it; the logger's settings are kept to."""
+    """A warning is printed only if no other handler can show it, and the logger's settings permit it."""
     logger = logging.getLogger(_LOGGER)
     with monkeypatch.context() as during:
         during.setattr(logging.getLogger(), "handlers", handlers)
@@ -94,10 +94,10 @@ def test_who_silences_the_logger_has_silence(
     assert capsys.readouterr().err.count("No PostHog API key") == times
 
 
-def test_the_level_of_the_last_resort_is_kept_to(
+def test_the_level_of_the_last_resort_applies(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Who wants only errors where no handler is gets no warning there."""
+    """If the level of `logging.lastResort` is ERROR, no warning is printed."""
     assert logging.lastResort
     with monkeypatch.context() as during:
         during.setattr(logging.getLogger(), "handlers", [_OpenTelemetryHandler()])
@@ -106,21 +106,21 @@ def test_the_level_of_the_last_resort_is_kept_to(
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="a filter returns no record there")
-def test_a_filter_may_put_another_record_in_the_place(
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="filters can return a record since Python 3.12")
+def test_a_logging_filter_may_replace_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What a filter of the application has made of a warning is what is given."""
+    """The record that the application's logging filter returns replaces the warning."""
     other = logging.makeLogRecord({"name": _LOGGER, "levelno": logging.WARNING, "msg": "without secrets"})
     monkeypatch.setattr(logging.getLogger(_LOGGER), "filters", [lambda _: other])
     PostHogLogExporter()
     assert warnings_in(caplog) == ["without secrets"]
 
 
-def test_a_warning_that_a_filter_drops_is_not_used_up(
+def test_a_warning_that_a_filter_drops_is_given_later(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where another exporter's thread is to be silent, the application still hears of its own one."""
+    """If a logging filter drops a warning, for one thread maybe, the next exporter gives it again."""
     with monkeypatch.context() as during:
         during.setattr(logging.getLogger(_LOGGER), "filters", [lambda _: False])
         PostHogLogExporter()
@@ -133,23 +133,23 @@ def test_a_warning_that_a_filter_drops_is_not_used_up(
     ("written", "meant"),
     [("SPAN", "SPANS"), ("EXCEPTION", "EXCEPTIONS"), ("KEY", "API_KEY"), ("XYZ", "")],
 )
-def test_a_misspelled_variable_is_said(
+def test_a_misspelled_variable_causes_one_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, written: str, meant: str
 ) -> None:
-    """A variable that nothing reads is named once, with the nearest one; its value, maybe a key, is not."""
+    """One warning names an unknown variable and the nearest name, but not its value, which may be a key."""
     monkeypatch.setenv(f"OTEL_EXPORTER_POSTHOG_{written}", "phc_hunter2")
     for exporter in (PostHogLogExporter, PostHogSpanExporter):
         exporter(api_key="phc_a")
-    (said,) = warnings_in(caplog)
-    assert f" OTEL_EXPORTER_POSTHOG_{written}, " in said
-    assert said.partition("nearest name is OTEL_EXPORTER_POSTHOG_")[2].startswith(meant)
-    assert "hunter2" not in said
+    (warning,) = warnings_in(caplog)
+    assert f" OTEL_EXPORTER_POSTHOG_{written}, " in warning
+    assert warning.partition("nearest name is OTEL_EXPORTER_POSTHOG_")[2].startswith(meant)
+    assert "hunter2" not in warning
 
 
-def test_what_is_empty_or_near_nothing_is_not_corrected(
+def test_an_empty_variable_or_a_very_different_name_is_not_corrected(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An empty variable is an unset one, and no name is proposed that is far from what was written."""
+    """An empty variable causes no warning; a name that resembles none causes one without a proposal."""
     monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_ENDPOINT", " ")
     PostHogLogExporter(api_key="phc_a")
     assert warnings_in(caplog) == []
@@ -163,10 +163,10 @@ class _BrokenHandler(logging.Handler):
         raise RuntimeError(record.getMessage())
 
 
-def test_a_handler_that_raises_is_not_noticed(
+def test_a_log_handler_that_raises_does_not_affect_an_export(
     monkeypatch: pytest.MonkeyPatch, server: CaptureServer, make_log: Callable[..., Any]
 ) -> None:
-    """A log handler or filter of the application that raises costs no event, and nothing is raised to it."""
+    """If a log handler of the application raises, no event is lost, and the exporter does not raise."""
     logger = logging.getLogger(_LOGGER)
     monkeypatch.setattr(logger, "handlers", [_BrokenHandler()])
     monkeypatch.setattr(logger, "propagate", False)
@@ -183,8 +183,8 @@ def test_a_handler_that_raises_is_not_noticed(
         logger.setLevel(logging.NOTSET)
 
 
-def test_records_of_our_own_end(server: CaptureServer, tmp_path: Path) -> None:
-    """With every logger at DEBUG and OpenTelemetry's handler before the exporter, a flush ends."""
+def test_the_exporters_own_log_records_do_not_loop(server: CaptureServer, tmp_path: Path) -> None:
+    """A flush ends even if each logger is at DEBUG and OpenTelemetry's handler feeds the exporter."""
     pytest.importorskip("opentelemetry.instrumentation.logging.handler")
     (tmp_path / "app.py").write_text(
         "import logging, sys\n"

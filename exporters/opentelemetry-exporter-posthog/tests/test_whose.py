@@ -1,4 +1,4 @@
-"""Whose event it is: the record's own id, the current span's, the baggage's, the resource's, else nobody's."""
+"""The `distinct_id`: from the record, the current span, the baggage or the resource, else made up."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 _SESSION = "0198f3c1-7b52-7c3e-9c51-2f6f0f6f5d3b"
 _COPIES = tuple(map(int, version("opentelemetry-sdk").split(".")[:2])) >= (1, 44)
-"""Whether the batch processor copies a record; before, an object that is emitted again is one event while it waits."""
+"""Whether the batch processor copies records; if not, an object emitted again while it waits is one event."""
 _PROCESSORS = [BatchLogRecordProcessor, SimpleLogRecordProcessor]
 
 
 class Service:
-    """A logger, a tracer, and what PostHog got of their events."""
+    """A logger and a tracer whose events go to a fake PostHog."""
 
     def __init__(
         self, server: CaptureServer, processor: Any, resource: dict[str, Any], **options: Any
@@ -53,14 +53,14 @@ class Service:
         self.tracer = TracerProvider(shutdown_on_exit=False).get_tracer("shop")
 
     def events(self) -> list[dict[str, Any]]:
-        """Return the events so far."""
+        """Return the events that arrived, after a flush."""
         self._provider.force_flush()
         return self._server.events
 
 
 @pytest.fixture(params=_PROCESSORS, ids=["batch", "simple"])
-def serve(request: pytest.FixtureRequest, server: CaptureServer) -> Iterator[Callable[..., Service]]:
-    """Give a function that builds a service with either processor of the SDK."""
+def make_service(request: pytest.FixtureRequest, server: CaptureServer) -> Iterator[Callable[..., Service]]:
+    """Return a function that builds a service with one of the SDK's processors."""
     built: list[Service] = []
 
     def build(resource: dict[str, Any] | None = None, **options: Any) -> Service:
@@ -72,9 +72,9 @@ def serve(request: pytest.FixtureRequest, server: CaptureServer) -> Iterator[Cal
         service._provider.shutdown()
 
 
-def test_the_first_id_that_posthog_accepts_counts(serve: Callable[..., Service]) -> None:
-    """Record, then current span, then baggage as allowed, then resource: an illegal id hides no later one."""
-    service = serve({"user.id": "of-resource"}, baggage_keys=("user.id",))
+def test_the_first_id_that_posthog_accepts_counts(make_service: Callable[..., Service]) -> None:
+    """Record, current span, allowed baggage, resource: in this order, the first id that is legal counts."""
+    service = make_service({"user.id": "of-resource"}, baggage_keys=("user.id",))
     forged = context.attach(baggage.set_baggage("user.id", "of-baggage"))
     try:
         service.logger.emit(event_name="baggage", attributes={"user.id": "anonymous"})
@@ -98,13 +98,13 @@ def test_the_first_id_that_posthog_accepts_counts(serve: Callable[..., Service])
         assert "posthog.distinct_id" not in event["properties"]
 
 
-def test_baggage_is_opt_in(serve: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without `baggage_keys` nothing of the baggage is read; a variable can name keys."""
+def test_baggage_is_opt_in(make_service: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `baggage_keys` the baggage is not read; a variable can name keys."""
     forged = context.attach(baggage.set_baggage("user.id", "of-baggage"))
     try:
-        serve().logger.emit(event_name="forged")
+        make_service().logger.emit(event_name="forged")
         monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_BAGGAGE_KEYS", "enduser.id, user.id")
-        allowed = serve()
+        allowed = make_service()
         allowed.logger.emit(event_name="allowed")
     finally:
         context.detach(forged)
@@ -113,9 +113,9 @@ def test_baggage_is_opt_in(serve: Callable[..., Service], monkeypatch: pytest.Mo
     assert found.get("forged") != "of-baggage"
 
 
-def test_session_and_groups_come_from_the_span(serve: Callable[..., Service]) -> None:
-    """A record without session and groups has those of the current span; its own ones count first."""
-    service = serve(group_attributes={"company": "tenant.id"})
+def test_session_and_groups_come_from_the_span(make_service: Callable[..., Service]) -> None:
+    """A record has the session and the groups of the current span, unless it has its own."""
+    service = make_service(group_attributes={"company": "tenant.id"})
     of_span = {"session.id": _SESSION, "tenant.id": "acme", "posthog.group.team": "red"}
     with service.tracer.start_as_current_span("request", attributes=of_span):
         service.logger.emit(event_name="a")
@@ -126,9 +126,9 @@ def test_session_and_groups_come_from_the_span(serve: Callable[..., Service]) ->
     assert b["properties"]["$groups"] == {"company": "other", "team": "blue"}
 
 
-def test_the_processor_gives_each_record_an_id(serve: Callable[..., Service]) -> None:
-    """A record without `log.record.uid` gets one, also an object that is emitted again; an own one is kept."""
-    service = serve()
+def test_the_processor_gives_each_record_an_id(make_service: Callable[..., Service]) -> None:
+    """A record without `log.record.uid` gets one at each emit; one that it has is kept."""
+    service = make_service()
     own = "0198f3c1-7b52-7c3e-9c51-000000000001"
     service.logger.emit(event_name="a", attributes={"log.record.uid": own})
     for _ in range(3):
@@ -141,9 +141,9 @@ def test_the_processor_gives_each_record_an_id(serve: Callable[..., Service]) ->
     assert len(set(uuids)) == (7 if _COPIES or service.is_simple else 5)
 
 
-def test_an_object_that_is_emitted_again_is_of_its_new_span(serve: Callable[..., Service]) -> None:
-    """What was copied from the span of one emission does not stay for the next one."""
-    service = serve()
+def test_an_object_that_is_emitted_twice_has_the_id_of_its_span(make_service: Callable[..., Service]) -> None:
+    """A record that is emitted twice has the id of its span each time."""
+    service = make_service()
     for user in ("u1", "u2"):
         with service.tracer.start_as_current_span("request", attributes={"user.id": user}):
             record = LogRecord(event_name="a")
@@ -155,10 +155,10 @@ def test_an_object_that_is_emitted_again_is_of_its_new_span(serve: Callable[...,
 @pytest.mark.parametrize(
     "attributes", [{"session.id": _SESSION}, {"session.id": "cookie-17"}, {}], ids=["uuid", "text", "trace"]
 )
-def test_made_up_ids_are_one_for_both_signals_and_make_no_person(
+def test_made_up_ids_are_equal_for_both_signals_and_make_no_person(
     make_log: Callable[..., Any], make_span: Callable[..., Any], attributes: dict[str, Any]
 ) -> None:
-    """Nobody's events share an id by session, else trace, in both exporters, even where persons are wanted."""
+    """Events without an id share one made of session or trace, in both exporters, and make no person."""
     options = MappingOptions(person_profiles=True)
     log = make_log(attributes, trace_id=0xABC, span_id=1)
     other = make_log({"session.id": "other"} if attributes else {}, trace_id=0xDEF, span_id=1)
@@ -173,8 +173,8 @@ def test_made_up_ids_are_one_for_both_signals_and_make_no_person(
         assert part not in first["distinct_id"]
 
 
-def test_a_process_is_one_nobody(make_log: Callable[..., Any], make_span: Callable[..., Any]) -> None:
-    """Without session and trace it is the process, for both exporters; a child is another one."""
+def test_a_process_has_one_made_up_id(make_log: Callable[..., Any], make_span: Callable[..., Any]) -> None:
+    """Events without session and trace share an id of the process, in both exporters; a child has another."""
     (log,) = log_events([make_log()]).events
     (span,) = span_events([make_span(context=None)]).events
     nobody = json.loads(log)["distinct_id"]
@@ -189,8 +189,8 @@ def test_a_process_is_one_nobody(make_log: Callable[..., Any], make_span: Callab
         subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
-def test_a_person_is_kept_where_there_is_one(make_log: Callable[..., Any]) -> None:
-    """With `person_profiles` an event of somebody makes a person."""
+def test_an_event_with_an_id_makes_a_person(make_log: Callable[..., Any]) -> None:
+    """With `person_profiles`, an event with an id makes a person."""
     (event,) = log_events([make_log({"user.id": "u1"})], MappingOptions(person_profiles=True)).events
     assert "$process_person_profile" not in json.loads(event)["properties"]
 
@@ -217,8 +217,8 @@ def _environment(server: CaptureServer, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_zero_code_adds_the_processor(server: CaptureServer, tmp_path: Path) -> None:
-    """Under `opentelemetry-instrument` a record without an id is of the user of its span."""
+def test_opentelemetry_instrument_adds_the_processor(server: CaptureServer, tmp_path: Path) -> None:
+    """Under `opentelemetry-instrument`, a record without an id has the id of its span's user."""
     pytest.importorskip("opentelemetry.distro")
     (tmp_path / "app.py").write_text(_APPLICATION)
     code = "import sys; from opentelemetry.instrumentation.auto_instrumentation import run; sys.exit(run())"
@@ -229,8 +229,8 @@ def test_zero_code_adds_the_processor(server: CaptureServer, tmp_path: Path) -> 
     assert [event["distinct_id"] for event in server.events] == ["u-17"], done.stderr
 
 
-def test_install_puts_it_in_front_once() -> None:
-    """`install` acts before the exporters that the global provider has already, and only once."""
+def test_install_adds_the_processor_in_front_once() -> None:
+    """`install` adds the processor before the exporters of the global provider, and only once."""
     code = (
         "from opentelemetry._logs import set_logger_provider\n"
         "from opentelemetry.exporter.posthog import PostHogContextProcessor as Processor\n"
@@ -250,8 +250,8 @@ def test_install_puts_it_in_front_once() -> None:
     assert done.stderr.count("PostHogContextProcessor.install() finds no logger provider") == 1
 
 
-def test_who_exports_spans_only_gets_no_processor() -> None:
-    """`opentelemetry-instrument` adds the processor where a log exporter was built, and not for spans."""
+def test_a_span_exporter_adds_no_processor() -> None:
+    """`opentelemetry-instrument` adds the processor only if a log exporter was built."""
     code = (
         "import sys\n"
         "from opentelemetry.exporter import posthog\n"
@@ -266,10 +266,10 @@ def test_who_exports_spans_only_gets_no_processor() -> None:
     assert done.stdout.split() == ["False", "True"]
 
 
-def test_a_processor_raises_nothing(server: CaptureServer) -> None:
-    """Whatever is current, emitting goes on."""
+def test_the_processor_never_raises(server: CaptureServer) -> None:
+    """Even if the current span raises, a record is emitted."""
 
-    class Liar(trace.NonRecordingSpan):
+    class BrokenSpan(trace.NonRecordingSpan):
         @property
         def attributes(self) -> Any:
             raise RuntimeError
@@ -279,7 +279,7 @@ def test_a_processor_raises_nothing(server: CaptureServer) -> None:
     provider.add_log_record_processor(
         SimpleLogRecordProcessor(PostHogLogExporter(api_key="phc_a", host=server.url))
     )
-    with trace.use_span(Liar(trace.INVALID_SPAN_CONTEXT)):
+    with trace.use_span(BrokenSpan(trace.INVALID_SPAN_CONTEXT)):
         provider.get_logger("a").emit(event_name="a")
     provider.shutdown()
     assert PostHogContextProcessor().force_flush()
@@ -290,7 +290,7 @@ def test_a_processor_raises_nothing(server: CaptureServer) -> None:
 def test_no_argument_of_a_wrong_type_raises(
     exporter: Any, wrong: Any, make_log: Callable[..., Any], make_span: Callable[..., Any]
 ) -> None:
-    """Whatever an argument holds, the exporter is built, exports without raising, and can be shut down."""
+    """Whatever type an argument has, building, exporting and shutting down do not raise."""
     names = set(exporter.__init__.__kwdefaults__) - {"session"}
     for arguments in ({name: wrong} for name in sorted(names)):
         base = {"api_key": "phc_a", "host": "http://127.0.0.1:9", "retry": False, "timeout": 0.2}

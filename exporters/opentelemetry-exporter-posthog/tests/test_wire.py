@@ -1,4 +1,4 @@
-"""What goes over the wire, and what of the application does not: credentials, cookies, spans, log records."""
+"""Requests on the wire: path, headers, redirects and connections; no credentials, cookies or spans."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 SUCCESS = LogRecordExportResult.SUCCESS
 
 
-def test_the_request_and_nothing_else(
+def test_a_request_has_exactly_these_headers(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """One POST to `/batch/` with exactly these headers: none says who or where the application is."""
+    """An export is one POST to `/batch/`; its headers do not identify the application or its host."""
     make_exporter().export([make_log()])
     (request,) = server.requests
     assert (request.method, request.path) == ("POST", "/batch/")
@@ -46,10 +46,10 @@ def test_the_request_and_nothing_else(
     }
 
 
-def test_posthogs_own_client_sends_the_same(
+def test_posthogs_own_client_sends_the_same_fields(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """PostHog's client, at the same server, sends the same fields to the same place."""
+    """PostHog's client sends the same fields to the same path."""
     import posthog
 
     client = posthog.Posthog("phc_test", host=server.url, sync_mode=True)
@@ -59,7 +59,7 @@ def test_posthogs_own_client_sends_the_same(
     assert check_batch(theirs.body) == check_batch(ours.body) == []
     assert (theirs.method, theirs.path) == (ours.method, ours.path)
     assert theirs.headers["content-type"] == ours.headers["content-type"]
-    assert set(ours.json()) <= {*theirs.json(), "sent_at"}  # posthog before 7.20 spells it otherwise
+    assert set(ours.json()) <= {*theirs.json(), "sent_at"}  # posthog before 7.20 names it differently
     assert set(server.events[1]) <= set(server.events[0])
     for name in ("event", "distinct_id"):
         assert server.events[1][name] == server.events[0][name]
@@ -72,14 +72,14 @@ def test_netrc_is_not_read(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    """A `.netrc` with a `default` entry, which `requests` sends to any host, is not sent to PostHog."""
+    """The `default` entry of a `.netrc`, which `requests` sends to any host, is not sent to PostHog."""
     netrc = tmp_path / "netrc"
     netrc.write_text("default login somebody password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
     make_exporter().export([make_log()])
     assert "authorization" not in server.requests[0].headers
     requests.post(server.url, timeout=60)
-    assert "authorization" in server.requests[1].headers  # so the file was there to be read
+    assert "authorization" in server.requests[1].headers  # `requests` does read the file
 
 
 def test_cookies_are_not_kept(server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog) -> None:
@@ -94,10 +94,10 @@ def test_cookies_are_not_kept(server: CaptureServer, make_exporter: MakeExporter
 @pytest.mark.parametrize(
     "location", ["http://[::1", "http://\xff/", "http://127.0.0.1:99999/", "", "//", "javascript:alert(1)"]
 )
-def test_where_a_redirect_leads_does_not_matter(
+def test_a_redirect_to_an_invalid_url_is_not_retried(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, location: str
 ) -> None:
-    """A redirect to what is no URL is a redirect: done with, and not tried again for ever."""
+    """A redirect to an invalid URL counts as `redirected`, and the batch is not sent again."""
     server.answer(Answer(status=301, headers={"Location": location}))
     exporter = make_exporter()
     assert exporter.export([make_log()]) is SUCCESS
@@ -108,7 +108,7 @@ def test_where_a_redirect_leads_does_not_matter(
 def test_redirects_are_not_followed(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, status: int
 ) -> None:
-    """A redirect leads nowhere: the events are not sent to another host, or port."""
+    """A redirect is not followed: the events are not sent to another host or port."""
     with CaptureServer() as elsewhere:
         server.answer(Answer(status=status, headers={"Location": f"{elsewhere.url}/batch/"}))
         exporter = make_exporter()
@@ -117,10 +117,10 @@ def test_redirects_are_not_followed(
     assert exporter.stats.dropped == {"redirected": 1}
 
 
-def test_connections_are_used_again(
+def test_connections_are_reused(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
-    """Exports share one connection, whatever was answered."""
+    """Exports share one connection, whatever the server answers."""
     connects = 0
     finish = server._server.finish_request
 
@@ -139,7 +139,7 @@ def test_connections_are_used_again(
 
 
 def test_instrumentation_is_suppressed_while_sending(server: CaptureServer, make_log: MakeLog) -> None:
-    """The application's HTTP instrumentation sees that it should not look, and only meanwhile."""
+    """The context suppresses the application's HTTP instrumentation during an export, and only then."""
     seen = []
 
     class Session(requests.Session):
@@ -164,32 +164,32 @@ def test_instrumentation_is_suppressed_while_sending(server: CaptureServer, make
         ("https://posthog.example/prefix/", "https://posthog.example/prefix/batch/"),
     ],
 )
-def test_app_hosts_mean_their_ingestion_hosts(host: str, expected: str) -> None:
-    """Hosts are mapped as PostHog's own client does."""
+def test_app_hosts_are_mapped_to_ingestion_hosts(host: str, expected: str) -> None:
+    """The exporter maps app hosts to ingestion hosts, like PostHog's own client."""
     exporter = PostHogLogExporter(api_key="phc_a", host=host)
     assert exporter._get_sender().url == expected
 
 
-def test_passing_trouble_is_said_at_debug(
+def test_a_temporary_failure_is_logged_at_debug(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Trouble is said at DEBUG and by this package's logger only; keys and events are never said."""
+    """A temporary failure is logged at DEBUG by this package's logger only, without keys or events."""
     caplog.set_level(logging.DEBUG)
     server.answer(Answer(status=503))
     exporter = make_exporter(retry=False)
     exporter.export([make_log({"secret": "hunter2"})])
     exporter.export([make_log({"secret": "hunter2"})])
-    spoken = [record for record in caplog.records if not record.name.startswith("urllib3")]
-    assert {record.name for record in spoken} == {"opentelemetry.exporter.posthog"}
-    assert {record.levelno for record in spoken} == {logging.DEBUG}
+    logged = [record for record in caplog.records if not record.name.startswith("urllib3")]
+    assert {record.name for record in logged} == {"opentelemetry.exporter.posthog"}
+    assert {record.levelno for record in logged} == {logging.DEBUG}
     assert "hunter2" not in caplog.text
     assert "phc_test" not in caplog.text
 
 
-def test_a_refused_key_is_said_once(
+def test_a_refused_key_causes_one_warning(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """401 means a wrong key: one WARNING that names the variable, not one for each batch, without the key."""
+    """After HTTP 401, one WARNING for all batches names the variable, without the key."""
     server.answer_always(Answer(status=401))
     exporter = make_exporter()
     for _ in range(3):
@@ -204,7 +204,7 @@ def test_a_refused_key_is_said_once(
 def test_exports_from_many_threads(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Exports may run at the same time; every event arrives once, the counts add up, and nobody complains."""
+    """Threads may export at the same time: each event arrives once, counts add up, no warning appears."""
     server.answer_always(Answer(delay=0.02))
     exporter = make_exporter()
     results: list[LogRecordExportResult] = []
