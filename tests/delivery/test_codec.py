@@ -85,7 +85,7 @@ def encoded(records: list[ReadableLogRecord]) -> bytes:
 
 def encoded_anew(record: ReadableLogRecord) -> str:
     """Return a record encoded without anything that was kept."""
-    _encode._kept.cache_clear()
+    _encode._cached_fragments.cache_clear()
     return encode(record)
 
 
@@ -177,7 +177,7 @@ def test_kept_fragments_change_nothing(several: list[list[ReadableLogRecord]]) -
     """What has been encoded before does not change how a record is encoded."""
     records = [record for records in several for record in records]
     anew = list(map(encoded_anew, records))
-    _encode._kept.cache_clear()
+    _encode._cached_fragments.cache_clear()
     for _ in range(2):
         assert list(map(encode, records)) == anew
 
@@ -221,7 +221,7 @@ def test_many_different_keys_do_not_pile_up() -> None:
     """Fragments are forgotten rather than kept for all of the application's imagination."""
     for number in range(5000):
         encode(record_with(attributes={f"key.{number}": 1}))
-    assert _encode._kept.cache_info().currsize <= 256
+    assert _encode._cached_fragments.cache_info().currsize <= 256
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_equal_values_of_different_kinds_are_not_mixed_up(values: list[Any], mem
         record_with(**{member: {"key": value} if member == "attributes" else value}) for value in values
     ]
     anew = list(map(encoded_anew, records))
-    _encode._kept.cache_clear()
+    _encode._cached_fragments.cache_clear()
     for _ in range(2):
         assert list(map(encode, records)) == anew
 

@@ -123,7 +123,7 @@ def test_a_sender_yields_while_the_queue_is_long(
 
     monkeypatch.setattr(Writer, "__len__", events_in_queue)
     monkeypatch.setattr(_sender, "_YIELD", between)
-    monkeypatch.setattr(_sender, "_PATIENCE", patience)
+    monkeypatch.setattr(_sender, "_MAX_YIELD_TIME", patience)
     delivery = make(support.destination_to(sink.port))
     support.enqueue_numbers(delivery, [1])
     assert sink.wait_for(1)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from mem0_telemetry.delivery._config import Limits
 
-_A_FEW_WORDS: Final = 40
+_MAX_REASON_LENGTH: Final = 40
 """Characters that an exporter's own word for a failure may have; what is longer may say anything."""
-_AT_ONCE: Final = 2
+_IMMEDIATE_RETRIES: Final = 2
 """Failures without a pause while somebody waits: of a request with several batches, and of the oldest alone."""
 
 
@@ -46,30 +46,30 @@ class Answer:
 def attempt(exporter: LogRecordExporter, records: Sequence[ReadableLogRecord], *, name: str) -> Answer:
     """Hand `records` to the exporter of the destination `name`. An exception that it raises is a failure."""
     done = False
-    noted = Noted()
-    with guard(f"exporting to {name}"), noted:
+    raised = ErrorRecorder()
+    with guard(f"exporting to {name}"), raised:
         result: object = exporter.export(records)
         # By its name: `LogExportResult`, as it was called before, is another class, and a module may be imported anew.
         # Who answers nothing has raised nothing: the SDK's own processors, which never look, would go on too.
         done = result is None or getattr(result, "name", "") == LogRecordExportResult.SUCCESS.name
     if done:
-        return Answer(done=True, refusal=_said(exporter, "refusal"))
+        return Answer(done=True, refusal=_short_text(exporter, "refusal"))
     retry_after = getattr(exporter, "retry_after", None)
-    said = _said(exporter, "failure")
+    failure = _short_text(exporter, "failure")
     return Answer(
         done=False,
-        kind=noted.kind or said,
-        reason=noted.text or said or "the exporter reported a failure",
+        kind=raised.kind or failure,
+        reason=raised.text or failure or "the exporter reported a failure",
         retry_after=float(retry_after) if isinstance(retry_after, (int, float)) else None,
     )
 
 
-def _said(exporter: LogRecordExporter, name: str) -> str:
-    said = getattr(exporter, name, "")
-    return said if isinstance(said, str) and len(said) <= _A_FEW_WORDS else ""
+def _short_text(exporter: LogRecordExporter, name: str) -> str:
+    text = getattr(exporter, name, "")
+    return text if isinstance(text, str) and len(text) <= _MAX_REASON_LENGTH else ""
 
 
-class Noted:
+class ErrorRecorder:
     """Notes the exception that passes through it."""
 
     kind = text = ""
@@ -124,7 +124,7 @@ class Retry:
         self.destination, self.suspects = Backoff(limits), Backoff(limits)
         self._limits = limits
         self._asked_to_wait_until = 0.0
-        self._at_once = 0
+        self._immediate_retries = 0
         self._failed: dict[str, bool] = {}
         """The end of the line, in its order; True for a suspect."""
 
@@ -146,14 +146,14 @@ class Retry:
     def retry_now(self) -> None:
         """Try at once, as somebody waits, and the next batch at once where one fails. A `retry_after` is respected."""
         self.destination.until = self.suspects.until = 0.0
-        self._at_once = _AT_ONCE
+        self._immediate_retries = _IMMEDIATE_RETRIES
 
     def in_line(self, names: Sequence[str], now: float) -> list[str]:
         """Return those of `names`, which are all that wait, oldest first, that may be tried now, in that order."""
         waiting = set(names)
         self._failed = {name: suspect for name, suspect in self._failed.items() if name in waiting}
         if not names:
-            self._at_once = 0
+            self._immediate_retries = 0
         line = [name for name in names if name not in self._failed]
         line += [name for name, suspect in self._failed.items() if not suspect]
         if now < self.suspects.until:
@@ -183,11 +183,11 @@ class Retry:
                 self.suspects.failed(now)
                 return
         self.destination.failed(now)
-        if self._at_once and (more or len(names) > 1):
-            self._at_once -= 1
+        if self._immediate_retries and (more or len(names) > 1):
+            self._immediate_retries -= 1
             self.destination.until = 0.0
         else:
-            self._at_once = 0
+            self._immediate_retries = 0
 
     def succeeded(self, names: Sequence[str], kept: Sequence[str], now: float) -> None:
         """Take note that an attempt got through: what failed before is at fault itself.

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from mem0_telemetry.delivery._status import Drops
 
 
-_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def mailbox_name(name: str, fingerprint: str) -> str:
     """Return what a destination's directory is called: `<name>-<fingerprint>`, with nothing that a path could mean."""
-    return _NO_NAME.sub("_", f"{name}-{fingerprint}")
+    return _UNSAFE.sub("_", f"{name}-{fingerprint}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

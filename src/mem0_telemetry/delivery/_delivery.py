@@ -142,7 +142,7 @@ class Delivery:
             return False
         accepted = self._writer.enqueue((self._clock.time_ns(), event, attributes))
         if not self._running:
-            self._get_going()
+            self._start_or_write()
         if self._awaited:
             self._awaited -= 1
             self._await_written()
@@ -217,9 +217,9 @@ class Delivery:
             return
         self._writer.wake()
         if not self._running:
-            self._get_going()
+            self._start_or_write()
 
-    def _get_going(self) -> None:
+    def _start_or_write(self) -> None:
         """Start the threads, or do without them where that is too late."""
         if self._writer.is_writing_here:  # a signal handler interrupted it; its event is next
             return
@@ -258,7 +258,7 @@ class Delivery:
         if self._starting.acquire(timeout=max(0.0, timeout)):
             self._starting.release()
             if not self._running and self._writer.has_work:
-                self._get_going()  # the thread that enqueued it found the lock held, by us
+                self._start_or_write()  # the thread that enqueued it found the lock held, by us
 
     # --- ending ---
 

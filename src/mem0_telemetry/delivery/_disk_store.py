@@ -91,7 +91,7 @@ class DiskStore:
         """Drop what has a smaller name, counted as `expired`, unless somebody is sending it."""
         with suppress(OSError), _files.Directory(*self._path) as parent:
             for entry in parent.names():
-                if entry < before and readable_count(_plain(entry)) is not None:
+                if entry < before and readable_count(_without_suffix(entry)) is not None:
                     self._drop(parent, entry, "expired")
 
     def delete(self, names: Iterable[str]) -> int:
@@ -147,7 +147,7 @@ class DiskStore:
     def _make_room(self, parent: _files.Directory) -> None:
         sizes = {}
         for entry in parent.names():
-            if readable_count(_plain(entry)) is not None:
+            if readable_count(_without_suffix(entry)) is not None:
                 with suppress(FileNotFoundError):
                     sizes[entry] = _on_disk(parent.stat(entry).st_size)
         total = sum(sizes.values())
@@ -173,7 +173,7 @@ class DiskStore:
         return removed
 
 
-def _plain(entry: str) -> str:
+def _without_suffix(entry: str) -> str:
     return entry.removesuffix(PARTIAL).removesuffix(CORRUPT)
 
 

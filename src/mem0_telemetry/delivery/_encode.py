@@ -58,7 +58,7 @@ def encode(record: ReadableLogRecord) -> str:
         *attributes.values(),
     )
     try:
-        pairs, others = _kept(*repeating)
+        pairs, others = _cached_fragments(*repeating)
     except TypeError:  # one of them cannot be hashed, or must not be kept
         pairs, others = _fragments(*repeating)
     if uid is not None:
@@ -112,14 +112,14 @@ def _head(record: ReadableLogRecord) -> str:
 
 
 @lru_cache(maxsize=_MOST_KEPT, typed=True)  # with their types, as 1 is equal to True
-def _kept(*repeating: Any) -> tuple[str, str]:
+def _cached_fragments(*repeating: Any) -> tuple[str, str]:
     """Return `_fragments`. Raises `TypeError` where they must not be kept."""
-    if not all(map(_may_be_kept, repeating)):
+    if not all(map(_is_cacheable, repeating)):
         raise TypeError
     return _fragments(*repeating)
 
 
-def _may_be_kept(value: Any) -> bool:
+def _is_cacheable(value: Any) -> bool:
     """Return whether no value of the same type is equal to this one, and written otherwise."""
     kind = type(value)
     if kind is tuple:

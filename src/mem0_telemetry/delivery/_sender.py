@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import fork_gate
-from mem0_telemetry.delivery._attempts import Backoff, Noted, Retry, attempt
+from mem0_telemetry.delivery._attempts import Backoff, ErrorRecorder, Retry, attempt
 from mem0_telemetry.delivery._isolation import isolated
 from mem0_telemetry.delivery._mailbox import Mailbox
 from mem0_telemetry.delivery._parcel import Packer
@@ -34,7 +34,7 @@ _LONG_QUEUE: Final = 2_000
 """Events in the queue from which on the writer needs the interpreter more than we do."""
 _YIELD: Final = 1.0
 """Seconds between two requests while the queue is long."""
-_PATIENCE: Final = 10.0
+_MAX_YIELD_TIME: Final = 10.0
 """Seconds for which that helps: a queue that is long without an end would have the spool fill."""
 _LOOK_AGAIN: Final = 0.05
 """Seconds until the sender checks the length of the queue again."""
@@ -52,7 +52,7 @@ class Sender:
             root=wiring.directory, name=destination.mailbox, limits=wiring.limits, drops=wiring.drops
         )
         self.worker: Final = Worker(f"{wiring.thread_prefix}-sender-{destination.name}", self._run)
-        self.is_putting_away = False
+        self.is_completing = False
         """A request has been answered, and its batches are not yet gone: cut off now, they would be sent again."""
         self._wiring = wiring
         self._limits, self._clock = wiring.limits, wiring.clock
@@ -149,14 +149,14 @@ class Sender:
     def _run(self) -> None:
         with isolated(self._destination.foreign_loggers):
             try:
-                self._rest()
+                self._wait_for_work()
                 while not self._stopping:
                     self._working = True
                     with guard(f"sending to {self._destination.name}"):
                         self._send_what_is_due()
                     self._working = False
                     self._progressed()
-                    self._rest()
+                    self._wait_for_work()
             finally:
                 self._working = False
                 if self._exporter is not None:
@@ -164,7 +164,7 @@ class Sender:
                         self._exporter.shutdown()  # type: ignore[no-untyped-call]
                 self._progressed()
 
-    def _rest(self) -> None:
+    def _wait_for_work(self) -> None:
         """Wait until there is something to be done, or it is time to ask for consent again."""
         due = self._next_look
         self._wakeup.wait(None if due is None else min(due - self._clock.monotonic(), _ASK_AGAIN))
@@ -198,8 +198,8 @@ class Sender:
         if self._clock.monotonic() < self._builds.until:
             self._next_look = self._builds.until
             return None
-        noted = Noted()
-        with guard(f"building the exporter of {self._destination.name}"), noted, fork_gate.hold():
+        raised = ErrorRecorder()
+        with guard(f"building the exporter of {self._destination.name}"), raised, fork_gate.hold():
             exporter = self._destination.build()
             warm_up = getattr(exporter, "warm_up", None)
             if warm_up is not None:
@@ -208,10 +208,10 @@ class Sender:
                 importlib.import_module(module)
             self._exporter = exporter
             return exporter
-        self._last_error = noted.text
+        self._last_error = raised.text
         self._builds.failed(self._clock.monotonic())
         self._next_look = self._builds.until
-        self._destination.on_unusable(noted.kind)
+        self._destination.on_unusable(raised.kind)
         return None
 
     def _send_next(self, exporter: LogRecordExporter) -> bool:
@@ -251,7 +251,7 @@ class Sender:
             self._long_since = None
             return False
         self._long_since = now if self._long_since is None else self._long_since
-        return now < min(self._last_request + _YIELD, self._long_since + _PATIENCE)
+        return now < min(self._last_request + _YIELD, self._long_since + _MAX_YIELD_TIME)
 
     def _send(self, exporter: LogRecordExporter, parcel: Parcel, *, more: bool) -> None:
         self._last_request = self._clock.monotonic()
@@ -266,14 +266,14 @@ class Sender:
             parcel.release()  # what has had its last try may be dropped
             self.mailbox.expire(self._wall_at_birth + int((now - self._limits.spool_age) * 1e9))
             return
-        self.is_putting_away = True
+        self.is_completing = True
         try:
-            kept = self._put_away(parcel, exporter, answer.refusal)
+            kept = self._complete(parcel, exporter, answer.refusal)
         finally:
-            self.is_putting_away = False
+            self.is_completing = False
         self._retry.succeeded(parcel.names, kept, now)
 
-    def _put_away(self, parcel: Parcel, exporter: LogRecordExporter, refusal: str) -> list[str]:
+    def _complete(self, parcel: Parcel, exporter: LogRecordExporter, refusal: str) -> list[str]:
         """Count and remove what the destination has taken or refused; return the names that cannot be removed."""
         count = len(parcel.records)
         given_up = self._count_given_up(exporter, count)

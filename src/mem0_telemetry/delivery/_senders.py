@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _POLL = 0.05
 """Seconds after which a waiter looks again whether others have sent its batches; our own senders wake it."""
 
-_PUTTING_AWAY = 0.5
+_COMPLETION_TIMEOUT = 0.5
 """Seconds that a sender may need to put away what has been sent, while others write to the history too."""
 
 
@@ -90,8 +90,8 @@ class Senders:
         """
         for sender in self._all:
             sender.worker.join(max(deadline - self._clock.monotonic(), at_least))
-            if sender.is_putting_away:
-                sender.worker.join(_PUTTING_AWAY)
+            if sender.is_completing:
+                sender.worker.join(_COMPLETION_TIMEOUT)
 
     def _progressed(self) -> None:
         """Wake who waits: a sender has got somewhere, or has come to rest."""
