@@ -1,4 +1,4 @@
-"""What processes that share a directory may do to each other at a bad moment; each order of events is forced."""
+"""Races between processes that share a directory; each test forces one order of events."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ fcntl = pytest.importorskip("fcntl")
 
 @pytest.mark.parametrize("moment", ["before it is locked", "while the other holds the lock"])
 def test_a_history_that_two_begin_at_once_has_both(directory: Path, moment: str) -> None:
-    """Whoever makes the file, and finds it claimed before it is locked, neither overwrites nor removes it."""
+    """If another process claims a new history before its creator locks it, the file has the entries of both."""
     directory.mkdir(parents=True)
     first = _history.History(root=directory, clock=SystemClock())
     other = _history.History(root=directory, clock=SystemClock())
@@ -72,7 +72,7 @@ def test_a_history_that_two_begin_at_once_has_both(directory: Path, moment: str)
 
 
 def test_what_a_killed_writer_of_the_history_left_is_purged(directory: Path) -> None:
-    """What was to replace `history.jsonl` holds a batch too."""
+    """`purge` also deletes the temporary file that a killed writer of the history left: it contains a batch too."""
     directory.mkdir(parents=True)
     (directory / (_history.FILE + ".0a1b2c3d.aside")).write_text("{}\n")
     assert purge(directory) == (0, ())
@@ -85,14 +85,14 @@ def test_what_a_killed_writer_of_the_history_left_is_purged(directory: Path) -> 
 def test_a_flush_waits_for_one_who_sends_our_batch(
     make: Make, sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While another process has our batch in its request, a flush waits, however seldom our sender looks."""
+    """A flush waits while another process sends our batch, even if our own sender checks rarely."""
     held: list[int] = []
     claim = Mailbox.claim
 
     def claim_late(mailbox: Mailbox, name: str) -> Any:
         if not held:
             held.append(os.open(support.spooled_files(directory)[0], os.O_RDWR))
-            fcntl.flock(held[0], fcntl.LOCK_EX)  # as the other process has it
+            fcntl.flock(held[0], fcntl.LOCK_EX)  # as another process would
         return claim(mailbox, name)
 
     def finish() -> None:
@@ -112,7 +112,7 @@ def test_a_flush_waits_for_one_who_sends_our_batch(
 
 
 def test_what_is_on_disk_is_not_in_memory_too(mailbox: MakeMailbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no room can be made after a batch was kept, it is kept once."""
+    """If making room fails after a batch was written to disk, the batch is not also kept in memory."""
 
     def fail(*_: Any) -> None:
         raise OSError("no descriptors left")
@@ -125,7 +125,7 @@ def test_what_is_on_disk_is_not_in_memory_too(mailbox: MakeMailbox, monkeypatch:
 
 
 def test_what_a_sender_claims_is_not_dropped(drops: Drops) -> None:
-    """Nobody can claim a batch between the choice of what to drop and its removal."""
+    """No sender can claim a batch after the store has chosen to drop it."""
     store, claimed = MemoryStore(max_bytes=150, drops=drops), []
     old, new = batch(1), batch(2)
     store.write(old.name, old.line)

@@ -35,7 +35,7 @@ _LONG_QUEUE: Final = 2_000
 _YIELD: Final = 1.0
 """Seconds between two requests while the queue is long."""
 _MAX_YIELD_TIME: Final = 10.0
-"""Most seconds of such restraint: if the queue stayed long, the spool would fill up."""
+"""Most seconds for which the sender makes fewer requests: if the queue stayed long, the spool would fill up."""
 _LOOK_AGAIN: Final = 0.05
 """Seconds until the sender checks the length of the queue again."""
 _ASK_AGAIN: Final = 2.0
