@@ -36,7 +36,7 @@ class JumpingClock:
 
 
 @pytest.mark.parametrize("days", [-400.0, -8.0, 8.0, 400.0])
-def test_the_clock_is_set(days: float, make: Make, sink: support.Sink) -> None:
+def test_a_clock_that_is_set_loses_no_event(days: float, make: Make, sink: support.Sink) -> None:
     """If the wall clock is set while the destination is down, no event is lost, and each keeps its own time."""
     clock = JumpingClock()
     sink.answer_all(503)
@@ -63,7 +63,7 @@ def age(path: Path, days: float) -> None:
 
 
 @pytest.mark.posix
-def test_what_is_too_old_gets_one_last_try(make: Make, sink: support.Sink, directory: Path) -> None:
+def test_a_batch_that_is_too_old_gets_one_last_try(make: Make, sink: support.Sink, directory: Path) -> None:
     """A batch older than a week is delivered if the destination is up, and dropped and counted if it is down."""
     spool.leave_behind(make, sink, range(3))
     age(support.spooled_files(directory)[0], 8)
@@ -83,7 +83,7 @@ def test_what_is_too_old_gets_one_last_try(make: Make, sink: support.Sink, direc
 
 
 @pytest.mark.posix
-def test_what_nobody_sends_any_more_expires_too(make: Make, sink: support.Sink, directory: Path) -> None:
+def test_batches_of_an_unused_destination_expire(make: Make, sink: support.Sink, directory: Path) -> None:
     """A batch for an unused destination is dropped and counted after a week, and kept before."""
     spool.leave_behind(make, sink, range(3), range(3, 5))
     old, new = support.spooled_files(directory)

@@ -10,7 +10,7 @@ OURS = "00000000000000000007-0a1b2c3d-12.v1.jsonl"
 
 
 @pytest.mark.parametrize("text", [OURS, OURS.replace("v1", "v2"), OURS.replace("-12", "-999999")])
-def test_a_name_is_read_as_it_was_written(text: str) -> None:
+def test_parsing_and_formatting_a_name_round_trips(text: str) -> None:
     """Parsing a name and formatting the result gives the same name."""
     assert str(BatchName.parse(text)) == text
 
@@ -38,6 +38,6 @@ def test_names_differ_and_sort_by_time() -> None:
         ("", None),
     ],
 )
-def test_what_is_none_of_our_names_has_no_count(text: str, count: int | None) -> None:
+def test_other_names_have_no_count(text: str, count: int | None) -> None:
     """`readable_count` returns None for any text that is not a complete name of the current format."""
     assert readable_count(text) == count

@@ -145,7 +145,7 @@ def from_otlp_json(line: bytes) -> ExportLogsServiceRequest:
 
 @settings(deadline=None)
 @given(batches())
-def test_we_write_what_upstream_means(records: list[ReadableLogRecord]) -> None:
+def test_our_encoder_agrees_with_upstream(records: list[ReadableLogRecord]) -> None:
     """Protobuf parses our line to the message that upstream's encoder makes of the same records."""
     ours = canonical(from_otlp_json(encoded(records)))
     upstream = canonical(encode_logs(records))
@@ -154,7 +154,7 @@ def test_we_write_what_upstream_means(records: list[ReadableLogRecord]) -> None:
 
 @settings(deadline=None)
 @given(batches())
-def test_reading_gives_the_same_records(records: list[ReadableLogRecord]) -> None:
+def test_decoding_returns_the_same_records(records: list[ReadableLogRecord]) -> None:
     """Decoding an encoded batch returns the same records."""
     read = decode(encoded(records))
     key = lambda facts: repr(sorted(facts.items()))  # noqa: E731
@@ -163,7 +163,7 @@ def test_reading_gives_the_same_records(records: list[ReadableLogRecord]) -> Non
 
 @settings(max_examples=30, deadline=None)
 @given(batches())
-def test_a_line_is_ascii_and_ends_once(records: list[ReadableLogRecord]) -> None:
+def test_a_batch_is_one_ascii_line(records: list[ReadableLogRecord]) -> None:
     """A batch is one line of ASCII with one newline, whatever its content."""
     line = encoded(records)
     assert line.isascii()
@@ -173,7 +173,7 @@ def test_a_line_is_ascii_and_ends_once(records: list[ReadableLogRecord]) -> None
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(batches(), min_size=2, max_size=3))
-def test_kept_fragments_change_nothing(several: list[list[ReadableLogRecord]]) -> None:
+def test_the_cache_does_not_change_the_encoding(several: list[list[ReadableLogRecord]]) -> None:
     """Records encode the same with an empty and a filled cache."""
     records = [record for records in several for record in records]
     anew = list(map(encoded_anew, records))
@@ -197,7 +197,7 @@ def test_special_numbers_survive() -> None:
     assert canonical(from_otlp_json(line))
 
 
-def test_what_has_no_form_is_left_out_and_counted() -> None:
+def test_an_unencodable_attribute_is_left_out_and_counted() -> None:
     """An attribute without an OTLP representation (an integer over 64 bits, an object) is left out and counted."""
     line = encoded([record_with(attributes={"big": 2**63, "object": object(), "good": 1})])
     [record] = decode(line)
@@ -205,7 +205,7 @@ def test_what_has_no_form_is_left_out_and_counted() -> None:
     assert record.dropped_attributes == 2
 
 
-def test_a_body_without_form_is_refused() -> None:
+def test_an_unencodable_body_raises() -> None:
     """A record whose body has no OTLP representation raises `UnencodableError`."""
     with pytest.raises(UnencodableError):
         encode(record_with(body=object()))
@@ -217,7 +217,7 @@ def test_lone_surrogates_are_replaced() -> None:
     assert record.log_record.body == "a?b"
 
 
-def test_many_different_keys_do_not_pile_up() -> None:
+def test_the_cache_is_bounded() -> None:
     """The cache of fragments stays bounded, even if every record has a new key."""
     for number in range(5000):
         encode(record_with(attributes={f"key.{number}": 1}))
@@ -228,7 +228,7 @@ def test_many_different_keys_do_not_pile_up() -> None:
     "values", [[1, True, 1.0], [0.0, -0.0, 0, False], [(1,), (True,), (1.0,)], [("1",), ["1"]], ["1", b"1"]]
 )
 @pytest.mark.parametrize("member", ["attributes", "body"])
-def test_equal_values_of_different_kinds_are_not_mixed_up(values: list[Any], member: str) -> None:
+def test_the_cache_distinguishes_equal_values_of_different_types(values: list[Any], member: str) -> None:
     """A cached fragment is not used for a value that is equal but encoded differently, such as 1 and True."""
     records = [
         record_with(**{member: {"key": value} if member == "attributes" else value}) for value in values
@@ -241,7 +241,7 @@ def test_equal_values_of_different_kinds_are_not_mixed_up(values: list[Any], mem
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(batches(), min_size=1, max_size=3))
-def test_lines_become_one(several: list[list[ReadableLogRecord]]) -> None:
+def test_lines_are_joined(several: list[list[ReadableLogRecord]]) -> None:
     """`joined` returns one line with the records of several lines."""
     line = joined([encoded(records) for records in several])
     assert list(map(members, decode(line))) == [
@@ -285,7 +285,7 @@ GOOD = encoded([record_with(body="x", attributes={"a": 1}, severity_number=Sever
         GOOD.decode().encode("utf-16"),
     ],
 )
-def test_what_is_no_otlp_is_refused(line: bytes) -> None:
+def test_other_content_than_otlp_is_refused(line: bytes) -> None:
     """Truncated, binary and foreign content raises `CorruptLineError` and nothing else."""
     assert line != GOOD
     with pytest.raises(CorruptLineError):
@@ -307,7 +307,7 @@ PLACES = [
 
 
 @pytest.mark.parametrize("place", PLACES, ids=["resource", "scope", "record"])
-def test_what_opentelemetry_finds_invalid_is_skipped_without_a_sound(
+def test_attributes_invalid_for_opentelemetry_are_skipped_silently(
     place: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An attribute for which OpenTelemetry's classes would log a warning is left out silently; the others stay."""
@@ -322,7 +322,7 @@ def test_what_opentelemetry_finds_invalid_is_skipped_without_a_sound(
     assert caplog.records == []
 
 
-def test_text_that_is_no_unicode_is_replaced() -> None:
+def test_escaped_lone_surrogates_are_replaced() -> None:
     """The decoder replaces an escaped lone surrogate, which JSON allows and receivers refuse."""
     line = GOOD.replace(b'{"stringValue":"x"}', b'{"stringValue":"a\\ud800b\\u00e9"}')
     assert decode(line)[0].log_record.body == "a?b\u00e9"
@@ -343,7 +343,7 @@ def test_records_are_counted_before_they_are_built(most: int | None, monkeypatch
 
 @settings(deadline=None)
 @given(st.binary(max_size=200))
-def test_no_content_at_all_surprises(content: bytes) -> None:
+def test_any_content_is_decoded_or_refused(content: bytes) -> None:
     """Decoding any content returns records or raises `CorruptLineError`."""
     for line in (content, content + b"\n", GOOD[: len(content)] + content + b"\n"):
         with contextlib.suppress(CorruptLineError):

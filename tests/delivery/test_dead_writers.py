@@ -29,7 +29,7 @@ def part(directory: Path, content: bytes, *, age: float = 0.0) -> Path:
     return path
 
 
-def test_a_whole_file_of_a_dead_writer_is_taken_over(mailbox: Make, directory: Path) -> None:
+def test_a_complete_file_of_a_dead_writer_is_sent(mailbox: Make, directory: Path) -> None:
     """A complete file of a writer that died before the rename is renamed and sent."""
     box = mailbox()
     box.spool(batch(1))
@@ -38,7 +38,7 @@ def test_a_whole_file_of_a_dead_writer_is_taken_over(mailbox: Make, directory: P
     assert not whole.exists()
 
 
-def test_a_half_file_of_a_dead_writer_is_counted(mailbox: Make, directory: Path, drops: Drops) -> None:
+def test_an_incomplete_file_of_a_dead_writer_is_counted(mailbox: Make, directory: Path, drops: Drops) -> None:
     """An incomplete file of a dead writer is removed, and its records are counted as `corrupt`."""
     box = mailbox()
     box.spool(batch(1))
@@ -48,7 +48,7 @@ def test_a_half_file_of_a_dead_writer_is_counted(mailbox: Make, directory: Path,
     assert drops.totals() == {"corrupt": 4}
 
 
-def test_an_empty_file_may_be_a_new_one(mailbox: Make, directory: Path) -> None:
+def test_an_empty_file_is_removed_only_once_it_is_old(mailbox: Make, directory: Path) -> None:
     """An empty file is removed only once it is old, because a writer creates its file before it locks it."""
     box = mailbox()
     box.spool(batch(1))

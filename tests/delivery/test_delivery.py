@@ -87,7 +87,7 @@ def test_a_file_holds_500_records_at_most(make: Make, sink: support.Sink, direct
     assert all(len(request) <= 500 for request in sink.requests)
 
 
-def test_a_flush_sees_what_is_done_while_it_asks(
+def test_a_flush_sees_a_sender_that_finishes_during_its_check(
     make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`flush` returns True if the sender finishes and goes idle while `flush` checks it."""
@@ -169,7 +169,7 @@ def test_a_full_queue_drops_the_newest_and_counts(make: Make, sink: support.Sink
     assert "dropped.queue_full" not in sink.arrived[1]
 
 
-def test_drop_counts_are_told_once(make: Make, sink: support.Sink) -> None:
+def test_drop_counts_are_reported_once(make: Make, sink: support.Sink) -> None:
     """A batch does not repeat counts that an earlier batch reported."""
     delivery = make(
         support.destination_to(sink.port), dropped_attributes=lambda counts: {"dropped": sum(counts.values())}
@@ -181,7 +181,7 @@ def test_drop_counts_are_told_once(make: Make, sink: support.Sink) -> None:
     assert [event.get("dropped") for event in sink.arrived] == [2, None]
 
 
-def test_what_accept_refuses_is_dropped_and_counted(make: Make, sink: support.Sink) -> None:
+def test_rejected_records_are_dropped_and_counted(make: Make, sink: support.Sink) -> None:
     """Records for which `accept` returns None are dropped before they are written, and counted."""
     delivery = make(
         support.destination_to(sink.port),
@@ -229,7 +229,7 @@ def test_discard_deletes_what_this_process_wrote(make: Make, sink: support.Sink,
     assert sorted(sink.numbers()) == [1, 4]
 
 
-def test_discard_reaches_what_is_being_written(make: Make, sink: support.Sink, directory: Path) -> None:
+def test_discard_includes_the_batch_being_written(make: Make, sink: support.Sink, directory: Path) -> None:
     """A batch that the writer is making during `discard` is not written."""
 
     def switch_off(record: object) -> object:
@@ -280,7 +280,7 @@ def test_a_destination_that_is_down_delays_no_other(make: Make, sink: support.Si
 
 
 @pytest.mark.posix
-def test_the_next_run_delivers_what_this_one_could_not(make: Make, sink: support.Sink) -> None:
+def test_the_next_run_delivers_unsent_batches(make: Make, sink: support.Sink) -> None:
     """A later process with the same destination sends the batches on disk, and reports them as `waiting_earlier`."""
     sink.answer_all(503)
     first = make(support.destination_to(sink.port))
@@ -297,7 +297,7 @@ def test_the_next_run_delivers_what_this_one_could_not(make: Make, sink: support
     assert sorted(sink.numbers()) == list(range(6))
 
 
-def test_no_request_is_begun_that_nobody_waits_for(make: Make, sink: support.Sink) -> None:
+def test_a_shutdown_without_a_timeout_starts_no_request(make: Make, sink: support.Sink) -> None:
     """`shutdown(0)` starts no request to a destination in back-off: the exit would cut it off."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=600))
@@ -308,7 +308,7 @@ def test_no_request_is_begun_that_nobody_waits_for(make: Make, sink: support.Sin
     assert len(sink.requests) == 1
 
 
-def test_nobody_hears_of_trouble(
+def test_a_failing_destination_is_silent(
     make: Make, sink: support.Sink, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A destination that fails causes no log record above DEBUG, and no output."""

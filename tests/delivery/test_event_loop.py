@@ -58,7 +58,7 @@ asyncio.run(main())
     assert support.run(code, directory, support.NOBODY).out == "True\n"
 
 
-def test_putting_calls_nothing_that_blocks(directory: Path, sink: support.Sink) -> None:
+def test_enqueue_opens_and_connects_nothing(directory: Path, sink: support.Sink) -> None:
     """After the first event, `enqueue` raises no audit event of the interpreter: it opens and connects nothing."""
     code = """
 d = to_sink(D, P, limits=quick_limits(linger=600))

@@ -122,7 +122,9 @@ def test_nothing_is_lost_at_the_end(ending: str, directory: Path, sink: support.
 @pytest.mark.parametrize(
     "ending", ["return", "sys.exit", "exception", "in a thread", "asyncio", "interrupted"]
 )
-def test_a_healthy_destination_has_it_all_at_exit(ending: str, directory: Path, sink: support.Sink) -> None:
+def test_a_healthy_destination_has_all_events_at_exit(
+    ending: str, directory: Path, sink: support.Sink
+) -> None:
     """A short program delivers its events before it ends, because its disk may vanish with it, as in a container."""
     support.run(patient(ENDINGS[ending]), directory, sink.port)
     assert sorted(sink.numbers()) == list(range(10))
@@ -188,7 +190,7 @@ FAILURES = {
 
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("events", [10, 1000])
-def test_no_failure_holds_the_exit_up(failure: str, events: int, directory: Path, sink: support.Sink) -> None:
+def test_no_failure_delays_the_exit(failure: str, events: int, directory: Path, sink: support.Sink) -> None:
     """If the destination fails or stalls, the exit stays within its budget, prints nothing and loses nothing."""
     answer = FAILURES[failure]
     if answer is not None:
@@ -220,7 +222,7 @@ def test_a_full_queue_is_written_at_exit(directory: Path, sink: support.Sink) ->
     assert delivered(directory, sink) == list(range(20_000))
 
 
-def test_a_second_interrupt_ends_the_waiting(directory: Path, sink: support.Sink) -> None:
+def test_an_interrupt_ends_the_wait_at_exit(directory: Path, sink: support.Sink) -> None:
     """Ctrl-C while the exit waits for the network ends the wait, without a traceback."""
     sink.answer_all(delay=600)
     code = """

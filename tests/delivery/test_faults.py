@@ -56,7 +56,7 @@ def test_a_damaged_spool(make: Make, sink: support.Sink, directory: Path) -> Non
 
 
 @pytest.mark.posix
-def test_what_is_read_back_is_selected_again(make: Make, sink: support.Sink) -> None:
+def test_records_read_from_disk_are_selected_again(make: Make, sink: support.Sink) -> None:
     """Records read from disk pass through `accept` before they are sent; rejected ones are counted."""
     spool.leave_behind(make, sink, range(10))
     delivery = make(
@@ -70,7 +70,7 @@ def test_what_is_read_back_is_selected_again(make: Make, sink: support.Sink) -> 
     assert delivery.status().dropped == {"rejected": 7}
 
 
-def test_a_file_of_which_nothing_is_accepted_goes(make: Make, sink: support.Sink, directory: Path) -> None:
+def test_a_file_without_accepted_records_is_removed(make: Make, sink: support.Sink, directory: Path) -> None:
     """A file from which `accept` keeps no record is removed, and nothing is sent."""
     spool.leave_behind(make, sink, range(10))
     delivery = make(
@@ -83,7 +83,7 @@ def test_a_file_of_which_nothing_is_accepted_goes(make: Make, sink: support.Sink
     assert sink.numbers() == [100]
 
 
-def test_down_for_a_while_then_up(make: Make, sink: support.Sink) -> None:
+def test_all_events_arrive_after_an_outage(make: Make, sink: support.Sink) -> None:
     """After an outage, all events from before and during it arrive once, and their times give their order."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(linger=0.01))
@@ -103,7 +103,7 @@ def test_down_for_a_while_then_up(make: Make, sink: support.Sink) -> None:
 
 
 @pytest.mark.posix
-def test_a_poisoned_file_holds_up_no_other(make: Make, sink: support.Sink) -> None:
+def test_a_batch_that_always_fails_delays_no_other(make: Make, sink: support.Sink) -> None:
     """A batch that the destination always refuses goes to the end of the line and delays no other batch."""
     spool.leave_behind(make, sink, range(3), range(3, 6), range(6, 9))
     sink.answer = lambda events: support.Answer(500 if any(event["n"] == 1 for event in events) else 200)
@@ -123,7 +123,7 @@ def test_a_poisoned_file_holds_up_no_other(make: Make, sink: support.Sink) -> No
 
 
 @pytest.mark.posix
-def test_a_short_run_gets_past_a_poisoned_file(make: Make, sink: support.Sink) -> None:
+def test_a_short_run_delivers_despite_a_batch_that_always_fails(make: Make, sink: support.Sink) -> None:
     """If the oldest file always fails, a process that ends soon still delivers the other files and its own events."""
     spool.leave_behind(make, sink, range(3), range(3, 6))
     sink.answer = lambda events: support.Answer(500 if any(event["n"] == 1 for event in events) else 200)
@@ -133,7 +133,7 @@ def test_a_short_run_gets_past_a_poisoned_file(make: Make, sink: support.Sink) -
     assert set(sink.numbers()) == {3, 4, 5, 100}
 
 
-def test_retry_after_is_waited_for(make: Make, sink: support.Sink) -> None:
+def test_the_sender_waits_for_retry_after(make: Make, sink: support.Sink) -> None:
     """The sender waits for the time of `Retry-After`; a flush that cannot wait so long returns False at once."""
     asked: list[float] = []
 
@@ -176,7 +176,7 @@ def test_an_exporter_that_raises_is_a_failure(make: Make, sink: support.Sink) ->
 
 
 @pytest.mark.usefixtures("lenient")
-def test_a_destination_that_can_be_built_later(make: Make, sink: support.Sink) -> None:
+def test_an_exporter_that_fails_to_build_is_built_later(make: Make, sink: support.Sink) -> None:
     """An exporter that failed to build is built again later, and delivers the batches of the time before."""
     upgraded = False
 
@@ -195,7 +195,7 @@ def test_a_destination_that_can_be_built_later(make: Make, sink: support.Sink) -
 
 
 @pytest.mark.usefixtures("lenient")
-def test_who_waits_has_no_exporter_built_again(make: Make) -> None:
+def test_a_flush_does_not_build_a_failed_exporter_again(make: Make) -> None:
     """`flush` does not build a failed exporter again before its pause ends: each failing import may take a second."""
     builds = []
 
@@ -210,9 +210,7 @@ def test_who_waits_has_no_exporter_built_again(make: Make) -> None:
     assert len(builds) == 1
 
 
-def test_a_request_in_flight_is_not_repeated_after_discard(
-    make: Make, sink: support.Sink, directory: Path
-) -> None:
+def test_a_discarded_request_is_not_repeated(make: Make, sink: support.Sink, directory: Path) -> None:
     """A batch that is discarded during its request is not sent again, even if the request fails."""
     answered = threading.Event()
     sink.answer = lambda _: (answered.wait(60), support.Answer(503))[1]

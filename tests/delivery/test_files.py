@@ -28,7 +28,7 @@ def open_descriptors() -> list[str]:
     return sorted(path.name for path in Path("/dev/fd").iterdir())
 
 
-def test_every_level_is_closed_to_others(mailbox: Make, directory: Path) -> None:
+def test_a_write_closes_every_directory_level_to_others(mailbox: Make, directory: Path) -> None:
     """Writing sets the mode of every directory level to 0700, even if a user had opened it to others."""
     spool(directory).mkdir(parents=True)
     levels = [directory, spool(directory).parent, spool(directory)]
@@ -38,7 +38,7 @@ def test_every_level_is_closed_to_others(mailbox: Make, directory: Path) -> None
     assert [stat.S_IMODE(level.stat().st_mode) for level in levels] == [0o700] * 3
 
 
-def test_what_is_only_read_is_not_changed(mailbox: Make, directory: Path) -> None:
+def test_listing_does_not_change_modes(mailbox: Make, directory: Path) -> None:
     """Listing does not change a directory's mode."""
     mailbox().spool(batch())
     directory.chmod(0o755)
@@ -46,7 +46,7 @@ def test_what_is_only_read_is_not_changed(mailbox: Make, directory: Path) -> Non
     assert stat.S_IMODE(directory.stat().st_mode) == 0o755
 
 
-def test_what_could_not_be_taken_is_closed(mailbox: Make, directory: Path) -> None:
+def test_a_failed_claim_closes_its_file(mailbox: Make, directory: Path) -> None:
     """If a file is busy or not ours, `claim` closes it."""
     mine, theirs = mailbox(), mailbox()
     mine.spool(batch(1))
@@ -63,7 +63,7 @@ def test_what_could_not_be_taken_is_closed(mailbox: Make, directory: Path) -> No
 
 
 @pytest.mark.parametrize("level", [".", "spool", "spool/loop-abc123"])
-def test_the_directory_of_somebody_else_is_closed(
+def test_a_foreign_directory_leaves_no_open_descriptor(
     mailbox: Make, directory: Path, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If any level belongs to another user, batches stay in memory, and no descriptor stays open."""
@@ -97,7 +97,7 @@ def test_a_link_is_not_the_file(tmp_path: Path) -> None:
     assert same == {"file": True, "other": False, "link": False, "none": False}
 
 
-def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path: Path) -> None:
+def test_create_follows_no_link(tmp_path: Path) -> None:
     """`create` raises if a link or a file of that name exists, and does not open it."""
     (tmp_path / "link").symlink_to("elsewhere")
     (tmp_path / "file").write_text("x")
@@ -124,7 +124,7 @@ def test_a_lock_does_not_outlive_its_file(tmp_path: Path) -> None:
     os.close(inherited)
 
 
-def test_a_child_closes_what_is_still_open(tmp_path: Path) -> None:
+def test_a_child_closes_inherited_files(tmp_path: Path) -> None:
     """A forked child closes the inherited files that are still open, and no reused descriptor number."""
     files = _files.LockedFiles()
     with _files.Directory(str(tmp_path)) as parent:
@@ -142,7 +142,7 @@ def test_a_child_closes_what_is_still_open(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("taken_over", [True, False], ids=["taken over", "removed"])
-def test_stopped_for_long_before_the_renaming(
+def test_a_writer_that_was_suspended_before_the_rename(
     mailbox: Make,
     directory: Path,
     drops: Drops,

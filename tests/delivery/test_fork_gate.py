@@ -27,7 +27,7 @@ from mem0_telemetry.delivery import fork_gate
 """
 
 
-def test_it_loads_no_sdk(directory: Path) -> None:
+def test_the_gate_loads_no_sdk(directory: Path) -> None:
     """Importing the gate and its package does not import the SDK, because the gate must exist before that import."""
     code = """
 from mem0_telemetry.delivery import fork_gate
@@ -58,7 +58,7 @@ print(len(done))
     assert support.run(code, directory, 0).out == "1\n"
 
 
-def test_the_holder_itself_may_fork(directory: Path) -> None:
+def test_a_holder_may_fork(directory: Path) -> None:
     """A thread that holds the gate may fork, and its child can use the gate and fork again."""
     code = (
         FORK
@@ -223,7 +223,7 @@ thread.join()
     assert support.run(program, directory, 0, env=QUIET_FORK).out == "0\n"
 
 
-def test_the_first_holder_in_the_midst_of_a_fork(directory: Path) -> None:
+def test_the_first_holder_during_a_fork(directory: Path) -> None:
     """If the hooks are registered during a fork, nothing is printed, and this fork and the next one work."""
     code = (
         FORK
@@ -242,7 +242,7 @@ print(fork() < 5, fork() < 5)
     assert (finished.out, finished.err) == ("True True\n", "")
 
 
-def test_a_fork_waits_for_a_part_of_the_queue_only(directory: Path) -> None:
+def test_a_fork_waits_for_one_batch_at_most(directory: Path) -> None:
     """If `emit` raises for every event, a fork waits for 500 events at most, not until the queue is empty."""
     code = """
 from mem0_telemetry.delivery import fork_gate

@@ -120,7 +120,7 @@ def test_a_flush_while_the_writer_ends(
     assert sink.numbers() == [1, 2]
 
 
-def test_what_is_answered_at_the_last_moment_is_put_away(directory: Path, sink: support.Sink) -> None:
+def test_a_batch_answered_right_before_the_exit_is_removed(directory: Path, sink: support.Sink) -> None:
     """A batch that is answered right before the process ends is removed, and not sent again."""
     code = """
 from mem0_telemetry.delivery._history import History
@@ -140,7 +140,7 @@ assert answered.wait(60)
 # --- while telemetry is switched off ---
 
 
-def test_a_send_that_ends_after_the_switch_is_not_noted(
+def test_a_request_that_ends_after_a_purge_is_not_in_the_history(
     make: Make, sink: support.Sink, directory: Path
 ) -> None:
     """A request that ends after another process has switched off and purged leaves nothing on disk."""
@@ -157,7 +157,7 @@ def test_a_send_that_ends_after_the_switch_is_not_noted(
     assert support.files(directory) == []
 
 
-def test_switched_off_while_the_history_is_waited_for(directory: Path) -> None:
+def test_switched_off_during_the_wait_for_the_history(directory: Path) -> None:
     """If telemetry is switched off while `add` waits for the lock, it writes nothing and leaves no new file."""
     directory.mkdir(parents=True)
     answers = iter([True, False, True, False, False])
@@ -172,7 +172,7 @@ def test_switched_off_while_the_history_is_waited_for(directory: Path) -> None:
     assert not directory.exists()
 
 
-def test_no_request_begins_after_the_switch(
+def test_no_request_begins_after_a_discard(
     make: Make, sink: support.Sink, pause: support.Pause, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch that the sender has packed before a discard is not sent."""
@@ -196,7 +196,7 @@ def test_no_request_begins_after_the_switch(
     assert delivery.status().dropped == {"discarded": 1}
 
 
-def test_consent_is_asked_three_times_for_a_request(
+def test_consent_is_checked_three_times_for_a_request(
     make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sender reads the stored consent only 3 times: before a request, before opening the history, under its lock."""
@@ -215,7 +215,7 @@ def test_consent_is_asked_three_times_for_a_request(
 
 
 @pytest.mark.parametrize("allowed", [False, None])
-def test_what_others_spooled_is_left_alone_without_consent(
+def test_without_consent_files_of_other_processes_are_left_alone(
     make: Make, mailbox: MakeMailbox, sink: support.Sink, directory: Path, *, allowed: bool | None
 ) -> None:
     """Without consent, no exporter is built, and the files of other processes are neither read, renamed nor dropped."""
@@ -238,7 +238,7 @@ def test_what_others_spooled_is_left_alone_without_consent(
     assert delivery.status().destinations[0].state == "ok"
 
 
-def test_consent_that_cannot_be_told_right_before_a_request(make: Make, sink: support.Sink) -> None:
+def test_consent_that_is_unknown_right_before_a_request(make: Make, sink: support.Sink) -> None:
     """If consent is unknown right before a request, the sender pauses before it asks again."""
     asked: list[bool | None] = []
 
@@ -255,7 +255,7 @@ def test_consent_that_cannot_be_told_right_before_a_request(make: Make, sink: su
     assert sink.requests == []
 
 
-def test_a_switch_is_noticed_while_a_destination_is_waited_for(make: Make, sink: support.Sink) -> None:
+def test_withdrawn_consent_is_noticed_during_a_back_off(make: Make, sink: support.Sink) -> None:
     """A sender in a long back-off notices that consent was withdrawn, and deletes the spooled batches."""
     on = [True]
     sink.answer_all(503)
@@ -268,7 +268,7 @@ def test_a_switch_is_noticed_while_a_destination_is_waited_for(make: Make, sink:
     assert delivery.status().destinations[0].waiting == 0
 
 
-def test_what_was_being_written_at_the_switch_goes_too(
+def test_a_batch_written_during_a_purge_is_deleted(
     make: Make, sink: support.Sink, pause: support.Pause, directory: Path
 ) -> None:
     """A batch that is written to disk right after another process has purged the spool is deleted."""
@@ -294,7 +294,7 @@ def test_what_was_being_written_at_the_switch_goes_too(
     assert support.wait_until(lambda: support.files(directory) == [])
 
 
-def test_nothing_is_left_once_a_discard_has_returned(
+def test_a_discard_waits_for_the_write(
     make: Make, sink: support.Sink, pause: support.Pause, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`discard` waits for a batch that the writer has just put on disk, until the writer deletes it."""
@@ -320,7 +320,7 @@ def test_nothing_is_left_once_a_discard_has_returned(
     assert delivery.status().dropped == {"discarded": 2}
 
 
-def test_a_purge_is_not_defeated_by_one_who_writes(
+def test_a_purge_removes_batches_spooled_meanwhile(
     mailbox: MakeMailbox, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`purge` also removes a batch that is spooled meanwhile, and returns the number of events it found first."""
@@ -338,7 +338,7 @@ def test_a_purge_is_not_defeated_by_one_who_writes(
 
 
 @pytest.mark.parametrize("emitted", [False, True])
-def test_switched_on_again_at_once(
+def test_events_after_a_discard_are_delivered(
     make: Make, sink: support.Sink, pause: support.Pause, *, emitted: bool
 ) -> None:
     """An event enqueued after a discard is delivered, even if the writer was making a discarded batch."""

@@ -71,7 +71,7 @@ def test_foreign_loggers_are_silent_for_our_threads_only(
 
 
 @pytest.mark.usefixtures("lenient")
-def test_our_own_logger_says_it_at_debug(
+def test_an_exception_is_logged_once_at_debug(
     make: Make, sink: support.Sink, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An exporter's exception is logged once, at DEBUG, on our logger only."""
@@ -103,7 +103,7 @@ def test_instrumentation_is_suppressed_while_sending(make: Make, sink: support.S
     assert utils.is_http_instrumentation_enabled()
 
 
-def test_nothing_of_the_callers_context_is_recorded(make: Make, sink: support.Sink) -> None:
+def test_the_callers_context_is_not_recorded(make: Make, sink: support.Sink) -> None:
     """A record of an event inside a span has no trace id, and our threads do not see the caller's context."""
     from opentelemetry.sdk.trace import TracerProvider
 
@@ -135,7 +135,7 @@ def test_nothing_of_the_callers_context_is_recorded(make: Make, sink: support.Si
     assert contexts == [None, None]
 
 
-def test_threading_instrumentation_hands_us_nothing(
+def test_our_threads_inherit_no_context_from_an_instrumentation(
     make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Our threads do not inherit the starter's context, even if an instrumentation passes it to every thread."""
@@ -168,7 +168,7 @@ def test_threading_instrumentation_hands_us_nothing(
     assert seen == [None, None]
 
 
-def test_environment_and_random_numbers_are_not_ours(make: Make, sink: support.Sink) -> None:
+def test_environment_and_random_numbers_do_not_change(make: Make, sink: support.Sink) -> None:
     """Delivery changes neither `os.environ` nor the state of the global random generator."""
     environment = dict(os.environ)
     random.seed(7)
@@ -182,7 +182,7 @@ def test_environment_and_random_numbers_are_not_ours(make: Make, sink: support.S
     assert dict(os.environ) == environment
 
 
-def test_a_signal_handler_may_put(directory: Path, sink: support.Sink) -> None:
+def test_a_signal_handler_may_enqueue(directory: Path, sink: support.Sink) -> None:
     """A signal handler that interrupts `enqueue` may call it without a deadlock."""
     code = """
 import signal

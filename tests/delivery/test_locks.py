@@ -37,7 +37,7 @@ def returns_at_once(delivery: Delivery) -> bool:
     return done.wait(60)
 
 
-def test_while_the_network_is_waited_for(make: Make, sink: support.Sink) -> None:
+def test_calls_return_at_once_during_a_slow_request(make: Make, sink: support.Sink) -> None:
     """During a slow request, every call returns at once, and so does `shutdown(0)`."""
     sink.answer_all(delay=30)
     delivery = make(support.destination_to(sink.port))
@@ -51,7 +51,7 @@ def test_while_the_network_is_waited_for(make: Make, sink: support.Sink) -> None
 
 
 @pytest.mark.posix
-def test_while_the_disk_is_waited_for(
+def test_calls_return_at_once_while_the_disk_hangs(
     make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the disk does not respond, every call returns at once; `shutdown` waits within its bound."""

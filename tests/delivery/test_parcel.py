@@ -47,7 +47,7 @@ def readable(time_ns: int, count: int) -> Batch:
 
 
 @pytest.mark.parametrize(("most", "claimed"), [(1, 1), (3, 1), (4, 2), (5, 2), (6, 3), (100, 4)])
-def test_as_many_as_fit_join(mailbox: Make, drops: Drops, most: int, claimed: int) -> None:
+def test_a_parcel_has_as_many_batches_as_fit(mailbox: Make, drops: Drops, most: int, claimed: int) -> None:
     """A parcel has the oldest batch, whatever its size, and the next ones as long as all records fit the bound."""
     box = mailbox()
     for time_ns in range(4):
@@ -72,7 +72,7 @@ def test_one_request_keeps_few_files_open(mailbox: Make, drops: Drops) -> None:
 
 
 @pytest.mark.parametrize(("alone", "claimed"), [(0, [0]), (1, [0]), (2, [0, 1])])
-def test_one_that_may_not_join_goes_alone(
+def test_a_batch_that_may_not_join_is_alone(
     mailbox: Make, drops: Drops, alone: int, claimed: list[int]
 ) -> None:
     """A batch that must not join others is alone in its parcel, or the parcel ends before it."""
@@ -85,7 +85,7 @@ def test_one_that_may_not_join_goes_alone(
     assert parcel.names == [names[number] for number in claimed]
 
 
-def test_busy_ones_are_passed_over(mailbox: Make, drops: Drops) -> None:
+def test_claimed_batches_are_skipped(mailbox: Make, drops: Drops) -> None:
     """Batches that another process has claimed are skipped; if all are claimed, there is no parcel."""
     mine, theirs = mailbox(), mailbox()
     for time_ns in range(2):
@@ -102,7 +102,7 @@ def test_busy_ones_are_passed_over(mailbox: Make, drops: Drops) -> None:
     assert theirs.claim(second) is not None
 
 
-def test_another_process_reads_what_was_written(mailbox: Make, drops: Drops) -> None:
+def test_batches_of_other_processes_are_decoded(mailbox: Make, drops: Drops) -> None:
     """Batches of other processes are decoded, and their records come in order with ours."""
     mine, theirs = mailbox(), mailbox()
     theirs.spool(readable(1, count=2))
@@ -114,7 +114,7 @@ def test_another_process_reads_what_was_written(mailbox: Make, drops: Drops) -> 
     assert drops.totals() == {}
 
 
-def test_what_cannot_be_read_is_set_aside(mailbox: Make, drops: Drops, directory: Path) -> None:
+def test_a_damaged_batch_is_renamed_and_counted(mailbox: Make, drops: Drops, directory: Path) -> None:
     """A damaged batch is counted once, renamed to `.corrupt` until it expires, and does not stop the next batch."""
     mailbox().spool(batch(1, count=3))
     box = mailbox()
@@ -147,7 +147,7 @@ def spooled(directory: Path, count: int, line: bytes) -> str:
     ],
     ids=["too large", "more records than its name says", "more records than any"],
 )
-def test_a_file_that_is_larger_than_its_name_says_is_not_decoded(
+def test_an_oversized_file_is_not_sent(
     mailbox: Make, drops: Drops, directory: Path, count: int, line: bytes
 ) -> None:
     """A file that is too large or has too many records is counted by its name, renamed, and not sent."""
@@ -161,7 +161,7 @@ def test_a_file_that_is_larger_than_its_name_says_is_not_decoded(
     assert (spool(directory) / f"{name}.corrupt").exists()
 
 
-def test_records_that_are_missing_are_counted(mailbox: Make, drops: Drops, directory: Path) -> None:
+def test_missing_records_are_counted(mailbox: Make, drops: Drops, directory: Path) -> None:
     """A file with fewer records than its name says is sent, and the missing records are counted as `corrupt`."""
     mailbox().spool(batch(9))
     name = spooled(directory, 5, readable(1, count=2).line)
@@ -178,7 +178,7 @@ def with_two_batches(mailbox: Make) -> Mailbox:
     return mailbox()
 
 
-def test_a_file_that_cannot_be_read_at_present_is_read_later(
+def test_a_batch_is_read_again_after_a_disk_error(
     mailbox: Make, drops: Drops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a disk error, the batch is skipped, not counted, and read again later."""
@@ -202,7 +202,7 @@ def test_a_file_that_cannot_be_read_at_present_is_read_later(
 
 
 @pytest.mark.usefixtures("lenient")
-def test_a_fault_of_ours_leaves_no_batch_claimed(
+def test_an_error_in_our_code_leaves_no_batch_claimed(
     mailbox: Make, drops: Drops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch on which our own code fails is skipped and released at once, and the next ones are packed."""
@@ -222,7 +222,7 @@ def test_a_fault_of_ours_leaves_no_batch_claimed(
 
 
 @pytest.mark.parametrize(("made", "reason"), [(readable, "rejected"), (batch, "corrupt")])
-def test_nothing_to_send_and_no_way_to_remove_it(
+def test_a_batch_without_records_that_cannot_be_removed(
     mailbox: Make,
     drops: Drops,
     monkeypatch: pytest.MonkeyPatch,
@@ -249,7 +249,7 @@ def test_nothing_to_send_and_no_way_to_remove_it(
 
 
 @pytest.mark.usefixtures("lenient")
-def test_what_is_read_is_selected_again(mailbox: Make, drops: Drops) -> None:
+def test_records_of_other_processes_are_selected_again(mailbox: Make, drops: Drops) -> None:
     """Records of other processes pass through `accept`; those that it rejects or fails on are counted."""
     answers = iter([None, RECORD, ZeroDivisionError, None])
 

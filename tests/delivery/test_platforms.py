@@ -49,7 +49,7 @@ d = to_sink(D, P); enqueue_numbers(d, [1, 2])
     assert len(support.spooled_files(directory)) == 1
 
 
-def test_without_locks_an_outage_is_survived_by_the_process(directory: Path, sink: support.Sink) -> None:
+def test_without_locks_batches_in_memory_survive_an_outage(directory: Path, sink: support.Sink) -> None:
     """In memory too, unsent batches are sent later or discarded; the reading functions find nothing."""
     code = (
         HIDDEN
@@ -109,7 +109,7 @@ assert d.flush(60)
     assert set(sink.numbers()) == {0, 1, 2}
 
 
-def test_patched_after_we_were_made(directory: Path, sink: support.Sink) -> None:
+def test_gevent_patches_a_worker_after_the_fork(directory: Path, sink: support.Sink) -> None:
     """A worker that gevent patches after the fork, as gunicorn's, delivers, although its parent had real threads."""
     pytest.importorskip("gevent", reason="gevent is not installed")
     code = """
@@ -190,7 +190,7 @@ assert not d.flush(1)
     assert (finished.out, finished.err) == ("refused\n() 10\n", "")
 
 
-def test_threads_are_started_when_the_system_has_some_again(directory: Path, sink: support.Sink) -> None:
+def test_threads_start_once_the_thread_limit_is_lifted(directory: Path, sink: support.Sink) -> None:
     """If the thread limit was only temporary, a later event starts the threads."""
     keep = "kept = {name: getattr(threading, name) for name in dir(threading) if '_start_' in name}\n"
     code = (

@@ -120,7 +120,7 @@ def test_forked_at_any_moment_after_the_first_event(runs: int, tmp_path: Path, s
 
 
 @counts(10, 50)
-def test_many_processes_at_once(runs: int, directory: Path, sink: support.Sink) -> None:
+def test_many_concurrent_processes(runs: int, directory: Path, sink: support.Sink) -> None:
     """Processes that share a directory deliver every event once."""
     code = """
 d = pipeline(Path(D), destination_to(P, build=lambda: exporter_to(P, timeout=100)))
@@ -160,7 +160,9 @@ assert wait_until(lambda: not mailboxes(Path(D))[0].events, 60)
     assert set(sink.doubled()) <= {-1}
 
 
-def test_a_batch_of_others_is_not_cut_off_at_exit(directory: Path, sink: support.Sink) -> None:
+def test_the_exit_finishes_a_request_with_another_processes_batch(
+    directory: Path, sink: support.Sink
+) -> None:
     """At exit, a process finishes its request with another process's batch, which would otherwise be sent twice."""
 
     def answer(events: list[dict[str, object]]) -> support.Answer:
@@ -201,7 +203,7 @@ enqueue_numbers(d, range({}, {})); d.flush({})
 
 
 @pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.slow)])
-def test_stopped_in_mid_request(seconds: int, directory: Path, sink: support.Sink) -> None:
+def test_stopped_during_a_request(seconds: int, directory: Path, sink: support.Sink) -> None:
     """A stopped process keeps its claim; if it continues, it finishes; if it is killed, another sends the batch."""
     released = threading.Event()
     sink.answer = lambda _: (released.wait(300), support.Answer())[1]
@@ -241,7 +243,7 @@ print("done", flush=True); time.sleep(60)
     assert set(sink.numbers()) == {-1, *range(5), *range(10, 15)}
 
 
-def test_a_child_that_lives_on_does_not_keep_the_lock(directory: Path, sink: support.Sink) -> None:
+def test_a_long_lived_child_does_not_keep_the_lock(directory: Path, sink: support.Sink) -> None:
     """A child forked during a request inherits the file and its lock, and releases both at once."""
     sink.answer_all(delay=30)
     code = """

@@ -30,7 +30,7 @@ def emit(writer: Writer) -> None:
     processor.on_emit(ReadWriteLogRecord(LogRecord(event_name="test.event")))
 
 
-def test_two_may_dequeue_at_once(writer: Writer, drops: Drops) -> None:
+def test_a_discard_while_the_writer_dequeues(writer: Writer, drops: Drops) -> None:
     """A discard while the writer dequeues drops and counts only the remaining records."""
     others: list[Any] = []
 
@@ -48,7 +48,7 @@ def test_two_may_dequeue_at_once(writer: Writer, drops: Drops) -> None:
     assert drops.totals() == {"discarded": 1}
 
 
-def test_closed_while_a_record_comes(writer: Writer, drops: Drops) -> None:
+def test_a_record_that_arrives_while_the_writer_closes(writer: Writer, drops: Drops) -> None:
     """A record that arrives while the writer is closing is dropped and counted."""
 
     class Closing(deque[Any]):
@@ -64,7 +64,7 @@ def test_closed_while_a_record_comes(writer: Writer, drops: Drops) -> None:
     assert drops.totals() == {"shut_down": 2}
 
 
-def test_discarded_while_it_is_emitted(drops: Drops) -> None:
+def test_an_event_that_is_discarded_during_its_emit(drops: Drops) -> None:
     """An event that is discarded during its emit is not written; a later one is."""
     discarding = iter([True, False])
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.posix
 
 
-def test_what_waits_is_told(make: Make, sink: support.Sink, directory: Path) -> None:
+def test_mailboxes_lists_the_unsent_batches(make: Make, sink: support.Sink, directory: Path) -> None:
     """`mailboxes` returns the files of each destination, oldest first, with counts, times and lines."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), support.destination_to(sink.port, name="other"))
@@ -90,7 +90,7 @@ def test_purged_under_a_running_process(make: Make, sink: support.Sink, director
     assert [event["n"] for request in sink.requests[seen:] for event in request] == [2]
 
 
-def test_a_purged_history_is_not_brought_back(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_purged_history_does_not_reappear(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`purge` waits for a process that has read the old history, and deletes the history which that one writes."""
     monkeypatch.setattr(_history, "_ATTEMPTS", 1_000)  # however slow the machine is
     directory.mkdir(parents=True)
@@ -182,7 +182,7 @@ for number in range(5): enqueue_numbers(d, [number]); assert d.flush(60)
     assert sum(entry["count"] for entry in history(directory)) == 20
 
 
-def test_a_torn_history_is_read_as_far_as_it_goes(directory: Path) -> None:
+def test_a_damaged_history_is_read_without_its_invalid_lines(directory: Path) -> None:
     """Invalid lines of a damaged history are skipped, and the next send replaces them."""
     add(directory, 1)
     with (directory / "history.jsonl").open("ab") as file:
@@ -208,7 +208,7 @@ ENTRY = {"time": "2026-01-01T00:00:00+00:00", "destination": "d", "result": "sen
         json.dumps({**ENTRY, "reason": 5}),
     ],
 )
-def test_a_line_that_is_no_entry_is_left_out(directory: Path, line: str) -> None:
+def test_an_invalid_line_of_the_history_is_left_out(directory: Path, line: str) -> None:
     """An invalid line of any content does not raise, and the entries around it are returned."""
     directory.mkdir(parents=True)
     good = json.dumps(ENTRY)
@@ -216,7 +216,7 @@ def test_a_line_that_is_no_entry_is_left_out(directory: Path, line: str) -> None
     assert history(directory) == (ENTRY, ENTRY)
 
 
-def test_a_history_that_is_too_large_is_not_read_and_begun_anew(directory: Path) -> None:
+def test_an_oversized_history_is_replaced(directory: Path) -> None:
     """An oversized history is not read into memory, and the next send replaces it."""
     add(directory, 1)
     with (directory / "history.jsonl").open("ab") as file:
@@ -226,7 +226,7 @@ def test_a_history_that_is_too_large_is_not_read_and_begun_anew(directory: Path)
     assert [entry["count"] for entry in history(directory)] == [2]
 
 
-def test_a_batch_that_is_too_large_is_listed_and_not_read(mailbox: Mailboxes, directory: Path) -> None:
+def test_an_oversized_batch_is_listed_and_not_read(mailbox: Mailboxes, directory: Path) -> None:
     """An oversized spool file is listed with its size, and its line is not read into memory."""
     mailbox().spool(batch(1, count=3))
     [file] = mailboxes(directory)[0].files
@@ -255,7 +255,7 @@ def test_a_link_on_the_way_to_a_batch_is_not_followed(
     assert bool(history(directory)) is False
 
 
-def test_a_mailbox_whose_name_is_no_text_is_left_out(mailbox: Mailboxes, directory: Path) -> None:
+def test_a_mailbox_with_an_unprintable_name_is_left_out(mailbox: Mailboxes, directory: Path) -> None:
     """A directory with undecodable bytes or terminal escapes in its name is not listed, but is deleted by `purge`."""
     mailbox().spool(batch(1))
     parent = os.fsencode(directory / "spool")

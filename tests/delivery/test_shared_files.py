@@ -34,7 +34,7 @@ fcntl = pytest.importorskip("fcntl")
 
 
 @pytest.mark.parametrize("moment", ["before it is locked", "while the other holds the lock"])
-def test_a_history_that_two_begin_at_once_has_both(directory: Path, moment: str) -> None:
+def test_a_history_that_two_processes_create_has_both_entries(directory: Path, moment: str) -> None:
     """If another process claims a new history before its creator locks it, the file has the entries of both."""
     directory.mkdir(parents=True)
     first = _history.History(root=directory, clock=SystemClock())
@@ -71,7 +71,7 @@ def test_a_history_that_two_begin_at_once_has_both(directory: Path, moment: str)
     assert {entry["destination"] for entry in history(directory)} == {"first", "other"}
 
 
-def test_what_a_killed_writer_of_the_history_left_is_purged(directory: Path) -> None:
+def test_temporary_files_of_the_history_are_purged(directory: Path) -> None:
     """`purge` also deletes the temporary file that a killed writer of the history left: it contains a batch too."""
     directory.mkdir(parents=True)
     (directory / (_history.FILE + ".0a1b2c3d.aside")).write_text("{}\n")
@@ -82,7 +82,7 @@ def test_what_a_killed_writer_of_the_history_left_is_purged(directory: Path) -> 
 # --- a batch that others hold ---
 
 
-def test_a_flush_waits_for_one_who_sends_our_batch(
+def test_a_flush_waits_for_another_process_that_sends_our_batch(
     make: Make, sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A flush waits while another process sends our batch, even if our own sender checks rarely."""
@@ -111,7 +111,9 @@ def test_a_flush_waits_for_one_who_sends_our_batch(
     assert sink.requests == []
 
 
-def test_what_is_on_disk_is_not_in_memory_too(mailbox: MakeMailbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_on_disk_is_not_kept_in_memory_too(
+    mailbox: MakeMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If making room fails after a batch was written to disk, the batch is not also kept in memory."""
 
     def fail(*_: Any) -> None:
@@ -124,7 +126,7 @@ def test_what_is_on_disk_is_not_in_memory_too(mailbox: MakeMailbox, monkeypatch:
     assert len(box.names()) == 1
 
 
-def test_what_a_sender_claims_is_not_dropped(drops: Drops) -> None:
+def test_a_batch_chosen_to_be_dropped_cannot_be_claimed(drops: Drops) -> None:
     """No sender can claim a batch after the store has chosen to drop it."""
     store, claimed = MemoryStore(max_bytes=150, drops=drops), []
     old, new = batch(1), batch(2)

@@ -25,7 +25,7 @@ def open_descriptors() -> list[str]:
     return sorted(path.name for path in Path("/dev/fd").iterdir())
 
 
-def test_nobody_else_can_read_it(mailbox: Make, directory: Path) -> None:
+def test_other_users_cannot_read_the_spool(mailbox: Make, directory: Path) -> None:
     """Directories are 0700 and files 0600, whatever the umask, even if the directory was open to others before."""
     directory.mkdir(parents=True, mode=0o755)
     before = os.umask(0)
@@ -38,7 +38,7 @@ def test_nobody_else_can_read_it(mailbox: Make, directory: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in paths if path.is_file()} == {0o600}
 
 
-def test_any_process_may_send_a_file_but_one_at_a_time(mailbox: Make) -> None:
+def test_only_one_process_at_a_time_can_claim_a_batch(mailbox: Make) -> None:
     """No other process can claim a claimed batch until it is released; a removed batch is gone for all."""
     mine, theirs = mailbox(), mailbox()
     mine.spool(batch())
@@ -56,7 +56,7 @@ def test_any_process_may_send_a_file_but_one_at_a_time(mailbox: Make) -> None:
     assert mine.outstanding() == set()
 
 
-def test_a_file_removed_before_it_was_locked_is_not_ours(
+def test_a_file_removed_before_it_was_locked_cannot_be_claimed(
     mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`claim` returns None if another process removed the file between our opening and locking it."""
@@ -83,7 +83,9 @@ def test_the_oldest_come_first(mailbox: Make) -> None:
     assert times == [3, 4, 5, 6, 9, 10]
 
 
-def test_beyond_the_bound_the_oldest_go(mailbox: Make, drops: Drops, directory: Path) -> None:
+def test_the_oldest_batches_beyond_the_bound_are_dropped(
+    mailbox: Make, drops: Drops, directory: Path
+) -> None:
     """The directory stays near its bound, with small files counted as blocks; dropped records are counted."""
     box = mailbox(spool_bytes=40 * 4096)
     for time_ns in range(100):
@@ -173,7 +175,7 @@ def test_the_newest_records_are_kept_within_a_bound(mailbox: Make) -> None:
     assert [one for one in batches if exact.recent(one.name)] == batches[-3:]
 
 
-def test_what_others_wrote_does_not_count_as_ours(mailbox: Make) -> None:
+def test_batches_of_other_processes_use_no_cache(mailbox: Make) -> None:
     """Sending batches of other processes does not use up the memory for the newest batches."""
     mine, theirs = mailbox(cache_bytes=300), mailbox()
     for time_ns in range(150):

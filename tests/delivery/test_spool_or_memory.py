@@ -29,7 +29,7 @@ def refuse(*args: object, **kwargs: object) -> None:
 
 
 @pytest.mark.parametrize("content", ["file", "link", "missing parent"])
-def test_where_the_directory_cannot_be_used_memory_can(
+def test_batches_stay_in_memory_without_a_usable_directory(
     mailbox: Make, directory: Path, content: str, tmp_path: Path
 ) -> None:
     """A file or a link instead of the directory is neither followed nor removed; batches stay in memory."""
@@ -80,7 +80,7 @@ def test_the_disk_is_tried_again(mailbox: Make, directory: Path) -> None:
     assert len(support.spooled_files(directory)) == 1
 
 
-def test_a_directory_removed_meanwhile_is_made_again(mailbox: Make, directory: Path) -> None:
+def test_a_removed_directory_is_created_again(mailbox: Make, directory: Path) -> None:
     """If the directory is removed under a running process, the next batch creates it again."""
     import shutil
 
@@ -105,7 +105,7 @@ def test_the_directory_of_another_user_is_not_used(
     assert list(directory.iterdir()) == []
 
 
-def test_a_file_system_without_locks_means_memory(
+def test_batches_stay_in_memory_on_a_file_system_without_locks(
     mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without working locks two processes might send the same file, so batches stay in memory."""
@@ -122,7 +122,7 @@ def test_a_file_system_without_locks_means_memory(
     assert [path for path in directory.rglob("*") if path.is_file()] == []
 
 
-def test_a_write_cut_short_leaves_nothing(
+def test_a_partial_write_leaves_no_file(
     mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the disk is full during a write, the file is removed and the batch is kept in memory."""
@@ -138,7 +138,7 @@ def test_a_write_cut_short_leaves_nothing(
     assert len(box.names()) == 1
 
 
-def test_a_file_that_cannot_be_removed_stays(
+def test_a_file_that_cannot_be_removed_can_be_claimed_again(
     mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the directory becomes read-only during a request, `done` raises, and any process can claim the file again."""
@@ -158,7 +158,7 @@ def test_a_file_that_cannot_be_removed_stays(
     assert list(spool(directory).iterdir()) == []
 
 
-def test_a_directory_that_is_read_only_by_now_causes_no_flood(
+def test_a_directory_that_became_read_only_causes_no_flood(
     make: Callable[..., Delivery], sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A sent batch that cannot be removed is sent again only after a pause, and later batches are delivered."""

@@ -58,7 +58,7 @@ def test_a_claim_holds_until_it_ends(store: Store) -> None:
     assert store.names() == []
 
 
-def test_what_is_claimed_is_not_dropped(store: Store, drops: Drops) -> None:
+def test_a_claimed_batch_does_not_expire(store: Store, drops: Drops) -> None:
     """`expire` skips a claimed batch, counts the others once, and drops that batch after its release."""
     names = filled(store, 1, 2, 3, 4)
     claim = store.claim(names[1])
@@ -72,7 +72,7 @@ def test_what_is_claimed_is_not_dropped(store: Store, drops: Drops) -> None:
     assert drops.totals() == {"expired": 6}
 
 
-def test_discarding_takes_what_is_claimed_too(store: Store, drops: Drops) -> None:
+def test_delete_removes_claimed_batches_too(store: Store, drops: Drops) -> None:
     """`delete` removes claimed batches too, and returns the number of records, which the store does not count."""
     names = filled(store, 1, 2, 3)
     assert store.claim(names[0]) is not None
@@ -81,7 +81,7 @@ def test_discarding_takes_what_is_claimed_too(store: Store, drops: Drops) -> Non
     assert drops.totals() == {}
 
 
-def test_removed_while_it_was_claimed(store: Store) -> None:
+def test_a_claimed_batch_that_is_deleted(store: Store) -> None:
     """A claim on a batch that was deleted meanwhile ends normally, and its name can be used again."""
     [name] = filled(store, 1)
     claim = store.claim(name)
@@ -93,7 +93,7 @@ def test_removed_while_it_was_claimed(store: Store) -> None:
     assert store.claim(name) is not None
 
 
-def test_what_is_not_there_can_be_removed(store: Store, drops: Drops, directory: Path) -> None:
+def test_an_empty_store_creates_no_directory(store: Store, drops: Drops, directory: Path) -> None:
     """Before the first batch, no method finds or counts anything, or creates the directory."""
     assert store.names() == []
     assert store.claim("no such batch") is None
@@ -103,7 +103,7 @@ def test_what_is_not_there_can_be_removed(store: Store, drops: Drops, directory:
     assert not directory.exists()
 
 
-def test_a_format_that_is_newer_is_left_alone(mailbox: Make, directory: Path, drops: Drops) -> None:
+def test_a_newer_format_is_left_alone(mailbox: Make, directory: Path, drops: Drops) -> None:
     """A file in a newer format is not listed, and not dropped for its age or for room."""
     box = mailbox(spool_bytes=4 * 4096)
     box.spool(batch(5))
@@ -117,7 +117,7 @@ def test_a_format_that_is_newer_is_left_alone(mailbox: Make, directory: Path, dr
     assert set(drops.totals()) == {"spool_full"}
 
 
-def test_a_finished_claim_reads_nothing(directory: Path, drops: Drops) -> None:
+def test_reading_an_ended_claim_raises(directory: Path, drops: Drops) -> None:
     """Reading a claim after its end raises: its descriptor's number may now belong to another file."""
     store = DiskStore(root=directory, mailbox="loop-abc123", max_bytes=2**20, drops=drops)
     [name] = filled(store, 1)
@@ -145,9 +145,7 @@ def test_a_file_that_is_too_large_is_not_read_into_memory(directory: Path, drops
 
 
 @pytest.mark.parametrize("excess", [0, 1])
-def test_a_batch_that_no_process_would_read_back_waits_in_memory(
-    mailbox: Make, directory: Path, excess: int
-) -> None:
+def test_an_oversized_batch_stays_in_memory(mailbox: Make, directory: Path, excess: int) -> None:
     """A batch larger than `MAX_BYTES` is not written to disk; it stays in memory, and this process sends it."""
     box = mailbox()
     box.spool(batch(size=MAX_BYTES + excess))
@@ -156,7 +154,7 @@ def test_a_batch_that_no_process_would_read_back_waits_in_memory(
     assert len(list(directory.rglob("*.jsonl"))) == (not excess)
 
 
-def test_a_file_is_written_and_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_written_and_read_completely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are written and read completely even if each system call transfers only a few bytes."""
     write, read = os.write, os.read
     monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
@@ -169,7 +167,7 @@ def test_a_file_is_written_and_read_to_its_end(tmp_path: Path, monkeypatch: pyte
     os.close(descriptor)
 
 
-def test_what_waits_is_counted_by_whose_it_is(mailbox: Make) -> None:
+def test_own_and_other_records_are_counted_separately(mailbox: Make) -> None:
     """`waiting` counts unsent records of this process and of others separately, and no sent ones."""
     mine, theirs = mailbox(), mailbox()
     mine.spool(batch(1, count=2))
@@ -186,7 +184,7 @@ def test_what_waits_is_counted_by_whose_it_is(mailbox: Make) -> None:
 
 
 @pytest.mark.parametrize("root", ["disk", "memory"])
-def test_a_mailbox_drops_what_is_old(mailbox: Make, drops: Drops, root: str) -> None:
+def test_a_mailbox_drops_old_batches(mailbox: Make, drops: Drops, root: str) -> None:
     """Batches that are too old are dropped and counted, on disk and in memory."""
     box = mailbox() if root == "disk" else mailbox(None)
     assert box.on_disk == (root == "disk")
@@ -198,7 +196,7 @@ def test_a_mailbox_drops_what_is_old(mailbox: Make, drops: Drops, root: str) -> 
 
 
 @pytest.mark.parametrize("root", ["disk", "memory"])
-def test_discarding_is_counted_and_forgets(mailbox: Make, drops: Drops, root: str) -> None:
+def test_delete_own_deletes_and_counts(mailbox: Make, drops: Drops, root: str) -> None:
     """`delete_own` deletes and counts this process's batches; those of other processes stay."""
     mine, theirs = (mailbox() if root == "disk" else mailbox(None)), mailbox()
     theirs.spool(batch(1))
@@ -213,7 +211,7 @@ def test_discarding_is_counted_and_forgets(mailbox: Make, drops: Drops, root: st
 
 
 @pytest.mark.parametrize("root", ["disk", "memory"])
-def test_what_is_put_during_a_look_is_not_forgotten(
+def test_a_batch_spooled_during_a_listing_stays_outstanding(
     mailbox: Make, monkeypatch: pytest.MonkeyPatch, root: str
 ) -> None:
     """A batch that is spooled while `outstanding` lists the store stays outstanding, and can be discarded."""

@@ -70,7 +70,7 @@ print(sorted(set(modes)))
     assert (finished.out, finished.err) == ("['0o600', '0o700']\n", "")
 
 
-def test_a_file_system_with_modes_of_its_own(
+def test_a_file_system_that_refuses_modes(
     make: Make, sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If modes cannot be set but are already private, batches are still written to disk completely."""
@@ -104,7 +104,7 @@ for mode in (0o500, 0o700, 0o500):
     assert sink.numbers() == [-1, 0, 1, 2]
 
 
-def test_what_waits_in_a_read_only_directory(sink: support.Sink, home: Path) -> None:
+def test_batches_in_a_read_only_directory(sink: support.Sink, home: Path) -> None:
     """Files in a read-only directory are not sent, because each process would send them again; they delay no event."""
     code = """
 box = os.path.join(D, "spool", "loop-abc123")
