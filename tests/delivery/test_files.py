@@ -134,7 +134,7 @@ def test_a_child_closes_inherited_files(tmp_path: Path) -> None:
         theirs = os.open(tmp_path / "first", os.O_RDONLY)
         assert theirs == closed
         files.create(parent, "second")
-        os.close(files.create(parent, "third"))  # as a program does that makes a daemon of itself
+        os.close(files.create(parent, "third"))  # as a program does when it daemonizes
         files._close_inherited()
         assert os.fstat(theirs)
         os.close(theirs)

@@ -353,7 +353,7 @@ def test_events_after_a_discard_are_delivered(
             emit(*event)
 
     delivery._writer._emit = emit_slowly
-    with delivery._writer._writing:  # so that it finds them together
+    with delivery._writer._writing:  # so the writer finds all three together
         support.enqueue_numbers(delivery, [1, 2, 3])
     pause.wait()
     delivery.discard()

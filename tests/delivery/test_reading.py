@@ -92,7 +92,7 @@ def test_purged_under_a_running_process(make: Make, sink: support.Sink, director
 
 def test_a_purged_history_does_not_reappear(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`purge` waits for a process that has read the old history, and deletes the history which that one writes."""
-    monkeypatch.setattr(_history, "_ATTEMPTS", 1_000)  # however slow the machine is
+    monkeypatch.setattr(_history, "_ATTEMPTS", 1_000)  # enough on a slow machine
     directory.mkdir(parents=True)
     log = _history.History(root=directory, clock=SystemClock())
     log.add(destination="d", result="sent", count=1, line=b"{}\n")

@@ -79,7 +79,7 @@ def test_temporary_files_of_the_history_are_purged(directory: Path) -> None:
     assert support.files(directory) == []
 
 
-# --- a batch that others hold ---
+# --- a batch that another process holds ---
 
 
 def test_a_flush_waits_for_another_process_that_sends_our_batch(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A lock that is never held in a new forked child, where the thread that held it in the parent does not exist."""
+"""A lock that is free in a new forked child, even if a thread held it in the parent: the child lacks that thread."""
 
 from __future__ import annotations
 

@@ -107,10 +107,10 @@ class Claim:
         return self._read()
 
     def end(self, ending: Ending) -> None:
-        """End the claim unless it has ended: the batch is done, is corrupt, or must be tried again.
+        """End the claim unless it has ended. Raises `OSError` if the batch cannot be removed; it will be sent again.
 
-        Raises:
-            OSError: the batch cannot be removed; it will be sent again.
+        Args:
+            ending: the batch is done, is corrupt, or must be tried again.
         """
         if not self._ended:
             self._ended = True

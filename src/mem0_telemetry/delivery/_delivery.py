@@ -240,7 +240,7 @@ class Delivery:
             self._writer.start()
             self._senders.start()
             self._running = True
-        # Wake the threads only after starting all: their first work is long and would hold the GIL that we need.
+        # Wake the threads last: their first work is long and would hold the GIL that the caller needs.
         self._writer.wake()
         if self._awaited:
             self._await_written()

@@ -77,11 +77,7 @@ class History:
                 self._files.close(descriptor)
 
     def delete(self) -> None:
-        """Delete the history, under its lock: a process that has just read it would write it back.
-
-        Raises:
-            OSError: the file exists and cannot be deleted.
-        """
+        """Delete the history under its lock: a process that has just read it would write it back. Raises `OSError`."""
         if self._root is None:
             return
         with _files.Directory(str(self._root)) as parent:
@@ -96,11 +92,7 @@ class History:
                     self._files.close(descriptor)
 
     def _claim(self, parent: _files.Directory) -> int | None:
-        """Lock the file, creating it if necessary, and return its descriptor; None if it stays busy.
-
-        Raises:
-            OSError: it cannot be created.
-        """
+        """Lock the file, creating it if necessary; None if it stays busy. Raises `OSError` if it cannot be created."""
         for _ in range(_ATTEMPTS):
             if (descriptor := self._files.claim(parent, FILE)) is not None:
                 return descriptor

@@ -30,8 +30,7 @@ _SUPPRESSION_KEYS: Final = (
 def isolated(loggers: Sequence[str]) -> Iterator[None]:
     """Hide the calling thread from instrumentations permanently, and from `loggers` during the `with` block.
 
-    Args:
-        loggers: exact names, because child loggers do not inherit filters.
+    `loggers` are exact names, because child loggers do not inherit filters.
     """
     context = otel_context.get_current()
     for key in _SUPPRESSION_KEYS:

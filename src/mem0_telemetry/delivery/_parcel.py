@@ -100,8 +100,7 @@ class Packer:
     def _read(self, name: str, claim: Claim) -> Batch | None:
         """Read a batch from disk and select its records again. If nothing is left to send, remove it and return None.
 
-        Raises:
-            OSError: the batch cannot be read or removed now.
+        Raises `OSError` if the batch cannot be read or removed now.
         """
         drops, count = self._wiring.drops, readable_count(name) or 0
         try:

@@ -81,11 +81,7 @@ class Sender:
         self._long_since: float | None = None
 
     def start(self) -> None:
-        """Start the thread unless it runs. It does nothing until `wake`.
-
-        Raises:
-            RuntimeError: no thread can be started.
-        """
+        """Start the thread unless it runs; it does nothing until `wake`. Raises `RuntimeError` if it cannot start."""
         if not self.worker.alive:
             self._wakeup = Wakeup()
             self._working = True  # before the thread runs, so that `may_progress_by` is already true

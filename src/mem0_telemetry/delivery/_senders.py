@@ -49,11 +49,7 @@ class Senders:
                     DiskStore(root=root, mailbox=name, max_bytes=0, drops=drops).expire(f"{before:020d}")
 
     def start(self) -> None:
-        """Start the threads that do not run. They do nothing until `Sender.wake`.
-
-        Raises:
-            RuntimeError: no thread can be started.
-        """
+        """Start the threads that do not run; they do nothing until `Sender.wake`. Raises as `Sender.start` does."""
         self._progress = Wakeup()
         for sender in self._all:
             sender.start()

@@ -134,11 +134,7 @@ class Writer:
     # --- for Delivery ---
 
     def start(self) -> None:
-        """Start the thread unless it runs. It does nothing until `wake`.
-
-        Raises:
-            RuntimeError: no thread can be started.
-        """
+        """Start the thread unless it runs; it does nothing until `wake`. Raises `RuntimeError` if it cannot start."""
         if not self.worker.alive:
             self._wakeup, self._urgent = Wakeup(), Wakeup()
             self.worker.start()
