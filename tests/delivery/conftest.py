@@ -1,4 +1,4 @@
-"""Fixtures of the delivery's tests, which import no other part of `mem0_telemetry`."""
+"""Fixtures for the delivery tests, which import no other part of `mem0_telemetry`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs locks where both locks and fork are hidden."""
+    """Deselect the tests that need locks if locks and fork are hidden."""
     left_out = [item for item in items if item.get_closest_marker("posix") and support.NO_LOCKS]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
@@ -34,13 +34,13 @@ def sink() -> Iterator[support.Sink]:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
-    """Where the spool will be; it does not exist yet."""
+    """Return the directory of the spool, which does not exist yet."""
     return tmp_path / "home" / "telemetry"
 
 
 @pytest.fixture
 def make(directory: Path) -> Iterator[Callable[..., Delivery]]:
-    """Return what builds deliveries (in `directory`, with quick limits), which end with the test."""
+    """Return a function that builds deliveries (in `directory`, with quick limits), which end with the test."""
     made = []
 
     def build(*destinations: Any, **kwargs: Any) -> Delivery:
@@ -52,13 +52,13 @@ def make(directory: Path) -> Iterator[Callable[..., Delivery]]:
     yield build
     for delivery in made:
         delivery.shutdown(0)
-    # None of their threads is to meet what the next test puts in the place of something.
+    # Wait for the threads to end: they must not run into the next test's monkeypatches.
     support.wait_until(lambda: not any(delivery.status().threads for delivery in made))
 
 
 @pytest.fixture
 def drops() -> Drops:
-    """Where the mailboxes of a test count."""
+    """Return the drop counts of the test's mailboxes."""
     from mem0_telemetry.delivery._status import Drops
 
     return Drops()
@@ -66,7 +66,7 @@ def drops() -> Drops:
 
 @pytest.fixture
 def mailbox(directory: Path, drops: Drops) -> Callable[..., Mailbox]:
-    """Return what makes mailboxes of one destination, as different processes would."""
+    """Return a function that makes mailboxes of one destination, each like that of another process."""
     from mem0_telemetry.delivery import Limits
     from mem0_telemetry.delivery._mailbox import Mailbox
 
@@ -78,7 +78,7 @@ def mailbox(directory: Path, drops: Drops) -> Callable[..., Mailbox]:
 
 @pytest.fixture
 def pause() -> Iterator[support.Pause]:
-    """One, which ends with the test."""
+    """Return a `Pause` that ends with the test."""
     made = support.Pause()
     yield made
     made.end()

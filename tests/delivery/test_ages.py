@@ -1,4 +1,4 @@
-"""What is old, and clocks that jump: a week's bound drops and counts, and a clock that is set makes nothing old."""
+"""Batches older than a week are dropped and counted; a jump of the wall clock makes no batch old."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class JumpingClock:
-    """The machine's clocks, but somebody sets the wall's."""
+    """The machine's clocks, with a wall clock that a test can set."""
 
     def __init__(self) -> None:
         self.offset_days = 0.0
@@ -31,13 +31,13 @@ class JumpingClock:
         return time.time_ns() + int(self.offset_days * 86_400e9)
 
     def monotonic(self) -> float:
-        """Nobody can set this one."""
+        """Return the true monotonic time."""
         return time.monotonic()
 
 
 @pytest.mark.parametrize("days", [-400.0, -8.0, 8.0, 400.0])
-def test_the_clock_is_set(days: float, make: Make, sink: support.Sink) -> None:
-    """Set back or forward while the destination is down: nothing is lost, each event keeps its own time."""
+def test_a_clock_that_is_set_loses_no_event(days: float, make: Make, sink: support.Sink) -> None:
+    """If the wall clock is set while the destination is down, no event is lost, and each keeps its own time."""
     clock = JumpingClock()
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), clock=clock)
@@ -55,7 +55,7 @@ def test_the_clock_is_set(days: float, make: Make, sink: support.Sink) -> None:
 
 
 def age(path: Path, days: float) -> None:
-    """Let a spooled file be as old as that."""
+    """Make a spooled file `days` older."""
     name = BatchName.parse(path.name)
     assert name is not None
     older = BatchName(time_ns=name.time_ns - int(days * 86_400e9), token=name.token, count=name.count)
@@ -63,8 +63,8 @@ def age(path: Path, days: float) -> None:
 
 
 @pytest.mark.posix
-def test_what_is_too_old_gets_one_last_try(make: Make, sink: support.Sink, directory: Path) -> None:
-    """A week old and the destination up: delivered. A week old and it is down: dropped and counted."""
+def test_a_batch_that_is_too_old_gets_one_last_try(make: Make, sink: support.Sink, directory: Path) -> None:
+    """A batch older than a week is delivered if the destination is up, and dropped and counted if it is down."""
     spool.leave_behind(make, sink, range(3))
     age(support.spooled_files(directory)[0], 8)
     delivery = make(support.destination_to(sink.port))
@@ -83,8 +83,8 @@ def test_what_is_too_old_gets_one_last_try(make: Make, sink: support.Sink, direc
 
 
 @pytest.mark.posix
-def test_what_nobody_sends_any_more_expires_too(make: Make, sink: support.Sink, directory: Path) -> None:
-    """A week old and for a destination that is not chosen any more: dropped and counted; a day old: left alone."""
+def test_batches_of_an_unused_destination_expire(make: Make, sink: support.Sink, directory: Path) -> None:
+    """A batch for an unused destination is dropped and counted after a week, and kept before."""
     spool.leave_behind(make, sink, range(3), range(3, 5))
     old, new = support.spooled_files(directory)
     age(old, 8)

@@ -1,4 +1,4 @@
-"""The name of a batch says when it was made, how many records it has, and who can read it."""
+"""A batch's name contains its time, its number of records, and the version of its format."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ OURS = "00000000000000000007-0a1b2c3d-12.v1.jsonl"
 
 
 @pytest.mark.parametrize("text", [OURS, OURS.replace("v1", "v2"), OURS.replace("-12", "-999999")])
-def test_a_name_is_read_as_it_was_written(text: str) -> None:
-    """What is read from a name writes the same name."""
+def test_parsing_and_formatting_a_name_round_trips(text: str) -> None:
+    """Parsing a name and formatting the result gives the same name."""
     assert str(BatchName.parse(text)) == text
 
 
 def test_names_differ_and_sort_by_time() -> None:
-    """Two batches of one moment have two names, and a clock before 1970 still makes one that can be read."""
+    """Two batches of the same time have different names, and a time before 1970 still gives a valid name."""
     names = [str(BatchName.new(time_ns=time_ns, count=1)) for time_ns in (-5, 1, 1, 10**18)]
     assert len(set(names)) == 4
     assert names[1][:20] == names[2][:20]
@@ -38,6 +38,6 @@ def test_names_differ_and_sort_by_time() -> None:
         ("", None),
     ],
 )
-def test_what_is_none_of_our_names_has_no_count(text: str, count: int | None) -> None:
-    """Only a whole name of the present format tells a count; all else is left alone."""
+def test_other_names_have_no_count(text: str, count: int | None) -> None:
+    """`readable_count` returns None for any text that is not a complete name of the current format."""
     assert readable_count(text) == count

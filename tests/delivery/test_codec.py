@@ -1,4 +1,4 @@
-"""OTLP/JSON: what we write is what upstream's encoder means, and reading it gives the same records back."""
+"""OTLP/JSON: our encoder agrees with upstream's, and our decoder returns the same records."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SCOPES = st.none() | st.builds(InstrumentationScope, TEXT, TEXT, TEXT, FLAT_ATTR
 
 @st.composite
 def log_records(draw: st.DrawFn) -> LogRecord:
-    """Every member of a log record, each possibly absent."""
+    """Draw a log record in which each optional member may be absent."""
     record = LogRecord(
         timestamp=draw(st.integers(1, 2**63)),
         observed_timestamp=draw(st.integers(1, 2**63)),
@@ -79,18 +79,18 @@ def batches(draw: st.DrawFn) -> list[ReadableLogRecord]:
 
 
 def encoded(records: list[ReadableLogRecord]) -> bytes:
-    """One line."""
+    """Return the records as one line."""
     return line_of((record, encode(record)) for record in records)
 
 
 def encoded_anew(record: ReadableLogRecord) -> str:
-    """Return a record encoded without anything that was kept."""
-    _encode._kept.cache_clear()
+    """Return a record encoded with an empty cache."""
+    _encode._cached_fragments.cache_clear()
     return encode(record)
 
 
 def members(record: ReadableLogRecord) -> dict[str, Any]:
-    """All that has to survive."""
+    """Return all members of a record that must survive encoding and decoding."""
     log = record.log_record
     return {
         "timestamp": log.timestamp,
@@ -106,12 +106,12 @@ def members(record: ReadableLogRecord) -> dict[str, Any]:
 
 
 def scope_members(scope: InstrumentationScope | None) -> Any:
-    """Return a scope in which absent and empty members are alike."""
+    """Return the members of a scope, with absent members as empty ones."""
     return scope and (scope.name, scope.version or "", scope.schema_url or "", dict(scope.attributes or {}))
 
 
 def canonical(request: ExportLogsServiceRequest) -> list[Any]:
-    """Return the message with its groups sorted: their order says nothing."""
+    """Return the message's groups sorted, because their order has no meaning."""
     for record in (log for one in request.resource_logs for two in one.scope_logs for log in two.log_records):
         if record.body.WhichOneof("value") is None:  # upstream writes an absent body as an empty one
             record.ClearField("body")
@@ -132,7 +132,7 @@ def canonical(request: ExportLogsServiceRequest) -> list[Any]:
 
 
 def from_otlp_json(line: bytes) -> ExportLogsServiceRequest:
-    """OTLP/JSON by protobuf's own parser; the two differ in the ids alone, hexadecimal instead of base64."""
+    """Parse OTLP/JSON with protobuf's JSON parser. Only ids differ: hexadecimal in OTLP/JSON, base64 in protobuf's."""
     document = json.loads(line)
     for resource_logs in document["resourceLogs"]:
         for scope_logs in resource_logs["scopeLogs"]:
@@ -145,8 +145,8 @@ def from_otlp_json(line: bytes) -> ExportLogsServiceRequest:
 
 @settings(deadline=None)
 @given(batches())
-def test_we_write_what_upstream_means(records: list[ReadableLogRecord]) -> None:
-    """Parsed by protobuf, our line is the message that upstream's encoder makes of the same records."""
+def test_our_encoder_agrees_with_upstream(records: list[ReadableLogRecord]) -> None:
+    """Protobuf parses our line to the message that upstream's encoder makes of the same records."""
     ours = canonical(from_otlp_json(encoded(records)))
     upstream = canonical(encode_logs(records))
     assert ours == upstream
@@ -154,8 +154,8 @@ def test_we_write_what_upstream_means(records: list[ReadableLogRecord]) -> None:
 
 @settings(deadline=None)
 @given(batches())
-def test_reading_gives_the_same_records(records: list[ReadableLogRecord]) -> None:
-    """Nothing of a record is lost or changed on the way through the file."""
+def test_decoding_returns_the_same_records(records: list[ReadableLogRecord]) -> None:
+    """Decoding an encoded batch returns the same records."""
     read = decode(encoded(records))
     key = lambda facts: repr(sorted(facts.items()))  # noqa: E731
     assert sorted(map(members, read), key=key) == sorted(map(members, records), key=key)
@@ -163,8 +163,8 @@ def test_reading_gives_the_same_records(records: list[ReadableLogRecord]) -> Non
 
 @settings(max_examples=30, deadline=None)
 @given(batches())
-def test_a_line_is_ascii_and_ends_once(records: list[ReadableLogRecord]) -> None:
-    """One batch is one line, whatever is in it."""
+def test_a_batch_is_one_ascii_line(records: list[ReadableLogRecord]) -> None:
+    """A batch is one line of ASCII with one newline, whatever its content."""
     line = encoded(records)
     assert line.isascii()
     assert line.count(b"\n") == 1
@@ -173,22 +173,22 @@ def test_a_line_is_ascii_and_ends_once(records: list[ReadableLogRecord]) -> None
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(batches(), min_size=2, max_size=3))
-def test_kept_fragments_change_nothing(several: list[list[ReadableLogRecord]]) -> None:
-    """What has been encoded before does not change how a record is encoded."""
+def test_the_cache_does_not_change_the_encoding(several: list[list[ReadableLogRecord]]) -> None:
+    """Records encode the same with an empty and a filled cache."""
     records = [record for records in several for record in records]
     anew = list(map(encoded_anew, records))
-    _encode._kept.cache_clear()
+    _encode._cached_fragments.cache_clear()
     for _ in range(2):
         assert list(map(encode, records)) == anew
 
 
 def record_with(**kwargs: Any) -> ReadableLogRecord:
-    """Return a record with little in it."""
+    """Return a record with fixed times, an empty resource and these members."""
     return ReadableLogRecord(LogRecord(timestamp=1, observed_timestamp=2, **kwargs), Resource({}))
 
 
 def test_special_numbers_survive() -> None:
-    """NaN and the infinities have names in OTLP/JSON; they are no JSON numbers."""
+    """NaN and the infinities, which JSON numbers cannot represent, are encoded as strings and decoded again."""
     line = encoded([record_with(attributes={"a": math.nan, "b": math.inf, "c": -math.inf})])
     attributes = decode(line)[0].log_record.attributes
     assert attributes is not None
@@ -197,52 +197,52 @@ def test_special_numbers_survive() -> None:
     assert canonical(from_otlp_json(line))
 
 
-def test_what_has_no_form_is_left_out_and_counted() -> None:
-    """An integer of more than 64 bits, or an object, is no OTLP; the record goes without the attribute."""
+def test_an_unencodable_attribute_is_left_out_and_counted() -> None:
+    """An attribute without an OTLP representation (an integer over 64 bits, an object) is left out and counted."""
     line = encoded([record_with(attributes={"big": 2**63, "object": object(), "good": 1})])
     [record] = decode(line)
     assert dict(record.log_record.attributes or {}) == {"good": 1}
     assert record.dropped_attributes == 2
 
 
-def test_a_body_without_form_is_refused() -> None:
-    """There is no record without its body."""
+def test_an_unencodable_body_raises() -> None:
+    """A record whose body has no OTLP representation raises `UnencodableError`."""
     with pytest.raises(UnencodableError):
         encode(record_with(body=object()))
 
 
 def test_lone_surrogates_are_replaced() -> None:
-    """Text that is no Unicode would be refused by every receiver, with the whole batch."""
+    """A lone surrogate is replaced by "?": receivers would refuse the whole batch because of it."""
     [record] = decode(encoded([record_with(body="a\ud800b")]))
     assert record.log_record.body == "a?b"
 
 
-def test_many_different_keys_do_not_pile_up() -> None:
-    """Fragments are forgotten rather than kept for all of the application's imagination."""
+def test_the_cache_is_bounded() -> None:
+    """The cache of fragments stays bounded, even if every record has a new key."""
     for number in range(5000):
         encode(record_with(attributes={f"key.{number}": 1}))
-    assert _encode._kept.cache_info().currsize <= 256
+    assert _encode._cached_fragments.cache_info().currsize <= 256
 
 
 @pytest.mark.parametrize(
     "values", [[1, True, 1.0], [0.0, -0.0, 0, False], [(1,), (True,), (1.0,)], [("1",), ["1"]], ["1", b"1"]]
 )
 @pytest.mark.parametrize("member", ["attributes", "body"])
-def test_equal_values_of_different_kinds_are_not_mixed_up(values: list[Any], member: str) -> None:
-    """Fragments are kept for what was written, not for what is equal to it."""
+def test_the_cache_distinguishes_equal_values_of_different_types(values: list[Any], member: str) -> None:
+    """A cached fragment is not used for a value that is equal but encoded differently, such as 1 and True."""
     records = [
         record_with(**{member: {"key": value} if member == "attributes" else value}) for value in values
     ]
     anew = list(map(encoded_anew, records))
-    _encode._kept.cache_clear()
+    _encode._cached_fragments.cache_clear()
     for _ in range(2):
         assert list(map(encode, records)) == anew
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(batches(), min_size=1, max_size=3))
-def test_lines_become_one(several: list[list[ReadableLogRecord]]) -> None:
-    """Lines of several batches are joined without encoding their records again."""
+def test_lines_are_joined(several: list[list[ReadableLogRecord]]) -> None:
+    """`joined` returns one line with the records of several lines."""
     line = joined([encoded(records) for records in several])
     assert list(map(members, decode(line))) == [
         members(record) for records in several for record in decode(encoded(records))
@@ -285,8 +285,8 @@ GOOD = encoded([record_with(body="x", attributes={"a": 1}, severity_number=Sever
         GOOD.decode().encode("utf-16"),
     ],
 )
-def test_what_is_no_otlp_is_refused(line: bytes) -> None:
-    """Truncated, binary and foreign content is one kind of error, never another."""
+def test_other_content_than_otlp_is_refused(line: bytes) -> None:
+    """Truncated, binary and foreign content raises `CorruptLineError` and nothing else."""
     assert line != GOOD
     with pytest.raises(CorruptLineError):
         decode(line)
@@ -307,10 +307,10 @@ PLACES = [
 
 
 @pytest.mark.parametrize("place", PLACES, ids=["resource", "scope", "record"])
-def test_what_opentelemetry_finds_invalid_is_skipped_without_a_sound(
+def test_attributes_invalid_for_opentelemetry_are_skipped_silently(
     place: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An attribute that OpenTelemetry's classes would log about is left out, the others stay, and nothing is logged."""
+    """An attribute for which OpenTelemetry's classes would log a warning is left out silently; the others stay."""
     good = '{"key":"good","value":{"intValue":"1"}}'
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -322,15 +322,15 @@ def test_what_opentelemetry_finds_invalid_is_skipped_without_a_sound(
     assert caplog.records == []
 
 
-def test_text_that_is_no_unicode_is_replaced() -> None:
-    """An escaped lone surrogate, which JSON allows and no receiver takes, does not survive reading."""
+def test_escaped_lone_surrogates_are_replaced() -> None:
+    """The decoder replaces an escaped lone surrogate, which JSON allows and receivers refuse."""
     line = GOOD.replace(b'{"stringValue":"x"}', b'{"stringValue":"a\\ud800b\\u00e9"}')
     assert decode(line)[0].log_record.body == "a?b\u00e9"
 
 
 @pytest.mark.parametrize("most", [0, 1, 2, None])
 def test_records_are_counted_before_they_are_built(most: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line with more records than it may have is refused as a whole, and none of them is built."""
+    """A line with more records than `most` is refused before any record is built."""
     records = '{"scopeLogs":[{"logRecords":[{}]}]},{"scopeLogs":[{},{"logRecords":[{}]}]}'
     line = f'{{"resourceLogs":[{records}]}}\n'.encode()
     if most is None or most >= 2:
@@ -343,15 +343,15 @@ def test_records_are_counted_before_they_are_built(most: int | None, monkeypatch
 
 @settings(deadline=None)
 @given(st.binary(max_size=200))
-def test_no_content_at_all_surprises(content: bytes) -> None:
-    """Whatever lies in a file, reading it ends in records or in that one error."""
+def test_any_content_is_decoded_or_refused(content: bytes) -> None:
+    """Decoding any content returns records or raises `CorruptLineError`."""
     for line in (content, content + b"\n", GOOD[: len(content)] + content + b"\n"):
         with contextlib.suppress(CorruptLineError):
             decode(line)
 
 
 def test_unknown_members_are_ignored() -> None:
-    """A later OTLP may say more; that does not make the line unreadable."""
+    """The decoder ignores members that it does not know, which a later version of OTLP may add."""
     line = GOOD.replace(b'{"timeUnixNano"', b'{"newMember":{"x":[1]},"timeUnixNano"')
     assert line != GOOD
     assert decode(line)[0].log_record.body == "x"

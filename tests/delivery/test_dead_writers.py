@@ -1,4 +1,4 @@
-"""A file that its writer has not finished: taken over or counted if that is dead, left alone if it lives."""
+"""A `.part` file is completed or counted if its writer is dead, and left alone if the writer is alive."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 
 def part(directory: Path, content: bytes, *, age: float = 0.0) -> Path:
-    """Leave the file of a process that died while writing."""
+    """Create the `.part` file of a process that died while writing."""
     path = spool(directory) / (str(BatchName.new(time_ns=7, count=4)) + ".part")
     path.write_bytes(content)
     os.utime(path, (time.time() - age,) * 2)
     return path
 
 
-def test_a_whole_file_of_a_dead_writer_is_taken_over(mailbox: Make, directory: Path) -> None:
-    """All of it was written, only the renaming was missing."""
+def test_a_complete_file_of_a_dead_writer_is_sent(mailbox: Make, directory: Path) -> None:
+    """A complete file of a writer that died before the rename is renamed and sent."""
     box = mailbox()
     box.spool(batch(1))
     whole = part(directory, b"{}\n")
@@ -38,8 +38,8 @@ def test_a_whole_file_of_a_dead_writer_is_taken_over(mailbox: Make, directory: P
     assert not whole.exists()
 
 
-def test_a_half_file_of_a_dead_writer_is_counted(mailbox: Make, directory: Path, drops: Drops) -> None:
-    """Half a line is worth nothing, but its records were."""
+def test_an_incomplete_file_of_a_dead_writer_is_counted(mailbox: Make, directory: Path, drops: Drops) -> None:
+    """An incomplete file of a dead writer is removed, and its records are counted as `corrupt`."""
     box = mailbox()
     box.spool(batch(1))
     half = part(directory, b'{"resourceLogs":[')
@@ -48,8 +48,8 @@ def test_a_half_file_of_a_dead_writer_is_counted(mailbox: Make, directory: Path,
     assert drops.totals() == {"corrupt": 4}
 
 
-def test_an_empty_file_may_be_a_new_one(mailbox: Make, directory: Path) -> None:
-    """A file is created before it is locked: an empty one is cleared away only once it is old."""
+def test_an_empty_file_is_removed_only_once_it_is_old(mailbox: Make, directory: Path) -> None:
+    """An empty file is removed only once it is old, because a writer creates its file before it locks it."""
     box = mailbox()
     box.spool(batch(1))
     new, old = part(directory, b""), part(directory, b"", age=120)
@@ -59,7 +59,7 @@ def test_an_empty_file_may_be_a_new_one(mailbox: Make, directory: Path) -> None:
 
 
 def test_a_file_that_is_being_written_is_left_alone(mailbox: Make, directory: Path) -> None:
-    """A writer that lives has its file locked, however long it takes."""
+    """A file that a writer has locked is left alone, however old it is."""
     box = mailbox()
     box.spool(batch(1))
     busy = part(directory, b"{}\n", age=3600)

@@ -1,4 +1,4 @@
-"""The pipeline as a whole: what is enqueued arrives, once, and nothing of it is felt by the caller."""
+"""The pipeline as a whole: every enqueued event arrives once, and the caller notices nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def test_everything_arrives_once(make: Make, sink: support.Sink, directory: Path) -> None:
-    """Events arrive once, in order, and leave nothing on disk but the history."""
+    """Events arrive once, in order, and leave no spool file."""
     delivery = make(support.destination_to(sink.port))
     assert support.enqueue_numbers(delivery, range(1200)) == 1200
     assert delivery.flush(60)
@@ -34,7 +34,7 @@ def test_everything_arrives_once(make: Make, sink: support.Sink, directory: Path
 
 
 def test_nothing_exists_before_the_first_event(make: Make, sink: support.Sink, directory: Path) -> None:
-    """A delivery that was only made has no thread and no file."""
+    """A new delivery has no thread and no file."""
     before = threading.active_count()
     delivery = make(support.destination_to(sink.port))
     assert threading.active_count() == before
@@ -44,7 +44,7 @@ def test_nothing_exists_before_the_first_event(make: Make, sink: support.Sink, d
 
 
 def test_threads_are_named_daemons(make: Make, sink: support.Sink) -> None:
-    """One writer and one sender for each destination, all of them daemons."""
+    """There are one writer and one sender for each destination, and all threads are daemons."""
     delivery = make(support.destination_to(sink.port), support.destination_to(sink.port, name="other"))
     support.enqueue_numbers(delivery, [1])
     names = ("tests-writer", "tests-sender-loop", "tests-sender-other")
@@ -54,7 +54,7 @@ def test_threads_are_named_daemons(make: Make, sink: support.Sink) -> None:
 
 @pytest.mark.posix
 def test_the_first_event_is_on_disk_at_once(make: Make, sink: support.Sink, directory: Path) -> None:
-    """The first event does not wait for others to share its file."""
+    """The writer writes the first event at once, without waiting for others to share its file."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(linger=60))
     support.enqueue_numbers(delivery, [1])
@@ -63,7 +63,7 @@ def test_the_first_event_is_on_disk_at_once(make: Make, sink: support.Sink, dire
 
 @pytest.mark.posix
 def test_later_events_share_a_file(make: Make, sink: support.Sink, directory: Path) -> None:
-    """What comes within the linger time after a write becomes one file, soon after it."""
+    """Events that come within the linger time after a write share one file."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(linger=1))
     support.enqueue_numbers(delivery, [1])
@@ -75,7 +75,7 @@ def test_later_events_share_a_file(make: Make, sink: support.Sink, directory: Pa
 
 @pytest.mark.posix
 def test_a_file_holds_500_records_at_most(make: Make, sink: support.Sink, directory: Path) -> None:
-    """A large queue becomes several files, and several requests."""
+    """A large queue becomes several files and several requests, each of at most 500 records."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port))
     support.enqueue_numbers(delivery, range(1300))
@@ -87,10 +87,10 @@ def test_a_file_holds_500_records_at_most(make: Make, sink: support.Sink, direct
     assert all(len(request) <= 500 for request in sink.requests)
 
 
-def test_a_flush_sees_what_is_done_while_it_asks(
+def test_a_flush_sees_a_sender_that_finishes_during_its_check(
     make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sender that has sent all by the time it is asked whether it will is not taken for one that will not."""
+    """`flush` returns True if the sender finishes and goes idle while `flush` checks it."""
     may_progress_by = Sender.may_progress_by
 
     def ask_when_it_rests(sender: Sender, moment: float) -> bool:
@@ -113,7 +113,7 @@ def test_a_flush_sees_what_is_done_while_it_asks(
 def test_a_sender_yields_while_the_queue_is_long(
     make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch, between: float, patience: float
 ) -> None:
-    """With thousands of events in the queue requests are rare, so that the writer has the interpreter: for a while."""
+    """With thousands of events in the queue, a sender makes few requests, so that the writer gets the GIL."""
     asked = 0
 
     def events_in_queue(_: Writer) -> int:
@@ -123,7 +123,7 @@ def test_a_sender_yields_while_the_queue_is_long(
 
     monkeypatch.setattr(Writer, "__len__", events_in_queue)
     monkeypatch.setattr(_sender, "_YIELD", between)
-    monkeypatch.setattr(_sender, "_PATIENCE", patience)
+    monkeypatch.setattr(_sender, "_MAX_YIELD_TIME", patience)
     delivery = make(support.destination_to(sink.port))
     support.enqueue_numbers(delivery, [1])
     assert sink.wait_for(1)
@@ -132,12 +132,12 @@ def test_a_sender_yields_while_the_queue_is_long(
     before = asked
     assert support.wait_until(lambda: asked > before + 5 or len(sink.requests) > 1)
     assert len(sink.requests) == (1 if between == patience else 2)
-    assert delivery.flush(60)  # who waits gets it now
+    assert delivery.flush(60)  # a flush does not wait for the writer
     assert sink.numbers() == [1, 2]
 
 
 def test_records_of_other_loggers_are_delivered(make: Make, sink: support.Sink) -> None:
-    """A user may emit on a provider with our processor; its flush is ours, its shutdown no end."""
+    """A user's provider may have our processor: its records arrive, `force_flush` flushes, `shutdown` ends nothing."""
     delivery = make(support.destination_to(sink.port))
     provider = support.provider_of(delivery)
     provider.get_logger("user").emit(event_name="user.event", attributes={"n": 1})
@@ -149,7 +149,7 @@ def test_records_of_other_loggers_are_delivered(make: Make, sink: support.Sink) 
 
 
 def test_a_full_queue_drops_the_newest_and_counts(make: Make, sink: support.Sink) -> None:
-    """`enqueue` answers False beyond the bound, the count is told, and rides on the next batch's first record."""
+    """`enqueue` returns False if the queue is full; the status and the next batch's first record have the count."""
     release = threading.Event()
     delivery = make(
         support.destination_to(sink.port),
@@ -169,8 +169,8 @@ def test_a_full_queue_drops_the_newest_and_counts(make: Make, sink: support.Sink
     assert "dropped.queue_full" not in sink.arrived[1]
 
 
-def test_drop_counts_are_told_once(make: Make, sink: support.Sink) -> None:
-    """Counts that a batch has carried are not carried again."""
+def test_drop_counts_are_reported_once(make: Make, sink: support.Sink) -> None:
+    """A batch does not repeat counts that an earlier batch reported."""
     delivery = make(
         support.destination_to(sink.port), dropped_attributes=lambda counts: {"dropped": sum(counts.values())}
     )
@@ -181,8 +181,8 @@ def test_drop_counts_are_told_once(make: Make, sink: support.Sink) -> None:
     assert [event.get("dropped") for event in sink.arrived] == [2, None]
 
 
-def test_what_accept_refuses_is_dropped_and_counted(make: Make, sink: support.Sink) -> None:
-    """`accept` decides about each record before it is written."""
+def test_rejected_records_are_dropped_and_counted(make: Make, sink: support.Sink) -> None:
+    """Records for which `accept` returns None are dropped before they are written, and counted."""
     delivery = make(
         support.destination_to(sink.port),
         accept=lambda record: record if record.log_record.attributes["n"] % 2 else None,
@@ -194,7 +194,7 @@ def test_what_accept_refuses_is_dropped_and_counted(make: Make, sink: support.Si
 
 
 def test_after_shutdown_events_are_counted(make: Make, sink: support.Sink) -> None:
-    """`shutdown` delivers, ends the threads, may be called again, and refuses what comes later."""
+    """`shutdown` delivers and ends the threads, may be called twice, and later events are dropped and counted."""
     delivery = make(support.destination_to(sink.port))
     support.enqueue_numbers(delivery, [1])
     assert delivery.shutdown(5)
@@ -207,7 +207,7 @@ def test_after_shutdown_events_are_counted(make: Make, sink: support.Sink) -> No
 
 @pytest.mark.posix
 def test_discard_deletes_what_this_process_wrote(make: Make, sink: support.Sink, directory: Path) -> None:
-    """Switched off while running: own files go, those of others stay, and the delivery can go on."""
+    """`discard` deletes this process's files and not those of others, and later events are delivered."""
     sink.answer_all(503)
     earlier = make(support.destination_to(sink.port))
     support.enqueue_numbers(earlier, [1])
@@ -219,7 +219,7 @@ def test_discard_deletes_what_this_process_wrote(make: Make, sink: support.Sink,
     assert support.wait_until(lambda: len(support.spooled_files(directory)) == 2)
     support.enqueue_numbers(delivery, [3])
     delivery.discard()
-    # What the writer had in its hands at that moment, it deletes itself.
+    # The writer itself deletes a batch that it was making at that moment.
     assert support.wait_until(lambda: delivery.status().dropped == {"discarded": 2})
     assert support.spooled_files(directory) == [left]
     sink.answer = lambda events: support.Answer(503 if {2, 3} & {event["n"] for event in events} else 200)
@@ -229,8 +229,8 @@ def test_discard_deletes_what_this_process_wrote(make: Make, sink: support.Sink,
     assert sorted(sink.numbers()) == [1, 4]
 
 
-def test_discard_reaches_what_is_being_written(make: Make, sink: support.Sink, directory: Path) -> None:
-    """A batch that the writer has in its hands when it is switched off does not come back as a file."""
+def test_discard_includes_the_batch_being_written(make: Make, sink: support.Sink, directory: Path) -> None:
+    """A batch that the writer is making during `discard` is not written."""
 
     def switch_off(record: object) -> object:
         delivery.discard()
@@ -244,7 +244,7 @@ def test_discard_reaches_what_is_being_written(make: Make, sink: support.Sink, d
 
 
 def test_not_allowed_means_discarded(make: Make, sink: support.Sink, directory: Path) -> None:
-    """While `allowed` says no, nothing is written and nothing sent."""
+    """While `allowed` returns False, events are discarded: nothing is written or sent."""
     delivery = make(support.destination_to(sink.port), allowed=lambda: False)
     support.enqueue_numbers(delivery, [1, 2])
     delivery.flush(60)
@@ -255,7 +255,7 @@ def test_not_allowed_means_discarded(make: Make, sink: support.Sink, directory: 
 
 @pytest.mark.usefixtures("lenient")
 def test_a_destination_that_is_down_delays_no_other(make: Make, sink: support.Sink) -> None:
-    """Each destination has its own mailbox and thread; one that cannot even be built says why."""
+    """A stalled destination, or one whose exporter cannot be built, does not delay another one."""
 
     def broken() -> None:
         raise LookupError("no such exporter")
@@ -273,15 +273,15 @@ def test_a_destination_that_is_down_delays_no_other(make: Make, sink: support.Si
         def states() -> dict[str, tuple[str, str, int]]:
             return {one.name: (one.state, one.reason, one.sent) for one in delivery.status().destinations}
 
-        # Counted when its answer is there, a moment after it has arrived.
+        # The sender counts a batch when it has the answer, a moment after the sink received the batch.
         assert support.wait_until(lambda: states()["loop"] == ("ok", "", 100))
         assert states()["broken"] == ("unusable", "LookupError: no such exporter", 0)
         assert states()["down"][2] == 0
 
 
 @pytest.mark.posix
-def test_the_next_run_delivers_what_this_one_could_not(make: Make, sink: support.Sink) -> None:
-    """What waits on disk is sent by any later process with the same destination, and told as such."""
+def test_the_next_run_delivers_unsent_batches(make: Make, sink: support.Sink) -> None:
+    """A later process with the same destination sends the batches on disk, and reports them as `waiting_earlier`."""
     sink.answer_all(503)
     first = make(support.destination_to(sink.port))
     support.enqueue_numbers(first, range(5))
@@ -297,8 +297,8 @@ def test_the_next_run_delivers_what_this_one_could_not(make: Make, sink: support
     assert sorted(sink.numbers()) == list(range(6))
 
 
-def test_no_request_is_begun_that_nobody_waits_for(make: Make, sink: support.Sink) -> None:
-    """Ending without waiting does not wake a destination that backs off: its request would be cut off."""
+def test_a_shutdown_without_a_timeout_starts_no_request(make: Make, sink: support.Sink) -> None:
+    """`shutdown(0)` starts no request to a destination in back-off: the exit would cut it off."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=600))
     support.enqueue_numbers(delivery, [1])
@@ -308,7 +308,7 @@ def test_no_request_is_begun_that_nobody_waits_for(make: Make, sink: support.Sin
     assert len(sink.requests) == 1
 
 
-def test_nobody_hears_of_trouble(
+def test_a_failing_destination_is_silent(
     make: Make, sink: support.Sink, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A destination that fails causes no log record above DEBUG, and no output."""
@@ -322,7 +322,7 @@ def test_nobody_hears_of_trouble(
 
 
 def test_a_queue_shorter_than_a_batch_loses_nothing(make: Make, sink: support.Sink) -> None:
-    """What the queue has accepted is sent, also where a batch could hold more, and more comes all the time."""
+    """All accepted events are sent, even if the queue is smaller than a batch and each emit enqueues more."""
     accepted, emitter = 0, support.Emitter()
 
     def emit_and_enqueue(*event: Any) -> None:

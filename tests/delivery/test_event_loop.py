@@ -1,4 +1,4 @@
-"""An event loop is never held up: after the first event, `enqueue` waits for nothing, whatever our threads do."""
+"""After the first event, `enqueue` never blocks an event loop, whatever our threads do."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("state", ["healthy", "down", "stalled"])
 def test_no_event_loop_is_blocked(state: str, directory: Path, sink: support.Sink) -> None:
-    """Under a detector of blocking calls, putting from a loop makes none, with writer and sender at work."""
+    """A detector of blocking calls finds none when a loop enqueues, while the writer and the sender work."""
     if state == "stalled":
         sink.answer_all(delay=600)
     port = support.NOBODY if state == "down" else sink.port
@@ -43,7 +43,7 @@ def test_no_event_loop_is_blocked(state: str, directory: Path, sink: support.Sin
 
 
 def test_the_detector_works(directory: Path) -> None:
-    """The detector notes that `flush` waits for our threads, so the test above can fail."""
+    """The detector reports the wait of `flush`, so the test above can fail."""
     code = (
         DETECTOR
         + """
@@ -58,8 +58,8 @@ asyncio.run(main())
     assert support.run(code, directory, support.NOBODY).out == "True\n"
 
 
-def test_putting_calls_nothing_that_blocks(directory: Path, sink: support.Sink) -> None:
-    """After the first event, `enqueue` opens and connects nothing: the interpreter's own audit says so."""
+def test_enqueue_opens_and_connects_nothing(directory: Path, sink: support.Sink) -> None:
+    """After the first event, `enqueue` raises no audit event of the interpreter: it opens and connects nothing."""
     code = """
 d = to_sink(D, P, limits=quick_limits(linger=600))
 enqueue_numbers(d, [0]); d._writer.flush(60)

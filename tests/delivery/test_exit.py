@@ -1,4 +1,4 @@
-"""Every way in which a process may end: nothing is lost that a later run can send, and nobody waits long."""
+"""However a process ends, its events arrive in this run or a later one, and the exit does not take long."""
 
 from __future__ import annotations
 
@@ -86,19 +86,19 @@ with concurrent.futures.ProcessPoolExecutor(1) as pool: pool.submit(child, D, P)
 
 
 def on_posix(names: Iterable[str], *only_there: str) -> list[Any]:
-    """Return the parameters, of which some need a disk or a fork."""
+    """Return the names as parameters; mark those in `only_there`, which need a disk or a fork, as `posix`."""
     return [pytest.param(name, marks=pytest.mark.posix) if name in only_there else name for name in names]
 
 
 def delivered(directory: Path, sink: support.Sink) -> list[int]:
-    """Return what has arrived after one more, clean run."""
+    """Return the numbers that have arrived after one more run, with a destination that answers 200."""
     support.deliver_the_rest(directory, sink)
     assert -1 in sink.numbers()
     return sorted(number for number in sink.numbers() if number != -1)
 
 
 def patient(code: str) -> str:
-    """Give the program time at its exit: on a busy machine a request in flight would be cut off, and come again."""
+    """Give the program more time at exit: a busy machine might cut a request off, and its events would come twice."""
     return code.replace("to_sink(D, P)", "to_sink(D, P, exit_timeout=150)")
 
 
@@ -107,14 +107,14 @@ def patient(code: str) -> str:
     on_posix(ENDINGS, "at exit, first", "at exit, after ours", "no waiting"),
 )
 def test_nothing_is_lost_at_the_end(ending: str, directory: Path, sink: support.Sink) -> None:
-    """However a program ends by itself, its events arrive in this run or the next, once, and it ends as it would."""
+    """A program that ends by itself keeps its exit code and output; its events arrive once, now or in the next run."""
     finished = support.run(patient(ENDINGS[ending]), directory, sink.port)
     assert (finished.code, finished.out) == (CODES.get(ending, 0), "")
     assert finished.err.splitlines()[-1:] == ([LAST_WORDS[ending]] if ending in LAST_WORDS else [])
     assert finished.err.count("Traceback") == (ending in {"exception", "interrupted"})
     assert finished.seconds < 120
     arrived = delivered(directory, sink)
-    if ending == "no waiting":  # for the answer to a request that was on its way: at least once
+    if ending == "no waiting":  # the exit may cut a request off, whose events then arrive twice
         arrived = sorted(set(arrived))
     assert arrived == list(range(10))
 
@@ -122,8 +122,10 @@ def test_nothing_is_lost_at_the_end(ending: str, directory: Path, sink: support.
 @pytest.mark.parametrize(
     "ending", ["return", "sys.exit", "exception", "in a thread", "asyncio", "interrupted"]
 )
-def test_a_healthy_destination_has_it_all_at_exit(ending: str, directory: Path, sink: support.Sink) -> None:
-    """A short program delivers in its own lifetime: where its disk dies with it, there is no next run."""
+def test_a_healthy_destination_has_all_events_at_exit(
+    ending: str, directory: Path, sink: support.Sink
+) -> None:
+    """A short program delivers its events before it ends, because its disk may vanish with it, as in a container."""
     support.run(patient(ENDINGS[ending]), directory, sink.port)
     assert sorted(sink.numbers()) == list(range(10))
     assert support.spooled_files(directory) == []
@@ -131,7 +133,7 @@ def test_a_healthy_destination_has_it_all_at_exit(ending: str, directory: Path, 
 
 @pytest.mark.parametrize("way", on_posix(CHILDREN, *(CHILDREN.keys() - {"multiprocessing spawn"})))
 def test_a_child_process_delivers_its_own(way: str, directory: Path, sink: support.Sink) -> None:
-    """A child has none of the parent's events or threads until its own first; all arrive, none twice."""
+    """A child process starts without threads and events of its parent; all events of both arrive, none twice."""
     code = f"""
 def child(*_):
     if os.path.basename(sys.argv[0]) != "-c": d = None
@@ -148,7 +150,7 @@ if __name__ == "__main__":
     program.write_text(
         support.PRELUDE + patient(code) + "".join(f"    {line}\n" for line in CHILDREN[way].splitlines())
     )
-    # From 3.12 the interpreter itself warns at every fork of a process with threads, whosoever they are.
+    # Since Python 3.12, the interpreter warns at every fork of a process with threads.
     finished = support.run(program, directory, sink.port, env={"PYTHONWARNINGS": "ignore:This process"})
     assert (finished.code, finished.out, finished.err) == (0, "", "")
     assert delivered(directory, sink) == [*range(10), *range(100, 120)]
@@ -159,7 +161,7 @@ if __name__ == "__main__":
 def test_a_signal_loses_only_what_was_queued(
     number: signal.Signals, directory: Path, sink: support.Sink
 ) -> None:
-    """No handler is installed or needed: the next run delivers all that had left the queue, once."""
+    """After a signal that ends the process, the next run delivers all written events, once."""
     code = PUT_10 + "d._writer.flush(60); print('written', flush=True); time.sleep(60)"
     process = support.start(code, directory, support.NOBODY)
     assert process.stdout is not None
@@ -171,7 +173,7 @@ def test_a_signal_loses_only_what_was_queued(
 
 @pytest.mark.posix
 def test_os_exit_loses_only_what_was_queued(directory: Path, sink: support.Sink) -> None:
-    """`os._exit` asks nobody; what was written before it is delivered by the next run."""
+    """After `os._exit`, which runs no exit hook, the next run delivers all written events."""
     code = PUT_10 + "d._writer.flush(60); enqueue_numbers(d, range(10, 20)); os._exit(0)"
     support.run(code, directory, support.NOBODY)
     assert set(range(10)) <= set(delivered(directory, sink))
@@ -188,8 +190,8 @@ FAILURES = {
 
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("events", [10, 1000])
-def test_no_failure_holds_the_exit_up(failure: str, events: int, directory: Path, sink: support.Sink) -> None:
-    """Whatever the destination does, the exit takes its budget at most, nothing is said, and nothing lost."""
+def test_no_failure_delays_the_exit(failure: str, events: int, directory: Path, sink: support.Sink) -> None:
+    """If the destination fails or stalls, the exit stays within its budget, prints nothing and loses nothing."""
     answer = FAILURES[failure]
     if answer is not None:
         sink.answer = lambda _: answer
@@ -212,7 +214,7 @@ ended = time.monotonic()
 
 @pytest.mark.posix
 def test_a_full_queue_is_written_at_exit(directory: Path, sink: support.Sink) -> None:
-    """20 000 events right before the end, and nothing is lost, whatever the network does."""
+    """20 000 events enqueued right before the exit are written, and the next run delivers them."""
     code = "d = to_sink(D, P); assert enqueue_numbers(d, range(20_000)) == 20_000"
     with support.sinks(1) as [down]:
         down.answer_all(delay=600)
@@ -220,8 +222,8 @@ def test_a_full_queue_is_written_at_exit(directory: Path, sink: support.Sink) ->
     assert delivered(directory, sink) == list(range(20_000))
 
 
-def test_a_second_interrupt_ends_the_waiting(directory: Path, sink: support.Sink) -> None:
-    """Ctrl-C while the exit waits for the network is taken as enough, without a traceback from us."""
+def test_an_interrupt_ends_the_wait_at_exit(directory: Path, sink: support.Sink) -> None:
+    """Ctrl-C while the exit waits for the network ends the wait, without a traceback."""
     sink.answer_all(delay=600)
     code = """
 import signal

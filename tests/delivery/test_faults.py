@@ -1,4 +1,4 @@
-"""Damaged spools, clocks that jump, destinations that come and go, bursts: nothing is lost uncounted."""
+"""With damaged spools, failing destinations and bursts, every event arrives or is counted as dropped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.posix
 def test_a_damaged_spool(make: Make, sink: support.Sink, directory: Path) -> None:
-    """Truncated, empty and binary files are set aside and counted, newer and foreign ones left alone."""
+    """Truncated, empty and binary files are renamed and counted; newer and foreign files are left alone."""
     spool.leave_behind(
         make, sink, range(3), range(3, 6), range(6, 9), range(9, 12), range(12, 15), range(15, 18)
     )
@@ -56,8 +56,8 @@ def test_a_damaged_spool(make: Make, sink: support.Sink, directory: Path) -> Non
 
 
 @pytest.mark.posix
-def test_what_is_read_back_is_selected_again(make: Make, sink: support.Sink) -> None:
-    """A line that lay on disk passes through `accept` before it is sent; what is refused is counted."""
+def test_records_read_from_disk_are_selected_again(make: Make, sink: support.Sink) -> None:
+    """Records read from disk pass through `accept` before they are sent; rejected ones are counted."""
     spool.leave_behind(make, sink, range(10))
     delivery = make(
         support.destination_to(sink.port),
@@ -70,8 +70,8 @@ def test_what_is_read_back_is_selected_again(make: Make, sink: support.Sink) -> 
     assert delivery.status().dropped == {"rejected": 7}
 
 
-def test_a_file_of_which_nothing_is_accepted_goes(make: Make, sink: support.Sink, directory: Path) -> None:
-    """There is nothing to be sent, and nothing to be kept."""
+def test_a_file_without_accepted_records_is_removed(make: Make, sink: support.Sink, directory: Path) -> None:
+    """A file from which `accept` keeps no record is removed, and nothing is sent."""
     spool.leave_behind(make, sink, range(10))
     delivery = make(
         support.destination_to(sink.port),
@@ -83,8 +83,8 @@ def test_a_file_of_which_nothing_is_accepted_goes(make: Make, sink: support.Sink
     assert sink.numbers() == [100]
 
 
-def test_down_for_a_while_then_up(make: Make, sink: support.Sink) -> None:
-    """Events that come while it is down, and after, all arrive by themselves, once; their times give the order."""
+def test_all_events_arrive_after_an_outage(make: Make, sink: support.Sink) -> None:
+    """After an outage, all events from before and during it arrive once, and their times give their order."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(linger=0.01))
     for number in range(100):
@@ -103,8 +103,8 @@ def test_down_for_a_while_then_up(make: Make, sink: support.Sink) -> None:
 
 
 @pytest.mark.posix
-def test_a_poisoned_file_holds_up_no_other(make: Make, sink: support.Sink) -> None:
-    """A batch that the destination never takes goes to the end of the line, waits there, and delays no other."""
+def test_a_batch_that_always_fails_delays_no_other(make: Make, sink: support.Sink) -> None:
+    """A batch that the destination always refuses goes to the end of the line and delays no other batch."""
     spool.leave_behind(make, sink, range(3), range(3, 6), range(6, 9))
     sink.answer = lambda events: support.Answer(500 if any(event["n"] == 1 for event in events) else 200)
     limits = support.quick_limits(backoff_initial=0.001, quiet_interval=0.01, linger=0.001)
@@ -123,8 +123,8 @@ def test_a_poisoned_file_holds_up_no_other(make: Make, sink: support.Sink) -> No
 
 
 @pytest.mark.posix
-def test_a_short_run_gets_past_a_poisoned_file(make: Make, sink: support.Sink) -> None:
-    """A process that ends at once delivers its own though the oldest file fails, and all between them."""
+def test_a_short_run_delivers_despite_a_batch_that_always_fails(make: Make, sink: support.Sink) -> None:
+    """If the oldest file always fails, a process that ends soon still delivers the other files and its own events."""
     spool.leave_behind(make, sink, range(3), range(3, 6))
     sink.answer = lambda events: support.Answer(500 if any(event["n"] == 1 for event in events) else 200)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=60))
@@ -133,8 +133,8 @@ def test_a_short_run_gets_past_a_poisoned_file(make: Make, sink: support.Sink) -
     assert set(sink.numbers()) == {3, 4, 5, 100}
 
 
-def test_retry_after_is_waited_for(make: Make, sink: support.Sink) -> None:
-    """A destination that asks for time gets it; a flush that cannot wait so long says so at once."""
+def test_the_sender_waits_for_retry_after(make: Make, sink: support.Sink) -> None:
+    """The sender waits for the time of `Retry-After`; a flush that cannot wait so long returns False at once."""
     asked: list[float] = []
 
     def answer(_: object) -> support.Answer:
@@ -153,7 +153,7 @@ def test_retry_after_is_waited_for(make: Make, sink: support.Sink) -> None:
 
 @pytest.mark.usefixtures("lenient")
 def test_an_exporter_that_raises_is_a_failure(make: Make, sink: support.Sink) -> None:
-    """Its exception is told by the snapshot; the batch is tried again, and nothing is lost."""
+    """The status shows an exporter's exception; the sender retries the batch, and nothing is lost."""
     exporter = support.exporter_to(sink.port)
     export, failures = exporter.export, iter([True, True, False])
 
@@ -176,8 +176,8 @@ def test_an_exporter_that_raises_is_a_failure(make: Make, sink: support.Sink) ->
 
 
 @pytest.mark.usefixtures("lenient")
-def test_a_destination_that_can_be_built_later(make: Make, sink: support.Sink) -> None:
-    """What could not be built is tried again, and delivers what has waited for it."""
+def test_an_exporter_that_fails_to_build_is_built_later(make: Make, sink: support.Sink) -> None:
+    """An exporter that failed to build is built again later, and delivers the batches of the time before."""
     upgraded = False
 
     def build() -> object:
@@ -195,8 +195,8 @@ def test_a_destination_that_can_be_built_later(make: Make, sink: support.Sink) -
 
 
 @pytest.mark.usefixtures("lenient")
-def test_who_waits_has_no_exporter_built_again(make: Make) -> None:
-    """An import that fails may take a second, each time: a flush for each of an application's requests makes none."""
+def test_a_flush_does_not_build_a_failed_exporter_again(make: Make) -> None:
+    """`flush` does not build a failed exporter again before its pause ends: each failing import may take a second."""
     builds = []
 
     def build() -> object:
@@ -210,10 +210,8 @@ def test_who_waits_has_no_exporter_built_again(make: Make) -> None:
     assert len(builds) == 1
 
 
-def test_a_request_in_flight_is_not_repeated_after_discard(
-    make: Make, sink: support.Sink, directory: Path
-) -> None:
-    """Switched off in mid-request: it is not tried again, whatever its answer."""
+def test_a_discarded_request_is_not_repeated(make: Make, sink: support.Sink, directory: Path) -> None:
+    """A batch that is discarded during its request is not sent again, even if the request fails."""
     answered = threading.Event()
     sink.answer = lambda _: (answered.wait(60), support.Answer(503))[1]
     delivery = make(support.destination_to(sink.port))
@@ -228,7 +226,7 @@ def test_a_request_in_flight_is_not_repeated_after_discard(
 
 
 def test_a_burst_beyond_the_queue_is_counted(make: Make, sink: support.Sink) -> None:
-    """200 000 events at once: what is accepted arrives, what is not is counted, and nothing else happens."""
+    """Of 200 000 events at once, all accepted ones arrive, and all others are counted."""
     delivery = make(support.destination_to(sink.port))
     accepted = support.enqueue_numbers(delivery, range(200_000))
     assert accepted >= 20_000
@@ -239,7 +237,7 @@ def test_a_burst_beyond_the_queue_is_counted(make: Make, sink: support.Sink) -> 
 
 
 def test_bursts_in_memory_stay_within_bounds(directory: Path, sink: support.Sink) -> None:
-    """Many events with the destination down: memory does not grow, and each one is spooled or counted."""
+    """While the destination is down, memory does not grow, and each event is spooled or counted."""
     code = """
 import resource
 from mem0_telemetry.delivery import Limits

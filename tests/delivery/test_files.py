@@ -1,4 +1,4 @@
-"""Files under locks: what is opened is closed again, and a name that leads elsewhere is noticed."""
+"""Locked files: each opened descriptor is closed again, and a name that now means another file is detected."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ pytestmark = pytest.mark.posix
 
 
 def open_descriptors() -> list[str]:
-    """Of this process."""
+    """Return the open descriptors of this process."""
     return sorted(path.name for path in Path("/dev/fd").iterdir())
 
 
-def test_every_level_is_closed_to_others(mailbox: Make, directory: Path) -> None:
-    """Directories that somebody made readable for others are made ours alone, from the first to the last."""
+def test_a_write_closes_every_directory_level_to_others(mailbox: Make, directory: Path) -> None:
+    """Writing sets the mode of every directory level to 0700, even if a user had opened it to others."""
     spool(directory).mkdir(parents=True)
     levels = [directory, spool(directory).parent, spool(directory)]
     for level in levels:
@@ -38,16 +38,16 @@ def test_every_level_is_closed_to_others(mailbox: Make, directory: Path) -> None
     assert [stat.S_IMODE(level.stat().st_mode) for level in levels] == [0o700] * 3
 
 
-def test_what_is_only_read_is_not_changed(mailbox: Make, directory: Path) -> None:
-    """Listing leaves a directory's mode as it is."""
+def test_listing_does_not_change_modes(mailbox: Make, directory: Path) -> None:
+    """Listing does not change a directory's mode."""
     mailbox().spool(batch())
     directory.chmod(0o755)
     assert len(mailbox().names()) == 1
     assert stat.S_IMODE(directory.stat().st_mode) == 0o755
 
 
-def test_what_could_not_be_taken_is_closed(mailbox: Make, directory: Path) -> None:
-    """A file that is busy, or is none of ours, is not kept open."""
+def test_a_failed_claim_closes_its_file(mailbox: Make, directory: Path) -> None:
+    """If a file is busy or not ours, `claim` closes it."""
     mine, theirs = mailbox(), mailbox()
     mine.spool(batch(1))
     [name] = mine.names()
@@ -63,10 +63,10 @@ def test_what_could_not_be_taken_is_closed(mailbox: Make, directory: Path) -> No
 
 
 @pytest.mark.parametrize("level", [".", "spool", "spool/loop-abc123"])
-def test_the_directory_of_somebody_else_is_closed(
+def test_a_foreign_directory_leaves_no_open_descriptor(
     mailbox: Make, directory: Path, level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At whatever level it is found to be another's, no descriptor is left."""
+    """If any level belongs to another user, batches stay in memory, and no descriptor stays open."""
     mailbox().spool(batch())
     foreign = (directory / level).stat().st_ino
     fstat = os.fstat
@@ -87,7 +87,7 @@ def test_the_directory_of_somebody_else_is_closed(
 
 
 def test_a_link_is_not_the_file(tmp_path: Path) -> None:
-    """A name that leads to the file by a link is not that file, nor is a missing one, nor another."""
+    """`holds` is True only for the file itself, not for a link to it, another file or a missing one."""
     (tmp_path / "file").write_text("x")
     (tmp_path / "other").write_text("x")
     (tmp_path / "link").symlink_to("file")
@@ -97,8 +97,8 @@ def test_a_link_is_not_the_file(tmp_path: Path) -> None:
     assert same == {"file": True, "other": False, "link": False, "none": False}
 
 
-def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path: Path) -> None:
-    """A file is created or there is none: neither a link nor a file of that name is opened."""
+def test_create_follows_no_link(tmp_path: Path) -> None:
+    """`create` raises if a link or a file of that name exists, and does not open it."""
     (tmp_path / "link").symlink_to("elsewhere")
     (tmp_path / "file").write_text("x")
     files = _files.LockedFiles()
@@ -111,7 +111,7 @@ def test_a_link_in_the_place_of_a_new_file_is_not_followed(tmp_path: Path) -> No
 
 
 def test_a_lock_does_not_outlive_its_file(tmp_path: Path) -> None:
-    """What a forked child has inherited of a closed file keeps nobody from taking it."""
+    """A descriptor that a forked child inherited does not keep a closed file locked."""
     files = _files.LockedFiles()
     with _files.Directory(str(tmp_path)) as parent:
         descriptor = files.create(parent, "file")
@@ -124,8 +124,8 @@ def test_a_lock_does_not_outlive_its_file(tmp_path: Path) -> None:
     os.close(inherited)
 
 
-def test_a_child_closes_what_is_still_open(tmp_path: Path) -> None:
-    """In a forked child the files that are open are closed, and no number that is somebody else's by now."""
+def test_a_child_closes_inherited_files(tmp_path: Path) -> None:
+    """A forked child closes the inherited files that are still open, and no reused descriptor number."""
     files = _files.LockedFiles()
     with _files.Directory(str(tmp_path)) as parent:
         before = open_descriptors()
@@ -134,7 +134,7 @@ def test_a_child_closes_what_is_still_open(tmp_path: Path) -> None:
         theirs = os.open(tmp_path / "first", os.O_RDONLY)
         assert theirs == closed
         files.create(parent, "second")
-        os.close(files.create(parent, "third"))  # as a program does that makes a daemon of itself
+        os.close(files.create(parent, "third"))  # as a program does when it daemonizes
         files._close_inherited()
         assert os.fstat(theirs)
         os.close(theirs)
@@ -142,7 +142,7 @@ def test_a_child_closes_what_is_still_open(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("taken_over", [True, False], ids=["taken over", "removed"])
-def test_stopped_for_long_before_the_renaming(
+def test_a_writer_that_was_suspended_before_the_rename(
     mailbox: Make,
     directory: Path,
     drops: Drops,
@@ -150,7 +150,7 @@ def test_stopped_for_long_before_the_renaming(
     *,
     taken_over: bool,
 ) -> None:
-    """A file that others took for abandoned is there once: as they finished it, or else in memory."""
+    """If another process completes or removes the `.part` file of a suspended writer, the batch exists exactly once."""
     write_all: Callable[[int, bytes], None] = _files.write_all
 
     def stopped(descriptor: int, content: bytes) -> None:

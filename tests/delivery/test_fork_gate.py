@@ -1,4 +1,4 @@
-"""The fork gate: no fork while a thread of ours holds it, within its bound."""
+"""The fork gate: a fork waits while one of our threads holds the gate, within its bound."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 QUIET_FORK = {"PYTHONWARNINGS": "ignore:This process"}
-"""From 3.12 on the interpreter itself warns where there are threads."""
+"""Hides the interpreter's own warning, since Python 3.12, about a fork in a process with threads."""
 FORK = """
 def fork():
     started = time.monotonic()
@@ -27,8 +27,8 @@ from mem0_telemetry.delivery import fork_gate
 """
 
 
-def test_it_loads_no_sdk(directory: Path) -> None:
-    """The gate stands around the import of the SDK, so it comes without it; and so does the package."""
+def test_the_gate_loads_no_sdk(directory: Path) -> None:
+    """Importing the gate and its package does not import the SDK, because the gate must exist before that import."""
     code = """
 from mem0_telemetry.delivery import fork_gate
 with fork_gate.hold(): pass
@@ -39,7 +39,7 @@ print([name for name in sys.modules if name.startswith("opentelemetry")])
 
 
 def test_a_fork_waits_for_the_holder(directory: Path) -> None:
-    """A fork happens after the holder has let go, not before."""
+    """A fork waits until the holder has released the gate."""
     code = (
         FORK
         + """
@@ -58,8 +58,8 @@ print(len(done))
     assert support.run(code, directory, 0).out == "1\n"
 
 
-def test_the_holder_itself_may_fork(directory: Path) -> None:
-    """A thread never waits for itself, and its child can use the gate, and fork again."""
+def test_a_holder_may_fork(directory: Path) -> None:
+    """A thread that holds the gate may fork, and its child can use the gate and fork again."""
     code = (
         FORK
         + """
@@ -78,7 +78,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), fork() < 9, time.monoton
 
 
 def test_a_child_forgets_the_holders_of_its_parent(directory: Path) -> None:
-    """Past the bound the fork goes ahead; the threads that held the gate then do not exist in the child."""
+    """After the bound, the fork goes ahead, and a later fork in the child does not wait for the parent's holders."""
     code = (
         FORK
         + """
@@ -99,7 +99,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
 def test_imports_under_the_gate_need_no_lock_of_the_forking_thread(directory: Path, tmp_path: Path) -> None:
-    """Loggers and executors take locks of their own before a fork; imports that need those are not stuck."""
+    """`logging` and executors lock before a fork; a gate holder that imports them meanwhile does not deadlock."""
     program = tmp_path / "program.py"  # without our prelude, which imports both of them first
     program.write_text("""
 import os, sys, threading, time
@@ -127,7 +127,7 @@ thread.join()
 
 
 def test_callbacks_run_in_the_child_only(directory: Path) -> None:
-    """A callback is called in each child, as long as its object lives; the parent does not see it."""
+    """A callback runs in each child as long as its object lives, and never in the parent."""
     code = (
         FORK
         + """
@@ -148,7 +148,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), one.calls)
 
 
 def test_without_fork_hooks_it_does_nothing(directory: Path) -> None:
-    """Where the platform has no `os.register_at_fork`, the gate can be held all the same."""
+    """The gate works without effect on a platform without `os.register_at_fork`."""
     code = """
 del os.register_at_fork
 from mem0_telemetry.delivery import fork_gate
@@ -158,7 +158,7 @@ with fork_gate.hold(): print("held")
 
 
 def test_a_signal_handler_while_a_fork_waits(directory: Path) -> None:
-    """A handler on the thread that waits to fork may enter the gate: it does not wait for its own fork."""
+    """A signal handler on the thread that waits to fork may enter the gate without waiting for that fork."""
     code = (
         FORK
         + """
@@ -180,7 +180,7 @@ print(fork() < 5, len(entered))
 
 
 def test_the_first_event_imports_and_opens_nothing_on_its_thread(directory: Path, sink: support.Sink) -> None:
-    """So a child that is forked meanwhile finds no import under way, and the caller pays for none."""
+    """The first event imports nothing on the caller's thread, so it is fast, and a fork meets no import there."""
     code = """
 d = to_sink(D, P)
 seen, me = [], threading.get_ident()
@@ -194,7 +194,7 @@ print(seen.pop(0), seen)
 
 
 def test_a_fork_waits_for_the_imports_of_the_gate_itself(directory: Path, tmp_path: Path) -> None:
-    """The first holder imports `logging`; a child that is forked meanwhile can import it too."""
+    """A child forked while the first holder imports `logging` can import it too."""
     program = tmp_path / "program.py"  # without our prelude, which imports it first
     program.write_text("""
 import faulthandler, os, sys, threading
@@ -219,12 +219,12 @@ go_on.set()
 print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 thread.join()
 """)
-    # Python may complain on stderr: `logging` registers hooks of its own in the midst of this fork.
+    # Ignore stderr: Python may print errors because `logging` registers its own hooks during this fork.
     assert support.run(program, directory, 0, env=QUIET_FORK).out == "0\n"
 
 
-def test_the_first_holder_in_the_midst_of_a_fork(directory: Path) -> None:
-    """The hooks may be registered between the parts of a fork that is under way: nothing is printed."""
+def test_the_first_holder_during_a_fork(directory: Path) -> None:
+    """If the hooks are registered during a fork, nothing is printed, and this fork and the next one work."""
     code = (
         FORK
         + """
@@ -242,8 +242,8 @@ print(fork() < 5, fork() < 5)
     assert (finished.out, finished.err) == ("True True\n", "")
 
 
-def test_a_fork_waits_for_a_part_of_the_queue_only(directory: Path) -> None:
-    """Where events become no record, as `emit` raises for each, a fork does not wait until the queue is empty."""
+def test_a_fork_waits_for_one_batch_at_most(directory: Path) -> None:
+    """If `emit` raises for every event, a fork waits for 500 events at most, not until the queue is empty."""
     code = """
 from mem0_telemetry.delivery import fork_gate
 emitted, begun = 0, threading.Event()

@@ -1,4 +1,4 @@
-"""What two threads, or two processes, may do to each other at a bad moment; each order of events is forced."""
+"""Races between two threads or processes; each test forces one order of events."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 
-# --- while the threads are started, and while they end ---
+# --- while the threads start or end ---
 
 
 def test_a_flush_while_another_thread_starts_ours(
     make: Make, sink: support.Sink, pause: support.Pause, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever flushes while the very first event is starting the threads waits for them."""
+    """A flush during the first event waits until that event has started the threads."""
     start = Senders.start
 
     def start_late(senders: Senders) -> None:
@@ -59,7 +59,7 @@ def test_a_flush_while_another_thread_starts_ours(
 def test_a_first_event_while_another_thread_flushes(
     make: Make, sink: support.Sink, pause: support.Pause, directory: Path, *, memory: bool
 ) -> None:
-    """Where the first event finds the start of the threads locked by a flush, the flush starts them."""
+    """If a flush holds the lock for starting threads during the first event, the flush starts the threads."""
     delivery = make(support.destination_to(sink.port), directory=None if memory else directory)
     lock = delivery._starting
 
@@ -88,7 +88,7 @@ def test_a_first_event_while_another_thread_flushes(
 def test_a_flush_while_the_writer_ends(
     make: Make, sink: support.Sink, pause: support.Pause, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A flush that finds the writer alive, and is seen by it no more, writes what is left by itself."""
+    """If the writer ends after a flush has found it alive, the flush writes the rest itself."""
     delivery = make(support.destination_to(sink.port))
     support.enqueue_numbers(delivery, [1])
     assert delivery.flush(60)
@@ -120,8 +120,8 @@ def test_a_flush_while_the_writer_ends(
     assert sink.numbers() == [1, 2]
 
 
-def test_what_is_answered_at_the_last_moment_is_put_away(directory: Path, sink: support.Sink) -> None:
-    """A batch whose answer comes within the budget is not sent again because its process then ends."""
+def test_a_batch_answered_right_before_the_exit_is_removed(directory: Path, sink: support.Sink) -> None:
+    """A batch that is answered right before the process ends is removed, and not sent again."""
     code = """
 from mem0_telemetry.delivery._history import History
 add, answered = History.add, threading.Event()
@@ -137,13 +137,13 @@ assert answered.wait(60)
     assert support.spooled_files(directory) == []
 
 
-# --- while it is switched off ---
+# --- while telemetry is switched off ---
 
 
-def test_a_send_that_ends_after_the_switch_is_not_noted(
+def test_a_request_that_ends_after_a_purge_is_not_in_the_history(
     make: Make, sink: support.Sink, directory: Path
 ) -> None:
-    """A request on its way when another process switches off and deletes leaves nothing on disk."""
+    """A request that ends after another process has switched off and purged leaves nothing on disk."""
     on, answered = [True], threading.Event()
     sink.answer = lambda _: (answered.wait(60), support.Answer())[1]
     delivery = make(support.destination_to(sink.port), allowed=lambda: on[0])
@@ -157,8 +157,8 @@ def test_a_send_that_ends_after_the_switch_is_not_noted(
     assert support.files(directory) == []
 
 
-def test_switched_off_while_the_history_is_waited_for(directory: Path) -> None:
-    """Who has to wait for the history, and is told off meanwhile, writes nothing, nor leaves a new file."""
+def test_switched_off_during_the_wait_for_the_history(directory: Path) -> None:
+    """If telemetry is switched off while `add` waits for the lock, it writes nothing and leaves no new file."""
     directory.mkdir(parents=True)
     answers = iter([True, False, True, False, False])
     log = _history.History(root=directory, clock=SystemClock(), allowed=lambda: next(answers))
@@ -172,10 +172,10 @@ def test_switched_off_while_the_history_is_waited_for(directory: Path) -> None:
     assert not directory.exists()
 
 
-def test_no_request_begins_after_the_switch(
+def test_no_request_begins_after_a_discard(
     make: Make, sink: support.Sink, pause: support.Pause, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the sender has already read when it is switched off is not sent."""
+    """A batch that the sender has packed before a discard is not sent."""
     on, pack = [True], Packer.pack
 
     def pack_slowly(*args: Any) -> Any:
@@ -196,10 +196,10 @@ def test_no_request_begins_after_the_switch(
     assert delivery.status().dropped == {"discarded": 1}
 
 
-def test_consent_is_asked_three_times_for_a_request(
+def test_consent_is_checked_three_times_for_a_request(
     make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sender asks right before a request, before the history is opened, and under its lock: each reads a file."""
+    """A sender reads the stored consent only 3 times: before a request, before opening the history, under its lock."""
     asked: list[str] = []
     monkeypatch.setattr(_sender, "_ASK_AGAIN", 600)
     delivery = make(
@@ -215,10 +215,10 @@ def test_consent_is_asked_three_times_for_a_request(
 
 
 @pytest.mark.parametrize("allowed", [False, None])
-def test_what_others_spooled_is_left_alone_without_consent(
+def test_without_consent_files_of_other_processes_are_left_alone(
     make: Make, mailbox: MakeMailbox, sink: support.Sink, directory: Path, *, allowed: bool | None
 ) -> None:
-    """No exporter is built, nothing is read, and what cannot be read or sent is neither dropped nor set aside."""
+    """Without consent, no exporter is built, and the files of other processes are neither read, renamed nor dropped."""
     others = mailbox()
     others.spool(batch(1, count=2))
     unreadable = support.spooled_files(directory)[0].with_name(f"{1:020d}-00000000-3.v1.jsonl")
@@ -238,8 +238,8 @@ def test_what_others_spooled_is_left_alone_without_consent(
     assert delivery.status().destinations[0].state == "ok"
 
 
-def test_consent_that_cannot_be_told_right_before_a_request(make: Make, sink: support.Sink) -> None:
-    """Then the sender rests, and does not ask again without a pause."""
+def test_consent_that_is_unknown_right_before_a_request(make: Make, sink: support.Sink) -> None:
+    """If consent is unknown right before a request, the sender pauses before it asks again."""
     asked: list[bool | None] = []
 
     def allowed() -> bool | None:
@@ -255,8 +255,8 @@ def test_consent_that_cannot_be_told_right_before_a_request(make: Make, sink: su
     assert sink.requests == []
 
 
-def test_a_switch_is_noticed_while_a_destination_is_waited_for(make: Make, sink: support.Sink) -> None:
-    """A flag that only says no, and wakes nobody, deletes what is spooled long before the next attempt."""
+def test_withdrawn_consent_is_noticed_during_a_back_off(make: Make, sink: support.Sink) -> None:
+    """A sender in a long back-off notices that consent was withdrawn, and deletes the spooled batches."""
     on = [True]
     sink.answer_all(503)
     limits = support.quick_limits(backoff_initial=600)
@@ -268,10 +268,10 @@ def test_a_switch_is_noticed_while_a_destination_is_waited_for(make: Make, sink:
     assert delivery.status().destinations[0].waiting == 0
 
 
-def test_what_was_being_written_at_the_switch_goes_too(
+def test_a_batch_written_during_a_purge_is_deleted(
     make: Make, sink: support.Sink, pause: support.Pause, directory: Path
 ) -> None:
-    """A batch that comes to lie on disk after another process has deleted everything is deleted as well."""
+    """A batch that is written to disk right after another process has purged the spool is deleted."""
     on, selecting = [True], threading.Event()
 
     def accept(record: Any) -> Any:
@@ -294,10 +294,10 @@ def test_what_was_being_written_at_the_switch_goes_too(
     assert support.wait_until(lambda: support.files(directory) == [])
 
 
-def test_nothing_is_left_once_a_discard_has_returned(
+def test_a_discard_waits_for_the_write(
     make: Make, sink: support.Sink, pause: support.Pause, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A batch that has just come to lie on disk, which the writer is about to look after, is waited for."""
+    """`discard` waits for a batch that the writer has just put on disk, until the writer deletes it."""
     on, write = [True], DiskStore.write
 
     def write_slowly(*args: Any) -> None:
@@ -308,7 +308,7 @@ def test_nothing_is_left_once_a_discard_has_returned(
     limits = support.quick_limits(backoff_initial=600)
     delivery = make(support.destination_to(sink.port), allowed=lambda: on[0], limits=limits)
     support.enqueue_numbers(delivery, [1])
-    # The sender backs off from here on, so that it holds no batch, whatever the machine does.
+    # The sender backs off from here on, so it holds no batch.
     assert support.wait_until(lambda: delivery.status().destinations[0].state == "retrying")
     monkeypatch.setattr(DiskStore, "write", write_slowly)
     support.enqueue_numbers(delivery, [2])
@@ -320,10 +320,10 @@ def test_nothing_is_left_once_a_discard_has_returned(
     assert delivery.status().dropped == {"discarded": 2}
 
 
-def test_a_purge_is_not_defeated_by_one_who_writes(
+def test_a_purge_removes_batches_spooled_meanwhile(
     mailbox: MakeMailbox, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A batch that is spooled while the spool is removed goes with it; the count is of what is gone, never negative."""
+    """`purge` also removes a batch that is spooled meanwhile, and returns the number of events it found first."""
     box, rmtree = mailbox(), shutil.rmtree
     box.spool(batch(1, count=2))
 
@@ -338,10 +338,10 @@ def test_a_purge_is_not_defeated_by_one_who_writes(
 
 
 @pytest.mark.parametrize("emitted", [False, True])
-def test_switched_on_again_at_once(
+def test_events_after_a_discard_are_delivered(
     make: Make, sink: support.Sink, pause: support.Pause, *, emitted: bool
 ) -> None:
-    """What is enqueued after a discard is delivered, though the writer was in the midst of what is discarded."""
+    """An event enqueued after a discard is delivered, even if the writer was making a discarded batch."""
     delivery = make(support.destination_to(sink.port))
     emit = delivery._writer._emit
 
@@ -353,7 +353,7 @@ def test_switched_on_again_at_once(
             emit(*event)
 
     delivery._writer._emit = emit_slowly
-    with delivery._writer._writing:  # so that it finds them together
+    with delivery._writer._writing:  # so the writer finds all three together
         support.enqueue_numbers(delivery, [1, 2, 3])
     pause.wait()
     delivery.discard()
@@ -364,7 +364,7 @@ def test_switched_on_again_at_once(
     assert delivery.status().dropped == {"discarded": 3}
 
 
-# --- a signal handler, or a finalizer, in the midst of it ---
+# --- a signal handler or a finalizer interrupts our code ---
 
 _INTERRUPTED = """
 import faulthandler; faulthandler.dump_traceback_later(60, exit=True)
@@ -385,7 +385,7 @@ mailbox._own = Interrupting(mailbox._own)
 
 @pytest.mark.parametrize("call", ["flush(0.1)", "shutdown(0.1)", "discard()", "status()"])
 def test_a_signal_handler_that_interrupts_a_flush(directory: Path, sink: support.Sink, call: str) -> None:
-    """It may call whatever it likes: it does not wait for the thread that it interrupted."""
+    """A signal handler that interrupts a flush may call the delivery without a deadlock."""
     sink.answer_all(503)
     code = f"""{_INTERRUPTED}
 signal.signal(signal.SIGTERM, lambda *_: (d.{call}, print("handled")))
@@ -397,7 +397,7 @@ d.flush(0.5)
 
 
 def test_a_finalizer_that_records_at_exit(directory: Path, sink: support.Sink) -> None:
-    """What it records is written at once, on the thread that waits for the mailbox: the process ends all the same."""
+    """A finalizer that records an event while the exit holds the mailbox's lock writes it, and the process ends."""
     sink.answer_all(503)
     code = f"""{_INTERRUPTED}
 now = lambda: d._exit_deadline is not None

@@ -1,4 +1,4 @@
-"""The application does not see our threads, and our threads see nothing of the application."""
+"""Our threads are invisible to the application, and do not see the application's context."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.interpreter
 
 
 def observed(port: int, look: Callable[[], None]) -> LogRecordExporter:
-    """Return an exporter that looks around before it sends."""
+    """Return an exporter that calls `look` before it sends."""
     exporter = support.exporter_to(port)
     export = exporter.export
 
@@ -43,7 +43,7 @@ def observed(port: int, look: Callable[[], None]) -> LogRecordExporter:
 def test_foreign_loggers_are_silent_for_our_threads_only(
     make: Make, sink: support.Sink, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What an exporter's library logs is dropped; what the application logs there meanwhile is not."""
+    """Records that an exporter's library logs on our thread are dropped; the application's on that logger are not."""
     caplog.set_level(logging.DEBUG)
     library, child = logging.getLogger("some.library"), logging.getLogger("some.library.child")
     level, handlers = library.level, list(library.handlers)
@@ -71,10 +71,10 @@ def test_foreign_loggers_are_silent_for_our_threads_only(
 
 
 @pytest.mark.usefixtures("lenient")
-def test_our_own_logger_says_it_at_debug(
+def test_an_exception_is_logged_once_at_debug(
     make: Make, sink: support.Sink, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What an exporter raises is logged once, at DEBUG, on our logger, and nowhere else."""
+    """An exporter's exception is logged once, at DEBUG, on our logger only."""
     caplog.set_level(logging.DEBUG)
 
     def fail() -> None:
@@ -89,7 +89,7 @@ def test_our_own_logger_says_it_at_debug(
 
 
 def test_instrumentation_is_suppressed_while_sending(make: Make, sink: support.Sink) -> None:
-    """HTTP instrumentations ask these keys, in several spellings, and leave the call alone."""
+    """During an export, HTTP instrumentations are suppressed on our thread, and not on the application's."""
     utils = pytest.importorskip("opentelemetry.instrumentation.utils", reason="not installed")
     seen: list[bool] = []
 
@@ -103,8 +103,8 @@ def test_instrumentation_is_suppressed_while_sending(make: Make, sink: support.S
     assert utils.is_http_instrumentation_enabled()
 
 
-def test_nothing_of_the_callers_context_is_recorded(make: Make, sink: support.Sink) -> None:
-    """An event enqueued inside a span is no part of its trace, and our threads see no baggage either."""
+def test_the_callers_context_is_not_recorded(make: Make, sink: support.Sink) -> None:
+    """A record of an event inside a span has no trace id, and our threads do not see the caller's context."""
     from opentelemetry.sdk.trace import TracerProvider
 
     contexts: list[Any] = []
@@ -135,10 +135,10 @@ def test_nothing_of_the_callers_context_is_recorded(make: Make, sink: support.Si
     assert contexts == [None, None]
 
 
-def test_threading_instrumentation_hands_us_nothing(
+def test_our_threads_inherit_no_context_from_an_instrumentation(
     make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the application has every thread inherit its starter's context, ours do not."""
+    """Our threads do not inherit the starter's context, even if an instrumentation passes it to every thread."""
     start, run = threading.Thread.start, threading.Thread.run
 
     def start_with_context(thread: Any) -> None:
@@ -168,8 +168,8 @@ def test_threading_instrumentation_hands_us_nothing(
     assert seen == [None, None]
 
 
-def test_environment_and_random_numbers_are_not_ours(make: Make, sink: support.Sink) -> None:
-    """Neither `os.environ` nor the seeded numbers of the application change."""
+def test_environment_and_random_numbers_do_not_change(make: Make, sink: support.Sink) -> None:
+    """Delivery changes neither `os.environ` nor the state of the global random generator."""
     environment = dict(os.environ)
     random.seed(7)
     state = random.getstate()
@@ -182,8 +182,8 @@ def test_environment_and_random_numbers_are_not_ours(make: Make, sink: support.S
     assert dict(os.environ) == environment
 
 
-def test_a_signal_handler_may_put(directory: Path, sink: support.Sink) -> None:
-    """A handler that interrupts `enqueue`, and calls it too, waits for nothing that the interrupted code holds."""
+def test_a_signal_handler_may_enqueue(directory: Path, sink: support.Sink) -> None:
+    """A signal handler that interrupts `enqueue` may call it without a deadlock."""
     code = """
 import signal
 d = to_sink(D, P)

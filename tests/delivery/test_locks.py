@@ -1,4 +1,4 @@
-"""No lock is held while the disk or the network is waited for."""
+"""No thread holds a lock while it waits for the disk or the network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.interpreter
 
 
 def returns_at_once(delivery: Delivery) -> bool:
-    """Whether every call that may not wait for I/O ends while I/O is under way."""
+    """Return whether all calls that must not wait for I/O return while I/O is in progress."""
     done = threading.Event()
 
     def use() -> None:
@@ -37,8 +37,8 @@ def returns_at_once(delivery: Delivery) -> bool:
     return done.wait(60)
 
 
-def test_while_the_network_is_waited_for(make: Make, sink: support.Sink) -> None:
-    """With a request under way for long, every call of ours returns at once, and so does the end."""
+def test_calls_return_at_once_during_a_slow_request(make: Make, sink: support.Sink) -> None:
+    """During a slow request, every call returns at once, and so does `shutdown(0)`."""
     sink.answer_all(delay=30)
     delivery = make(support.destination_to(sink.port))
     support.enqueue_numbers(delivery, [1])
@@ -51,10 +51,10 @@ def test_while_the_network_is_waited_for(make: Make, sink: support.Sink) -> None
 
 
 @pytest.mark.posix
-def test_while_the_disk_is_waited_for(
+def test_calls_return_at_once_while_the_disk_hangs(
     make: Make, sink: support.Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a disk that does not answer, every call of ours returns at once; the end waits within its bound."""
+    """While the disk does not respond, every call returns at once; `shutdown` waits within its bound."""
     writing, answered = threading.Event(), threading.Event()
     write_all = _files.write_all
 
@@ -115,10 +115,10 @@ sys.addaudithook(look)
 
 @pytest.mark.posix
 def test_no_lock_is_held_across_io(directory: Path, sink: support.Sink) -> None:
-    """Each lock of ours is watched through sends, failures, a lost disk, a fork and the end: no I/O under any.
+    """No thread does I/O under any of our locks, during sends, failures, a lost disk, a fork and the shutdown.
 
-    Two are no locks that a caller waits for: one is tried and never waited for (who starts the threads), one tells at
-    exit, within a bound, whether somebody still writes.
+    Two locks are exempt because no caller waits for them indefinitely: `enqueue` only tries the one for starting the
+    threads, and the exit waits for the one of a write in progress within a bound.
     """
     code = (
         'ALLOWED = ("_delivery._start_afresh", "_writer.__init__")\n'

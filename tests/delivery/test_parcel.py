@@ -1,4 +1,4 @@
-"""What goes into one request: free batches in order, up to a number of records, and what cannot be read."""
+"""The packer claims free batches in order, up to a number of records, and handles unreadable ones."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ pytestmark = pytest.mark.posix
 
 
 def always(_: Any) -> bool:
-    """Whatever it is, it may join."""
+    """Let every batch join."""
     return True
 
 
 def packer(mailbox: Mailbox, drops: Drops, accept: Accept = lambda record: record, most: int = 5) -> Packer:
-    """Claims in `mailbox` what `accept` lets through."""
+    """Return a packer for `mailbox` that keeps the records that `accept` returns, at most `most` in a parcel."""
     return Packer(support.wiring(drops, accept=accept, limits=Limits(batch_records=most)), mailbox)
 
 
@@ -47,8 +47,8 @@ def readable(time_ns: int, count: int) -> Batch:
 
 
 @pytest.mark.parametrize(("most", "claimed"), [(1, 1), (3, 1), (4, 2), (5, 2), (6, 3), (100, 4)])
-def test_as_many_as_fit_join(mailbox: Make, drops: Drops, most: int, claimed: int) -> None:
-    """The oldest goes whatever its size, and the next with it while all records are no more than the bound."""
+def test_a_parcel_has_as_many_batches_as_fit(mailbox: Make, drops: Drops, most: int, claimed: int) -> None:
+    """A parcel has the oldest batch, whatever its size, and the next ones as long as all records fit the bound."""
     box = mailbox()
     for time_ns in range(4):
         box.spool(batch(time_ns, count=2))
@@ -61,7 +61,7 @@ def test_as_many_as_fit_join(mailbox: Make, drops: Drops, most: int, claimed: in
 
 
 def test_one_request_keeps_few_files_open(mailbox: Make, drops: Drops) -> None:
-    """Many small batches go in several requests: the application needs file descriptors too."""
+    """A parcel has at most 32 batches, each with an open file, because the application needs descriptors too."""
     box = mailbox()
     for time_ns in range(100):
         box.spool(batch(time_ns))
@@ -72,10 +72,10 @@ def test_one_request_keeps_few_files_open(mailbox: Make, drops: Drops) -> None:
 
 
 @pytest.mark.parametrize(("alone", "claimed"), [(0, [0]), (1, [0]), (2, [0, 1])])
-def test_one_that_may_not_join_goes_alone(
+def test_a_batch_that_may_not_join_is_alone(
     mailbox: Make, drops: Drops, alone: int, claimed: list[int]
 ) -> None:
-    """A batch that must not share its request ends the parcel before it, or is all of it."""
+    """A batch that must not join others is alone in its parcel, or the parcel ends before it."""
     box = mailbox()
     for time_ns in range(4):
         box.spool(batch(time_ns))
@@ -85,8 +85,8 @@ def test_one_that_may_not_join_goes_alone(
     assert parcel.names == [names[number] for number in claimed]
 
 
-def test_busy_ones_are_passed_over(mailbox: Make, drops: Drops) -> None:
-    """What somebody else is sending is left to them; where that is all there is, there is no parcel."""
+def test_claimed_batches_are_skipped(mailbox: Make, drops: Drops) -> None:
+    """Batches that another process has claimed are skipped; if all are claimed, there is no parcel."""
     mine, theirs = mailbox(), mailbox()
     for time_ns in range(2):
         mine.spool(batch(time_ns))
@@ -102,8 +102,8 @@ def test_busy_ones_are_passed_over(mailbox: Make, drops: Drops) -> None:
     assert theirs.claim(second) is not None
 
 
-def test_another_process_reads_what_was_written(mailbox: Make, drops: Drops) -> None:
-    """Batches of others are decoded, and their records go in order with ours."""
+def test_batches_of_other_processes_are_decoded(mailbox: Make, drops: Drops) -> None:
+    """Batches of other processes are decoded, and their records come in order with ours."""
     mine, theirs = mailbox(), mailbox()
     theirs.spool(readable(1, count=2))
     mine.spool(batch(2))
@@ -114,8 +114,8 @@ def test_another_process_reads_what_was_written(mailbox: Make, drops: Drops) -> 
     assert drops.totals() == {}
 
 
-def test_what_cannot_be_read_is_set_aside(mailbox: Make, drops: Drops, directory: Path) -> None:
-    """A damaged batch of another process is counted once, kept for a human, and does not stop the next."""
+def test_a_damaged_batch_is_renamed_and_counted(mailbox: Make, drops: Drops, directory: Path) -> None:
+    """A damaged batch is counted once, renamed to `.corrupt` until it expires, and does not stop the next batch."""
     mailbox().spool(batch(1, count=3))
     box = mailbox()
     [damaged] = box.names()
@@ -132,7 +132,7 @@ def test_what_cannot_be_read_is_set_aside(mailbox: Make, drops: Drops, directory
 
 
 def spooled(directory: Path, count: int, line: bytes) -> str:
-    """Write a file whose name says that it has `count` records; its name."""
+    """Write a file whose name contains `count`; return the name."""
     name = str(BatchName.new(time_ns=1, count=count))
     (spool(directory) / name).write_bytes(line)
     return name
@@ -147,10 +147,10 @@ def spooled(directory: Path, count: int, line: bytes) -> str:
     ],
     ids=["too large", "more records than its name says", "more records than any"],
 )
-def test_a_file_that_is_larger_than_its_name_says_is_not_decoded(
+def test_an_oversized_file_is_not_sent(
     mailbox: Make, drops: Drops, directory: Path, count: int, line: bytes
 ) -> None:
-    """A file that is too large, or has too many records, is counted by its name, set aside, and not sent."""
+    """A file that is too large or has too many records is counted by its name, renamed, and not sent."""
     box = mailbox()
     box.spool(readable(2, count=1))
     name = spooled(directory, count, line)
@@ -161,8 +161,8 @@ def test_a_file_that_is_larger_than_its_name_says_is_not_decoded(
     assert (spool(directory) / f"{name}.corrupt").exists()
 
 
-def test_records_that_are_missing_are_counted(mailbox: Make, drops: Drops, directory: Path) -> None:
-    """A file with fewer records than its name says is sent, and the others are counted as lost."""
+def test_missing_records_are_counted(mailbox: Make, drops: Drops, directory: Path) -> None:
+    """A file with fewer records than its name says is sent, and the missing records are counted as `corrupt`."""
     mailbox().spool(batch(9))
     name = spooled(directory, 5, readable(1, count=2).line)
     parcel = packer(mailbox(), drops).pack([name], always)
@@ -178,10 +178,10 @@ def with_two_batches(mailbox: Make) -> Mailbox:
     return mailbox()
 
 
-def test_a_file_that_cannot_be_read_at_present_is_read_later(
+def test_a_batch_is_read_again_after_a_disk_error(
     mailbox: Make, drops: Drops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An error of the disk is not the file's fault: it is passed over, counted by nobody, and stays for later."""
+    """After a disk error, the batch is skipped, not counted, and read again later."""
     box = with_two_batches(mailbox)
     names = box.names()
     read = os.read
@@ -202,10 +202,10 @@ def test_a_file_that_cannot_be_read_at_present_is_read_later(
 
 
 @pytest.mark.usefixtures("lenient")
-def test_a_fault_of_ours_leaves_no_batch_claimed(
+def test_an_error_in_our_code_leaves_no_batch_claimed(
     mailbox: Make, drops: Drops, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A batch for which our own code fails is passed over, stops no other, and is free again at once."""
+    """A batch on which our own code fails is skipped and released at once, and the next ones are packed."""
     box = with_two_batches(mailbox)
     names = box.names()
 
@@ -222,14 +222,14 @@ def test_a_fault_of_ours_leaves_no_batch_claimed(
 
 
 @pytest.mark.parametrize(("made", "reason"), [(readable, "rejected"), (batch, "corrupt")])
-def test_nothing_to_send_and_no_way_to_remove_it(
+def test_a_batch_without_records_that_cannot_be_removed(
     mailbox: Make,
     drops: Drops,
     monkeypatch: pytest.MonkeyPatch,
     made: Callable[..., Batch],
     reason: str,
 ) -> None:
-    """A batch with nothing to send that the disk does not let go is passed over, and counted when it goes."""
+    """A batch without records to send that cannot be removed is skipped, and counted once it is removed."""
     mailbox().spool(made(1, count=3))
     box = mailbox()
 
@@ -249,8 +249,8 @@ def test_nothing_to_send_and_no_way_to_remove_it(
 
 
 @pytest.mark.usefixtures("lenient")
-def test_what_is_read_is_selected_again(mailbox: Make, drops: Drops) -> None:
-    """Of what others wrote goes what selection answers; what it rejects, or fails for, is counted."""
+def test_records_of_other_processes_are_selected_again(mailbox: Make, drops: Drops) -> None:
+    """Records of other processes pass through `accept`; those that it rejects or fails on are counted."""
     answers = iter([None, RECORD, ZeroDivisionError, None])
 
     def accept(_: ReadableLogRecord) -> ReadableLogRecord | None:

@@ -1,4 +1,4 @@
-"""Unusual homes: no `fcntl`, no fork hooks, gevent, sub-interpreters, no more threads."""
+"""Unusual platforms: no `fcntl`, no fork hooks, gevent, sub-interpreters, the thread limit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ del os.register_at_fork, os.fork
 
 
 def test_without_locks_and_fork_hooks(directory: Path, sink: support.Sink) -> None:
-    """As on Windows: everything is in memory, nothing on disk, and all of it is delivered."""
+    """Without locks, as on Windows, all batches stay in memory and are delivered."""
     code = (
         HIDDEN
         + """
@@ -38,7 +38,7 @@ enqueue_numbers(d, range(100, 110))
 
 
 def test_threads_with_the_smallest_stack(directory: Path, sink: support.Sink) -> None:
-    """An import on a thread with 32 KiB ends the process: no thread is started, and what is queued waits on disk."""
+    """With a 32 KiB stack, where an import would crash, no thread starts, and the exit writes the queue to disk."""
     code = """
 threading.stack_size(32768)
 d = to_sink(D, P); enqueue_numbers(d, [1, 2])
@@ -49,8 +49,8 @@ d = to_sink(D, P); enqueue_numbers(d, [1, 2])
     assert len(support.spooled_files(directory)) == 1
 
 
-def test_without_locks_an_outage_is_survived_by_the_process(directory: Path, sink: support.Sink) -> None:
-    """In memory too, what could not be sent is sent later, or discarded; reading functions find nothing."""
+def test_without_locks_batches_in_memory_survive_an_outage(directory: Path, sink: support.Sink) -> None:
+    """In memory too, unsent batches are sent later or discarded; the reading functions find nothing."""
     code = (
         HIDDEN
         + """
@@ -84,7 +84,7 @@ enqueue_numbers(d, range(10))
 
 
 def test_greenlets_of_the_parent_do_not_work_in_the_child(directory: Path, sink: support.Sink) -> None:
-    """With gevent a fork takes our greenlets along; those that wait or are in a request do nothing there."""
+    """Under gevent, a fork copies our greenlets; in the child, those that wait or send do nothing."""
     pytest.importorskip("gevent", reason="gevent is not installed")
     code = """
 from gevent import monkey; monkey.patch_all()
@@ -109,8 +109,8 @@ assert d.flush(60)
     assert set(sink.numbers()) == {0, 1, 2}
 
 
-def test_patched_after_we_were_made(directory: Path, sink: support.Sink) -> None:
-    """A worker that patches itself after the fork, as gunicorn's does, has greenlets where its parent had threads."""
+def test_gevent_patches_a_worker_after_the_fork(directory: Path, sink: support.Sink) -> None:
+    """A worker that gevent patches after the fork, as gunicorn's, delivers, although its parent had real threads."""
     pytest.importorskip("gevent", reason="gevent is not installed")
     code = """
 d = to_sink(D, P, exit_timeout=20)
@@ -142,7 +142,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     ids=["exit", "flush", "greenlets", "fork"],
 )
 def test_with_gevent(ending: str, directory: Path, sink: support.Sink) -> None:
-    """With everything patched our threads are greenlets; nothing hangs, and all is delivered."""
+    """If gevent patches everything, our threads are greenlets; nothing hangs, and all events are delivered."""
     pytest.importorskip("gevent", reason="gevent is not installed")
     finished = support.run(
         GEVENT + ending, directory, sink.port, env={"PYTHONWARNINGS": "ignore:This process"}
@@ -165,7 +165,7 @@ assert d.status().threads == ()
 
 
 def test_at_the_thread_limit(directory: Path, sink: support.Sink) -> None:
-    """Where no thread can be started nothing raises, and the queue is written at exit."""
+    """If no thread can be started, nothing raises, and the exit writes the queue."""
     finished = support.run(NO_THREADS, directory, sink.port)
     assert (finished.code, finished.out, finished.err) == (0, "", "")
     assert sink.numbers() == []
@@ -174,7 +174,7 @@ def test_at_the_thread_limit(directory: Path, sink: support.Sink) -> None:
 
 
 def test_at_the_real_thread_limit(directory: Path, sink: support.Sink) -> None:
-    """The same with the system itself refusing."""
+    """If the system's own limit refuses a thread, `enqueue` and `flush` do not raise, and events stay queued."""
     code = """
 import opentelemetry.sdk._logs, resource
 warm = to_sink(None, P); enqueue_numbers(warm, [-2]); warm.shutdown(10)
@@ -190,8 +190,8 @@ assert not d.flush(1)
     assert (finished.out, finished.err) == ("refused\n() 10\n", "")
 
 
-def test_threads_are_started_when_the_system_has_some_again(directory: Path, sink: support.Sink) -> None:
-    """The limit may have been met for a moment only."""
+def test_threads_start_once_the_thread_limit_is_lifted(directory: Path, sink: support.Sink) -> None:
+    """If the thread limit was only temporary, a later event starts the threads."""
     keep = "kept = {name: getattr(threading, name) for name in dir(threading) if '_start_' in name}\n"
     code = (
         keep
@@ -209,7 +209,7 @@ assert len(d.status().threads) == 2, d.status()
 
 
 def test_in_a_sub_interpreter(directory: Path, sink: support.Sink) -> None:
-    """No thread is started there, as the process might be aborted for it; the queue is written at its end."""
+    """In a sub-interpreter no thread starts, because that may abort the process; its end writes the queue."""
     code = """
 inner = f"import sys; sys.argv = ['']; from support.delivery import *; d = to_sink({D!r}, {P}); "
 inner += "enqueue_numbers(d, range(10)); print(d.status().threads, d.status().queued, flush=True)"

@@ -1,4 +1,4 @@
-"""Many processes on one directory, killed, stopped, forked at any moment: nothing lost, nothing doubled."""
+"""Many processes share one directory and are killed, stopped or forked at any moment: no event is lost or doubled."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.interpreter, pytest.mark.posix]
 
 
 def counts(small: int, full: int) -> pytest.MarkDecorator:
-    """Return the number of runs: a few in the ordinary suite, the promised ones with `-m slow`."""
+    """Parametrize `runs`: `small` in the ordinary suite, the documented number `full` with `-m slow`."""
     return pytest.mark.parametrize("runs", [small, pytest.param(full, marks=pytest.mark.slow)])
 
 
@@ -40,7 +40,7 @@ time.sleep(60)
 
 
 def kill_at_random(directory: Path, port: int, runs: int) -> set[int]:
-    """Start and kill programs; what they said had left the queue."""
+    """Start and kill `runs` programs; return the numbers that they reported as written."""
     chance = random.Random(runs)  # noqa: S311
     written: set[int] = set()
     in_its_midst = 0
@@ -62,19 +62,19 @@ def kill_at_random(directory: Path, port: int, runs: int) -> set[int]:
 
 @counts(10, 200)
 def test_killed_while_the_destination_is_down(runs: int, directory: Path, sink: support.Sink) -> None:
-    """After SIGKILL at random points, one clean run delivers all that had left the queues, each once."""
+    """After SIGKILL at random moments, one normal run delivers all written events, each once."""
     written = kill_at_random(directory, support.NOBODY, runs)
     support.deliver_the_rest(directory, sink)
     assert written <= set(sink.numbers())
     assert sink.doubled() == []
     assert support.spooled_files(directory) == []
-    # At most what was created and not yet written to: it may be another's, so it is cleared away later.
+    # Only empty `.part` files may remain: each could be another process's new file, so it is removed later.
     assert [path for path in (directory / "spool").rglob("*.part") if path.stat().st_size] == []
 
 
 @counts(10, 200)
 def test_killed_while_sending(runs: int, directory: Path, sink: support.Sink) -> None:
-    """Killed in mid-request as well: nothing is lost; only what was on its way may come again."""
+    """After SIGKILL during requests, no written event is lost; only those in a request may arrive twice."""
     written = kill_at_random(directory, sink.port, runs)
     support.deliver_the_rest(directory, sink)
     assert written <= set(sink.numbers())
@@ -104,7 +104,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 @counts(12, 200)
 def test_forked_at_any_moment_after_the_first_event(runs: int, tmp_path: Path, sink: support.Sink) -> None:
-    """Whenever it forks, the child can import and emit and ends; nothing is doubled, nothing lost."""
+    """A child forked at any moment can import, emit and end; no event is lost or doubled."""
     chance = random.Random(runs)  # noqa: S311
     for run in range(runs):
         directory = tmp_path / str(run)
@@ -120,8 +120,8 @@ def test_forked_at_any_moment_after_the_first_event(runs: int, tmp_path: Path, s
 
 
 @counts(10, 50)
-def test_many_processes_at_once(runs: int, directory: Path, sink: support.Sink) -> None:
-    """Processes that share a directory deliver everything, once."""
+def test_many_concurrent_processes(runs: int, directory: Path, sink: support.Sink) -> None:
+    """Processes that share a directory deliver every event once."""
     code = """
 d = pipeline(Path(D), destination_to(P, build=lambda: exporter_to(P, timeout=100)))
 first = int(os.environ["FIRST"])
@@ -141,7 +141,7 @@ d.shutdown(60)  # on a busy machine the exit may cut a request off, whose events
 
 @counts(2_000, 10_000)
 def test_four_processes_drain_one_spool(runs: int, directory: Path, sink: support.Sink) -> None:
-    """Four processes that start on what another has left share the work: none is sent twice."""
+    """Four processes that send the batches of an earlier one share the work, and send none twice."""
     fill = f"""
 d = to_sink(D, P)
 for number in range(0, {runs}, 100): enqueue_numbers(d, range(number, number + 100)); d._writer.flush(60)
@@ -160,8 +160,10 @@ assert wait_until(lambda: not mailboxes(Path(D))[0].events, 60)
     assert set(sink.doubled()) <= {-1}
 
 
-def test_a_batch_of_others_is_not_cut_off_at_exit(directory: Path, sink: support.Sink) -> None:
-    """A process whose own events have arrived finishes a request with another's, which would be sent twice."""
+def test_the_exit_finishes_a_request_with_another_processes_batch(
+    directory: Path, sink: support.Sink
+) -> None:
+    """At exit, a process finishes its request with another process's batch, which would otherwise be sent twice."""
 
     def answer(events: list[dict[str, object]]) -> support.Answer:
         if [event["n"] for event in events] == [1]:
@@ -185,7 +187,7 @@ d = to_sink(D, P, exit_timeout=20); enqueue_numbers(d, [1])
 
 
 def test_each_destination_receives_its_own(directory: Path) -> None:
-    """Two configurations on one directory: what one left, the other never sends to its own endpoint."""
+    """Of two configurations that share a directory, neither sends the other's batches to its own endpoint."""
     with support.sinks(2) as [first, second]:
         code = """
 d = pipeline(Path(D), destination_to(P, fingerprint=os.environ["KEY"]))
@@ -201,8 +203,8 @@ enqueue_numbers(d, range({}, {})); d.flush({})
 
 
 @pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.slow)])
-def test_stopped_in_mid_request(seconds: int, directory: Path, sink: support.Sink) -> None:
-    """A stopped process keeps its batch to itself; continued, it finishes; killed instead, others send it."""
+def test_stopped_during_a_request(seconds: int, directory: Path, sink: support.Sink) -> None:
+    """A stopped process keeps its claim; if it continues, it finishes; if it is killed, another sends the batch."""
     released = threading.Event()
     sink.answer = lambda _: (released.wait(300), support.Answer())[1]
     code = """
@@ -241,8 +243,8 @@ print("done", flush=True); time.sleep(60)
     assert set(sink.numbers()) == {-1, *range(5), *range(10, 15)}
 
 
-def test_a_child_that_lives_on_does_not_keep_the_lock(directory: Path, sink: support.Sink) -> None:
-    """A child forked in mid-request inherits the file and its lock, and lets go of both at once."""
+def test_a_long_lived_child_does_not_keep_the_lock(directory: Path, sink: support.Sink) -> None:
+    """A child forked during a request inherits the file and its lock, and releases both at once."""
     sink.answer_all(delay=30)
     code = """
 d = to_sink(D, P); enqueue_numbers(d, range(5)); d._writer.flush(60)
@@ -268,7 +270,7 @@ os.kill(os.getpid(), 9)
 
 
 def test_a_child_does_not_touch_the_exporter_of_its_parent(directory: Path, sink: support.Sink) -> None:
-    """Freed in the child, an exporter might say good-bye on a connection that is the parent's."""
+    """A child does not free the parent's exporter, whose finalizer might write to the parent's connection."""
     code = """
 def build():
     exporter = exporter_to(P)

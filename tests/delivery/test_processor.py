@@ -1,4 +1,4 @@
-"""Records that a provider emits, on their way to the writer, met by several threads at once."""
+"""Emitted records reach the writer correctly while several threads use it."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def writer(drops: Drops) -> Writer:
-    """One that is not started."""
+    """Return a writer whose thread is not started."""
     wiring = support.wiring(drops)
     return Writer(wiring, Senders(wiring, ()))
 
 
 def emit(writer: Writer) -> None:
-    """Have it keep one record."""
+    """Emit one record to the writer."""
     processor = SpoolProcessor(writer.enqueue_record, lambda _: True)
     processor.on_emit(ReadWriteLogRecord(LogRecord(event_name="test.event")))
 
 
-def test_two_may_dequeue_at_once(writer: Writer, drops: Drops) -> None:
-    """Whoever switches off while the writer dequeues drops, and counts, what is left."""
+def test_a_discard_while_the_writer_dequeues(writer: Writer, drops: Drops) -> None:
+    """A discard while the writer dequeues drops and counts only the remaining records."""
     others: list[Any] = []
 
     class Contended(deque[Any]):
@@ -48,8 +48,8 @@ def test_two_may_dequeue_at_once(writer: Writer, drops: Drops) -> None:
     assert drops.totals() == {"discarded": 1}
 
 
-def test_closed_while_a_record_comes(writer: Writer, drops: Drops) -> None:
-    """A record that comes while the writer is closed is counted, and not kept for nobody."""
+def test_a_record_that_arrives_while_the_writer_closes(writer: Writer, drops: Drops) -> None:
+    """A record that arrives while the writer is closing is dropped and counted."""
 
     class Closing(deque[Any]):
         def append(self, record: Any) -> None:
@@ -64,8 +64,8 @@ def test_closed_while_a_record_comes(writer: Writer, drops: Drops) -> None:
     assert drops.totals() == {"shut_down": 2}
 
 
-def test_discarded_while_it_is_emitted(drops: Drops) -> None:
-    """An event that is emitted while everything is discarded is not written; a later one is."""
+def test_an_event_that_is_discarded_during_its_emit(drops: Drops) -> None:
+    """An event that is discarded during its emit is not written; a later one is."""
     discarding = iter([True, False])
 
     def emit_event(*_: object) -> None:
@@ -85,7 +85,7 @@ def test_discarded_while_it_is_emitted(drops: Drops) -> None:
 
 @pytest.mark.parametrize("allowed", [True, False])
 def test_a_signal_handler_emits_while_its_thread_writes(*, allowed: bool, drops: Drops) -> None:
-    """A record that comes on the writing thread, in the midst of a batch, is in the next batch, or discarded."""
+    """A record that a signal handler emits on the writing thread is in the next batch, or discarded."""
     asked: list[bool] = []
 
     def may_be_written() -> bool:

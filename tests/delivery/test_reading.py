@@ -1,4 +1,4 @@
-"""What a command can show and delete, without a pipeline and without the SDK."""
+"""The functions with which a command shows and deletes batches and history, without a pipeline or the SDK."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.posix
 
 
-def test_what_waits_is_told(make: Make, sink: support.Sink, directory: Path) -> None:
-    """For each destination its files, oldest first, with counts, times and the lines as they lie."""
+def test_mailboxes_lists_the_unsent_batches(make: Make, sink: support.Sink, directory: Path) -> None:
+    """`mailboxes` returns the files of each destination, oldest first, with counts, times and lines."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), support.destination_to(sink.port, name="other"))
     for number in range(3):
@@ -56,13 +56,13 @@ def test_what_waits_is_told(make: Make, sink: support.Sink, directory: Path) -> 
 def test_purge_deletes_spool_and_history(
     make: Make, sink: support.Sink, directory: Path, tmp_path: Path
 ) -> None:
-    """All of it goes, for every destination; what links point to stays, and so does what is not ours."""
+    """`purge` deletes spool and history of every destination, but no link's target and no other file."""
     delivery = make(support.destination_to(sink.port))
     support.enqueue_numbers(delivery, [0])
     assert delivery.flush(60)
     sink.answer_all(503)
     support.enqueue_numbers(delivery, range(1, 4))
-    # Its first failure is noted, and a later one of the row is not: nobody writes the history any more.
+    # The history has the first of consecutive failures only, so the sender no longer writes to it.
     assert support.wait_until(lambda: len(history(directory)) == 2 and mailboxes(directory)[0].events == 3)
     delivery.shutdown(0)
     (tmp_path / "outside").mkdir()
@@ -77,7 +77,7 @@ def test_purge_deletes_spool_and_history(
 
 
 def test_purged_under_a_running_process(make: Make, sink: support.Sink, directory: Path) -> None:
-    """What another process deletes is not sent any more, from memory neither; new events are."""
+    """After another process's purge, the deleted batches are not sent, not even from memory; new events are."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=0.3))
     support.enqueue_numbers(delivery, [1])
@@ -90,9 +90,9 @@ def test_purged_under_a_running_process(make: Make, sink: support.Sink, director
     assert [event["n"] for request in sink.requests[seen:] for event in request] == [2]
 
 
-def test_a_purged_history_is_not_brought_back(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has read the old history and is about to write it anew is waited for: what it wrote goes too."""
-    monkeypatch.setattr(_history, "_ATTEMPTS", 1_000)  # however slow the machine is
+def test_a_purged_history_does_not_reappear(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`purge` waits for a process that has read the old history, and deletes the history which that one writes."""
+    monkeypatch.setattr(_history, "_ATTEMPTS", 1_000)  # enough on a slow machine
     directory.mkdir(parents=True)
     log = _history.History(root=directory, clock=SystemClock())
     log.add(destination="d", result="sent", count=1, line=b"{}\n")
@@ -113,7 +113,7 @@ def test_a_purged_history_is_not_brought_back(directory: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("content", ["nothing", "a file", "a link"])
 def test_reading_changes_nothing(content: str, tmp_path: Path) -> None:
-    """Where nothing lies, or something else, nothing is found and nothing made."""
+    """If the directory is missing, a file, or has a link as spool, reading finds nothing and creates nothing."""
     directory = tmp_path / "telemetry"
     if content == "a file":
         directory.write_text("x")
@@ -127,7 +127,7 @@ def test_reading_changes_nothing(content: str, tmp_path: Path) -> None:
 
 
 def test_every_send_is_in_the_history(make: Make, sink: support.Sink, directory: Path) -> None:
-    """Time, destination, result, count, and exactly what was sent."""
+    """The history has each send's time, destination, result, count and exact content."""
     delivery = make(support.destination_to(sink.port))
     support.enqueue_numbers(delivery, [1])
     assert delivery.flush(60)
@@ -149,14 +149,14 @@ def test_every_send_is_in_the_history(make: Make, sink: support.Sink, directory:
 
 
 def add(directory: Path, number: int, size: int = 10) -> None:
-    """One entry."""
+    """Add one entry with a batch of `size` characters."""
     directory.mkdir(parents=True, exist_ok=True)
     log = _history.History(root=directory, clock=SystemClock())
     log.add(destination="d", result="sent", count=number, line=json.dumps("x" * size).encode() + b"\n")
 
 
 def test_the_history_is_bounded(directory: Path) -> None:
-    """The last 50 sends, 1 MB in all; a batch too large for that is noted without its line."""
+    """The history keeps the last 50 sends and 1 MB; a batch that is too large is entered without its line."""
     for number in range(60):
         add(directory, number)
     assert [entry["count"] for entry in history(directory)] == list(range(10, 60))
@@ -170,7 +170,7 @@ def test_the_history_is_bounded(directory: Path) -> None:
 
 
 def test_processes_share_the_history(directory: Path, sink: support.Sink) -> None:
-    """Sends of several processes at once are all noted."""
+    """All sends of several concurrent processes are in the history."""
     code = """
 from mem0_telemetry.delivery import _history
 _history._ATTEMPTS = 1000  # on a busy machine too
@@ -182,8 +182,8 @@ for number in range(5): enqueue_numbers(d, [number]); assert d.flush(60)
     assert sum(entry["count"] for entry in history(directory)) == 20
 
 
-def test_a_torn_history_is_read_as_far_as_it_goes(directory: Path) -> None:
-    """Whatever lies there: lines that are none are left out, and the next send goes on."""
+def test_a_damaged_history_is_read_without_its_invalid_lines(directory: Path) -> None:
+    """Invalid lines of a damaged history are skipped, and the next send replaces them."""
     add(directory, 1)
     with (directory / "history.jsonl").open("ab") as file:
         file.write(b"[1]\n\xff\xfe\n{torn")
@@ -208,16 +208,16 @@ ENTRY = {"time": "2026-01-01T00:00:00+00:00", "destination": "d", "result": "sen
         json.dumps({**ENTRY, "reason": 5}),
     ],
 )
-def test_a_line_that_is_no_entry_is_left_out(directory: Path, line: str) -> None:
-    """Whatever a line of the history holds, reading it does not raise, and the entries around it are found."""
+def test_an_invalid_line_of_the_history_is_left_out(directory: Path, line: str) -> None:
+    """An invalid line of any content does not raise, and the entries around it are returned."""
     directory.mkdir(parents=True)
     good = json.dumps(ENTRY)
     (directory / "history.jsonl").write_text(f"{good}\n{line}\n{good}\n")
     assert history(directory) == (ENTRY, ENTRY)
 
 
-def test_a_history_that_is_too_large_is_not_read_and_begun_anew(directory: Path) -> None:
-    """A history larger than one is ever written is not read into memory; the next send replaces it."""
+def test_an_oversized_history_is_replaced(directory: Path) -> None:
+    """An oversized history is not read into memory, and the next send replaces it."""
     add(directory, 1)
     with (directory / "history.jsonl").open("ab") as file:
         file.truncate(2**33)
@@ -226,8 +226,8 @@ def test_a_history_that_is_too_large_is_not_read_and_begun_anew(directory: Path)
     assert [entry["count"] for entry in history(directory)] == [2]
 
 
-def test_a_batch_that_is_too_large_is_listed_and_not_read(mailbox: Mailboxes, directory: Path) -> None:
-    """A spool file of any size is told, with its size, and its line is not read into memory."""
+def test_an_oversized_batch_is_listed_and_not_read(mailbox: Mailboxes, directory: Path) -> None:
+    """An oversized spool file is listed with its size, and its line is not read into memory."""
     mailbox().spool(batch(1, count=3))
     [file] = mailboxes(directory)[0].files
     os.truncate(file.path, 2**33)
@@ -255,8 +255,8 @@ def test_a_link_on_the_way_to_a_batch_is_not_followed(
     assert bool(history(directory)) is False
 
 
-def test_a_mailbox_whose_name_is_no_text_is_left_out(mailbox: Mailboxes, directory: Path) -> None:
-    """A directory whose name a terminal could not show, or would obey, is not told, and is deleted all the same."""
+def test_a_mailbox_with_an_unprintable_name_is_left_out(mailbox: Mailboxes, directory: Path) -> None:
+    """A directory with undecodable bytes or terminal escapes in its name is not listed, but is deleted by `purge`."""
     mailbox().spool(batch(1))
     parent = os.fsencode(directory / "spool")
     for name in (b"half-\xff", b"\x1b[2J"):
@@ -267,7 +267,7 @@ def test_a_mailbox_whose_name_is_no_text_is_left_out(mailbox: Mailboxes, directo
 
 
 def test_reading_loads_no_sdk(directory: Path) -> None:
-    """A command that shows what waits starts fast."""
+    """Reading does not import the SDK, so the command starts fast."""
     code = """
 from mem0_telemetry.delivery.reading import mailboxes, history, purge
 mailboxes(Path(D)), history(Path(D)), purge(Path(D))
@@ -277,7 +277,7 @@ print([name for name in sys.modules if name.startswith("opentelemetry")])
 
 
 def test_exported_names_exist() -> None:
-    """What `__all__` promises can be imported, and nothing else is answered."""
+    """Every name in `__all__` can be imported; any other name raises `AttributeError`."""
     for name in package.__all__:
         assert getattr(package, name) is not None
     with pytest.raises(AttributeError):

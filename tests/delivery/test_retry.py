@@ -1,4 +1,4 @@
-"""Back-off, outage or a batch that always fails: decided without a clock, so tested without one."""
+"""`Retry` decides about back-off, outages and failing batches without a clock, so its tests need none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMITS = Limits()
 
 @dataclass
 class World:
-    """A destination, its batches, and a clock that moves when everybody waits."""
+    """A destination, its batches, and a clock that advances when the sender waits."""
 
     waiting: list[str]
     refuses: Callable[[str, float], bool]
@@ -31,7 +31,7 @@ class World:
     attempts: list[tuple[float, str]] = field(default_factory=list)
 
     def step(self) -> bool:
-        """One attempt, as the sender makes them; False where nothing waits."""
+        """Make one attempt as the sender does; return False if all batches are sent."""
         if not self.waiting:
             return False
         self.now = max(self.now, self.retry.not_before)
@@ -48,14 +48,14 @@ class World:
         return True
 
     def run(self, steps: int) -> None:
-        """Many."""
+        """Make up to `steps` attempts."""
         for _ in range(steps):
             if not self.step():
                 return
 
 
 def test_a_healthy_destination_gets_the_oldest_first() -> None:
-    """Nothing is reordered while all is well."""
+    """A healthy destination gets the batches in order, without a pause."""
     world = World(list("abcdef"), lambda *_: False)
     world.run(10)
     assert world.sent == list("abcdef")
@@ -63,7 +63,7 @@ def test_a_healthy_destination_gets_the_oldest_first() -> None:
 
 
 def test_pauses_double_until_it_goes_quiet() -> None:
-    """After 1, 2, 4, 8, 16 s (less jitter) the destination is tried every 5 minutes."""
+    """The pauses are 1, 2, 4, 8 and 16 s, and then 5 minutes, each less jitter."""
     world = World(["a"], lambda *_: True)
     world.run(9)
     moments = [moment for moment, _ in world.attempts]
@@ -73,8 +73,8 @@ def test_pauses_double_until_it_goes_quiet() -> None:
     assert world.retry.quiet
 
 
-def test_an_outage_ends_by_itself() -> None:
-    """While nothing gets through no batch is at fault; when it does again, all arrive, without further pauses."""
+def test_all_batches_arrive_after_an_outage() -> None:
+    """In an outage no batch becomes a suspect; after it, all batches arrive without further pauses."""
     world = World(list("abc"), lambda _, now: now < 1000 + 86_400)
     world.run(1000)
     assert sorted(world.sent) == list("abc")
@@ -82,14 +82,14 @@ def test_an_outage_ends_by_itself() -> None:
 
 
 def test_a_batch_that_fails_goes_to_the_end_of_the_line() -> None:
-    """In an outage each batch is tried in its turn."""
+    """In an outage, each batch is tried in turn."""
     world = World(list("abc"), lambda *_: True)
     world.run(7)
     assert "".join(name for _, name in world.attempts) == "abcabca"
 
 
-def test_a_batch_that_always_fails_holds_up_no_other() -> None:
-    """Others pass it within seconds, and it is tried again and again, the more seldom the longer."""
+def test_other_batches_overtake_one_that_always_fails() -> None:
+    """Other batches overtake a batch that always fails within seconds, and its retries become rarer."""
     world = World(["bad", "good1", "good2", "good3"], lambda name, _: name == "bad")
     world.run(5)
     assert world.sent == ["good1", "good2", "good3"]
@@ -99,8 +99,8 @@ def test_a_batch_that_always_fails_holds_up_no_other() -> None:
     assert LIMITS.quiet_interval / 2 <= world.attempts[-1][0] - world.attempts[-2][0] <= LIMITS.quiet_interval
 
 
-def test_a_batch_at_fault_slows_no_other_down() -> None:
-    """Its failures are its own: they do not make the destination back off."""
+def test_failures_of_a_suspect_cause_no_back_off() -> None:
+    """The failures of a suspect do not make the destination back off."""
     world = World(["bad", "good"], lambda name, _: name == "bad")
     world.run(5)
     assert world.sent == ["good"]
@@ -114,8 +114,8 @@ def test_a_batch_at_fault_slows_no_other_down() -> None:
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(30.0, 30.0), (1e9, 3600.0), (-5.0, 0.5), (float("nan"), 0.5)])
-def test_retry_after_is_respected_within_reason(asked: float, waited: float) -> None:
-    """What the destination asks for counts, even where somebody waits; an hour at most."""
+def test_retry_after_applies_up_to_an_hour(asked: float, waited: float) -> None:
+    """A `retry_after` applies up to an hour, even after `retry_now`."""
     retry = Retry(LIMITS)
     retry.failed(["a"], 0.0, asked, more=False)
     assert waited <= retry.not_before <= waited + 0.5
@@ -123,8 +123,8 @@ def test_retry_after_is_respected_within_reason(asked: float, waited: float) -> 
     assert retry.not_before == (waited if asked > 0 else 0.0)
 
 
-def test_who_waits_has_the_next_ones_tried() -> None:
-    """At exit a destination that is down is asked three times, with three batches; then it backs off."""
+def test_retry_now_tries_the_next_batches_too() -> None:
+    """After `retry_now`, a destination that is down gets three attempts with three batches, and then backs off."""
     world = World(list("abcd"), lambda *_: True)
     world.run(2)
     world.retry.retry_now()
@@ -135,16 +135,16 @@ def test_who_waits_has_the_next_ones_tried() -> None:
     assert tried[1:] == ["c", "d", "a"]
 
 
-def test_a_batch_alone_is_tried_once_for_who_waits() -> None:
-    """There is no other that might get through."""
+def test_retry_now_tries_a_single_batch_once() -> None:
+    """After `retry_now`, a single batch gets one attempt, because no other batch might succeed."""
     world = World(["a"], lambda *_: True)
     world.retry.retry_now()
     world.run(2)
     assert world.now > 1000.0
 
 
-def test_who_waits_gets_past_a_batch_that_always_fails() -> None:
-    """A short process delivers what it can, though the oldest batch of an earlier one fails for ever."""
+def test_retry_now_sends_other_batches_despite_one_that_always_fails() -> None:
+    """After `retry_now`, the other batches are sent at once, even if the oldest always fails."""
     world = World(["bad", "good1", "good2"], lambda name, _: name == "bad")
     world.retry.retry_now()
     world.run(3)
@@ -152,8 +152,8 @@ def test_who_waits_gets_past_a_batch_that_always_fails() -> None:
     assert world.now == 1000.0
 
 
-def test_steady_arrivals_keep_no_failed_batch_waiting() -> None:
-    """A batch that failed once is sent soon, though a fresh one is there after each request."""
+def test_a_failed_batch_is_sent_despite_steady_arrivals() -> None:
+    """A batch that failed once is sent soon, even if a new batch arrives after each request."""
     world = World(["first"], lambda name, now: name == "first" and now == 1000.0)
     for number in range(20):
         world.step()
@@ -163,8 +163,8 @@ def test_steady_arrivals_keep_no_failed_batch_waiting() -> None:
     assert [name for name in world.sent if name != "first"] == sorted(set(world.sent) - {"first"})
 
 
-def test_down_again_with_batches_at_fault() -> None:
-    """Many batches that failed in one outage make no flood in the next: together they wait as one does."""
+def test_many_suspects_in_a_second_outage() -> None:
+    """In a second outage, many suspects of the first one do not flood the destination: they share one pause."""
     hours = 3600.0
     down_again = 1000.0 + 12 * hours
     answers = iter([True] * 2)
@@ -188,8 +188,8 @@ def test_down_again_with_batches_at_fault() -> None:
     assert not world.retry.down
 
 
-def test_few_batches_at_fault_say_nothing_of_the_destination() -> None:
-    """One batch that always fails leaves the destination as it is, and what comes later is sent at once."""
+def test_a_suspect_does_not_mark_the_destination_as_down() -> None:
+    """A suspect that always fails does not make the destination count as down, and later batches are sent at once."""
     world = World(["bad", "good"], lambda name, _: name == "bad")
     world.run(3)
     assert world.sent == ["good"]
@@ -201,8 +201,8 @@ def test_few_batches_at_fault_say_nothing_of_the_destination() -> None:
     assert not world.retry.down
 
 
-def test_batches_at_fault_wait_together() -> None:
-    """However many always fail, there is one attempt with any of them in a pause, and each has its turn."""
+def test_suspects_share_one_pause() -> None:
+    """Suspects that always fail share one pause: there is one attempt in each, and each suspect has its turn."""
     world = World(["bad1", "bad2", "bad3", "good"], lambda name, _: name != "good")
     world.run(40)
     assert world.sent == ["good"]
@@ -212,8 +212,8 @@ def test_batches_at_fault_wait_together() -> None:
     assert {name for _, name in later[:3]} == {"bad1", "bad2", "bad3"}
 
 
-def test_one_that_failed_in_an_outage_waits_for_no_other() -> None:
-    """A batch that has always failed, and is tried seldom by now, delays none that has just begun to."""
+def test_a_new_suspect_does_not_wait_for_an_older_one() -> None:
+    """A batch that fails once in an outage does not wait for the long pause of an older suspect."""
     down = False
     world = World(["bad", "good"], lambda name, _: down or name == "bad")
     world.run(12)
@@ -229,7 +229,7 @@ def test_one_that_failed_in_an_outage_waits_for_no_other() -> None:
 
 
 def test_a_failed_group_is_tried_one_by_one() -> None:
-    """A request with several batches tells nothing of any of them; the next ones carry one each."""
+    """After a failed request with several batches, each next request has one batch."""
     retry = Retry(LIMITS)
     assert retry.may_join("a")
     retry.failed(["a", "b"], 0.0, None, more=True)
@@ -245,10 +245,10 @@ def test_a_failed_group_is_tried_one_by_one() -> None:
     outages=st.lists(st.tuples(st.floats(1000, 5000), st.floats(1, 900)), max_size=3),
     waits=st.sets(st.integers(0, 300), max_size=5),
 )
-def test_whatever_happens_the_good_ones_arrive(
+def test_every_other_batch_arrives_in_any_mixture_of_failures(
     failing: set[int], outages: list[tuple[float, float]], waits: set[int]
 ) -> None:
-    """In any mixture of outages and batches that always fail, each good batch is sent."""
+    """In any mixture of outages and batches that always fail, every other batch is sent."""
     bad = {f"b{number:03}" for number in failing}
     world = World(
         [f"b{number:03}" for number in range(10)],
@@ -263,8 +263,8 @@ def test_whatever_happens_the_good_ones_arrive(
     assert {name for name in world.waiting if name.startswith("b")} <= bad
 
 
-def test_a_batch_that_cannot_be_removed_does_not_keep_others_from_their_turn() -> None:
-    """It is sent again and again; one that failed once, and is well now, has its turn too."""
+def test_a_batch_that_cannot_be_removed_delays_no_other() -> None:
+    """A sent batch that cannot be removed is sent repeatedly, but a batch that failed once still has its turn."""
     retry = Retry(LIMITS)
     retry.succeeded(["stays"], ["stays"], 0.0)
     retry.failed(["once"], 1.0, None, more=True)

@@ -1,4 +1,4 @@
-"""Under real servers that fork workers: every request's event arrives, once, and the server ends soon."""
+"""Under real servers that fork workers, every request's event arrives once, and the server ends in time."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ SERVERS = {
     "gunicorn --preload": ["gunicorn", "--preload", "-w", "2", "-b", "127.0.0.1:{port}", "application:wsgi"],
     "gunicorn gevent": [
         *("gunicorn", "-k", "gevent", "--preload", "-w", "2", "-b", "127.0.0.1:{port}"),
-        # Without us too, this worker often does not end when it is told to: gunicorn then kills it after this time.
+        # This worker often ignores SIGTERM, even without our package: gunicorn then kills it after this time.
         *("--graceful-timeout", "2", "application:wsgi"),
     ],
     "uvicorn": [
         *("uvicorn", "--workers", "2", "--port", "{port}"),
-        # It kills a worker that does not answer for 5 s, which is how long one may wait on a busy machine.
+        # By default it kills a worker that does not answer for 5 s, which a busy machine may take.
         *("--timeout-worker-healthcheck", "60", "application:asgi"),
     ],
 }
@@ -63,7 +63,7 @@ def free_port() -> int:
 
 
 def answers(port: int, number: int) -> bool:
-    """Whether the server answers a request."""
+    """Return whether the server answers a request."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", f"/{number}")
@@ -76,7 +76,7 @@ def answers(port: int, number: int) -> bool:
 
 @pytest.mark.parametrize("server", SERVERS)
 def test_workers_deliver_their_own(server: str, tmp_path: Path, sink: support.Sink) -> None:
-    """With the first event before the fork, in the fork, or in patched workers: nothing hangs, all arrives."""
+    """Workers deliver all events without a hang, if the first event is before or after the fork, or under gevent."""
     for module in ("gunicorn", "gevent") if "gevent" in server else (server.split(maxsplit=1)[0],):
         pytest.importorskip(module, reason=f"{module} is not installed")
     directory = tmp_path / "telemetry"
@@ -93,7 +93,7 @@ def test_workers_deliver_their_own(server: str, tmp_path: Path, sink: support.Si
     try:
         for number in range(1, 31):
             assert support.wait_until(lambda n=number: answers(port, n)), number
-        if "gevent" in server:  # Gunicorn may kill its workers, and with them what is in the queue.
+        if "gevent" in server:  # gunicorn may kill its workers, and their queues with them
             assert sink.wait_for(31)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -101,4 +101,4 @@ def test_workers_deliver_their_own(server: str, tmp_path: Path, sink: support.Si
     assert "Traceback" not in err
     support.deliver_the_rest(directory, sink)
     assert set(sink.numbers()) == set(range(-1, 31))
-    assert set(sink.doubled()) <= {0}  # each worker that imports the application puts its own
+    assert set(sink.doubled()) <= {0}  # each worker that imports the application enqueues a 0

@@ -1,4 +1,4 @@
-"""What processes that share a directory may do to each other at a bad moment; each order of events is forced."""
+"""Races between processes that share a directory; each test forces one order of events."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ fcntl = pytest.importorskip("fcntl")
 
 
 @pytest.mark.parametrize("moment", ["before it is locked", "while the other holds the lock"])
-def test_a_history_that_two_begin_at_once_has_both(directory: Path, moment: str) -> None:
-    """Whoever makes the file, and finds it claimed before it is locked, neither overwrites nor removes it."""
+def test_a_history_that_two_processes_create_has_both_entries(directory: Path, moment: str) -> None:
+    """If another process claims a new history before its creator locks it, the file has the entries of both."""
     directory.mkdir(parents=True)
     first = _history.History(root=directory, clock=SystemClock())
     other = _history.History(root=directory, clock=SystemClock())
@@ -71,28 +71,28 @@ def test_a_history_that_two_begin_at_once_has_both(directory: Path, moment: str)
     assert {entry["destination"] for entry in history(directory)} == {"first", "other"}
 
 
-def test_what_a_killed_writer_of_the_history_left_is_purged(directory: Path) -> None:
-    """What was to replace `history.jsonl` holds a batch too."""
+def test_temporary_files_of_the_history_are_purged(directory: Path) -> None:
+    """`purge` also deletes the temporary file that a killed writer of the history left: it contains a batch too."""
     directory.mkdir(parents=True)
     (directory / (_history.FILE + ".0a1b2c3d.aside")).write_text("{}\n")
     assert purge(directory) == (0, ())
     assert support.files(directory) == []
 
 
-# --- a batch that others hold ---
+# --- a batch that another process holds ---
 
 
-def test_a_flush_waits_for_one_who_sends_our_batch(
+def test_a_flush_waits_for_another_process_that_sends_our_batch(
     make: Make, sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While another process has our batch in its request, a flush waits, however seldom our sender looks."""
+    """A flush waits while another process sends our batch, even if our own sender checks rarely."""
     held: list[int] = []
     claim = Mailbox.claim
 
     def claim_late(mailbox: Mailbox, name: str) -> Any:
         if not held:
             held.append(os.open(support.spooled_files(directory)[0], os.O_RDWR))
-            fcntl.flock(held[0], fcntl.LOCK_EX)  # as the other process has it
+            fcntl.flock(held[0], fcntl.LOCK_EX)  # as another process would
         return claim(mailbox, name)
 
     def finish() -> None:
@@ -111,8 +111,10 @@ def test_a_flush_waits_for_one_who_sends_our_batch(
     assert sink.requests == []
 
 
-def test_what_is_on_disk_is_not_in_memory_too(mailbox: MakeMailbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no room can be made after a batch was kept, it is kept once."""
+def test_a_batch_on_disk_is_not_kept_in_memory_too(
+    mailbox: MakeMailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If making room fails after a batch was written to disk, the batch is not also kept in memory."""
 
     def fail(*_: Any) -> None:
         raise OSError("no descriptors left")
@@ -124,8 +126,8 @@ def test_what_is_on_disk_is_not_in_memory_too(mailbox: MakeMailbox, monkeypatch:
     assert len(box.names()) == 1
 
 
-def test_what_a_sender_claims_is_not_dropped(drops: Drops) -> None:
-    """Nobody can claim a batch between the choice of what to drop and its removal."""
+def test_a_batch_chosen_to_be_dropped_cannot_be_claimed(drops: Drops) -> None:
+    """No sender can claim a batch after the store has chosen to drop it."""
     store, claimed = MemoryStore(max_bytes=150, drops=drops), []
     old, new = batch(1), batch(2)
     store.write(old.name, old.line)

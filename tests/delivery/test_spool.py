@@ -1,4 +1,4 @@
-"""The spool of one destination: whole files, ours alone, oldest first, within bounds."""
+"""The spool of one destination: private files, oldest first, within bounds."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ pytestmark = pytest.mark.posix
 
 
 def open_descriptors() -> list[str]:
-    """Of this process."""
+    """Return the open descriptors of this process."""
     return sorted(path.name for path in Path("/dev/fd").iterdir())
 
 
-def test_nobody_else_can_read_it(mailbox: Make, directory: Path) -> None:
-    """Directories are 0700 and files 0600, whatever the umask, even where the directory was open before."""
+def test_other_users_cannot_read_the_spool(mailbox: Make, directory: Path) -> None:
+    """Directories are 0700 and files 0600, whatever the umask, even if the directory was open to others before."""
     directory.mkdir(parents=True, mode=0o755)
     before = os.umask(0)
     try:
@@ -38,8 +38,8 @@ def test_nobody_else_can_read_it(mailbox: Make, directory: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in paths if path.is_file()} == {0o600}
 
 
-def test_any_process_may_send_a_file_but_one_at_a_time(mailbox: Make) -> None:
-    """A claimed batch is nobody else's until it is released; a removed one is gone for all."""
+def test_only_one_process_at_a_time_can_claim_a_batch(mailbox: Make) -> None:
+    """No other process can claim a claimed batch until it is released; a removed batch is gone for all."""
     mine, theirs = mailbox(), mailbox()
     mine.spool(batch())
     [name] = theirs.names()
@@ -56,10 +56,10 @@ def test_any_process_may_send_a_file_but_one_at_a_time(mailbox: Make) -> None:
     assert mine.outstanding() == set()
 
 
-def test_a_file_removed_before_it_was_locked_is_not_ours(
+def test_a_file_removed_before_it_was_locked_cannot_be_claimed(
     mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between opening and locking, another may have sent it: a lock on a removed file is worth nothing."""
+    """`claim` returns None if another process removed the file between our opening and locking it."""
     box = mailbox()
     box.spool(batch())
     [name] = box.names()
@@ -74,7 +74,7 @@ def test_a_file_removed_before_it_was_locked_is_not_ours(
 
 
 def test_the_oldest_come_first(mailbox: Make) -> None:
-    """Batches are listed by the time in their names, of whatever process."""
+    """The batches of all processes are listed by the time in their names."""
     mine, theirs = mailbox(), mailbox()
     for time_ns in (5, 3, 9):
         mine.spool(batch(time_ns))
@@ -83,8 +83,10 @@ def test_the_oldest_come_first(mailbox: Make) -> None:
     assert times == [3, 4, 5, 6, 9, 10]
 
 
-def test_beyond_the_bound_the_oldest_go(mailbox: Make, drops: Drops, directory: Path) -> None:
-    """The directory holds hardly more than its bound, small files count as blocks; the rest is counted."""
+def test_the_oldest_batches_beyond_the_bound_are_dropped(
+    mailbox: Make, drops: Drops, directory: Path
+) -> None:
+    """The directory stays near its bound, with small files counted as blocks; dropped records are counted."""
     box = mailbox(spool_bytes=40 * 4096)
     for time_ns in range(100):
         box.spool(batch(time_ns, count=3))
@@ -96,7 +98,7 @@ def test_beyond_the_bound_the_oldest_go(mailbox: Make, drops: Drops, directory: 
 
 
 def test_the_bound_holds_for_all_processes_together(mailbox: Make, directory: Path, drops: Drops) -> None:
-    """Processes that write side by side share one bound."""
+    """Processes that write to the same directory share one bound."""
     boxes = [mailbox(spool_bytes=200 * 4096) for _ in range(10)]
     for time_ns in range(1000):
         boxes[time_ns % 10].spool(batch(time_ns))
@@ -106,7 +108,7 @@ def test_the_bound_holds_for_all_processes_together(mailbox: Make, directory: Pa
 
 
 def test_a_batch_that_is_being_sent_is_not_dropped(mailbox: Make) -> None:
-    """Making room leaves alone what somebody has claimed."""
+    """Making room does not drop a claimed batch."""
     box = mailbox(spool_bytes=4 * 4096)
     box.spool(batch(1))
     [oldest] = box.names()
@@ -120,7 +122,7 @@ def test_a_batch_that_is_being_sent_is_not_dropped(mailbox: Make) -> None:
 
 
 def test_old_batches_expire(mailbox: Make, drops: Drops) -> None:
-    """What was written before the given time is dropped and counted."""
+    """`expire` drops and counts the batches written before the given time."""
     box = mailbox()
     for time_ns in (10, 20, 30):
         box.spool(batch(time_ns, count=2))
@@ -130,7 +132,7 @@ def test_old_batches_expire(mailbox: Make, drops: Drops) -> None:
 
 
 def test_links_and_pipes_in_the_spool_are_left_alone(mailbox: Make, directory: Path, tmp_path: Path) -> None:
-    """Somebody who could write there cannot have us read elsewhere, nor wait for ever."""
+    """Another program cannot make us read elsewhere or block by putting a link or a pipe into the spool."""
     box = mailbox()
     box.spool(batch(5))
     secret = tmp_path / "secret"
@@ -146,7 +148,7 @@ def test_links_and_pipes_in_the_spool_are_left_alone(mailbox: Make, directory: P
 
 
 def test_no_descriptor_stays_open(mailbox: Make) -> None:
-    """Between two calls only the file of a claim is open."""
+    """Between calls, only the file of a claim is open."""
     box = mailbox()
     box.spool(batch(1))
     before = open_descriptors()
@@ -161,7 +163,7 @@ def test_no_descriptor_stays_open(mailbox: Make) -> None:
 
 
 def test_the_newest_records_are_kept_within_a_bound(mailbox: Make) -> None:
-    """What was just written need not be decoded; older batches are read from their files."""
+    """The records of the newest batches stay in memory, within a bound."""
     box = mailbox(cache_bytes=350)
     batches = [batch(time_ns) for time_ns in range(10)]
     for one in batches:
@@ -173,8 +175,8 @@ def test_the_newest_records_are_kept_within_a_bound(mailbox: Make) -> None:
     assert [one for one in batches if exact.recent(one.name)] == batches[-3:]
 
 
-def test_what_others_wrote_does_not_count_as_ours(mailbox: Make) -> None:
-    """Sending batches of other processes leaves the bound on the newest records as it is."""
+def test_batches_of_other_processes_use_no_cache(mailbox: Make) -> None:
+    """Sending batches of other processes does not use up the memory for the newest batches."""
     mine, theirs = mailbox(cache_bytes=300), mailbox()
     for time_ns in range(150):
         theirs.spool(batch(time_ns))

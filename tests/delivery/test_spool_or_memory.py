@@ -1,4 +1,4 @@
-"""Where the disk will not take a batch or let it go: it waits in memory, within bounds, until the disk will."""
+"""If the disk cannot store or remove a batch, the batch stays in memory, within bounds, or is removed later."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ pytestmark = pytest.mark.posix
 
 
 def refuse(*args: object, **kwargs: object) -> None:
-    """Do as a directory that is read-only."""
+    """Fail as in a read-only directory."""
     del args, kwargs
     raise PermissionError(13, "read-only")
 
 
 @pytest.mark.parametrize("content", ["file", "link", "missing parent"])
-def test_where_the_directory_cannot_be_used_memory_can(
+def test_batches_stay_in_memory_without_a_usable_directory(
     mailbox: Make, directory: Path, content: str, tmp_path: Path
 ) -> None:
-    """A file or a link in its place is neither followed nor removed; batches wait in memory instead."""
+    """A file or a link instead of the directory is neither followed nor removed; batches stay in memory."""
     if content == "file":
         directory.parent.mkdir()
         directory.write_text("not a directory")
@@ -59,7 +59,7 @@ def test_where_the_directory_cannot_be_used_memory_can(
 
 
 def test_memory_is_bounded_too(mailbox: Make, drops: Drops) -> None:
-    """In memory the oldest go as well, and are counted."""
+    """In memory too, the oldest batches beyond the bound are dropped and counted."""
     box = mailbox(None, memory_bytes=1000)
     for time_ns in range(30):
         box.spool(batch(time_ns, count=2))
@@ -68,7 +68,7 @@ def test_memory_is_bounded_too(mailbox: Make, drops: Drops) -> None:
 
 
 def test_the_disk_is_tried_again(mailbox: Make, directory: Path) -> None:
-    """A disk that refused once is not given up: the next batch finds it."""
+    """After the disk has refused one batch, the next batch is written to it."""
     directory.parent.mkdir()
     directory.write_text("in the way")
     box = mailbox()
@@ -80,8 +80,8 @@ def test_the_disk_is_tried_again(mailbox: Make, directory: Path) -> None:
     assert len(support.spooled_files(directory)) == 1
 
 
-def test_a_directory_removed_meanwhile_is_made_again(mailbox: Make, directory: Path) -> None:
-    """Somebody may clean up under a running process."""
+def test_a_removed_directory_is_created_again(mailbox: Make, directory: Path) -> None:
+    """If the directory is removed under a running process, the next batch creates it again."""
     import shutil
 
     box = mailbox()
@@ -96,7 +96,7 @@ def test_a_directory_removed_meanwhile_is_made_again(mailbox: Make, directory: P
 def test_the_directory_of_another_user_is_not_used(
     mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever owns the directory can read what is in it."""
+    """Batches are not written to a directory of another user, who could read them."""
     directory.mkdir(parents=True)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     box = mailbox()
@@ -105,10 +105,10 @@ def test_the_directory_of_another_user_is_not_used(
     assert list(directory.iterdir()) == []
 
 
-def test_a_file_system_without_locks_means_memory(
+def test_batches_stay_in_memory_on_a_file_system_without_locks(
     mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without working locks two processes might send the same file, so there is none."""
+    """Without working locks two processes might send the same file, so batches stay in memory."""
 
     def refuse(descriptor: int, operation: int) -> None:
         del descriptor, operation
@@ -122,10 +122,10 @@ def test_a_file_system_without_locks_means_memory(
     assert [path for path in directory.rglob("*") if path.is_file()] == []
 
 
-def test_a_write_cut_short_leaves_nothing(
+def test_a_partial_write_leaves_no_file(
     mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the disk is full in the midst of a file, that file goes and the batch is kept in memory."""
+    """If the disk is full during a write, the file is removed and the batch is kept in memory."""
 
     def full(descriptor: int, content: bytes) -> None:
         os.write(descriptor, content[:10])
@@ -138,10 +138,10 @@ def test_a_write_cut_short_leaves_nothing(
     assert len(box.names()) == 1
 
 
-def test_a_file_that_cannot_be_removed_stays(
+def test_a_file_that_cannot_be_removed_can_be_claimed_again(
     mailbox: Make, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Made read-only in mid-request: that is told, and the file can be claimed again, by us or by others."""
+    """If the directory becomes read-only during a request, `done` raises, and any process can claim the file again."""
     box = mailbox()
     box.spool(batch())
     [name] = box.names()
@@ -158,10 +158,10 @@ def test_a_file_that_cannot_be_removed_stays(
     assert list(spool(directory).iterdir()) == []
 
 
-def test_a_directory_that_is_read_only_by_now_causes_no_flood(
+def test_a_directory_that_became_read_only_causes_no_flood(
     make: Callable[..., Delivery], sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was sent and cannot be removed is sent again, but after a pause; and what comes later is delivered."""
+    """A sent batch that cannot be removed is sent again only after a pause, and later batches are delivered."""
     unlink = os.unlink
 
     def refuse_batches(name: str, **kwargs: Any) -> None:
@@ -179,9 +179,9 @@ def test_a_directory_that_is_read_only_by_now_causes_no_flood(
     support.enqueue_numbers(delivery, [2])
     assert sink.wait_for(2)
     assert sink.numbers() == [1, 2]
-    assert delivery.status().destinations[0].state == "ok"  # the destination takes all that it is sent
+    assert delivery.status().destinations[0].state == "ok"  # the destination has accepted everything
     assert not delivery.flush(0)
     monkeypatch.undo()
     assert delivery.flush(60)
-    assert sink.numbers().count(1) == 2  # the other one may have been in hand when the directory came back
+    assert sink.numbers().count(1) == 2  # batch 2 may have been in a request at the undo
     assert support.spooled_files(directory) == []

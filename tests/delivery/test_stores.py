@@ -1,4 +1,4 @@
-"""The two stores of batches, on disk and in memory, do the same; and what only one of them can meet."""
+"""The two stores of batches, on disk and in memory, behave alike; some tests cover faults of one only."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def store(request: pytest.FixtureRequest, directory: Path, drops: Drops) -> Stor
 
 
 def filled(store: Store, *counts: int) -> list[str]:
-    """Put batches of so many records; their names, oldest first."""
+    """Write a batch for each number of records; return their names, oldest first."""
     names = []
     for time_ns, count in enumerate(counts):
         one = batch(time_ns, count=count)
@@ -43,7 +43,7 @@ def filled(store: Store, *counts: int) -> list[str]:
 
 
 def test_a_claim_holds_until_it_ends(store: Store) -> None:
-    """A claimed batch can be read and is nobody else's; released it can be claimed again, removed it is gone."""
+    """A claimed batch can be read and not claimed twice; once released it can be claimed again, once removed not."""
     [name] = filled(store, 1)
     claim = store.claim(name)
     assert claim is not None
@@ -58,8 +58,8 @@ def test_a_claim_holds_until_it_ends(store: Store) -> None:
     assert store.names() == []
 
 
-def test_what_is_claimed_is_not_dropped(store: Store, drops: Drops) -> None:
-    """Expiry leaves a claimed batch alone, counts the others once, and drops it when it is free."""
+def test_a_claimed_batch_does_not_expire(store: Store, drops: Drops) -> None:
+    """`expire` skips a claimed batch, counts the others once, and drops that batch after its release."""
     names = filled(store, 1, 2, 3, 4)
     claim = store.claim(names[1])
     assert claim is not None
@@ -72,8 +72,8 @@ def test_what_is_claimed_is_not_dropped(store: Store, drops: Drops) -> None:
     assert drops.totals() == {"expired": 6}
 
 
-def test_discarding_takes_what_is_claimed_too(store: Store, drops: Drops) -> None:
-    """Switched off, batches go even while they are sent; their records are answered, and counted by no store."""
+def test_delete_removes_claimed_batches_too(store: Store, drops: Drops) -> None:
+    """`delete` removes claimed batches too, and returns the number of records, which the store does not count."""
     names = filled(store, 1, 2, 3)
     assert store.claim(names[0]) is not None
     assert store.delete([*names[:2], "no such batch"]) == 3
@@ -81,8 +81,8 @@ def test_discarding_takes_what_is_claimed_too(store: Store, drops: Drops) -> Non
     assert drops.totals() == {}
 
 
-def test_removed_while_it_was_claimed(store: Store) -> None:
-    """A claim on what was discarded meanwhile ends as any other, and leaves nothing behind."""
+def test_a_claimed_batch_that_is_deleted(store: Store) -> None:
+    """A claim on a batch that was deleted meanwhile ends normally, and its name can be used again."""
     [name] = filled(store, 1)
     claim = store.claim(name)
     assert claim is not None
@@ -93,8 +93,8 @@ def test_removed_while_it_was_claimed(store: Store) -> None:
     assert store.claim(name) is not None
 
 
-def test_what_is_not_there_can_be_removed(store: Store, drops: Drops, directory: Path) -> None:
-    """Before the first batch there is no directory, and only a batch makes one: nothing is found or counted."""
+def test_an_empty_store_creates_no_directory(store: Store, drops: Drops, directory: Path) -> None:
+    """Before the first batch, no method finds or counts anything, or creates the directory."""
     assert store.names() == []
     assert store.claim("no such batch") is None
     store.expire("9")
@@ -103,8 +103,8 @@ def test_what_is_not_there_can_be_removed(store: Store, drops: Drops, directory:
     assert not directory.exists()
 
 
-def test_a_format_that_is_newer_is_left_alone(mailbox: Make, directory: Path, drops: Drops) -> None:
-    """A file of a later release is neither listed, nor dropped for its age or for want of room."""
+def test_a_newer_format_is_left_alone(mailbox: Make, directory: Path, drops: Drops) -> None:
+    """A file in a newer format is not listed, and not dropped for its age or for room."""
     box = mailbox(spool_bytes=4 * 4096)
     box.spool(batch(5))
     newer = spool(directory) / str(BatchName(time_ns=1, token="0" * 8, count=9, version=2))
@@ -117,8 +117,8 @@ def test_a_format_that_is_newer_is_left_alone(mailbox: Make, directory: Path, dr
     assert set(drops.totals()) == {"spool_full"}
 
 
-def test_a_finished_claim_reads_nothing(directory: Path, drops: Drops) -> None:
-    """After its end a claim has no file: its descriptor's number may be somebody else's by now."""
+def test_reading_an_ended_claim_raises(directory: Path, drops: Drops) -> None:
+    """Reading a claim after its end raises: its descriptor's number may now belong to another file."""
     store = DiskStore(root=directory, mailbox="loop-abc123", max_bytes=2**20, drops=drops)
     [name] = filled(store, 1)
     claim = store.claim(name)
@@ -131,7 +131,7 @@ def test_a_finished_claim_reads_nothing(directory: Path, drops: Drops) -> None:
 
 
 def test_a_file_that_is_too_large_is_not_read_into_memory(directory: Path, drops: Drops) -> None:
-    """A file larger than any that is written is refused before it is read; one as large is read."""
+    """A file larger than `MAX_BYTES` is refused before it is read; a file of that size is read."""
     store = DiskStore(root=directory, mailbox="loop-abc123", max_bytes=2**20, drops=drops)
     [name] = filled(store, 1)
     claim = store.claim(name)
@@ -145,10 +145,8 @@ def test_a_file_that_is_too_large_is_not_read_into_memory(directory: Path, drops
 
 
 @pytest.mark.parametrize("excess", [0, 1])
-def test_a_batch_that_no_process_would_read_back_waits_in_memory(
-    mailbox: Make, directory: Path, excess: int
-) -> None:
-    """What is larger than the largest spool file is not written to disk, and is kept for this process to send."""
+def test_an_oversized_batch_stays_in_memory(mailbox: Make, directory: Path, excess: int) -> None:
+    """A batch larger than `MAX_BYTES` is not written to disk; it stays in memory, and this process sends it."""
     box = mailbox()
     box.spool(batch(size=MAX_BYTES + excess))
     assert box.on_disk == (not excess)
@@ -156,8 +154,8 @@ def test_a_batch_that_no_process_would_read_back_waits_in_memory(
     assert len(list(directory.rglob("*.jsonl"))) == (not excess)
 
 
-def test_a_file_is_written_and_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system that takes and gives a few bytes at a time gets and gives all of them."""
+def test_files_are_written_and_read_completely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are written and read completely even if each system call transfers only a few bytes."""
     write, read = os.write, os.read
     monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
     monkeypatch.setattr(os, "read", lambda descriptor, _: read(descriptor, 3))
@@ -169,8 +167,8 @@ def test_a_file_is_written_and_read_to_its_end(tmp_path: Path, monkeypatch: pyte
     os.close(descriptor)
 
 
-def test_what_waits_is_counted_by_whose_it_is(mailbox: Make) -> None:
-    """Records of this process and records of others are told apart, and those that are done with are neither."""
+def test_own_and_other_records_are_counted_separately(mailbox: Make) -> None:
+    """`waiting` counts unsent records of this process and of others separately, and no sent ones."""
     mine, theirs = mailbox(), mailbox()
     mine.spool(batch(1, count=2))
     mine.spool(batch(2, count=3))
@@ -186,8 +184,8 @@ def test_what_waits_is_counted_by_whose_it_is(mailbox: Make) -> None:
 
 
 @pytest.mark.parametrize("root", ["disk", "memory"])
-def test_a_mailbox_drops_what_is_old(mailbox: Make, drops: Drops, root: str) -> None:
-    """What is too old goes and is counted, wherever it waits."""
+def test_a_mailbox_drops_old_batches(mailbox: Make, drops: Drops, root: str) -> None:
+    """Batches that are too old are dropped and counted, on disk and in memory."""
     box = mailbox() if root == "disk" else mailbox(None)
     assert box.on_disk == (root == "disk")
     for time_ns in (1, 2, 3):
@@ -198,8 +196,8 @@ def test_a_mailbox_drops_what_is_old(mailbox: Make, drops: Drops, root: str) -> 
 
 
 @pytest.mark.parametrize("root", ["disk", "memory"])
-def test_discarding_is_counted_and_forgets(mailbox: Make, drops: Drops, root: str) -> None:
-    """Switched off, what this process put there goes and is counted; what others put there stays."""
+def test_delete_own_deletes_and_counts(mailbox: Make, drops: Drops, root: str) -> None:
+    """`delete_own` deletes and counts this process's batches; those of other processes stay."""
     mine, theirs = (mailbox() if root == "disk" else mailbox(None)), mailbox()
     theirs.spool(batch(1))
     mine.spool(batch(2, count=2))
@@ -213,10 +211,10 @@ def test_discarding_is_counted_and_forgets(mailbox: Make, drops: Drops, root: st
 
 
 @pytest.mark.parametrize("root", ["disk", "memory"])
-def test_what_is_put_during_a_look_is_not_forgotten(
+def test_a_batch_spooled_during_a_listing_stays_outstanding(
     mailbox: Make, monkeypatch: pytest.MonkeyPatch, root: str
 ) -> None:
-    """A batch that comes while it is listed what is there is still waited for, and can still be discarded."""
+    """A batch that is spooled while `outstanding` lists the store stays outstanding, and can be discarded."""
     box = mailbox() if root == "disk" else mailbox(None)
     store = DiskStore if root == "disk" else MemoryStore
     names = store.names

@@ -1,4 +1,4 @@
-"""The directory vanishes, is read-only, or its disk is full: a process delivers all the same, and says nothing."""
+"""If the directory vanishes, is read-only, or its disk is full, a process still delivers, and prints nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.posix
 
 
 def test_the_directory_vanishes_under_a_process(directory: Path, sink: support.Sink) -> None:
-    """Removed, made again, replaced by a file: the process delivers what comes, and says nothing."""
+    """A process delivers new events and prints nothing if its directory is removed, or replaced by a file."""
     code = """
 import shutil
 d = to_sink(D, P)
@@ -42,12 +42,12 @@ AS_NOBODY = """
 warm = to_sink(None, P); enqueue_numbers(warm, [-1]); warm.shutdown(10)  # imports, while it can read the library
 if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)
 """
-"""The start of a program for which permissions count: it is not root's."""
+"""The start of a program that does not run as root, so permissions apply to it."""
 
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """Make a home for such a program: pytest's own directories are closed by each session that starts."""
+    """Create a home for such a program: pytest closes its own directories to other users at each session's start."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name, "home")
         home.mkdir()
@@ -59,7 +59,7 @@ def home() -> Iterator[Path]:
 
 @pytest.mark.parametrize("umask", [0o077, 0o117, 0o177, 0o777])
 def test_the_umask_of_a_daemon(umask: int, sink: support.Sink, home: Path) -> None:
-    """What is made has its own mode: else no process of this user could look into it again (for who is not root)."""
+    """Files and directories get their modes despite the umask: otherwise even their owner could not open them."""
     code = f"""
 os.umask({umask})
 d = to_sink(D, P); enqueue_numbers(d, [1]); assert d.flush(60); assert d.status().destinations[0].on_disk
@@ -70,10 +70,10 @@ print(sorted(set(modes)))
     assert (finished.out, finished.err) == ("['0o600', '0o700']\n", "")
 
 
-def test_a_file_system_with_modes_of_its_own(
+def test_a_file_system_that_refuses_modes(
     make: Make, sink: support.Sink, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a mode cannot be set, and is private already, batches are on disk all the same, each whole."""
+    """If modes cannot be set but are already private, batches are still written to disk completely."""
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError
@@ -90,7 +90,7 @@ def test_a_file_system_with_modes_of_its_own(
 
 
 def test_a_read_only_directory(sink: support.Sink, home: Path) -> None:
-    """A directory that cannot be written to means memory, from the start or later (for who is not root)."""
+    """If the directory is or becomes read-only (for a user other than root), batches stay in memory."""
     code = """
 d = to_sink(D, P); numbers = iter(range(10))
 for mode in (0o500, 0o700, 0o500):
@@ -104,8 +104,8 @@ for mode in (0o500, 0o700, 0o500):
     assert sink.numbers() == [-1, 0, 1, 2]
 
 
-def test_what_waits_in_a_read_only_directory(sink: support.Sink, home: Path) -> None:
-    """Files that cannot be removed are not sent by one process after the other, and hold nothing up."""
+def test_batches_in_a_read_only_directory(sink: support.Sink, home: Path) -> None:
+    """Files in a read-only directory are not sent, because each process would send them again; they delay no event."""
     code = """
 box = os.path.join(D, "spool", "loop-abc123")
 down = to_sink(D, 1); enqueue_numbers(down, [0]); down.shutdown(0); os.chmod(box, 0o500)
@@ -122,7 +122,7 @@ assert wait_until(lambda: not os.listdir(box)), os.listdir(box)
 
 
 def test_a_full_disk(directory: Path, sink: support.Sink) -> None:
-    """Where files cannot grow (here by a limit on their size), batches are kept in memory and delivered."""
+    """If files cannot grow (here because of a size limit), batches are kept in memory and delivered."""
     code = """
 import resource
 d = to_sink(D, P)

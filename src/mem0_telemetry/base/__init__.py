@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What has no opinion on telemetry: guard, clocks, a lock, files. Imports nothing of ours."""
+"""Helpers that know nothing of telemetry: guard, clocks, a lock, files. Imports nothing else of this package."""

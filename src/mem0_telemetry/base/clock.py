@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The two clocks: the wall's for what people read, the monotonic one for every wait and deadline.
+"""The two clocks: the wall clock for times that people read, the monotonic clock for every wait and deadline.
 
-`monotonic()` returns seconds since some point of this boot and never goes back; `wall()` seconds since the epoch, as
-the times of files are.
+`monotonic()` returns seconds since an unspecified point of this boot, and never goes back. `wall()` returns seconds
+since the epoch, like the times of files.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where the time is read. A test passes its own; thread-safe."""
+    """A source of the time; thread-safe. A test may pass its own."""
 
     def time_ns(self) -> int:
         """Return nanoseconds since the epoch, UTC. May jump in either direction."""
 
     def monotonic(self) -> float:
-        """Return seconds since some point of this boot. Never goes back."""
+        """Return seconds since an unspecified point of this boot. Never goes back."""
 
 
-# Tools that freeze time for an application's tests replace `time.monotonic` and `time.perf_counter`, also where
-# a module has imported them by name, and a deadline would never come. They do not see the system call, nor
-# what is inside a partial.
+# An application's tests may use tools that freeze time. These replace `time.monotonic` and `time.perf_counter`, even
+# the names that a module has imported, so a deadline would never pass. They do not replace `clock_gettime`, nor a
+# function inside a partial.
 if hasattr(time, "clock_gettime"):
     monotonic = partial(time.clock_gettime, time.CLOCK_MONOTONIC)
     wall = partial(time.clock_gettime, time.CLOCK_REALTIME)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Open the files of this package, and nothing that somebody put in their place.
+"""Open the files of this package, and refuse anything that was put there instead of them.
 
-A file of ours is regular, belongs to this user, lies in directories of this user that are reached without a link, and
-is no larger than we write it. Opening one never waits.
+A file of ours is regular, belongs to this user, is in directories of this user whose path has no link, and is no larger
+than we write it. Opening a file never blocks.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
 _CHUNK = 65_536
 _ABANDONED_AFTER = 60.0
-"""Seconds after which a file that was written aside has no writer any more: to write one takes milliseconds."""
+"""Seconds after which a temporary file has no writer: writing one takes milliseconds."""
 
 _HAVE_DIRECTORY_DESCRIPTORS = os.open in os.supports_dir_fd
-"""False on Windows, where names are joined to the directory's path."""
+"""False on Windows, where this module joins names to the directory's path."""
 
 # Some of these are absent on Windows.
 _SAFELY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -30,23 +30,23 @@ _AS_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _SAFELY
 
 
 class NotOursError(OSError):
-    """What lies there is no file of ours: a link, a pipe, a device, another user's, or too large.
+    """The path is not a file or directory of ours: it is a link, a pipe, a device, another user's, or too large.
 
-    Any other `OSError` says that it could not be opened or read, perhaps only at that moment.
+    Any other `OSError` means that it could not be opened or read, perhaps only temporarily.
     """
 
 
 class Directory:
-    """An open directory of ours, in which names cannot be redirected while it is used. Use it with `with`.
+    """An open directory of ours. While it is open, nobody can redirect the names in it. Use it with `with`.
 
     Args:
-        path: its path, or the path of the directory in which the first of `below` is.
-        below: the names of the directories from there down.
-        create: make what is missing, and close each level to other users (0700).
+        path: the path of the directory, or of the one that contains the first of `below`.
+        below: the names of the nested directories from there down.
+        create: create missing levels, and close each level to other users (0700).
 
     Raises:
         NotOursError: a level is a link, or belongs to another user.
-        OSError: a level is missing, is no directory, or cannot be opened or made.
+        OSError: a level is missing, is not a directory, or cannot be opened or created.
     """
 
     __slots__ = ("_descriptor", "_path")
@@ -74,17 +74,17 @@ class Directory:
         self.close()
 
     def close(self) -> None:
-        """Close it."""
+        """Close the directory. Idempotent."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
     def names(self) -> list[str]:
-        """Return the names of what is in it, in no order."""
+        """Return the names of its entries, in no particular order."""
         return os.listdir(self._path if self._descriptor is None else self._descriptor)  # noqa: PTH208
 
     def is_writable(self) -> bool:
-        """Return whether names in it may be added and removed."""
+        """Return whether this process may create and remove files in it."""
         if self._descriptor is None:
             return os.access(self._path, os.W_OK)
         return os.access(
@@ -92,11 +92,11 @@ class Directory:
         )
 
     def stat(self, name: str) -> os.stat_result:
-        """Return the status of `name` itself: a link is not followed."""
+        """Return the status of `name` itself, without following a link."""
         return os.stat(self._at(name), dir_fd=self._descriptor, follow_symlinks=False)
 
     def holds(self, name: str, status: os.stat_result) -> bool:
-        """Return whether `name` still is the file that `status` were read from."""
+        """Return whether `name` still is the file with this `status`."""
         try:
             now = self.stat(name)
         except OSError:
@@ -107,10 +107,10 @@ class Directory:
         """Open the file `name` and return its descriptor.
 
         Raises:
-            NotOursError: it is no regular file, or another user's.
-            OSError: it is missing, or cannot be opened at present.
+            NotOursError: it is not a regular file, or belongs to another user.
+            OSError: it is missing, or cannot be opened now.
         """
-        # Look before opening: to open a pipe or a device may wait, or do something.
+        # Check before opening: opening a pipe or a device may block or have side effects.
         _refuse_foreign(self.stat(name), name)
         descriptor = os.open(self._at(name), flags | _SAFELY, dir_fd=self._descriptor)
         try:
@@ -121,11 +121,11 @@ class Directory:
         return descriptor
 
     def create(self, name: str) -> int:
-        """Create the file `name` (0600) and return its descriptor. Raises FileExistsError where the name is taken."""
+        """Create the file `name` (0600) and return its descriptor. Raises FileExistsError if the name exists."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _SAFELY
         descriptor = os.open(self._at(name), flags, _FILE_MODE, dir_fd=self._descriptor)
-        if self._descriptor is not None:  # POSIX, where a daemon's umask may leave it to nobody
-            with suppress(OSError):  # or the file system has modes of its own
+        if self._descriptor is not None:  # POSIX: a daemon's umask may deny access to its owner
+            with suppress(OSError):  # the file system may have no POSIX modes
                 os.fchmod(descriptor, _FILE_MODE)
         return descriptor
 
@@ -138,12 +138,12 @@ class Directory:
             os.close(descriptor)
 
     def replace(self, name: str, content: bytes) -> None:
-        """Replace `name` by a file with `content`, in one step. Raises OSError, and then leaves `name` as it was."""
+        """Replace `name` atomically by a file with `content`. If it raises `OSError`, `name` is unchanged."""
         aside = f"{name}.{os.urandom(4).hex()}.aside"
         descriptor = self.create(aside)
         try:
             try:
-                # Not synced: on a busy disk that takes seconds, and an exit may be waiting.
+                # Do not call `fsync`: on a busy disk it takes seconds, and an exit may be waiting.
                 write_all(descriptor, content)
             finally:
                 os.close(descriptor)
@@ -153,22 +153,22 @@ class Directory:
             raise
 
     def remove_abandoned(self) -> None:
-        """Remove what processes that were killed have written aside, once it is a minute old."""
+        """Remove temporary files of killed processes that are more than a minute old."""
         for name in self.names():
             if name.endswith(".aside"):
                 try:
                     age = wall() - self.stat(name).st_mtime
-                except OSError:  # removed by now
+                except OSError:  # another process has removed it
                     continue
                 if abs(age) > _ABANDONED_AFTER:
                     self.remove(name)
 
     def rename(self, name: str, to: str) -> None:
-        """Rename `name`, over what has that name already."""
+        """Rename `name` to `to`, replacing an existing file."""
         os.replace(self._at(name), self._at(to), src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
 
     def remove(self, name: str) -> bool:
-        """Remove `name`; return False where there was none, or it cannot be removed."""
+        """Remove `name`. Return False if it does not exist or cannot be removed."""
         try:
             self.unlink(name)
         except OSError:
@@ -176,26 +176,26 @@ class Directory:
         return True
 
     def unlink(self, name: str) -> None:
-        """Remove `name`. Raises OSError where it cannot be removed."""
+        """Remove `name`. Raises `OSError` if it does not exist or cannot be removed."""
         os.unlink(self._at(name), dir_fd=self._descriptor)
 
     def _at(self, name: str) -> str:
         return name if self._descriptor is not None else os.path.join(self._path, name)  # noqa: PTH118
 
     def _make(self, level: str) -> None:
-        """Make the directory, unless it is there, with its mode: a daemon's umask may leave it without `x`."""
+        """Create the directory if it is missing, and set its mode: a daemon's umask may have removed `x`."""
         try:
             os.mkdir(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)
         except FileExistsError:
             return
-        with suppress(OSError):  # the file system may have modes of its own
+        with suppress(OSError):  # the file system may have no POSIX modes
             os.chmod(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)
 
     def _enter(self, level: str, *, create: bool) -> None:
         status = self.stat(level)
         if stat.S_ISLNK(status.st_mode):
             raise NotOursError(errno.ELOOP, "a link in the place of a directory", level)
-        if not stat.S_ISDIR(status.st_mode):  # looked at before it is opened, as a file
+        if not stat.S_ISDIR(status.st_mode):  # check before opening, as for a file
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), level)
         if not _HAVE_DIRECTORY_DESCRIPTORS:
             self._path = self._at(level)
@@ -210,10 +210,10 @@ class Directory:
 
 
 def read_all(descriptor: int, largest: int) -> bytes:
-    """Return the whole content of an open file, from its beginning.
+    """Return the whole content of an open file.
 
     Raises:
-        NotOursError: it has more than `largest` bytes.
+        NotOursError: the file has more than `largest` bytes.
         OSError: it cannot be read.
     """
     content = bytearray()
@@ -227,10 +227,10 @@ def read_all(descriptor: int, largest: int) -> bytes:
 
 
 def write_all(descriptor: int, content: bytes) -> None:
-    """Write all of `content` at the present position.
+    """Write all of `content` at the current position.
 
     Raises:
-        OSError: the disk is full, or a limit on the size of files was met; some of it may be there.
+        OSError: the disk is full, or a file size limit was reached. Part of `content` may have been written.
     """
     rest = memoryview(content)
     while rest:

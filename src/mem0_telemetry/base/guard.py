@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one place that catches everything: telemetry must never break the application it observes."""
+"""The only place that catches every `Exception`: telemetry must never break the application that it observes."""
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # `typing` costs 10 ms, and this module is on the path of `import mem0_telemetry`
+TYPE_CHECKING = False  # importing `typing` takes 10 ms, and `import mem0_telemetry` loads this module
 if TYPE_CHECKING:
     from logging import Logger
     from types import TracebackType
@@ -12,12 +12,12 @@ _reported: set[str] = set()
 
 
 class guard:  # noqa: N801  # used as a statement: `with guard("capturing an event"):`
-    """Context manager at the border to the host: an `Exception` inside is logged once at DEBUG and dropped.
+    """Context manager between telemetry and the application: logs an `Exception` once at DEBUG and drops it.
 
-    `KeyboardInterrupt`, `SystemExit` and the like pass. Costs about 0.2 µs where nothing is raised; thread-safe.
+    `KeyboardInterrupt`, `SystemExit` and the like are not caught. Costs about 0.2 µs if nothing raises; thread-safe.
 
     Args:
-        doing: what failed, in words, as the log record says it; one record a process for each wording.
+        doing: the action in words, for the log record. Each process logs one record for each text.
     """
 
     __slots__ = ("_doing",)
@@ -38,12 +38,12 @@ class guard:  # noqa: N801  # used as a statement: `with guard("capturing an eve
 
 
 def note(text: str, error: BaseException | None = None, *, level: int = 10) -> None:
-    """Log `text` once a process, at DEBUG or `level`, on our own logger. Never raises."""
+    """Log `text` once in this process, at DEBUG or `level`, on our own logger. Never raises an `Exception`."""
     if text in _reported:
         return
     _reported.add(text)
     try:
-        import logging  # noqa: PLC0415  # 14 ms, and only ever needed where something is wrong
+        import logging  # noqa: PLC0415  # takes 14 ms, and only an error needs it
 
         logger = logging.getLogger("mem0_telemetry")
         if not logger.isEnabledFor(level):
@@ -53,18 +53,18 @@ def note(text: str, error: BaseException | None = None, *, level: int = 10) -> N
         kept: object = logger.filter(record)
         if not kept:
             return
-        if isinstance(kept, logging.LogRecord):  # from Python 3.12 on a filter may answer another one
+        if isinstance(kept, logging.LogRecord):  # since Python 3.12, a filter may return another record
             record = kept
         logger.callHandlers(record)
         last = logging.lastResort
         if last and level >= last.level and _only_otel_hears(logger):
             last.handle(record)
-    except Exception:  # noqa: S110  # the last door: there is nobody left to tell
+    except Exception:  # noqa: S110  # nobody can handle an error of the error handler
         pass
 
 
 def _only_otel_hears(logger: Logger) -> bool:
-    """Return whether OpenTelemetry's instrumentation has added the only handlers: then Python prints no warning."""
+    """Return whether OpenTelemetry has added the only handlers: because of them, Python itself prints no warning."""
     handlers = list(logger.handlers)
     while logger.propagate and logger.parent:
         logger = logger.parent

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A lock that a forked child never finds held: whoever held it in the parent does not exist there."""
+"""A lock that is free in a new forked child, even if a thread held it in the parent: the child lacks that thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from _thread import RLock
 
 
 class ForkSafeLock:
-    """A re-entrant lock for each process. It needs no hook at a fork: an opted-out process has none."""
+    """A re-entrant lock for each process. It needs no fork hook, because an opted-out process registers none."""
 
     __slots__ = ("_locks",)
 
@@ -16,11 +16,11 @@ class ForkSafeLock:
         self._locks: dict[int, RLock] = {}
 
     def of_this_process(self) -> RLock:
-        """Return the lock itself: entering and leaving the block is one call in C, which no signal can cut in two."""
+        """Return this process's lock. Entering or leaving it is one call in C, which a signal cannot interrupt."""
         process = os.getpid()
         lock = self._locks.get(process)
         if lock is None:
-            for ancestor in set(self._locks) - {process}:  # its number may come back
+            for ancestor in set(self._locks) - {process}:  # the system may reuse an ancestor's process id
                 self._locks.pop(ancestor, None)
-            lock = self._locks.setdefault(process, RLock())  # the same one for all threads
+            lock = self._locks.setdefault(process, RLock())  # atomic: all threads get the same lock
         return lock

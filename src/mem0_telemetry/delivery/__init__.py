@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A durable pipeline for OpenTelemetry log records: queue, writer, spool, senders.
 
-It knows no product, no consent and no vendor: what may be sent, whether, and where to are arguments. An event
-that is enqueued is written to disk by a thread of ours, and stays there until its destination is done with it, in
-this process or a later one. Nothing here raises into the caller, waits for the network (but `flush`,
-`shutdown` and the exit, each with a bound), or logs above DEBUG.
+It knows no product, consent or vendor: the caller passes what may be sent, whether it may be sent, and where to.
+A thread of this package writes each enqueued event to disk. The event stays there until its destination is done
+with it, in this process or a later one. Nothing here raises into the caller or logs above DEBUG. Only `flush`,
+`shutdown` and the exit wait for the network, each for a bounded time.
 
-`fork_gate` and `reading` are usable without the OTel SDK being loaded; the rest is loaded when it is first
-asked for.
+`fork_gate` and `reading` work without the OTel SDK. The other modules are loaded at their first use.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # no `typing`: this is imported before the fork gate, so it is short
+TYPE_CHECKING = False  # not `typing`'s: before the fork gate exists, import as little as possible
 if TYPE_CHECKING:
     from typing import Any
 
@@ -41,6 +40,6 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib  # noqa: PLC0415  # as above
+    import importlib  # noqa: PLC0415  # as little as possible at import
 
     return getattr(importlib.import_module(f"{__name__}.{home}"), name)

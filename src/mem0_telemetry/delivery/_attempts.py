@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One attempt with an exporter, maybe of a third party; and when to make the next one, and with which batch."""
+"""Make one attempt with an exporter, which may be third-party, and decide when to try which batch next."""
 
 from __future__ import annotations
 
@@ -20,57 +20,57 @@ if TYPE_CHECKING:
 
     from mem0_telemetry.delivery._config import Limits
 
-_A_FEW_WORDS: Final = 40
-"""Characters that an exporter's own word for a failure may have; what is longer may say anything."""
-_AT_ONCE: Final = 2
-"""Failures without a pause while somebody waits: of a request with several batches, and of the oldest alone."""
+_MAX_REASON_LENGTH: Final = 40
+"""Most characters of an exporter's `failure` or `refusal`: a longer text may contain anything, and is ignored."""
+_IMMEDIATE_RETRIES: Final = 2
+"""Failures without a pause after `retry_now`: one of a request with several batches, one of the oldest batch alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of an attempt."""
+    """The result of an attempt."""
 
     done: bool
-    """False: to be tried again."""
+    """False if the sender must retry."""
     kind: str = ""
-    """What kind of failure it was, in a few words: what the exporter calls it, or the class of what it raised. No more
-    than that is kept on disk."""
+    """The kind of failure in a few words: the class of the exception, or else the exporter's `failure`. Nothing more
+    about a failure is stored on disk."""
     reason: str = ""
-    """The same, with the exception's text where there is one; empty where it is done."""
+    """The kind, followed by the exception's text if there was an exception; empty if done."""
     retry_after: float | None = None
-    """Seconds that the destination asked for."""
+    """Seconds for which the destination asked the sender to wait."""
     refusal: str = ""
-    """Why the destination will never take the batch, or part of it; empty where nothing was refused."""
+    """Why the destination will never take the batch, or part of it; empty if it refused nothing."""
 
 
 def attempt(exporter: LogRecordExporter, records: Sequence[ReadableLogRecord], *, name: str) -> Answer:
-    """Hand `records` to the exporter of the destination `name`. An exception that it raises is a failure."""
+    """Pass `records` to the exporter of the destination `name`. An exception from the exporter is a failure."""
     done = False
-    noted = Noted()
-    with guard(f"exporting to {name}"), noted:
+    raised = ErrorRecorder()
+    with guard(f"exporting to {name}"), raised:
         result: object = exporter.export(records)
-        # By its name: `LogExportResult`, as it was called before, is another class, and a module may be imported anew.
-        # Who answers nothing has raised nothing: the SDK's own processors, which never look, would go on too.
+        # Compare names, not classes: older exporters return `LogExportResult`, and a module may be imported twice.
+        # An exporter that returns None did not fail: the SDK's own processors ignore the result and also continue.
         done = result is None or getattr(result, "name", "") == LogRecordExportResult.SUCCESS.name
     if done:
-        return Answer(done=True, refusal=_said(exporter, "refusal"))
+        return Answer(done=True, refusal=_short_text(exporter, "refusal"))
     retry_after = getattr(exporter, "retry_after", None)
-    said = _said(exporter, "failure")
+    failure = _short_text(exporter, "failure")
     return Answer(
         done=False,
-        kind=noted.kind or said,
-        reason=noted.text or said or "the exporter reported a failure",
+        kind=raised.kind or failure,
+        reason=raised.text or failure or "the exporter reported a failure",
         retry_after=float(retry_after) if isinstance(retry_after, (int, float)) else None,
     )
 
 
-def _said(exporter: LogRecordExporter, name: str) -> str:
-    said = getattr(exporter, name, "")
-    return said if isinstance(said, str) and len(said) <= _A_FEW_WORDS else ""
+def _short_text(exporter: LogRecordExporter, name: str) -> str:
+    text = getattr(exporter, name, "")
+    return text if isinstance(text, str) and len(text) <= _MAX_REASON_LENGTH else ""
 
 
-class Noted:
-    """Notes the exception that passes through it."""
+class ErrorRecorder:
+    """Context manager that records the exception passing through it."""
 
     kind = text = ""
 
@@ -86,22 +86,22 @@ class Noted:
 
 
 class Backoff:
-    """A pause after each failure in a row, which doubles, and is long once there were many."""
+    """The pause after a failure: it doubles with each consecutive one, and is `quiet_interval` after many."""
 
     def __init__(self, limits: Limits) -> None:
         self.failures = 0
         self.until = 0.0
         self._limits = limits
-        self._random = random.Random()  # noqa: S311  # not the application's, whose numbers may be seeded
+        self._random = random.Random()  # noqa: S311  # the application may have seeded the global one
 
     def failed(self, now: float) -> None:
-        """Begin a pause after one more failure."""
+        """Count a failure and begin the pause after it."""
         self.failures += 1
         if self.failures >= self._limits.quiet_after:
             delay = self._limits.quiet_interval
         else:
             delay = self._limits.backoff_initial * 2.0 ** (self.failures - 1)
-        # Half of it to all of it, so that processes that failed together do not come back together.
+        # Wait between half and all of the delay: processes that failed together must not retry together.
         self.until = now + delay * self._random.uniform(0.5, 1.0)
 
     def end(self) -> None:
@@ -110,70 +110,70 @@ class Backoff:
 
 
 class Retry:
-    """Decides what is tried next, and when. Knows no clock, thread or file. For one thread.
+    """Decides which batch the sender tries next, and when. Uses no clock, thread or file. Not thread-safe.
 
-    The oldest batch is first. One that fails goes to the end of the line, and the destination is left alone for a
-    while, longer each time. Once another batch gets through, the destination is well, and those that failed before are
-    suspects. They are tried one by one; while they fail, all suspects wait, longer each time, and nothing else does.
-    Nothing is given up here.
+    The oldest batch is first. A batch that fails moves to the end of the line, and the destination gets a pause that
+    grows with each failure. When another batch succeeds, the destination works, so the batches that failed before
+    become suspects. The sender tries suspects one at a time. Each failure of a suspect begins a longer pause, for
+    suspects only. This class gives up no batch.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.in_a_row = 0
-        """How many attempts have failed since one got through."""
+        """Failed attempts since the last success."""
         self.destination, self.suspects = Backoff(limits), Backoff(limits)
         self._limits = limits
         self._asked_to_wait_until = 0.0
-        self._at_once = 0
+        self._immediate_retries = 0
         self._failed: dict[str, bool] = {}
-        """The end of the line, in its order; True for a suspect."""
+        """The batches at the end of the line, in order; True marks a suspect."""
 
     @property
     def not_before(self) -> float:
-        """Return the moment (monotonic seconds) before which nothing is tried."""
+        """Return the monotonic time in seconds before which the sender tries nothing."""
         return max(self.destination.until, self._asked_to_wait_until)
 
     @property
     def down(self) -> bool:
-        """Return whether the destination seems to be down; a few suspects do not say that."""
+        """Return whether the destination seems to be down; failing suspects count only once it is `quiet`."""
         return self.destination.failures > 0 or self.quiet
 
     @property
     def quiet(self) -> bool:
-        """Return whether it has failed so often that it is left alone for long."""
+        """Return whether so many attempts failed in a row that the pauses are now `quiet_interval`."""
         return self.in_a_row >= self._limits.quiet_after
 
     def retry_now(self) -> None:
-        """Try at once, as somebody waits, and the next batch at once where one fails. A `retry_after` is respected."""
+        """End the pauses for a waiting caller, also after the next failures. A `retry_after` still applies."""
         self.destination.until = self.suspects.until = 0.0
-        self._at_once = _AT_ONCE
+        self._immediate_retries = _IMMEDIATE_RETRIES
 
     def in_line(self, names: Sequence[str], now: float) -> list[str]:
-        """Return those of `names`, which are all that wait, oldest first, that may be tried now, in that order."""
+        """Return the batches that may be tried now, in order. `names` are all unsent batches, oldest first."""
         waiting = set(names)
         self._failed = {name: suspect for name, suspect in self._failed.items() if name in waiting}
         if not names:
-            self._at_once = 0
+            self._immediate_retries = 0
         line = [name for name in names if name not in self._failed]
         line += [name for name, suspect in self._failed.items() if not suspect]
         if now < self.suspects.until:
             return line
         suspects = [name for name, suspect in self._failed.items() if suspect]
-        # Ahead of the others, as they would never have their turn with steady arrivals.
+        # Suspects go first while the destination works: if new batches keep arriving, they would never be tried.
         return line + suspects if self.destination.failures else suspects + line
 
     def may_join(self, name: str) -> bool:
-        """Return whether the batch may share a request with others: only while nothing has failed."""
+        """Return whether the batch may share a request: only if neither it nor the destination has failed."""
         return not self.destination.failures and name not in self._failed
 
     def failed(self, names: Sequence[str], now: float, retry_after: float | None, *, more: bool) -> None:
-        """Take note that an attempt failed; one with several batches tells nothing about any of them.
+        """Record a failed attempt. If it had several batches, none of them is to blame.
 
         Args:
-            names: what was tried together.
+            names: the batches in the request.
             now: monotonic seconds.
-            retry_after: seconds that the destination asked for.
-            more: whether others wait.
+            retry_after: seconds for which the destination asked the sender to wait.
+            more: whether there are other unsent batches.
         """
         self.in_a_row += 1
         self._asked_to_wait_until = now + min(max(retry_after or 0.0, 0.0), self._limits.retry_after_max)
@@ -183,18 +183,18 @@ class Retry:
                 self.suspects.failed(now)
                 return
         self.destination.failed(now)
-        if self._at_once and (more or len(names) > 1):
-            self._at_once -= 1
+        if self._immediate_retries and (more or len(names) > 1):
+            self._immediate_retries -= 1
             self.destination.until = 0.0
         else:
-            self._at_once = 0
+            self._immediate_retries = 0
 
     def succeeded(self, names: Sequence[str], kept: Sequence[str], now: float) -> None:
-        """Take note that an attempt got through: what failed before is at fault itself.
+        """Record a success. The destination works, so batches that failed before are suspects: the fault is theirs.
 
         Args:
-            names: what was sent together.
-            kept: those of them that cannot be removed: they are sent again, but not at once.
+            names: the batches in the request.
+            kept: the sent batches that cannot be removed: the sender sends them again, after a pause.
             now: monotonic seconds.
         """
         self.in_a_row = 0
@@ -205,10 +205,10 @@ class Retry:
                 self.suspects.end()
         if not all(self._failed.values()):
             self._failed = dict.fromkeys(self._failed, True)
-            self.suspects.end()  # those of before wait no longer than the new ones
+            self.suspects.end()  # earlier suspects wait no longer than new ones
             self.suspects.failed(now)
         if kept:
-            for name in kept:  # to the end of the line
+            for name in kept:  # move it to the end of the line
                 self._failed.pop(name, None)
             self._failed.update(dict.fromkeys(kept, True))
             self.suspects.failed(now)

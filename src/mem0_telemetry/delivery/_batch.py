@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A batch, the name under which it is spooled, and how it is made of records that were emitted."""
+"""A batch, its file name in the spool, and the batcher that makes batches of emitted records."""
 
 from __future__ import annotations
 
@@ -24,21 +24,20 @@ if TYPE_CHECKING:
 
 _PATTERN: Final = re.compile(r"(\d{20})-([0-9a-f]{8})-(\d{1,6})\.v(\d{1,6})\.jsonl")
 PARTIAL: Final = ".part"
-"""Follows the name of a file that is still being written."""
+"""Suffix of a file that is still being written."""
 CORRUPT: Final = ".corrupt"
-"""Follows the name of a file that could not be read."""
-
+"""Suffix of a file that could not be read."""
 _LATEST_NS: Final = 2**63 - 1
-"""The latest time that a name tells, in 20 digits; a clock may be set past it."""
+"""The latest time that a name can contain in 20 digits; a clock may be set to a later one."""
 MAX_BYTES: Final = 2 * 1024 * 1024
-"""Size of the largest spool file. Parsing holds the interpreter lock, and a file of this size a tenth of a second."""
+"""Bytes in the largest spool file. Parsing one of this size holds the GIL for a tenth of a second."""
 MAX_RECORDS: Final = 1000
-"""Records in the largest spool file that is read; twice what is written, for those who set `Limits.batch_records`."""
+"""Records in the largest spool file that is read: twice the default of `Limits.batch_records`, which may be raised."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class BatchName:
-    """`<time>-<random>-<records>.v<format>.jsonl`: sorts by time, tells the count without being opened."""
+    """The name `<time>-<random>-<records>.v<format>.jsonl`, which sorts by time and contains the number of records."""
 
     time_ns: int
     token: str
@@ -52,7 +51,7 @@ class BatchName:
 
     @classmethod
     def parse(cls, text: str) -> BatchName | None:
-        """Return what a file's name says, or None where it is not one of ours (of whatever version)."""
+        """Return the parts of a file's name, or None if it is not the name of a batch, of any version."""
         match = _PATTERN.fullmatch(text)
         if match is None:
             return None
@@ -61,7 +60,7 @@ class BatchName:
 
     @property
     def readable(self) -> bool:
-        """Return False for the format of a newer package: to be left alone."""
+        """Return whether this version can read the file; one in a newer format must be left alone."""
         return self.version == 1
 
     def __str__(self) -> str:
@@ -69,14 +68,14 @@ class BatchName:
 
 
 def readable_count(text: str) -> int | None:
-    """Return the records in the file of that name, or None where it is not a batch that we can read."""
+    """Return the number of records in the file of that name, or None if it is not a batch that we can read."""
     name = BatchName.parse(text)
     return name.count if name is not None and name.readable else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Records, and the line of OTLP/JSON that says the same."""
+    """Records, and the same records as one line of OTLP/JSON."""
 
     name: str
     line: bytes
@@ -84,16 +83,16 @@ class Batch:
 
     @classmethod
     def of(cls, name: str, entries: Sequence[tuple[ReadableLogRecord, str]]) -> Batch:
-        """Make a batch of records, each with what `encode` made of it."""
+        """Make a batch of records, each paired with its result of `encode`."""
         return cls(name=name, line=line_of(entries), records=[record for record, _ in entries])
 
 
 class Claim:
-    """A batch that nobody else can send until the claim ends, which it does once.
+    """The lock on a batch: nobody else can send it until the claim ends. A claim ends only once.
 
     Args:
         read: returns the line.
-        end: removes the file, sets it aside or leaves it, and lets go of it.
+        end: removes the file, renames it or leaves it there, and releases the lock.
     """
 
     def __init__(self, read: Callable[[], bytes], end: Callable[[Ending], None]) -> None:
@@ -102,16 +101,16 @@ class Claim:
         self._ended = False
 
     def read(self) -> bytes:
-        """Return its line. Raises `OSError` where it cannot be read."""
+        """Return the batch's line. Raises `OSError` if it cannot be read."""
         if self._ended:
             raise FileNotFoundError
         return self._read()
 
     def end(self, ending: Ending) -> None:
-        """End the claim, unless it has ended: the batch is done with, cannot be read, or is to be tried again.
+        """End the claim unless it has ended. Raises `OSError` if the batch cannot be removed; it will be sent again.
 
-        Raises:
-            OSError: the disk does not let go of the batch; it will be tried again.
+        Args:
+            ending: the batch is done, is corrupt, or must be tried again.
         """
         if not self._ended:
             self._ended = True
@@ -119,7 +118,7 @@ class Claim:
 
 
 class Batcher:
-    """Makes batches of records: selected, counted, encoded. For one thread at a time."""
+    """Selects, counts and encodes records, and makes batches of them. For one thread at a time."""
 
     def __init__(self, wiring: Wiring) -> None:
         self._wiring = wiring
@@ -128,11 +127,11 @@ class Batcher:
 
     @property
     def is_full(self) -> bool:
-        """Return whether the batch has as many records as it may have."""
+        """Return whether the batch has `batch_records` records."""
         return len(self._entries) >= self._wiring.limits.batch_records
 
     def add(self, record: ReadableLogRecord) -> None:
-        """Add `record` to the batch, if it is accepted; else count it."""
+        """Add `record` to the batch if `accept` keeps it; otherwise count it as dropped."""
         reason = "unencodable"
         with guard("selecting and encoding a record"):
             selected = self._wiring.accept(record)
@@ -143,7 +142,7 @@ class Batcher:
         self._wiring.drops.count(reason)
 
     def batch(self) -> Batch | None:
-        """Return what was added, the first record with the drop counts so far; None where that is nothing."""
+        """Return the added records, with the drop counts so far on the first; None if there are no records."""
         entries, self._entries = self._entries, []
         if not entries:
             return None
@@ -155,13 +154,13 @@ class Batcher:
                 if carrier is not None:
                     entries[0] = (carrier, encode(carrier))
                     drops.reported(counts)
-        # Never back: a batch named while the wall's clock was set back would soon be taken for an old one.
+        # Never go back: a batch named while the wall clock was set back would soon count as too old.
         self._last_ns = max(self._wiring.clock.time_ns(), self._last_ns + 1)
         return Batch.of(str(BatchName.new(time_ns=self._last_ns, count=len(entries))), entries)
 
 
 def _with(record: ReadableLogRecord, attributes: Mapping[str, Any]) -> ReadableLogRecord:
-    """Return the same record with these attributes too; the given one is not changed."""
+    """Return a copy of the record with these additional attributes."""
     log_record = copy.copy(record.log_record)
     log_record.attributes = {**(log_record.attributes or {}), **attributes}
     return dataclasses.replace(record, log_record=log_record)

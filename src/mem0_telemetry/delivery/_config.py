@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the caller says: where batches go, the numbers of the pipeline, and what all its parts share."""
+"""The configuration of a delivery: its destinations, its limits, and the objects that its parts share."""
 
 from __future__ import annotations
 
@@ -17,85 +17,83 @@ if TYPE_CHECKING:
     from mem0_telemetry.base.clock import Clock
     from mem0_telemetry.delivery._status import Drops
 
-
-_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def mailbox_name(name: str, fingerprint: str) -> str:
-    """Return what a destination's directory is called: `<name>-<fingerprint>`, with nothing that a path could mean."""
-    return _NO_NAME.sub("_", f"{name}-{fingerprint}")
+    """Return the name of a destination's directory, `<name>-<fingerprint>`, without characters special in a path."""
+    return _UNSAFE.sub("_", f"{name}-{fingerprint}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """Where batches go, and how to build the exporter that takes them there."""
+    """A place to which batches go, and how to build the exporter that sends them there."""
 
     name: str
     """Exporter name, such as `posthog`."""
     fingerprint: str
-    """Short hash of endpoint and key, made by the caller: batches of one are never sent to another."""
+    """Short hash of endpoint and key, from the caller: batches for one fingerprint never go to another."""
     build: Callable[[], LogRecordExporter]
-    """Makes the exporter. Called on the sender's thread, inside the fork gate: it may import, but must not
-    use the network. If it raises, the destination is `unusable` until a later try succeeds; its batches wait
-    on disk.
+    """Makes the exporter. The sender calls it on its thread, inside the fork gate: it may import, but must not use the
+    network. If it raises, the destination is `unusable` until a later try succeeds; its batches stay on disk.
 
-    The exporter may have `warm_up()`, called right after in the same way (imports), and `retry_after` (seconds or
-    None) and `failure` (why, in a few words), read after each FAILURE, and `refusal` (why the destination will never
-    take the batch, or part of it; empty where it took it), read after each SUCCESS. SUCCESS means that it is done with
-    the batch, FAILURE that it is to be tried again. An answer counts by its name, whatever its
-    class; None is a SUCCESS.
+    The exporter may have these members: `warm_up()`, which the sender calls next under the same rules, for imports;
+    `retry_after` (seconds or None) and `failure` (why, in a few words), read after each FAILURE; and `refusal` (why the
+    destination will never take the batch, or part of it; empty if it took all), read after each SUCCESS. SUCCESS means
+    that the exporter is done with the batch, FAILURE that the sender must retry. The sender compares results by name,
+    whatever their class; None is a SUCCESS.
     """
     foreign_loggers: tuple[str, ...] = ()
-    """Exact names of the loggers that its calls speak through. Records from our threads are dropped there."""
+    """Exact names of the loggers that the exporter's calls log to. They drop the log records of our threads."""
     dropped: Callable[[LogRecordExporter], Mapping[str, int]] = lambda _: {}
-    """Reads how many records an exporter has given up so far, by its own reasons, after each SUCCESS. They are counted
-    as `refused`, and not as sent."""
+    """Returns how many records the exporter has dropped so far, by its own reasons. The sender calls it after each
+    SUCCESS, and counts these records as `refused`, not as sent."""
     on_refusal: Callable[[str], None] = lambda _: None
     """Called on the sender's thread with each `refusal`."""
     on_unusable: Callable[[str], None] = lambda _: None
-    """Called on the sender's thread with the class of what `build` raised, each time."""
+    """Called on the sender's thread with the class name of each exception that `build` raises."""
 
     @property
     def mailbox(self) -> str:
-        """Return what its directory is called."""
+        """Return the name of the directory of its batches."""
         return mailbox_name(self.name, self.fingerprint)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The numbers of the pipeline. The defaults are what is promised; tests shorten the times."""
+    """The sizes and times of the pipeline. The documentation promises the defaults; tests shorten the times."""
 
     queue_events: int = 20_000
-    """Events that wait for the writer at most; the newest is dropped."""
+    """Most events in the queue; further events are dropped."""
     batch_records: int = 500
-    """Records in one file, and in one request."""
+    """Most records in one file, and in one request."""
     linger: float = 0.2
-    """Seconds between two writes: what comes meanwhile shares a file. After a pause it is written at once."""
+    """Seconds between two writes: events in between share a file. The first event after a pause is written at once."""
     write_bound: float = 5.0
-    """Seconds that exit and `shutdown` wait for the queue to be written where the disk does not answer."""
+    """Most seconds that exit and `shutdown` wait for the queue to be written if the disk does not respond."""
     spool_bytes: int = 32 * 1024 * 1024
-    """Bytes on disk for each destination; a file counts for whole blocks of 4 KiB."""
+    """Bytes on disk for each destination; each file counts as whole blocks of 4 KiB."""
     spool_age: float = 7 * 24 * 3600.0
-    """Seconds after which a batch that could not be sent is dropped."""
+    """Seconds after which an unsent batch is dropped."""
     memory_bytes: int = 8 * 1024 * 1024
-    """Bytes of OTLP/JSON kept in memory for each destination where the disk cannot be used."""
+    """Bytes of OTLP/JSON kept in memory for each destination if the disk cannot be used."""
     cache_bytes: int = 2 * 1024 * 1024
-    """Bytes of OTLP/JSON of the newest batches whose records are kept in memory beside their file."""
+    """Bytes of OTLP/JSON of the newest batches whose records stay in memory in addition to their file."""
     backoff_initial: float = 1.0
-    """Seconds after the first failure; doubles with each."""
+    """Seconds of pause after the first failure; each further failure doubles it."""
     quiet_after: int = 6
-    """Failures in a row after which the destination is left alone for `quiet_interval`."""
+    """Failures in a row after which the pause is `quiet_interval`."""
     quiet_interval: float = 300.0
-    """Seconds between two tries of a quiet destination."""
+    """Seconds between two attempts with a quiet destination."""
     retry_after_max: float = 3600.0
-    """Seconds of a `retry_after` that are honoured at most."""
+    """Most seconds of a `retry_after` that the sender honours."""
     busy_interval: float = 5.0
-    """Seconds after which batches that another process held are looked at again."""
+    """Most seconds until the sender checks again whether batches that another process holds are free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
-    """What the parts of one delivery share. The first five are described at `Delivery`."""
+    """The objects that the parts of one delivery share. `Delivery` documents the first five."""
 
     directory: Path | None
     emit: Callable[[int, str, Mapping[str, Any]], None]
@@ -103,10 +101,9 @@ class Wiring:
     accept: Callable[[ReadableLogRecord], ReadableLogRecord | None]
     allowed: Callable[[], bool | None]
     discard: Callable[[], None]
-    """Deletes what this process has queued and spooled, without waiting: for our own threads, once `allowed` says no.
-    """
+    """Deletes this process's queue and batches without waiting; our threads call it once `allowed` returns False."""
     backlog: Callable[[], int]
-    """Returns how many events wait for the writer."""
+    """Returns the number of events in the queue."""
     drops: Drops
     limits: Limits
     clock: Clock

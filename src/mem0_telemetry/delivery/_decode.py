@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One line of OTLP/JSON back to log records: what `_encode` wrote, or another writer of the format."""
+"""Decode a line of OTLP/JSON, written by `_encode` or any other writer of the format, into log records."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class CorruptLineError(ValueError):
 
 
 def decode(line: bytes, *, most: int | None = None) -> tuple[ReadableLogRecord, ...]:
-    """Return the records in `line`, in order; ignore unknown members, as the specification asks.
+    """Return the records in `line`, in order. Unknown members are ignored, as the OTLP specification requires.
 
-    Costs about 50 µs a record. OpenTelemetry's classes log what they find invalid, so none of that reaches them.
+    Costs about 50 µs a record. OpenTelemetry's classes log invalid values, so this module passes them none.
 
     Args:
         line: one line of OTLP/JSON, with its newline.
-        most: the number of records that it may have; None for any.
+        most: the most records that the line may have; None for any number.
 
     Raises:
-        CorruptLineError: it is truncated, binary, or something else, or has more records.
+        CorruptLineError: the line is truncated, is not OTLP/JSON, or has more than `most` records.
     """
     if not line.endswith(b"\n"):
         raise CorruptLineError("not a whole line")
@@ -55,7 +55,7 @@ def _count(document: dict[str, Any]) -> int:
 
 
 def _records(document: dict[str, Any]) -> Iterator[ReadableLogRecord]:
-    # An explicit context: without one `LogRecord` looks the current span up, three times as expensive.
+    # Pass an explicit context: without one, `LogRecord` looks up the current span, which costs three times as much.
     context = set_span_in_context(INVALID_SPAN, Context())
     for resource_logs in document["resourceLogs"]:
         resource = Resource(
@@ -113,7 +113,7 @@ def _unsigned(value: Any, bits: int) -> int:
 
 
 def _plain(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Return those attributes that every version of `BoundedAttributes` takes without logging."""
+    """Return the attributes that every version of `BoundedAttributes` accepts without logging."""
     return {key: value for key, value in attributes.items() if key and _is_plain(value)}
 
 
@@ -129,7 +129,7 @@ def _attributes(owner: dict[str, Any]) -> dict[str, Any]:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} instead of text")
-    # A lone surrogate is no Unicode: no receiver takes it, and no later encoder either.
+    # Replace lone surrogates: they are not valid Unicode, and neither receivers nor other encoders accept them.
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 

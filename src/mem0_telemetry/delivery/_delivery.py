@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline as one object: queue, writer, spool, senders."""
+"""The whole pipeline as one object: queue, writer, spool and senders."""
 
 from __future__ import annotations
 
@@ -29,44 +29,43 @@ if TYPE_CHECKING:
     from mem0_telemetry.delivery._config import Destination
 
 _RESTART_INTERVAL = 1.0
-"""Seconds after which it is tried again to start threads where the system refused."""
+"""Seconds between two attempts to start threads if the system refuses them."""
 _ENDING = 0.1
 """Seconds that an idle thread has to end."""
 _FIRST_OF_A_CHILD = 10
-"""Events that a forked child sees written before it goes on: it may be a short job that ends by `os._exit`."""
+"""Events after each of which a forked child waits for the write: it may be a short job that ends by `os._exit`."""
 _AWAITED = 0.5
-"""Seconds that a forked child waits for that at most, as long as an exit may wait; normally it is some ms."""
+"""Most seconds of each such wait, the default of `exit_timeout`; normally a few ms."""
 _LAST_WRITE = 1.0
-"""Seconds that a discard waits for the batch that is being written; normally it is a few ms."""
+"""Most seconds that `discard` waits for the batch that is being written; normally a few ms."""
 
 
 class Delivery:
-    """Takes events and log records, and delivers them to every destination, in this run or a later one.
+    """Delivers events and log records to every destination, in this run or a later one.
 
-    Thread-safe, and safe to be inherited by a forked child, which starts empty. Making one starts no thread
-    and touches no disk; the first event that is enqueued (or emitted record) does. At exit it writes what is
-    queued, then gives the network `exit_timeout` seconds.
+    Thread-safe and fork-safe: a forked child starts with an empty delivery. Creating a `Delivery` starts no thread
+    and does no I/O; the first enqueued event or emitted record does. At exit, it writes the queue and then gives the
+    network what is left of `exit_timeout` seconds.
 
     Args:
-        directory: where `spool/` and `history.jsonl` are; None, or a platform without advisory locks, keeps
-            everything in memory.
+        directory: contains `spool/` and `history.jsonl`. If None, or on a platform without advisory locks,
+            everything is kept in memory.
         destinations: each gets every batch, independently of the others.
         emit: called on the writer's thread with (time in ns, event, attributes), inside the fork gate. It
             emits a log record on a provider that has `processor`.
-        accept: called with each record before it is written, and when it is read back from disk; its answer
-            is what is written or sent. None drops the record, counted as `rejected`. It may be called twice
-            for one record.
-        allowed: asked by the writer and by each sender before each batch; False does what `discard` does. None is
-            "not now": what is queued is still written, and nothing is sent or deleted until the answer is another one.
-        dropped_attributes: makes attributes of the drop counts by reason; they ride on the first record of
-            the next batch, through `accept`. None: they are not reported that way.
+        accept: called with each record before it is written, and when it is read back from disk. It returns the
+            record to write or send, or None to drop it, counted as `rejected`. It may be called twice for one record.
+        allowed: called by the writer and by each sender before each batch. False has the effect of `discard`. None
+            means "not now": the writer still writes the queue, but nothing is sent or deleted while it returns None.
+        dropped_attributes: converts the drop counts by reason to attributes. The first record of the next batch
+            gets them, and then passes through `accept`. None: no batch reports the counts.
         thread_prefix: threads are named `<prefix>-writer` and `<prefix>-sender-<destination>`.
-        exit_timeout: seconds that the network may hold the process at exit.
+        exit_timeout: most seconds that the network may delay the process's exit.
         limits: sizes and times.
-        clock: where the time is read.
+        clock: the source of the time.
     """
 
-    def __init__(  # noqa: PLR0913  # the seams of the pipeline, all by name
+    def __init__(  # noqa: PLR0913  # the caller supplies every policy, by keyword
         self,
         *,
         directory: Path | None,
@@ -109,17 +108,17 @@ class Delivery:
         self._drops = wiring.drops
         self._senders = Senders(wiring, self._destinations)
         self._writer = Writer(wiring, self._senders)
-        self._starting = threading.RLock()  # re-entrant: a signal handler may flush while it starts them
+        self._starting = threading.RLock()  # re-entrant: a signal handler may flush while we start them
         self._start_again_at = 0.0
         self._running = False
-        """The threads run, and the process is not ending: `enqueue` has nothing to do but to append to the queue."""
+        """True while the threads run and the process is not exiting: `enqueue` then only appends to the queue."""
         self._exit_deadline: float | None = None
         self._awaited = _FIRST_OF_A_CHILD if fork_gate.in_forked_child() else 0
-        """Events that `enqueue` still waits for."""
+        """Events for which `enqueue` still waits until they are written."""
 
     def _start_afresh_in_child(self) -> None:
-        """Be empty, without threads, until the child's own first event; what waited is the parent's."""
-        # Never used, and never freed: an exporter might speak on a connection of the parent's.
+        """Start with an empty queue and no threads, until the child's own first event. The parent sends its batches."""
+        # Keep the parent's objects alive, unused: freeing an exporter might write to a connection of the parent.
         self._inherited += (self._senders, self._writer)
         self._start_afresh()
         if self._shut_down:
@@ -127,39 +126,39 @@ class Delivery:
 
     @property
     def processor(self) -> LogRecordProcessor:
-        """Return the spool processor, for the provider that `emit` uses and any other; `on_emit` from any thread."""
+        """Return the spool processor, for the provider that `emit` uses and any other. Its `on_emit` is thread-safe."""
         return self._processor
 
     def enqueue(self, event: str, attributes: Mapping[str, Any]) -> bool:
-        """Append an event to the queue; False, and counted, where it is full or the delivery shut down.
+        """Append an event to the queue. If the queue is full or the delivery shut down, count it and return False.
 
-        Costs some µs; no I/O, no waiting; the first one starts the threads. `attributes` must not be changed
-        afterwards. An event that comes at interpreter exit is written at once, on the calling thread. The first ones
-        of a forked child wait until they are written, 0.5 s at most.
+        Costs a few µs, without I/O or waiting. The first event starts the threads. The caller must not change
+        `attributes` afterwards. At interpreter exit, the calling thread writes the event at once. In a forked child,
+        the call waits until the event is written, for the first ten events and 0.5 s at most.
         """
         if self._shut_down:
             self._drops.count("shut_down")
             return False
         accepted = self._writer.enqueue((self._clock.time_ns(), event, attributes))
         if not self._running:
-            self._get_going()
+            self._start_or_write()
         if self._awaited:
             self._awaited -= 1
             self._await_written()
         return accepted
 
     def count_dropped(self, reason: str, n: int = 1) -> None:
-        """Count `n` events that were dropped before they got here."""
+        """Count `n` events that the caller dropped before `enqueue`."""
         self._drops.count(reason, n)
 
     def flush(self, timeout: float) -> bool:
-        """Wait until every destination is done with all that was enqueued before; back-off does not count.
+        """Wait until every destination is done with all events enqueued before. Senders retry now, without back-off.
 
         Args:
             timeout: seconds; never exceeded.
 
         Returns:
-            False where the time ran out, or nothing more can happen within it.
+            False if the time ran out, or no sender can make progress within it.
         """
         deadline = self._clock.monotonic() + timeout
         self._await_start(timeout)
@@ -167,13 +166,13 @@ class Delivery:
         return written and self._senders.wait_until_sent(deadline)
 
     def shutdown(self, timeout: float) -> bool:
-        """Write the queue in full, give the network what is left of `timeout` seconds, and end.
+        """Write the whole queue, give the network what is left of `timeout` seconds, and end the threads.
 
-        Idempotent, never raises. The queue alone may take longer than `timeout`: a full one about 1 s. Later
-        events are dropped and counted as `shut_down`. What is not sent stays on disk for the next run.
+        Idempotent, never raises. Writing the queue may take longer than `timeout`: a full one takes about 1 s. Later
+        events are dropped and counted as `shut_down`. Unsent batches stay on disk for the next run.
 
         Returns:
-            Whether every destination is done with all that this process has enqueued.
+            Whether every destination is done with all events of this process.
         """
         self._shut_down = True
         finished = False
@@ -183,16 +182,16 @@ class Delivery:
         return finished  # the guard may have dropped an exception
 
     def discard(self) -> None:
-        """Delete this process's queue and the files it wrote, counted as `discarded`; they are gone when it returns.
+        """Delete this process's queue and the files it wrote, and count them as `discarded`, before returning.
 
-        A request in flight is not repeated. The delivery goes on with what is enqueued later. Where the disk hangs in
-        the midst of a batch it returns after a second, and the batch is deleted once it is there.
+        No sender repeats a request in progress. The delivery accepts later events. If the disk hangs while the writer
+        writes a batch, this returns after a second, and the writer deletes the batch once it is written.
         """
         self._discard()
         self._writer.wait_for_the_write(_LAST_WRITE)
 
     def status(self) -> DeliveryStatus:
-        """Return how it stands. Lists the spool's directories, so not for every call."""
+        """Return the current state. Lists the spool's directories, so do not call it for each event."""
         workers = [self._writer.worker, *(sender.worker for sender in self._senders)]
         return DeliveryStatus(
             destinations=tuple(sender.status() for sender in self._senders),
@@ -203,7 +202,7 @@ class Delivery:
         )
 
     def _discard(self) -> None:
-        """Do as `discard`, for our own threads: the writer deletes the batch that it is writing itself."""
+        """Discard without waiting, for our own threads: the writer itself deletes the batch that it is writing."""
         self._writer.clear()
         for sender in self._senders:
             sender.mailbox.delete_own()
@@ -211,17 +210,17 @@ class Delivery:
     # --- starting ---
 
     def _enqueue_record(self, record: ReadableLogRecord) -> None:
-        """Have the writer keep a record that was emitted."""
+        """Enqueue an emitted record for the writer."""
         self._writer.enqueue_record(record)
-        if self._writer.is_writing_here:  # for its own batch
+        if self._writer.is_writing_here:  # the record goes into the batch that this thread is making
             return
         self._writer.wake()
         if not self._running:
-            self._get_going()
+            self._start_or_write()
 
-    def _get_going(self) -> None:
-        """Start the threads, or do without them where that is too late."""
-        if self._writer.is_writing_here:  # a signal handler interrupted it; its event is next
+    def _start_or_write(self) -> None:
+        """Start the threads, or write the queue on this thread if the process is exiting."""
+        if self._writer.is_writing_here:  # in a signal handler: the interrupted write handles its event
             return
         if self._exit_deadline is not None or is_exiting_here():
             with guard("writing the queue at exit"):
@@ -236,12 +235,12 @@ class Delivery:
 
     def _start(self) -> None:
         self._exit_hook.register()
-        # All of them here: at exit none can be started any more, and one event may be all that there is.
-        with suppress(RuntimeError):  # none to be had: what is queued is written at exit
+        # Start all threads now: at exit no thread can be started, and this event may be the only one.
+        with suppress(RuntimeError):  # the system refuses a thread: the queue is written at exit
             self._writer.start()
             self._senders.start()
             self._running = True
-        # Not before: their first work is long, and would keep the interpreter from the caller.
+        # Wake the threads last: their first work is long and would hold the GIL that the caller needs.
         self._writer.wake()
         if self._awaited:
             self._await_written()
@@ -249,24 +248,24 @@ class Delivery:
             sender.wake()
 
     def _await_written(self) -> None:
-        """In a forked child: wait until what is queued is written, as long as that goes well."""
+        """In a forked child, wait until the queue is written; stop waiting for good after a timeout."""
         if self._running and not self._writer.is_writing_here and not self._writer.flush(_AWAITED):
-            self._awaited = 0  # the disk hangs: wait no more
+            self._awaited = 0  # the disk hangs
 
     def _await_start(self, timeout: float) -> None:
-        """Wait until another thread, if it is just recording the first event, has started all of ours."""
+        """If another thread is recording the first event, wait until it has started all our threads."""
         if self._starting.acquire(timeout=max(0.0, timeout)):
             self._starting.release()
             if not self._running and self._writer.has_work:
-                self._get_going()  # the thread that enqueued it found the lock held, by us
+                self._start_or_write()  # the enqueuing thread started none: we held the lock
 
     # --- ending ---
 
     def _at_exit(self) -> None:
-        if self._exit_deadline is None:  # a `multiprocessing` child may come here twice
+        if self._exit_deadline is None:  # in a `multiprocessing` child, the hook may run twice
             self._exit_deadline = self._clock.monotonic() + max(0.0, self._exit_timeout)
         self._running = False
-        # Ctrl-C ends the waiting.
+        # Ctrl-C ends the wait.
         with guard("writing the queue at exit"), suppress(KeyboardInterrupt):
             self._finish(self._exit_deadline)
 
@@ -278,6 +277,6 @@ class Delivery:
         self._senders.stop()
         if written:
             self._writer.worker.join(_ENDING)
-        # One may be in the midst of a batch of another process: cut off, that would be sent twice.
+        # A sender may be sending a batch of another process. If the exit cut it off, the batch would be sent twice.
         self._senders.join(deadline, at_least=_ENDING if finished else 0.0)
         return finished

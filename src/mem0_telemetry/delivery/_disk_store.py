@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches as files in one directory, which any number of processes share without knowing of each other.
+"""Store batches as files in one directory, which any number of independent processes share.
 
-A file is written aside under its own lock and then renamed, so it is whole or not there. Whoever locks it may
-send it, and removes it. A process that dies leaves whole files, and at most one `.part`, which the next one
-takes over or clears.
+The writer locks and writes a `.part` file and then renames it, so a batch is complete or does not exist. A process
+that locks a batch may send it, and then removes it. A process that dies leaves complete batches and at most one
+`.part` file, which the next process completes or removes.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 _BLOCK: Final = 4096
 _ABANDONED_AFTER: Final = 60.0
-"""Seconds after which an empty, unlocked file has no writer any more; one that is writing has it locked."""
+"""Seconds after which an empty `.part` file that nobody has locked has no writer: a writer locks it at once."""
 _RECOUNT_SHARE: Final = 64
-"""After each such share of the bound is written, the directory is measured again: others write too."""
+"""Measure the directory each time we have written a 64th of the bound: other processes write to it too."""
 _DROP_TO: Final = 0.95
-"""Share of the bound that is left when it was exceeded, so that not each write has to make room."""
+"""Share of the bound to which an oversized spool is reduced, so not every write has to make room."""
 
 
 class DiskStore:
-    """The spool of one destination. Every method copes with the directory going away meanwhile."""
+    """The spool of one destination. Another process may remove the directory during any method."""
 
     def __init__(self, *, root: Path, mailbox: str, max_bytes: int, drops: Drops) -> None:
         self._path = (str(root), "spool", mailbox)
@@ -44,23 +44,23 @@ class DiskStore:
         self._since_measured = max_bytes  # measure at the first write
 
     def write(self, name: str, line: bytes) -> None:
-        """Keep a batch, and drop the oldest beyond the bound. Raises `OSError` where it cannot."""
-        if len(line) > MAX_BYTES:  # nobody would read it back
+        """Store a batch, and drop the oldest ones beyond the bound. Raises `OSError` if it cannot store the batch."""
+        if len(line) > MAX_BYTES:  # no process would read it back
             raise OSError(errno.EFBIG, "too large for a spool file", name)
         with _files.Directory(*self._path, create=True) as parent:
             self._write(parent, name, line)
             self._since_measured += _on_disk(len(line))
             if self._since_measured * _RECOUNT_SHARE >= self._max_bytes:
                 self._since_measured = 0
-                # The batch is kept all the same: raised here, it would be kept in memory too, and sent twice.
+                # Do not raise: the batch is stored, and the caller would also keep it in memory and send it twice.
                 with suppress(OSError):
                     self._make_room(parent)
 
     def names(self) -> list[str]:
-        """Return what waits and can be removed once it is sent, oldest first.
+        """Return the names of the batches that can be sent and then removed, oldest first.
 
         Raises:
-            OSError: that cannot be told at present, or nothing can be removed: it would be sent by each process anew.
+            OSError: the directory cannot be read now, or is read-only: each process would send its batches again.
         """
         try:
             with _files.Directory(*self._path) as parent:
@@ -77,7 +77,7 @@ class DiskStore:
         return sorted(entry for entry in entries if readable_count(entry) is not None)
 
     def claim(self, name: str) -> Claim | None:
-        """Claim the batch for us alone; return None where it is gone, or somebody else has it."""
+        """Claim the batch for this process alone; return None if it is gone or already claimed."""
         with suppress(OSError), _files.Directory(*self._path) as parent:
             descriptor = self._files.claim(parent, name)
             if descriptor is not None:
@@ -88,20 +88,20 @@ class DiskStore:
         return None
 
     def expire(self, before: str) -> None:
-        """Drop what has a smaller name, counted as `expired`, unless somebody is sending it."""
+        """Drop the unclaimed batches whose name is smaller than `before`, counted as `expired`."""
         with suppress(OSError), _files.Directory(*self._path) as parent:
             for entry in parent.names():
-                if entry < before and readable_count(_plain(entry)) is not None:
+                if entry < before and readable_count(_without_suffix(entry)) is not None:
                     self._drop(parent, entry, "expired")
 
     def delete(self, names: Iterable[str]) -> int:
-        """Remove these batches even while somebody sends them. Return how many records that were."""
+        """Remove these batches, even those being sent. Return the number of their records."""
         with suppress(OSError), _files.Directory(*self._path) as parent:
             return sum(readable_count(name) or 0 for name in names if parent.remove(name))
         return 0
 
     def _end(self, name: str, descriptor: int, ending: Ending) -> None:
-        """Take a claimed file out of the mailbox, rename it or leave it there, and let go of it."""
+        """Remove, rename or leave a claimed file, and unlock it."""
         try:
             if ending != "again":
                 with suppress(FileNotFoundError, NotADirectoryError), _files.Directory(*self._path) as parent:
@@ -118,7 +118,7 @@ class DiskStore:
             try:
                 parent.rename(partial, name)
             except FileNotFoundError:
-                # We were stopped for long, and somebody took the file for abandoned.
+                # This process was suspended for long, and another one treated the file as abandoned.
                 if not parent.holds(name, os.fstat(descriptor)):
                     raise
         except OSError:
@@ -128,7 +128,7 @@ class DiskStore:
             self._files.close(descriptor)
 
     def _recover(self, parent: _files.Directory, partial: str) -> None:
-        """Finish what a process that died was writing, where all of it is there; else clear it away."""
+        """Complete the batch of a writer that died if the file has all of it; otherwise remove the file."""
         name = partial.removesuffix(PARTIAL)
         count = readable_count(name)
         with suppress(OSError):
@@ -147,7 +147,7 @@ class DiskStore:
     def _make_room(self, parent: _files.Directory) -> None:
         sizes = {}
         for entry in parent.names():
-            if readable_count(_plain(entry)) is not None:
+            if readable_count(_without_suffix(entry)) is not None:
                 with suppress(FileNotFoundError):
                     sizes[entry] = _on_disk(parent.stat(entry).st_size)
         total = sum(sizes.values())
@@ -160,7 +160,7 @@ class DiskStore:
                 total -= sizes[oldest]
 
     def _drop(self, parent: _files.Directory, name: str, reason: str) -> bool:
-        """Remove one file and count its records, unless somebody has it locked. Return whether it is gone."""
+        """Remove one file and count its records, unless another process has locked it. Return whether it is gone."""
         descriptor = self._files.claim(parent, name)
         if descriptor is None:
             return False
@@ -173,7 +173,7 @@ class DiskStore:
         return removed
 
 
-def _plain(entry: str) -> str:
+def _without_suffix(entry: str) -> str:
     return entry.removesuffix(PARTIAL).removesuffix(CORRUPT)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that nobody else can send at the same time.
+"""Lock files, so that only one process at a time writes or sends a file.
 
-No descriptor is kept open between two calls but that of a file being sent: a program that makes a daemon of
-itself closes them all, and their numbers come back as somebody else's.
+Only the descriptor of a file being sent stays open between calls. A program that daemonizes closes all descriptors,
+and the kernel then reuses their numbers for other files.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ except ImportError:  # Windows
 __all__ = ["HAVE_LOCKS", "Directory", "LockedFiles", "NotOursError", "read_all", "write_all"]
 
 HAVE_LOCKS: Final = fcntl is not None
-"""Whether the platform can do any of this; where it cannot, nothing below may be called."""
+"""Whether the platform has advisory locks. If False, no method below may be called."""
 
 
 class LockedFiles:
     """The files that this process has open, each under its own advisory lock. Thread-safe.
 
-    A forked child inherits the descriptors and the locks with them, and would keep them for as long as it
-    lives. So the child closes what it inherited, and the parent unlocks before it closes.
+    A forked child inherits the descriptors with their locks, and would hold the locks as long as it lives. So the
+    child closes the inherited descriptors, and the parent unlocks a file before closing it.
     """
 
     def __init__(self) -> None:
@@ -41,15 +41,15 @@ class LockedFiles:
         """Create `name` in the directory `parent`, locked, 0600.
 
         Raises:
-            FileExistsError: it exists, or another one has claimed it before it was locked.
-            OSError: the disk refuses, or the file system has no locks.
+            FileExistsError: the file exists, or another process claimed it before we locked it.
+            OSError: the file cannot be created, or the file system has no locks.
         """
-        with fork_gate.hold():  # no fork between having it and having noted it
+        with fork_gate.hold():  # a child forked in between would never close the descriptor
             descriptor = parent.create(name)
             self._held.add(descriptor)
         try:
             self._lock(descriptor)
-        except BlockingIOError:  # not to be removed: it is theirs by now, or what they have put in its place
+        except BlockingIOError:  # do not remove the file: another process has claimed or replaced it
             raise FileExistsError(errno.EEXIST, "claimed by another one", name) from None
         except OSError:
             parent.remove(name)
@@ -60,7 +60,7 @@ class LockedFiles:
         return descriptor
 
     def claim(self, parent: Directory, name: str) -> int | None:
-        """Open and lock `name` in `parent`; return None where it is gone, busy, or no file of ours."""
+        """Open and lock `name` in `parent`; return None if it is gone, already locked, or not our file."""
         try:
             with fork_gate.hold():
                 descriptor = parent.open(name, os.O_RDWR)
@@ -68,30 +68,30 @@ class LockedFiles:
             self._lock(descriptor)
         except OSError:
             return None
-        # Removed (and perhaps made anew) between our opening and our locking: the lock is on nothing.
+        # If another process removed or replaced the file after we opened it, our lock protects nothing.
         if parent.holds(name, os.fstat(descriptor)):
             return descriptor
         self.close(descriptor)
         return None
 
     def close(self, descriptor: int) -> None:
-        """Unlock and close."""
+        """Unlock and close the file."""
         with fork_gate.hold():
             self._held.discard(descriptor)
             with suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
-            with suppress(OSError):  # closed all the same; what was written has been told
+            with suppress(OSError):  # the descriptor is closed anyway, and the write has succeeded or raised
                 os.close(descriptor)
 
     def _close_inherited(self) -> None:
-        """In a forked child: let go of what the parent has open, without unlocking it for the parent."""
+        """In a forked child, close the inherited descriptors. Do not unlock: that would release the parent's locks."""
         inherited, self._held = self._held, set()
         for descriptor in inherited:
             with suppress(OSError):
                 os.close(descriptor)
 
     def _lock(self, descriptor: int) -> None:
-        """Lock it, or close it and raise."""
+        """Lock the file; if that fails, close it and raise."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BaseException:

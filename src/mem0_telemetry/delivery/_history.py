@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`history.jsonl`: the last sends, for a human to see what left the machine.
+"""`history.jsonl`, the file of the last sends, shows a user what left the machine.
 
-One JSON object a line: `time` (ISO 8601, UTC), `destination`, `result` (`sent`; `refused`: the destination will
-never take it, or part of it; `failed`: the first failure of a row), `reason` (of a refusal or failure, in a few words),
-`count` of records, and `batch`, the OTLP/JSON itself (null where it alone exceeds the bound).
+Each line is a JSON object: `time` (ISO 8601, UTC), `destination`, `result` (`sent`; `refused`: the destination will
+never take the batch, or part of it; `failed`: the first of consecutive failures), `reason` (of a refusal or failure,
+in a few words), `count` of records, and `batch`, the OTLP/JSON itself (null if the entry would exceed the bound).
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _MAX_ENTRIES: Final = 50
 MAX_BYTES: Final = 1024 * 1024
 """Size of the whole file."""
 _ATTEMPTS: Final = 20
-"""Times that it is tried to get the file while others write to it; then this send goes without an entry."""
+"""Attempts to lock the file while other processes write to it. If all fail, this send gets no entry."""
 _PAUSE: Final = 0.01
-"""Seconds between two of them."""
+"""Seconds between two attempts."""
 
 
 class History:
-    """Appends to the history in `root`, or leaves it where it cannot (None, disk full, no locks)."""
+    """Appends to the history in `root`; does nothing if that is impossible (`root` is None, disk full, no locks)."""
 
     def __init__(
         self, *, root: Path | None, clock: Clock, allowed: Callable[[], bool | None] = lambda: True
@@ -45,7 +45,7 @@ class History:
         self._pause = threading.Event()  # never set
 
     def add(self, *, destination: str, result: str, reason: str = "", count: int, line: bytes) -> None:
-        """Note one send, unless telemetry is off by now, or the directory is gone."""
+        """Append one send, unless telemetry is now off or the directory is gone."""
         if self._root is None or self._allowed() is False:
             return
         entry = {
@@ -65,30 +65,26 @@ class History:
                 return
             try:
                 lines: list[bytes] = []
-                with suppress(_files.NotOursError):  # larger than ours can be: it is begun anew
+                with suppress(_files.NotOursError):  # larger than we write it: start a new file
                     lines = _files.read_all(descriptor, MAX_BYTES).splitlines(keepends=True)
-                # Under the lock, for which whoever switches off and then deletes the file waits too.
+                # Ask under the lock: a process that switches off waits for this lock before deleting the file.
                 if self._allowed() is not False:
                     parent.remove_abandoned()
                     parent.replace(FILE, b"".join(_newest([*lines, written])))
-                elif not lines:  # it was made for this
+                elif not lines:  # `_claim` created it
                     parent.remove(FILE)
             finally:
                 self._files.close(descriptor)
 
     def delete(self) -> None:
-        """Delete it, between two writes of whoever writes: one that had read it would bring it back.
-
-        Raises:
-            OSError: it is there, and cannot be deleted.
-        """
+        """Delete the history under its lock: a process that has just read it would write it back. Raises `OSError`."""
         if self._root is None:
             return
         with _files.Directory(str(self._root)) as parent:
             descriptor = self._claim(parent) if _files.HAVE_LOCKS and FILE in parent.names() else None
             try:
                 for name in parent.names():
-                    if name.startswith(FILE):  # also what a process that was killed wrote aside
+                    if name.startswith(FILE):  # also the temporary file of a killed process
                         with suppress(FileNotFoundError):
                             parent.unlink(name)
             finally:
@@ -96,11 +92,7 @@ class History:
                     self._files.close(descriptor)
 
     def _claim(self, parent: _files.Directory) -> int | None:
-        """Lock the file, made where there is none, and return its descriptor; None where it stays busy.
-
-        Raises:
-            OSError: it cannot be made.
-        """
+        """Lock the file, creating it if necessary; None if it stays busy. Raises `OSError` if it cannot be created."""
         for _ in range(_ATTEMPTS):
             if (descriptor := self._files.claim(parent, FILE)) is not None:
                 return descriptor
@@ -111,7 +103,7 @@ class History:
 
 
 def _newest(lines: list[bytes]) -> list[bytes]:
-    """Return as many of the last whole `lines` as the bounds allow."""
+    """Return the last complete lines, as many as the bounds allow."""
     kept: list[bytes] = []
     size = 0
     for line in reversed(lines[-_MAX_ENTRIES:]):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our threads are invisible to the application: to its instrumentation, tracing and log handlers."""
+"""Hide our threads from the application's instrumentations, tracing and log handlers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _SUPPRESSION_KEYS: Final = (
-    # What instrumentations look at, in the spellings of all releases; `instrumentation.utils` would have to
-    # be imported.
+    # The context keys that instrumentations of all releases check; `instrumentation.utils` would have to be imported.
     "suppress_instrumentation",
     "suppress_http_instrumentation",
     *(
@@ -29,10 +28,9 @@ _SUPPRESSION_KEYS: Final = (
 
 @contextmanager
 def isolated(loggers: Sequence[str]) -> Iterator[None]:
-    """Hide what the calling thread does from instrumentations, for good, and from `loggers`, for the `with` block.
+    """Hide the calling thread from instrumentations permanently, and from `loggers` during the `with` block.
 
-    Args:
-        loggers: exact names: filters are not inherited.
+    `loggers` are exact names, because child loggers do not inherit filters.
     """
     context = otel_context.get_current()
     for key in _SUPPRESSION_KEYS:
@@ -41,7 +39,7 @@ def isolated(loggers: Sequence[str]) -> Iterator[None]:
     me = _here()
 
     def silent(_: logging.LogRecord) -> bool:
-        return _here() != me  # of levels, handlers and other threads nothing changes
+        return _here() != me  # levels, handlers and the records of other threads stay as they are
 
     for name in loggers:
         logging.getLogger(name).addFilter(silent)
@@ -50,10 +48,10 @@ def isolated(loggers: Sequence[str]) -> Iterator[None]:
     finally:
         for name in loggers:
             logger = logging.getLogger(name)
-            # The list is replaced, not changed: a thread of the application may be walking through it.
+            # Replace the list, do not change it: a thread of the application may be iterating over it.
             logger.filters = [known for known in logger.filters if known is not silent]
 
 
 def _here() -> tuple[int, int]:
-    """Return process and thread: in a forked child, a thread of the application may have the same identifier."""
+    """Return the process and thread ids: in a forked child, an application's thread may reuse our thread's id."""
     return os.getpid(), threading.get_ident()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What waits for one destination: on disk where that works, else in memory; the newest records in both."""
+"""Unsent batches of one destination: on disk if possible, else in memory. The newest batches are in both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Mailbox:
-    """Batches for one destination: the writer spools, the sender claims. No lock is held during I/O."""
+    """The batches of one destination: the writer spools, the sender claims. Holds no lock during I/O. Thread-safe."""
 
     def __init__(self, *, root: Path | None, name: str, limits: Limits, drops: Drops) -> None:
         self.name = name
@@ -32,18 +32,18 @@ class Mailbox:
         if root is not None:
             self._disk = DiskStore(root=root, mailbox=name, max_bytes=limits.spool_bytes, drops=drops)
             self._stores.append(self._disk)
-        # Re-entrant: a signal handler may flush, switch off or record an event.
+        # Re-entrant: a signal handler may flush, switch telemetry off or record an event.
         self._lock = threading.RLock()
         self._max_files = limits.spool_bytes // 1024
         self._own: set[str] = set()
-        """Batches of this process that, for all we know, nobody is done with."""
+        """Batches of this process that are not known to be sent or dropped."""
         self._recent: dict[str, Batch] = {}
         self._recent_bytes = 0
         self.on_disk = self._disk is not None
-        """Whether the newest batch could be kept on disk."""
+        """Whether the newest batch was written to disk."""
 
     def spool(self, batch: Batch) -> None:
-        """Keep `batch`; beyond the bounds the oldest are dropped and counted. Needs no working disk."""
+        """Store `batch`, in memory if the disk fails. Drop and count the oldest batches beyond the bounds."""
         with self._lock:
             self._recent[batch.name] = batch
             self._recent_bytes += len(batch.line)
@@ -57,30 +57,30 @@ class Mailbox:
         if not self.on_disk:
             self._memory.write(batch.name, batch.line)
         with self._lock:
-            self._own.add(batch.name)  # not before it is there: `outstanding` forgets what it does not find
+            self._own.add(batch.name)  # after the write: `outstanding` removes names that it does not find
         if len(self._own) > self._max_files:
-            self.outstanding()  # most of them have been dropped
+            self.outstanding()  # removes the names of sent and dropped batches
 
     def names(self) -> list[str]:
-        """Return what waits here, of any process, oldest first; only what is in memory where the disk cannot tell."""
+        """Return the unsent batches of all processes, oldest first; only those in memory if the disk is unreadable."""
         with suppress(OSError):
             return self._names()
         return self._memory.names()
 
     def claim(self, name: str) -> Claim | None:
-        """Claim the batch for us alone until it is removed or released; return None where it is gone or busy."""
+        """Claim the batch for this process alone until the claim ends; return None if it is gone or claimed."""
         return next((claim for store in self._stores if (claim := store.claim(name)) is not None), None)
 
     def recent(self, name: str) -> Batch | None:
-        """Return the batch, where this process wrote it lately: nobody needs to read or decode it."""
+        """Return the batch if this process wrote it recently, without reading and decoding the file; else None."""
         with self._lock:
             return self._recent.get(name)
 
     def done(self, name: str, claim: Claim, *, corrupt: bool = False) -> None:
-        """Let the claimed batch go, as it has been sent or has to be dropped.
+        """Remove a claimed batch that was sent or must be dropped, or rename it if it is corrupt.
 
         Raises:
-            OSError: it cannot be removed, as its directory is read-only by now; it will be tried again.
+            OSError: it cannot be removed, for example in a directory that is now read-only. It will be sent again.
         """
         claim.end("corrupt" if corrupt else "done")
         with self._lock:
@@ -88,9 +88,9 @@ class Mailbox:
             self._own.discard(name)
 
     def outstanding(self) -> set[str]:
-        """Return the batches of this process that nobody is done with."""
+        """Return the unsent batches of this process."""
         with self._lock:
-            own = set(self._own)  # what comes while the disk is read may be missing there
+            own = set(self._own)  # before listing the disk: the list may lack batches spooled meanwhile
         with suppress(OSError):
             gone = own.difference(self._names())
             with self._lock:
@@ -99,7 +99,7 @@ class Mailbox:
             return set(self._own)
 
     def waiting(self) -> tuple[int, int]:
-        """Return how many records wait: those of this process, and those of others."""
+        """Return the numbers of unsent records of this process and of other processes."""
         names = self.names()
         with self._lock:
             own = self._own.intersection(names)
@@ -108,12 +108,12 @@ class Mailbox:
         return ours, sum(counts.values()) - ours
 
     def expire(self, before_ns: int) -> None:
-        """Drop and count what was written before that time."""
+        """Drop and count the batches written before that time."""
         for store in self._stores:
             store.expire(f"{max(0, before_ns):020d}")
 
     def delete_own(self) -> None:
-        """Delete and count what this process put here and nobody is done with, even if it is being sent."""
+        """Delete and count the unsent batches of this process, even those being sent."""
         with self._lock:
             own, self._own = self._own, set()
             self._recent.clear()
@@ -122,7 +122,7 @@ class Mailbox:
             self._drops.count("discarded", store.delete(own))
 
     def _names(self) -> list[str]:
-        """Return all that waits. Raises `OSError` where the disk cannot tell at present."""
+        """Return all unsent batches. Raises `OSError` if the disk cannot be read now."""
         return sorted(name for store in self._stores for name in store.names())
 
     def _forget(self, name: str) -> None:
@@ -131,18 +131,18 @@ class Mailbox:
 
 
 class MemoryStore:
-    """Lines in a dictionary, as long as the process lives: does as `DiskStore` where there is no disk to use."""
+    """Batches in memory, for the life of the process, with the interface of `DiskStore`. Thread-safe."""
 
     def __init__(self, *, max_bytes: int, drops: Drops) -> None:
         self._max_bytes = max_bytes
         self._drops = drops
-        self._lock = threading.RLock()  # re-entrant, as that of `Mailbox`
+        self._lock = threading.RLock()  # re-entrant, like `Mailbox`'s
         self._lines: dict[str, bytes] = {}
         self._claimed: set[str] = set()
         self._bytes = 0
 
     def write(self, name: str, line: bytes) -> None:
-        """Keep a batch, and drop the oldest beyond the bound."""
+        """Store a batch, and drop the oldest ones beyond the bound."""
         with self._lock:
             self._lines[name] = line
             self._bytes += len(line)
@@ -152,12 +152,12 @@ class MemoryStore:
                 self._drop([oldest], "spool_full")
 
     def names(self) -> list[str]:
-        """Return what waits, oldest first."""
+        """Return the unsent batches, oldest first."""
         with self._lock:
             return sorted(self._lines)
 
     def claim(self, name: str) -> Claim | None:
-        """Claim the batch for us alone; return None where it is gone, or somebody else has it."""
+        """Claim the batch for one caller; return None if it is gone or already claimed."""
         with self._lock:
             if name not in self._lines or name in self._claimed:
                 return None
@@ -166,12 +166,12 @@ class MemoryStore:
             return Claim(lambda: line, lambda ending: self._end(name, ending))
 
     def expire(self, before: str) -> None:
-        """Drop what has a smaller name, counted as `expired`, unless somebody is sending it."""
+        """Drop the unclaimed batches whose name is smaller than `before`, counted as `expired`."""
         with self._lock:
             self._drop([name for name in self._lines if name < before], "expired")
 
     def delete(self, names: Iterable[str]) -> int:
-        """Remove these batches even while somebody sends them. Return how many records that were."""
+        """Remove these batches, even those being sent. Return the number of their records."""
         with self._lock:
             removed = [name for name in names if name in self._lines]
             for name in removed:
@@ -182,9 +182,9 @@ class MemoryStore:
     def _end(self, name: str, ending: Ending) -> None:
         with self._lock:
             self._claimed.discard(name)
-            if ending != "again":  # nor set aside: there is no place for a human to look at
+            if ending != "again":  # a corrupt line is deleted too: no user could look at it in memory
                 self.delete([name])
 
     def _drop(self, names: Iterable[str], reason: str) -> None:
-        """Remove and count those that nobody sends; the lock is held, or a sender might claim one in between."""
+        """Remove and count the unclaimed batches. The caller holds the lock, or a sender might claim one meanwhile."""
         self._drops.count(reason, self.delete([name for name in names if name not in self._claimed]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes into one request: batches that nobody else can send meanwhile, and their records."""
+"""Group claimed batches into one export request."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from mem0_telemetry.delivery._config import Wiring
     from mem0_telemetry.delivery._mailbox import Mailbox
 
-
 _MOST_BATCHES: Final = 32
-"""Batches in one request: each holds a file open, and the application needs descriptors too."""
+"""Most batches in one request: each keeps a file open, and the application needs descriptors too."""
 
 
 @dataclass(slots=True)
 class Parcel:
-    """Claimed batches, oldest first. Empty where none of them had anything to be sent."""
+    """The claimed batches of one request, oldest first. Empty if none of them has records to send."""
 
     _mailbox: Mailbox
     _claimed: list[tuple[Batch, Claim]]
@@ -49,7 +48,7 @@ class Parcel:
         return joined([batch.line for batch, _ in self._claimed])
 
     def done(self) -> list[str]:
-        """Let all of it go, as the destination is done with it. Return the names of what the disk does not let go."""
+        """Remove all batches, which were sent or refused. Return the names of those that cannot be removed."""
         kept = self.names
         for batch, claim in self._claimed:
             with suppress(OSError):
@@ -58,7 +57,7 @@ class Parcel:
         return kept
 
     def release(self) -> None:
-        """Let what is not done be tried again."""
+        """Release the batches that are not done, so they can be tried again."""
         for _, claim in self._claimed:
             claim.end("again")
 
@@ -71,10 +70,9 @@ class Packer:
         self._mailbox = mailbox
 
     def pack(self, in_line: Sequence[str], may_join: Callable[[str], bool]) -> Parcel | None:
-        """Claim the first batch that is free, and as many of the next as may join it.
+        """Claim the first free batch, and as many of the following ones as may join it.
 
-        What cannot be read is set aside and counted on the way. None where all are busy elsewhere, gone, or
-        cannot be read at present.
+        Rename and count corrupt batches. Return None if every batch is claimed elsewhere, gone, or unreadable now.
         """
         claimed: list[tuple[Batch, Claim]] = []
         found, room = False, self._wiring.limits.batch_records
@@ -86,12 +84,12 @@ class Packer:
             if (claim := self._mailbox.claim(name)) is None:
                 continue
             batch = None
-            # An `OSError`, as `EMFILE`, `EIO` or a directory that is read-only by now, is nobody's fault.
+            # Do not report an `OSError`, such as `EMFILE`, `EIO` or a read-only directory: the system is at fault.
             with guard("reading a batch"), suppress(OSError):
                 batch = self._mailbox.recent(name) or self._read(name, claim)
                 found = True
             if batch is None:
-                claim.end("again")  # later, unless it has ended, as there was nothing to be sent
+                claim.end("again")  # no effect if `_read` has ended it: nothing was left to send
                 continue
             claimed.append((batch, claim))
             room -= len(batch.records)
@@ -100,10 +98,9 @@ class Packer:
         return Parcel(self._mailbox, claimed) if found else None
 
     def _read(self, name: str, claim: Claim) -> Batch | None:
-        """Return a batch of another process, selected again; None, and it is done with, if there is nothing to send.
+        """Read a batch from disk and select its records again. If nothing is left to send, remove it and return None.
 
-        Raises:
-            OSError: it cannot be read at present, or cannot be let go.
+        Raises `OSError` if the batch cannot be read or removed now.
         """
         drops, count = self._wiring.drops, readable_count(name) or 0
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One thread for each destination: hands batches from its mailbox to the exporter. Never the queue."""
+"""The thread of one destination: passes batches from its mailbox to its exporter. Never touches the queue."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.delivery import fork_gate
-from mem0_telemetry.delivery._attempts import Backoff, Noted, Retry, attempt
+from mem0_telemetry.delivery._attempts import Backoff, ErrorRecorder, Retry, attempt
 from mem0_telemetry.delivery._isolation import isolated
 from mem0_telemetry.delivery._mailbox import Mailbox
 from mem0_telemetry.delivery._parcel import Packer
@@ -27,23 +27,23 @@ if TYPE_CHECKING:
     from mem0_telemetry.delivery._status import State
 
 _IMPORTED_IN_MID_REQUEST: Final = ("encodings.idna", "netrc", "stringprep")
-"""What `socket` and common HTTP clients import only when they connect, outside the fork gate."""
+"""Modules that `socket` and common HTTP clients import only when they connect, outside the fork gate."""
 _BUSY_AT_FIRST: Final = 0.02
-"""Seconds after which batches that others hold are looked at again; doubles up to `busy_interval`."""
+"""Seconds until the sender first checks again for batches that others hold; doubles up to `busy_interval`."""
 _LONG_QUEUE: Final = 2_000
-"""Events in the queue from which on the writer needs the interpreter more than we do."""
+"""Events in the queue above which the sender makes fewer requests: the writer needs the GIL more."""
 _YIELD: Final = 1.0
 """Seconds between two requests while the queue is long."""
-_PATIENCE: Final = 10.0
-"""Seconds for which that helps: a queue that is long without an end would have the spool fill."""
+_MAX_YIELD_TIME: Final = 10.0
+"""Most seconds for which the sender makes fewer requests: if the queue stayed long, the spool would fill up."""
 _LOOK_AGAIN: Final = 0.05
 """Seconds until the sender checks the length of the queue again."""
 _ASK_AGAIN: Final = 2.0
-"""Seconds between two questions for consent while a destination is waited for: a back-off may take minutes."""
+"""Seconds between two checks of consent while the sender waits for a destination: a back-off may take minutes."""
 
 
 class Sender:
-    """Sends one mailbox, oldest batch first, until told to stop. Every public method is for other threads."""
+    """Sends the batches of one mailbox, oldest first, until `stop`. Other threads may call every public method."""
 
     def __init__(
         self, wiring: Wiring, destination: Destination, *, history: History, progressed: Callable[[], None]
@@ -52,14 +52,14 @@ class Sender:
             root=wiring.directory, name=destination.mailbox, limits=wiring.limits, drops=wiring.drops
         )
         self.worker: Final = Worker(f"{wiring.thread_prefix}-sender-{destination.name}", self._run)
-        self.is_putting_away = False
-        """A request has been answered, and its batches are not yet gone: cut off now, they would be sent again."""
+        self.is_completing = False
+        """True between an answered request and the removal of its batches. An exit now would send them twice."""
         self._wiring = wiring
         self._limits, self._clock = wiring.limits, wiring.clock
         self._destination = destination
         self._history = history
         self._progressed = progressed
-        # Ages are judged by a clock that nobody sets: a jump of the wall's must not make a batch old.
+        # Compute ages from the monotonic clock: a jump of the wall clock must not expire a batch.
         self._wall_at_birth = self._clock.time_ns() - int(self._clock.monotonic() * 1e9)
         self._packer = Packer(wiring, self.mailbox)
         self._retry = Retry(wiring.limits)
@@ -76,46 +76,42 @@ class Sender:
         self._next_look: float | None = None
         self._asked_for_consent = -_ASK_AGAIN
         self._busy_for = 0.0
-        """Seconds between two looks at batches that others hold; 0 where they hold none."""
+        """Seconds between two checks for batches that others hold; 0 if they hold none."""
         self._last_request = -_YIELD
         self._long_since: float | None = None
 
     def start(self) -> None:
-        """Start the thread, unless it runs; it does nothing before it is woken.
-
-        Raises:
-            RuntimeError: no thread can be started.
-        """
+        """Start the thread unless it runs; it does nothing until `wake`. Raises `RuntimeError` if it cannot start."""
         if not self.worker.alive:
             self._wakeup = Wakeup()
-            self._working = True  # from now on, for those who ask whether it is worth waiting
+            self._working = True  # before the thread runs, so that `may_progress_by` is already true
             self.worker.start()
 
     def wake(self) -> None:
-        """Have it look for something to be sent, which is there or will soon be."""
+        """Make the thread check for batches."""
         self._wakeup.set()
 
     def spool(self, batch: Batch) -> None:
-        """Keep `batch` until it is sent."""
+        """Store `batch` until it is sent."""
         self.mailbox.spool(batch)
         self._wakeup.set()
 
     def retry_now(self) -> None:
-        """Try at once, even while backing off, as somebody waits."""
+        """Try at once for a waiting caller, even during a back-off."""
         self._asked_to_retry = True
         self._wakeup.set()
 
     def stop(self) -> None:
-        """End the thread once it is not in a request any more. Does not wait."""
+        """End the thread after its current request. Does not wait."""
         self._stopping = True
         self._wakeup.set()
 
     def may_progress_by(self, moment: float) -> bool:
-        """Return whether something may be sent before `moment` (monotonic seconds)."""
+        """Return whether the sender may send or remove a batch before `moment` (monotonic seconds)."""
         if not self.worker.alive:
             return False
-        # The order of the first two matters: the thread sets `_working` before it clears `_asked_to_retry`. Others may
-        # be done with what they hold at any moment.
+        # Check the first two in this order: the thread sets `_working` before it clears `_asked_to_retry`. `_busy_for`:
+        # other processes may finish the batches that they hold at any moment.
         if self._asked_to_retry or self._working or self._busy_for:
             return True
         if self._exporter is None and self._last_error:
@@ -123,7 +119,7 @@ class Sender:
         return self._next_look is not None and self._next_look <= moment
 
     def status(self) -> SenderStatus:
-        """Return how it stands."""
+        """Return the current state. Lists the mailbox's directory."""
         state: State = "ok"
         reason = ""
         if self._exporter is None and self._last_error:
@@ -149,14 +145,14 @@ class Sender:
     def _run(self) -> None:
         with isolated(self._destination.foreign_loggers):
             try:
-                self._rest()
+                self._wait_for_work()
                 while not self._stopping:
                     self._working = True
                     with guard(f"sending to {self._destination.name}"):
                         self._send_what_is_due()
                     self._working = False
                     self._progressed()
-                    self._rest()
+                    self._wait_for_work()
             finally:
                 self._working = False
                 if self._exporter is not None:
@@ -164,14 +160,14 @@ class Sender:
                         self._exporter.shutdown()  # type: ignore[no-untyped-call]
                 self._progressed()
 
-    def _rest(self) -> None:
-        """Wait until there is something to be done, or it is time to ask for consent again."""
+    def _wait_for_work(self) -> None:
+        """Wait until there is work, or until the next check of consent."""
         due = self._next_look
         self._wakeup.wait(None if due is None else min(due - self._clock.monotonic(), _ASK_AGAIN))
         self.worker.park_in_child()
 
     def _is_allowed(self) -> bool:
-        """Return whether there is consent; where there is none any more, delete what this process has spooled."""
+        """Return whether there is consent; if it was withdrawn, delete the events and batches of this process."""
         self._asked_for_consent, allowed = self._clock.monotonic(), self._wiring.allowed()
         if allowed is False:
             self._wiring.discard()
@@ -179,13 +175,13 @@ class Sender:
         return bool(allowed)
 
     def _send_what_is_due(self) -> None:
-        self._next_look = self._clock.monotonic() + self._limits.busy_interval  # unless we learn better
+        self._next_look = self._clock.monotonic() + self._limits.busy_interval  # the default; set again below
         if self._asked_to_retry:
             self._asked_to_retry = False
             self._busy_for = 0.0
-            self._last_request = -_YIELD  # who waits is not kept waiting for the writer
+            self._last_request = -_YIELD  # do not yield to the writer while a caller waits
             self._retry.retry_now()
-        # Before anything is imported, or read that others have spooled; and again right before each request.
+        # Ask before importing an exporter or reading batches of other processes, and again before each request.
         if self._clock.monotonic() >= self._asked_for_consent + _ASK_AGAIN and not self._is_allowed():
             return
         exporter = self._exporter or self._build()
@@ -193,13 +189,13 @@ class Sender:
             self._progressed()
 
     def _build(self) -> LogRecordExporter | None:
-        """Make the exporter, with all that it imports, while no fork can happen; None, for a while, where it fails."""
-        # Also where somebody waits, as a flush for each request of an application: an import may take a second.
+        """Build the exporter, with all its imports, inside the fork gate; None if that fails, or in the pause after."""
+        # `retry_now` does not end this pause: an import may take a second, and an application may flush often.
         if self._clock.monotonic() < self._builds.until:
             self._next_look = self._builds.until
             return None
-        noted = Noted()
-        with guard(f"building the exporter of {self._destination.name}"), noted, fork_gate.hold():
+        raised = ErrorRecorder()
+        with guard(f"building the exporter of {self._destination.name}"), raised, fork_gate.hold():
             exporter = self._destination.build()
             warm_up = getattr(exporter, "warm_up", None)
             if warm_up is not None:
@@ -208,16 +204,16 @@ class Sender:
                 importlib.import_module(module)
             self._exporter = exporter
             return exporter
-        self._last_error = noted.text
+        self._last_error = raised.text
         self._builds.failed(self._clock.monotonic())
         self._next_look = self._builds.until
-        self._destination.on_unusable(noted.kind)
+        self._destination.on_unusable(raised.kind)
         return None
 
     def _send_next(self, exporter: LogRecordExporter) -> bool:
-        """Make one request, if one is due. Return False where there is nothing to be done at present."""
+        """Make one request if one is due. Return False if there is nothing to do now."""
         now = self._clock.monotonic()
-        if self._retry.not_before > now:  # without a look at the disk, which may hold thousands of files
+        if self._retry.not_before > now:  # check before listing the disk, which may hold thousands of files
             self._next_look = self._retry.not_before
             return False
         if self._yields(now):
@@ -229,7 +225,7 @@ class Sender:
             self._busy_for = 0.0
             self._next_look = self._retry.suspects.until if names else None
             return False
-        # Whatever is raised from here on, there is a pause before the same is tried again.
+        # If anything below raises, the next attempt comes after this pause.
         self._next_look = now + self._limits.busy_interval
         parcel = self._packer.pack(line, self._retry.may_join)
         if parcel is None:
@@ -238,7 +234,7 @@ class Sender:
             return False
         self._busy_for = 0.0
         try:
-            allowed = self._is_allowed()  # asked last, as it may have taken long to read them
+            allowed = self._is_allowed()  # after packing, because reading the batches may have taken long
             if allowed and parcel.names:
                 self._send(exporter, parcel, more=len(names) > len(parcel.names))
         finally:
@@ -246,12 +242,12 @@ class Sender:
         return allowed
 
     def _yields(self, now: float) -> bool:
-        """Return whether the next request is put off, as the queue is long."""
+        """Return whether to delay the next request because the queue is long."""
         if self._wiring.backlog() <= _LONG_QUEUE:
             self._long_since = None
             return False
         self._long_since = now if self._long_since is None else self._long_since
-        return now < min(self._last_request + _YIELD, self._long_since + _PATIENCE)
+        return now < min(self._last_request + _YIELD, self._long_since + _MAX_YIELD_TIME)
 
     def _send(self, exporter: LogRecordExporter, parcel: Parcel, *, more: bool) -> None:
         self._last_request = self._clock.monotonic()
@@ -263,22 +259,22 @@ class Sender:
             self._retry.failed(parcel.names, now, answer.retry_after, more=more)
             if self._retry.in_a_row == 1:
                 self._note(parcel, "failed", answer.kind)
-            parcel.release()  # what has had its last try may be dropped
+            parcel.release()  # before `expire`, which skips claimed batches
             self.mailbox.expire(self._wall_at_birth + int((now - self._limits.spool_age) * 1e9))
             return
-        self.is_putting_away = True
+        self.is_completing = True
         try:
-            kept = self._put_away(parcel, exporter, answer.refusal)
+            kept = self._complete(parcel, exporter, answer.refusal)
         finally:
-            self.is_putting_away = False
+            self.is_completing = False
         self._retry.succeeded(parcel.names, kept, now)
 
-    def _put_away(self, parcel: Parcel, exporter: LogRecordExporter, refusal: str) -> list[str]:
-        """Count and remove what the destination has taken or refused; return the names that cannot be removed."""
+    def _complete(self, parcel: Parcel, exporter: LogRecordExporter, refusal: str) -> list[str]:
+        """Count and remove sent and refused batches. Return the names of those that cannot be removed."""
         count = len(parcel.records)
         given_up = self._count_given_up(exporter, count)
         self._refusal = refusal = refusal or ("dropped by the exporter" if given_up else "")
-        refused = given_up or (count if refusal else 0)  # who counts nothing has refused all of it
+        refused = given_up or (count if refusal else 0)  # an exporter that counts none refused all
         self._wiring.drops.count("refused", refused)
         self._sent += count - refused
         if refusal:
@@ -288,12 +284,12 @@ class Sender:
         return parcel.done()
 
     def _note(self, parcel: Parcel, result: str, reason: str = "") -> None:
-        """Write to the history; before the batch goes, so that whoever has waited for that finds it there."""
+        """Write to the history. Do this before removing the batch: a `flush` that returns must find the entry there."""
         name, count = self._destination.name, len(parcel.records)
         self._history.add(destination=name, result=result, reason=reason, count=count, line=parcel.line)
 
     def _count_given_up(self, exporter: LogRecordExporter, count: int) -> int:
-        """Return how many of `count` records the exporter has given up: more, where earlier attempts count too."""
+        """Return how many of `count` records the exporter dropped. Its counter may include failed attempts: cap it."""
         before = self._given_up
         with guard(f"asking what {self._destination.name} refused"):
             self._given_up = sum(self._destination.dropped(exporter).values())

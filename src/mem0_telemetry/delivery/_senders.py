@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The senders of all destinations as one: started, waited for and ended together."""
+"""Start, wait for and stop the senders of all destinations together."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ if TYPE_CHECKING:
     from mem0_telemetry.delivery._config import Destination, Wiring
 
 _POLL = 0.05
-"""Seconds after which a waiter looks again whether others have sent its batches; our own senders wake it."""
-
-_PUTTING_AWAY = 0.5
-"""Seconds that a sender may need to put away what has been sent, while others write to the history too."""
+"""Seconds after which a waiting caller checks whether other processes have sent its batches; our senders wake it."""
+_COMPLETION_TIMEOUT = 0.5
+"""Seconds that a sender may need to record and remove sent batches while other processes write to the history."""
 
 
 class Senders:
-    """One sender, with a mailbox of its own, for each destination. Thread-safe as they are."""
+    """One sender with its own mailbox for each destination. Thread-safe."""
 
     def __init__(self, wiring: Wiring, destinations: Sequence[Destination]) -> None:
         self._wiring = wiring
@@ -41,7 +40,7 @@ class Senders:
         return iter(self._all)
 
     def expire_abandoned(self) -> None:
-        """Drop and count what is too old for destinations that nobody has chosen in this process. On the disk."""
+        """Drop and count the batches on disk that are too old and whose destination this process does not use."""
         root, drops = self._wiring.directory, self._wiring.drops
         before = max(0, self._clock.time_ns() - int(self._wiring.limits.spool_age * 1e9))
         if root is not None:
@@ -50,25 +49,21 @@ class Senders:
                     DiskStore(root=root, mailbox=name, max_bytes=0, drops=drops).expire(f"{before:020d}")
 
     def start(self) -> None:
-        """Start those threads that do not run; they do nothing before they are woken.
-
-        Raises:
-            RuntimeError: no thread can be started.
-        """
+        """Start the threads that do not run; they do nothing until `Sender.wake`. Raises as `Sender.start` does."""
         self._progress = Wakeup()
         for sender in self._all:
             sender.start()
 
     def wait_until_sent(self, deadline: float) -> bool:
-        """Wait until all that this process spooled so far is done with, until `deadline` (monotonic) at most."""
+        """Wait until this process's batches are done; False at `deadline` (monotonic), or if no sender can progress."""
         left = {sender: sender.mailbox.outstanding() for sender in self._all}
-        # Past the deadline nobody waits, and a request might be cut off in its midst.
+        # Start no request after the deadline: the exit might cut it off.
         if self._clock.monotonic() < deadline:
             for sender, names in left.items():
                 if names:
                     sender.retry_now()
         while True:
-            # Ask this first: a sender that comes to rest in between has already put away what it has done.
+            # Check this before `outstanding`: a sender that goes idle in between has already removed its batches.
             at_work = [sender for sender in left if sender.may_progress_by(deadline)]
             left = {sender: names & sender.mailbox.outstanding() for sender, names in left.items()}
             if not any(left.values()):
@@ -79,20 +74,20 @@ class Senders:
             self._progress.wait(min(_POLL, deadline - now))
 
     def stop(self) -> None:
-        """End each thread once it is not in a request any more. Does not wait."""
+        """End each thread after its current request. Does not wait."""
         for sender in self._all:
             sender.stop()
 
     def join(self, deadline: float, *, at_least: float) -> None:
         """Wait for the threads to end, until `deadline` (monotonic), or `at_least` seconds for each.
 
-        A little longer for one that has its answer and has only to put its batches away.
+        A sender that has its answer and only has to remove its batches gets up to 0.5 s more.
         """
         for sender in self._all:
             sender.worker.join(max(deadline - self._clock.monotonic(), at_least))
-            if sender.is_putting_away:
-                sender.worker.join(_PUTTING_AWAY)
+            if sender.is_completing:
+                sender.worker.join(_COMPLETION_TIMEOUT)
 
     def _progressed(self) -> None:
-        """Wake who waits: a sender has got somewhere, or has come to rest."""
+        """Wake the waiting caller: a sender has made progress or gone idle."""
         self._progress.set()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is told of a delivery: how many records were dropped and why, and how each destination stands."""
+"""The status of a delivery: the number of dropped records by reason, and the state of each destination."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ if TYPE_CHECKING:
 
 DROP_REASONS: Final = (
     "queue_full",  # the queue held its maximum
-    "rejected",  # `accept` answered None
+    "rejected",  # `accept` returned None
     "unencodable",  # not expressible in OTLP, or `emit` or `accept` raised
-    "spool_full",  # the oldest batch had to go for the newest (bytes)
+    "spool_full",  # the oldest batch was dropped to make room for the newest (bytes)
     "expired",  # older than the spool keeps
     "corrupt",  # a spool file that cannot be read
     "refused",  # the destination will never take them
-    "discarded",  # switched off while running
+    "discarded",  # telemetry was switched off
     "shut_down",  # enqueued after `shutdown`
 )
-"""Every reason that this package counts under; callers may count others with `Delivery.count_dropped`."""
+"""Every reason that this package uses. Callers may count others with `Delivery.count_dropped`."""
 
 State = Literal["ok", "refused", "retrying", "quiet", "unusable"]
 
 
 class Drops:
-    """Counts by reason: for the whole process, and those that no batch has carried yet. Thread-safe."""
+    """Counts of dropped records by reason: the process's totals, and those not yet reported in a batch. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # re-entrant: a signal handler may drop one too
+        self._lock = threading.RLock()  # re-entrant: a signal handler may count one too
         self._total: Counter[str] = Counter()
         self._unreported: Counter[str] = Counter()
 
@@ -43,61 +43,61 @@ class Drops:
                 self._unreported[reason] += n
 
     def totals(self) -> dict[str, int]:
-        """Return all that this process dropped."""
+        """Return the totals of this process."""
         with self._lock:
             return dict(self._total)
 
     def unreported(self) -> dict[str, int]:
-        """Return what no batch has carried yet."""
+        """Return the counts that no batch has reported yet."""
         with self._lock:
             return dict(self._unreported)
 
     def reported(self, counts: Mapping[str, int]) -> None:
-        """Take note that a batch carries `counts`."""
+        """Record that a batch reports `counts`."""
         with self._lock:
-            self._unreported -= Counter(counts)  # keeps what came meanwhile
+            self._unreported -= Counter(counts)  # subtract: others may have been counted meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderStatus:
-    """The sender of one destination, as it stood when it was asked."""
+    """The state of one destination's sender at one moment."""
 
     name: str
     state: State
-    """`ok`, `refused` (the last batch, or part of it), `retrying` (backing off), `quiet` (failing for long, tried
-    seldom), `unusable` (not built)."""
+    """`ok`, `refused` (the destination refused the last batch, or part of it), `retrying` (backing off), `quiet` (many
+    failures, rare attempts), `unusable` (the exporter cannot be built)."""
     reason: str
-    """Why it is not `ok`, in words; empty where it is."""
+    """Why the state is not `ok`, in words; empty if it is."""
     sent: int
-    """Records that the exporter was done with, in this process; those of earlier runs included."""
+    """Records that this process has sent, including those written by other processes or earlier runs."""
     waiting: int
-    """Records of this process that wait for it."""
+    """Unsent records of this process."""
     waiting_earlier: int
-    """Records on disk that other processes or earlier runs left for it."""
+    """Unsent records on disk from other processes or earlier runs."""
     on_disk: bool
-    """False where the newest batch could only be kept in memory."""
+    """False if the newest batch is only in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryStatus:
-    """The pipeline of this process, as it stood when it was asked."""
+    """The state of this process's pipeline at one moment."""
 
     destinations: tuple[SenderStatus, ...]
     queued: int
-    """Events that wait for the writer."""
+    """Events in the queue."""
     spooled: int
-    """Records written to the spool (or kept in memory in its place)."""
+    """Records written to the spool, or kept in memory instead."""
     dropped: Mapping[str, int]
     """Records dropped, by reason; see `DROP_REASONS`."""
     threads: tuple[str, ...]
-    """Names of the threads that run."""
+    """Names of the running threads."""
 
     @property
     def sent(self) -> int:
-        """Return how many records exporters were done with, over all destinations."""
+        """Return the number of sent records, summed over all destinations."""
         return sum(destination.sent for destination in self.destinations)
 
     @property
     def waiting_earlier(self) -> int:
-        """Return how many records on disk other processes or earlier runs left, over all destinations."""
+        """Return the number of unsent records from other processes or earlier runs, summed over all destinations."""
         return sum(destination.waiting_earlier for destination in self.destinations)

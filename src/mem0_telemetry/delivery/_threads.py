@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A thread of ours: how it waits, how it is woken, what it may not do, and how we hear that the process ends."""
+"""The threads of this package: how to start them, make them wait and wake them; and the hook for the process's exit."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _SMALLEST_STACK: Final = 1 << 16
-"""Bytes of stack that our threads need at least: with less, an import ends the process."""
+"""Least bytes of stack for our threads: with less, an import would crash the process."""
 _FOREVER: Final = -1
 
 
 class Wakeup:
-    """An event for one waiter that is cleared by waiting.
+    """An event for one waiting thread, cleared when `wait` returns True.
 
-    A lock used the other way round: `threading.Event.set` takes a lock in Python code, so a signal handler or a
-    finalizer that records an event in the midst of it would wait for itself for ever; this is one call in C.
+    It inverts a lock. `threading.Event.set` takes a lock in Python code, so a signal handler or finalizer that records
+    an event during it would deadlock. Releasing this lock is one call in C.
 
-    Make it when its waiter is started, not earlier: gevent may replace `threading.Lock` in between, and waiting for a
-    lock of before would stop all its greenlets.
+    Create it when its thread is started, not earlier: gevent may replace `threading.Lock` in between, and waiting for
+    an original lock would block all greenlets.
     """
 
     __slots__ = ("_lock",)
@@ -38,20 +38,20 @@ class Wakeup:
         self._lock.acquire()
 
     def set(self) -> None:
-        """Wake the waiter, now or when it next waits. Any thread; about 50 ns."""
+        """Wake the waiting thread, now or at its next wait. Thread-safe; costs about 50 ns."""
         if self._lock.locked():
-            with suppress(RuntimeError):  # another thread was faster
+            with suppress(RuntimeError):  # another thread has just released it
                 self._lock.release()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is set, and clear it. Return False where `timeout` seconds passed first."""
+        """Wait until it is set, and clear it. Return False if `timeout` seconds pass first."""
         return self._lock.acquire(
             timeout=_FOREVER if timeout is None else max(0.0, min(timeout, threading.TIMEOUT_MAX))
         )
 
 
 class Worker:
-    """Runs `target` on a daemon thread, outside every context of the application. For its owner."""
+    """Runs `target` on a daemon thread, outside the application's context. Not thread-safe: for one owner."""
 
     def __init__(self, name: str, target: Callable[[], None]) -> None:
         self.name: Final = name
@@ -60,17 +60,17 @@ class Worker:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start it; only where it does not run.
+        """Start the thread. The caller makes sure that it does not run already.
 
         Raises:
-            RuntimeError: no more threads in the system, at interpreter exit, or in a sub-interpreter.
+            RuntimeError: no thread left, interpreter exit, a sub-interpreter, or too small a `threading.stack_size()`.
         """
         if 0 < threading.stack_size() < _SMALLEST_STACK:
             raise RuntimeError("the stack that the application wants for threads is too small")
         if _in_subinterpreter():
-            # Up to 3.11 the process is aborted where such a thread still runs when its interpreter ends.
+            # Up to Python 3.11, the process aborts if a daemon thread still runs when its sub-interpreter ends.
             raise RuntimeError("no threads in a sub-interpreter")
-        # An empty context: outside every span and baggage of the thread that happens to start it.
+        # Run in an empty context, so that the thread does not inherit its starter's span and baggage.
         thread = threading.Thread(
             target=contextvars.Context().run, args=(self._target,), name=self.name, daemon=True
         )
@@ -79,19 +79,19 @@ class Worker:
 
     @property
     def alive(self) -> bool:
-        """Return whether it runs."""
+        """Return whether the thread runs."""
         return self._thread is not None and self._thread.is_alive()
 
     def join(self, timeout: float) -> None:
-        """Wait for its end."""
+        """Wait for the thread to end, at most `timeout` seconds; return at once on the thread itself."""
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
 
     def park_in_child(self) -> None:
-        """Never return in a forked child. To be called by the thread itself, after each wait.
+        """Never return in a forked child. The thread must call this itself after each wait.
 
-        With gevent a fork takes all greenlets along. One that ended in the child would have `threading` complain on
-        stderr, which does not know it any more; so would one that is freed.
+        Under gevent, a fork copies all greenlets. `threading` in the child no longer knows this one, and would print an
+        error to stderr if it ended or was freed.
         """
         if os.getpid() != self._process:
             _parked.append(Wakeup())
@@ -102,13 +102,13 @@ _parked: Final[list[Wakeup]] = []
 
 
 def _find_interpreters() -> ModuleType | None:
-    for module in ("_interpreters", "_xxsubinterpreters"):  # from 3.13 on, and before
+    for module in ("_interpreters", "_xxsubinterpreters"):  # Python 3.13 and newer; older
         with suppress(ImportError):
             return importlib.import_module(module)
     return None
 
 
-_interpreters: Final = _find_interpreters()  # here, as the first event imports nothing
+_interpreters: Final = _find_interpreters()  # at import, because the first event must import nothing
 
 
 def _in_subinterpreter() -> bool:
@@ -116,15 +116,15 @@ def _in_subinterpreter() -> bool:
 
 
 class ExitHook:
-    """Calls back at interpreter exit, and at the end of a `multiprocessing` child, which has no `atexit`."""
+    """Calls a function at interpreter exit, and at the end of a `multiprocessing` child, which runs no `atexit`."""
 
     def __init__(self, callback: Callable[[], None]) -> None:
         self._callback = callback
         self._registered = False
 
     def register(self) -> None:
-        """Call back from now on. To be called once in a process, and once more in each forked child."""
-        if not self._registered:  # a forked child has inherited it
+        """Register the function. Call this once in each process, also in each forked child."""
+        if not self._registered:  # a forked child inherits the registration
             self._registered = True
             atexit.register(self._callback)
         util = sys.modules.get("multiprocessing.util")
@@ -136,8 +136,8 @@ class ExitHook:
 def is_exiting_here() -> bool:
     """Return whether the calling code runs at interpreter exit (in an `atexit` function, or later).
 
-    Then the main thread has ended but is the one that runs. A main thread that has ended while others work on
-    for hours is no exit.
+    At exit, the main thread counts as ended but runs this code. A main thread that has ended while other threads
+    continue, perhaps for hours, is not an exit.
     """
     main = threading.main_thread()
     return not main.is_alive() and main.ident == threading.get_ident()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queue and its one thread: has events emitted, and spools what comes out. Never the network."""
+"""The queue and the writer's thread, which emits queued events and spools the resulting records. Uses no network."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 _Item = TypeVar("_Item")
 
 _POLL: Final = 0.05
-"""Seconds after which a waiter looks again whether the thread still runs; the thread itself wakes it."""
+"""Seconds after which a waiting caller checks whether the thread still runs; normally the thread wakes it."""
 
 
 class SpoolProcessor(LogRecordProcessor):
-    """The end of the SDK's pipeline and the beginning of ours: passes on what a provider emits, from any thread.
+    """The log record processor that passes emitted records from the SDK to the delivery. Thread-safe.
 
-    It may be added to several providers, and outlives them: to end the delivery is `Delivery.shutdown`.
+    It may be added to several providers, and outlives them: only `Delivery.shutdown` ends the delivery.
     """
 
     def __init__(self, enqueue: Callable[[ReadableLogRecord], None], flush: Callable[[float], bool]) -> None:
@@ -57,15 +57,15 @@ class SpoolProcessor(LogRecordProcessor):
         )
 
     def shutdown(self) -> None:
-        """Do nothing: the delivery goes on for other providers."""
+        """Do nothing: other providers still use the delivery."""
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Flush as `Delivery.flush`."""
+        """Flush the delivery like `Delivery.flush`, for `timeout_millis` at most."""
         return self._flush(timeout_millis / 1000)
 
 
 class Writer:
-    """Queues events, and the records that become of them, and spools these for every sender. Thread-safe."""
+    """Queues events, emits them as log records, and spools the records for every sender. Thread-safe."""
 
     def __init__(self, wiring: Wiring, senders: Senders) -> None:
         self.worker: Final = Worker(f"{wiring.thread_prefix}-writer", self._run)
@@ -75,26 +75,25 @@ class Writer:
         self._senders = senders
         self._emit = wiring.emit
         self._batcher = Batcher(wiring)
-        # A `threading.Event` in the queue is a mark: it is set once everything before it is written.
+        # A `threading.Event` in the queue is a mark: the writer sets it once everything before it is written.
         self._queue: deque[Event | threading.Event] = deque()
         self._emitted: deque[ReadableLogRecord] = deque()
-        """Records of the writing thread, for its own batch."""
+        """Records emitted on the writing thread, for its current batch."""
         self._records: deque[ReadableLogRecord] = deque()
-        """Records of all others."""
+        """Records emitted on all other threads."""
         self._wakeup = Wakeup()
         self._urgent = Wakeup()
-        # Waited for at exit, where there is no thread and nobody else writes, and after a discard.
-        self._writing = threading.Lock()
+        self._writing = threading.Lock()  # held by the thread that writes the queue: ours, or at exit another
         self._writing_thread = 0
         self._stopping = False
         self._closed = False
         self._discarded = False
-        """The batch that is being written is to be dropped."""
+        """True if the writer must drop the batch that it is writing."""
 
     # --- for callers ---
 
     def enqueue(self, event: Event) -> bool:
-        """Append to the queue; False, and counted, where it is full. A few hundred ns, no lock taken."""
+        """Append to the queue. If it is full, count the event and return False. Takes a few hundred ns and no lock."""
         waiting = len(self._queue)
         if waiting >= self._limits.queue_events:
             self._wiring.drops.count("queue_full")
@@ -106,7 +105,7 @@ class Writer:
         return True
 
     def enqueue_record(self, record: ReadableLogRecord) -> None:
-        """Keep a record that was emitted, or drop and count it where too many wait, or it is too late."""
+        """Queue an emitted record; drop and count it if the queue of records is full or the writer is closed."""
         if self.is_writing_here:
             self._emitted.append(record)
         elif len(self._records) >= self._limits.queue_events:
@@ -116,7 +115,7 @@ class Writer:
             self._count_late_records()
 
     def wake(self) -> None:
-        """Have what waits written."""
+        """Make the thread write the queue."""
         self._wakeup.set()
 
     def __len__(self) -> int:
@@ -124,22 +123,18 @@ class Writer:
 
     @property
     def has_work(self) -> bool:
-        """Return whether something waits to be written."""
+        """Return whether there is anything to write."""
         return bool(self._queue or self._records or self._emitted)
 
     @property
     def is_writing_here(self) -> bool:
-        """Return whether the calling thread is the one that writes at present."""
+        """Return whether the calling thread is writing the queue now."""
         return self._writing_thread == threading.get_ident()
 
     # --- for Delivery ---
 
     def start(self) -> None:
-        """Start the thread, unless it runs; it does nothing before it is woken.
-
-        Raises:
-            RuntimeError: no thread can be started.
-        """
+        """Start the thread unless it runs; it does nothing until `wake`. Raises `RuntimeError` if it cannot start."""
         if not self.worker.alive:
             self._wakeup, self._urgent = Wakeup(), Wakeup()
             self.worker.start()
@@ -151,7 +146,7 @@ class Writer:
         self._wakeup.set()
 
     def close(self) -> None:
-        """Keep no record any more, and count what nobody will write."""
+        """Accept no more records, and count those that no thread will write."""
         self._closed = True
         self._count_late_records()
 
@@ -160,7 +155,7 @@ class Writer:
             self._wiring.drops.count("shut_down", len(_drained(self._records)))
 
     def flush(self, timeout: float) -> bool:
-        """Have everything written that was enqueued before: by the thread, or here where there is none."""
+        """Wait until everything enqueued before is written, by the thread, or by this one if the thread has ended."""
         if not self.has_work and not self._writing.locked():
             return True
         deadline = self._clock.monotonic() + timeout
@@ -168,7 +163,7 @@ class Writer:
         self._queue.append(mark)
         self._urgent.set()
         self._wakeup.set()
-        while self.worker.alive:  # one that is just ending may not see the mark
+        while self.worker.alive:  # a thread that is ending may not see the mark
             left = deadline - self._clock.monotonic()
             if mark.wait(max(0.0, min(left, _POLL))):
                 return True
@@ -177,26 +172,26 @@ class Writer:
         return self.write_here(deadline - self._clock.monotonic())
 
     def write_here(self, timeout: float) -> bool:
-        """Write the queue on the calling thread; False where another one writes and does not end in time."""
+        """Write the queue on the calling thread. Return False if another thread writes and does not finish in time."""
         if not self._writing.acquire(timeout=max(0.0, timeout)):
             return False
         try:
-            contextvars.Context().run(self._write_queue)  # as on the thread: outside every span
+            contextvars.Context().run(self._write_queue)  # as on the writer's thread: outside every span
         finally:
             self._writing.release()
         return True
 
     def clear(self) -> None:
-        """Drop what is queued, and what is being written."""
+        """Drop the queue, and the batch that is being written."""
         records, events = _drained(self._emitted) + _drained(self._records), _drained(self._queue)
         marks = [event for event in events if isinstance(event, threading.Event)]
         for mark in marks:
             mark.set()
         self._wiring.drops.count("discarded", len(records) + len(events) - len(marks))
-        self._discarded = True  # only now: a batch that begins before the queue is empty takes it back
+        self._discarded = True  # set this last: a batch that begins before the queue is empty resets it
 
     def wait_for_the_write(self, timeout: float) -> None:
-        """Wait until what was being written at a discard is written, and deleted again. At once on its own thread."""
+        """After a discard, wait until the batch in progress is written and deleted. The writer itself never waits."""
         if not self.is_writing_here and self._writing.acquire(timeout=max(0.0, timeout)):
             self._writing.release()
 
@@ -226,11 +221,11 @@ class Writer:
                 if self._wiring.allowed() is False:
                     self._wiring.discard()
                     continue
-                # The gate, as the SDK and the caller's code have locks of their own; not for the disk.
+                # Hold the gate for the SDK and the caller's code, which have their own locks, but not during I/O.
                 with fork_gate.hold():
                     mark = self._fill_batch()
                     batch = self._batcher.batch()
-                if batch is not None and self._discarded:  # while it was in our hands
+                if batch is not None and self._discarded:  # while we made it
                     self._wiring.drops.count("discarded", len(batch.records))
                 elif batch is not None:
                     self._spool(batch)
@@ -240,10 +235,10 @@ class Writer:
             self._writing_thread = 0
 
     def _fill_batch(self) -> threading.Event | None:
-        """Fill the batch with the records that wait, and those of the next events; end at a mark, which is returned."""
-        with suppress(IndexError):  # nothing left, or discarded meanwhile
-            self._add_emitted()  # by a signal handler, while the last batch was written
-            # A bound on events too, of which some may become no record: a fork waits for us.
+        """Fill the batch with queued records, then with those of queued events. Stop at a mark, and return it."""
+        with suppress(IndexError):  # the queue is empty, or was discarded meanwhile
+            self._add_emitted()  # records that a signal handler emitted while the last batch was written
+            # Also limit the events, of which some may yield no record: a fork waits for us meanwhile.
             for _ in range(self._limits.batch_records):
                 if self._discarded or self._batcher.is_full:
                     break
@@ -272,15 +267,15 @@ class Writer:
             with guard("spooling a batch"):
                 sender.spool(batch)
         self.spooled += len(batch.records)
-        if self._discarded:  # by now
+        if self._discarded:  # during the write
             for sender in self._senders:
                 sender.mailbox.delete_own()
         elif self._wiring.allowed() is False:
-            self._wiring.discard()  # another process may have switched off, and deleted what lay there
+            self._wiring.discard()  # another process may have switched off and purged the spool before this write
 
 
 def _drained(queue: deque[_Item]) -> list[_Item]:
-    """Remove and return what is in `queue`; others may dequeue too, or enqueue more."""
+    """Remove and return the items now in `queue`. Other threads may dequeue or enqueue meanwhile."""
     items: list[_Item] = []
     count = len(queue)
     with suppress(IndexError):

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keep `os.fork()` from happening while one of our threads imports, or is inside code with locks of its own.
+"""Delay `os.fork()` while one of our threads imports, or runs code that has its own locks.
 
-A child inherits every lock as it was, but only the thread that forked: a module lock or an SDK lock that
-another thread held is never released there, and the child hangs in its next import. So a thread of ours that
-is about to import says `with hold():`, and a fork waits until nobody holds the gate: normally some
-microseconds, 0.25 s around the first event, 10 s at most. Past that bound the fork goes ahead.
+A child inherits every lock in its current state, but only the thread that forked. If another thread held a module
+lock or an SDK lock, nothing releases it in the child, which hangs at its next import. So our threads import inside
+`with hold():`, and a fork waits until no thread holds the gate: normally a few microseconds, 0.25 s around the first
+event, 10 s at most. After that, the fork goes ahead.
 
-Standard library only, and no OpenTelemetry: it is the gate *around* those imports.
+Imports only the standard library, not OpenTelemetry, because the gate must exist before those imports.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import weakref
 from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.base.guard import guard
 
-TYPE_CHECKING = False  # nothing stands around the import of this module, so it is short
+TYPE_CHECKING = False  # not `typing`'s: no gate protects the import of this module, so it imports little
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["after_fork_in_child", "hold", "in_forked_child"]
 
 _BOUND = 10.0
-"""Seconds that a fork waits for holders, and a holder for a fork."""
+"""Most seconds that a fork waits for holders, and a holder for a fork."""
 
 
 class _ForkGate:
-    """Many holders, or one fork; a thread never waits for itself."""
+    """A lock that many holders share, or one fork has alone. A thread never waits for itself."""
 
     def __init__(self) -> None:
-        # Re-entrant, as a signal handler may interrupt a holder and record an event of its own.
+        # Re-entrant: a signal handler may interrupt a holder and record an event.
         self._condition = threading.Condition(threading.RLock())
         self._holders: dict[int, int] = {}
         self._forking: list[int] = []
@@ -48,7 +48,7 @@ class _ForkGate:
             self._register()
         me = threading.get_ident()
         with self._condition:
-            # Not for itself: a signal handler may come here while its thread waits to fork.
+            # Do not wait for this thread's own fork: a signal handler may run here while its thread waits to fork.
             if self._forking and me not in self._holders and me not in self._forking:
                 self._condition.wait_for(lambda: not self._forking, _BOUND)
             self._holders[me] = self._holders.get(me, 0) + 1
@@ -63,9 +63,9 @@ class _ForkGate:
                 self._condition.notify_all()
 
     def after_fork_in_child(self, callback: Callable[[], None]) -> None:
-        """Call the bound method `callback` in every forked child, first thing; held weakly. Thread-safe.
+        """Call the bound method `callback` at the start of every forked child. Holds it weakly. Thread-safe.
 
-        An `Exception` of it is logged at DEBUG and dropped.
+        An `Exception` that it raises is logged at DEBUG and dropped.
         """
         if not self._registered:
             self._register()
@@ -74,13 +74,13 @@ class _ForkGate:
             self._callbacks.append(weakref.WeakMethod(callback))
 
     def _register(self) -> None:
-        """Register the hooks, once a process.
+        """Register the hooks, once in a process.
 
-        Hooks run before a fork in the reverse order of their registration. `logging` and `concurrent.futures.thread`
-        take a lock of theirs in such a hook, and imports inside the gate need it: their hooks must run after ours.
-        But a fork must wait for the imports of these two as well. So ours is registered before them and after them.
+        Before a fork, hooks run in reverse order of registration. `logging` and `concurrent.futures.thread` acquire
+        their own locks in such hooks, and imports inside the gate need these locks, so our hook must run first. But a
+        fork must also wait for the imports of these two modules. So we register our hook before and after them.
         """
-        self._registered = True  # no lock: before the hooks are there, a child would inherit it
+        self._registered = True  # without a lock: before the hooks exist, a child could inherit it locked
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._before,
@@ -104,12 +104,11 @@ class _ForkGate:
     def _after_in_parent(self) -> None:
         me = threading.get_ident()
         with self._condition:
-            self._forking = [thread for thread in self._forking if thread != me]  # it came by twice
+            self._forking = [thread for thread in self._forking if thread != me]  # `_before` ran twice
             self._condition.notify_all()
 
     def _after_in_child(self) -> None:
-        # The lock may have been held by a thread that does not exist here; only the forking thread's holds
-        # do.
+        # Replace the lock: a thread that does not exist here may hold it. Keep only the forking thread's holds.
         me = threading.get_ident()
         self._condition = threading.Condition(threading.RLock())
         self._holders = {me: self._holders[me]} if me in self._holders else {}
@@ -126,14 +125,14 @@ after_fork_in_child = _gate.after_fork_in_child
 
 
 def in_forked_child() -> bool:
-    """Return whether this process was forked after the gate's first use. It may end by `os._exit`."""
+    """Return whether this process was forked after the gate's first use. Such a process may end by `os._exit`."""
     return _gate.in_child
 
 
 def hold() -> AbstractContextManager[Any]:
-    """Keep every other thread's fork waiting while the `with` block runs. Re-entrant, thread-safe.
+    """Make forks by other threads wait while the `with` block runs. Re-entrant, thread-safe.
 
-    Costs about 1 µs. Waits only for a fork that is going on, 10 s at most. A thread inside may itself fork.
-    Where the platform has no `os.register_at_fork` it does nothing.
+    Costs about 1 µs. Waits only for a fork in progress, 10 s at most. A thread inside may itself fork.
+    Does nothing if the platform has no `os.register_at_fork`.
     """
     return _gate

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies on disk, for a command to show or delete: without a running pipeline, without the OTel SDK."""
+"""Read or delete the spool and the history for the command, without a running pipeline or the OTel SDK."""
 
 from __future__ import annotations
 
@@ -22,28 +22,25 @@ from mem0_telemetry.delivery._history import History
 __all__ = ["SpoolFile", "SpooledMailbox", "history", "is_there", "mailboxes", "purge", "unreadable"]
 
 _REMOVALS = 5
-"""Times that the spool is removed, as processes that do not know yet may put something there meanwhile."""
+"""Attempts to remove the spool: processes that have not noticed the change yet may write to it meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpoolFile:
-    """One batch that waits on disk."""
+    """One batch on disk."""
 
     path: Path
     time_ns: int
-    """When it was written: nanoseconds since the epoch, UTC."""
+    """The time of the write: nanoseconds since the epoch, UTC."""
     events: int
-    """How many records it holds."""
+    """Number of records."""
     size: int
     """Bytes."""
     state: str
-    """`waiting`, `newer` (the format of a newer version: left to it) or `corrupt` (could not be read)."""
+    """`waiting`, `newer` (the format of a newer version, which will send it) or `corrupt` (could not be read)."""
 
     def line(self) -> str:
-        """Return the OTLP/JSON as it lies there, without its newline.
-
-        Empty where it has been sent meanwhile, or is too large ever to be sent.
-        """
+        """Return the OTLP/JSON without its newline; empty if the file is gone, unreadable, or too large to be sent."""
         *root, spool, mailbox, name = self.path.parts
         try:
             with Directory(str(Path(*root)), spool, mailbox) as parent:
@@ -54,21 +51,21 @@ class SpoolFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpooledMailbox:
-    """What waits for one destination."""
+    """The batches on disk of one destination."""
 
     name: str
-    """`<exporter>-<fingerprint>`, as the directory is called."""
+    """Name of the directory: `<exporter>-<fingerprint>`."""
     files: tuple[SpoolFile, ...]
     """Oldest first."""
 
     @property
     def events(self) -> int:
-        """Records that wait to be sent."""
+        """Number of unsent records."""
         return sum(file.events for file in self.files if file.state == "waiting")
 
 
 def mailboxes(directory: Path) -> tuple[SpooledMailbox, ...]:
-    """Return what waits for each destination in `directory`, by name. Changes nothing; skips what it cannot read."""
+    """Return the mailboxes in `directory`, sorted by name. Changes nothing; skips what it cannot read."""
     found: list[SpooledMailbox] = []
     spool = directory / "spool"
     with suppress(OSError), Directory(str(directory), "spool") as parent:
@@ -80,7 +77,7 @@ def mailboxes(directory: Path) -> tuple[SpooledMailbox, ...]:
 
 
 def history(directory: Path) -> tuple[dict[str, Any], ...]:
-    """Return the last sends, oldest first, as `history.jsonl` has them. Lines that are no entry are left out."""
+    """Return the last sends in `history.jsonl`, oldest first. Skips lines that are not valid entries."""
     lines: list[bytes] = []
     with suppress(OSError), Directory(str(directory)) as parent:
         lines = parent.read(HISTORY_FILE, HISTORY_MAX_BYTES).splitlines()
@@ -88,14 +85,14 @@ def history(directory: Path) -> tuple[dict[str, Any], ...]:
 
 
 def unreadable(directory: Path) -> tuple[Path, ...]:
-    """Return what may hold events in `directory` and cannot be looked into: another user's, say."""
+    """Return the paths in `directory` that may contain events but cannot be read, e.g. files of another user."""
     spool = directory / "spool"
     places = (directory, spool, directory / HISTORY_FILE, *_directories(spool))
     return tuple(path for path in places if is_there(path) and not _is_readable(path))
 
 
 def is_there(path: Path) -> bool:
-    """Return whether there is something at `path`, or may be: we may not look."""
+    """Return whether `path` exists, or may exist because we lack the permission to check."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -110,10 +107,10 @@ def _is_readable(path: Path) -> bool:
 
 
 def purge(directory: Path) -> tuple[int, tuple[Path, ...]]:
-    """Delete the whole spool of every destination, and the history. Follows no link.
+    """Delete the spool of every destination, and the history. Follows no link.
 
     Returns:
-        How many events that waited are deleted, and what of the two could not be, at least not in whole.
+        The number of deleted unsent events, and the paths that could not be deleted completely.
     """
     spool, left = directory / "spool", []
     try:
@@ -126,7 +123,7 @@ def purge(directory: Path) -> tuple[int, tuple[Path, ...]]:
     for _ in range(_REMOVALS):
         if spool.is_dir() and not spool.is_symlink():
             shutil.rmtree(spool, ignore_errors=True)
-        else:  # `rmtree` would open it, and wait for ever where it is a pipe
+        else:  # `rmtree` would open it, and block forever on a pipe
             with suppress(OSError):
                 spool.unlink()
         if not is_there(spool):
@@ -155,7 +152,7 @@ def _directories(path: Path) -> list[Path]:
 
 
 def _entry(line: bytes) -> dict[str, Any] | None:
-    """Return what a line of the history says, or None where it is not what `History` writes."""
+    """Return the entry in a line of the history, or None if `History` does not write such a line."""
     try:
         entry = json.loads(line.decode())
     except (ValueError, RecursionError):
@@ -177,7 +174,7 @@ def _file(mailbox: Directory, path: Path) -> SpoolFile | None:
         found = mailbox.stat(path.name)
     except OSError:
         return None
-    if not stat.S_ISREG(found.st_mode):  # a link or a pipe is nobody's batch
+    if not stat.S_ISREG(found.st_mode):  # a link or a pipe is not a batch
         return None
     state = "corrupt" if path.name.endswith(CORRUPT) else "waiting" if name.readable else "newer"
     return SpoolFile(path=path, time_ns=name.time_ns, events=name.count, size=found.st_size, state=state)
