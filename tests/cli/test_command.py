@@ -34,14 +34,14 @@ def files(home: Path) -> list[str]:
     return sorted(str(path.relative_to(home)) for path in home.rglob("*"))
 
 
-def test_looking_creates_nothing(tmp_path: Path) -> None:
+def test_status_show_and_events_create_nothing(tmp_path: Path) -> None:
     """`status`, `show` and `events` leave no trace on a new machine."""
     for arguments in (("status",), ("status", "--json"), ("show",), ("show", "--all"), ("events",)):
         output(tmp_path, *arguments)
     assert files(tmp_path) == []
 
 
-def test_status_says_who_decides(tmp_path: Path) -> None:
+def test_status_names_the_sources_that_decide(tmp_path: Path) -> None:
     """`status` reports on by default; if off, it names the deciding source and every other one that says off."""
     found = status(tmp_path)
     assert (found["enabled"], found["source"]) == (True, "default")
@@ -55,7 +55,7 @@ def test_status_says_who_decides(tmp_path: Path) -> None:
     assert found["destinations"] == []
 
 
-def test_status_says_that_nothing_can_be_stored(tmp_path: Path) -> None:
+def test_status_reports_an_unwritable_mem0_dir(tmp_path: Path) -> None:
     """If `MEM0_DIR` cannot be created, telemetry is on and a problem describes the effect; nothing is created."""
     (tmp_path / "file").touch()
     found = status(tmp_path, MEM0_DIR=str(tmp_path / "file" / "mem0"))
@@ -66,7 +66,7 @@ def test_status_says_that_nothing_can_be_stored(tmp_path: Path) -> None:
     assert status(tmp_path)["problems"] == []
 
 
-def test_status_for_programs_has_the_fields_of_the_api(tmp_path: Path) -> None:
+def test_status_as_json_has_the_fields_of_the_api(tmp_path: Path) -> None:
     """`status --json` has every field of `mem0_telemetry.status()`, by the same name."""
     assert {field.name for field in fields(Status)} <= set(status(tmp_path))
 
@@ -113,7 +113,7 @@ def test_the_footer_fits_the_state(
     assert [text for text in unsaid if text in footer] == []
 
 
-def test_what_of_mem0s_stays_is_said(tmp_path: Path) -> None:
+def test_an_id_of_mem0s_stays_and_is_reported(tmp_path: Path) -> None:
     """`disable`, `clean` and `reset-id` leave the id in Mem0's own `config.json`, and print so."""
     (tmp_path / ".mem0").mkdir()
     config = tmp_path / ".mem0" / "config.json"
@@ -130,7 +130,7 @@ def test_status_warns_about_a_typo_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("settings", "code"), [({}, 0), ({"MEM0_TELEMETRY": "False"}, 1)], ids=["on", "off"])
-def test_scripts_can_check(tmp_path: Path, settings: dict[str, str], code: int) -> None:
+def test_status_check_sets_the_exit_status(tmp_path: Path, settings: dict[str, str], code: int) -> None:
     """`status --check` exits with 1 if telemetry is off; `status` alone exits with 0 either way."""
     assert command(tmp_path, "status", "--check", **settings).returncode == code
     assert command(tmp_path, "status", **settings).returncode == 0
@@ -179,14 +179,14 @@ def test_reset_id_and_clean(tmp_path: Path) -> None:
     assert state_file.read(directory) == state_file.State(notice={"version": 1}, fresh_id=True)
 
 
-def test_cleaning_what_is_not_there_creates_nothing(tmp_path: Path) -> None:
+def test_clean_on_a_new_machine_creates_nothing(tmp_path: Path) -> None:
     """`clean` on a new machine creates no file."""
     output(tmp_path, "clean")
     assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize("settings", [{"MEM0_TELEMETRY": "False"}, {"DO_NOT_TRACK": "1"}], ids=str)
-def test_no_id_is_made_where_it_is_off(tmp_path: Path, settings: dict[str, str]) -> None:
+def test_no_id_is_created_while_telemetry_is_off(tmp_path: Path, settings: dict[str, str]) -> None:
     """If telemetry is off, `reset-id` and `clean` create no file and no id, and delete an existing id."""
     for choice in ("reset-id", "clean", "enable"):
         assert command(tmp_path, choice, **settings).returncode == 0
@@ -199,7 +199,7 @@ def test_no_id_is_made_where_it_is_off(tmp_path: Path, settings: dict[str, str])
 
 
 @pytest.mark.parametrize("choice", ["disable", "reset-id"])
-def test_what_cannot_be_stored_fails_with_the_remedy(tmp_path: Path, choice: str) -> None:
+def test_a_choice_that_cannot_be_stored_fails_with_the_remedy(tmp_path: Path, choice: str) -> None:
     """If nothing can be stored, the exit status is 1 and the message names another way to switch off."""
     result = command(tmp_path, choice, MEM0_DIR="/dev/null/mem0")
     assert result.returncode == 1
@@ -220,7 +220,7 @@ print(mem0_telemetry.status().dropped, flush=True)
 """
 
 
-def test_disable_reaches_a_process_that_runs(tmp_path: Path, server: CaptureServer) -> None:
+def test_disable_stops_a_running_process(tmp_path: Path, server: CaptureServer) -> None:
     """A running process stops at its next batch after `disable`: it discards the batch instead of sending it."""
     process = subprocess.Popen(
         [sys.executable, "-c", WAITING],
@@ -239,7 +239,7 @@ def test_disable_reaches_a_process_that_runs(tmp_path: Path, server: CaptureServ
 
 
 @pytest.mark.parametrize("arguments", [(), *((name,) for name in COMMANDS)], ids=["", *COMMANDS])
-def test_help_reads_well(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_each_command_has_help_in_80_columns(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """Each command has a help text that fits into 80 columns."""
     text = output(tmp_path, *arguments, "--help", COLUMNS="80")
     assert max(len(line) for line in text.splitlines()) <= 80
@@ -249,14 +249,14 @@ def test_help_reads_well(tmp_path: Path, arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("stat",), ("status", "--nonsense"), ()])
-def test_what_is_not_understood_exits_with_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_an_unknown_command_exits_with_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """An unknown command or option, or no command, prints the usage and exits with 2."""
     result = command(tmp_path, *arguments)
     assert result.returncode == 2
     assert "usage: mem0-telemetry" in result.stderr
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+def test_a_pipe_into_head_is_no_error(tmp_path: Path) -> None:
     """The command ends without a message if the reader closes the pipe early."""
     script = f"{sys.executable} -m mem0_telemetry events --markdown | head -1"
     result = subprocess.run(  # noqa: S602  # The test is about a pipe of the shell.

@@ -23,7 +23,7 @@ def test_the_document_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
     assert TELEMETRY_MD.read_text(encoding="utf-8") == capsys.readouterr().out
 
 
-def test_the_document_opens_with_what_a_reader_asks() -> None:
+def test_the_document_opens_with_what_is_sent_and_how_to_stop_it() -> None:
     """The page begins with what is sent, to whom, under which id, how to see it and how to stop it."""
     opening = document.page().partition("## Events")[0]
     answers = re.findall(r"^\*\*(.+?)\.\*\*", opening, flags=re.MULTILINE)

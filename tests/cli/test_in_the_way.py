@@ -28,10 +28,10 @@ mem0_telemetry.flush(0.5)
 
 @pytest.mark.parametrize("content", [None, "{"], ids=["a directory", "an unreadable file"])
 @pytest.mark.parametrize("choice", ["disable", "clean"])
-def test_what_waits_is_deleted_whatever_lies_at_the_state(
+def test_unsent_events_are_deleted_with_a_broken_state_file(
     choice: str, content: str | None, tmp_path: Path, server: CaptureServer
 ) -> None:
-    """Spool and history are deleted, telemetry stays off, and an error names `state.json` if nothing can be stored there."""
+    """Spool and history are deleted, telemetry stays off, and an error names `state.json` if it cannot be written."""
     server.stop()
     environ = posthog_environ(tmp_path, server.url)
     assert run_python(RECORD, environ).returncode == 0
@@ -86,7 +86,7 @@ def locked() -> Iterator[Path]:
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there are no such permissions")
 @pytest.mark.parametrize("closed", [".mem0", ".mem0/telemetry", ".mem0/telemetry/spool"])
-def test_what_may_not_be_looked_into_is_named(closed: str, locked: Path, server: CaptureServer) -> None:
+def test_an_inaccessible_directory_is_named(closed: str, locked: Path, server: CaptureServer) -> None:
     """If events may be in another user's directory, no command claims that there are none or that they were deleted."""
     server.stop()
     environ = posthog_environ(locked, server.url)
@@ -107,7 +107,7 @@ def test_what_may_not_be_looked_into_is_named(closed: str, locked: Path, server:
 
 
 @pytest.mark.parametrize("choice", ["disable", "clean"])
-def test_what_cannot_be_deleted_is_said(choice: str, tmp_path: Path, server: CaptureServer) -> None:
+def test_a_failed_deletion_is_reported(choice: str, tmp_path: Path, server: CaptureServer) -> None:
     """If the spool cannot be deleted, as in another user's directory, the command does not claim that it was."""
     server.stop()
     environ = posthog_environ(tmp_path, server.url)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("arguments", ["events --json", "events --markdown", "status", "show", "--help"])
-def test_a_reader_that_has_gone(arguments: str, tmp_path: Path) -> None:
+def test_a_closed_pipe_is_no_error(arguments: str, tmp_path: Path) -> None:
     """If the reader has closed the pipe, the command prints no error and exits with 0."""
     reader, writer = os.pipe()
     os.close(reader)
@@ -64,7 +64,7 @@ def redirected(home: Path, arguments: str, to: str, **settings: str) -> subproce
 
 @FULL
 @pytest.mark.parametrize("arguments", COMMANDS)
-def test_an_output_that_takes_nothing(arguments: str, tmp_path: Path) -> None:
+def test_a_full_or_closed_output_causes_no_traceback(arguments: str, tmp_path: Path) -> None:
     """Each command ends without a traceback if an output is full or closed."""
     for to in (">/dev/full", ">/dev/full 2>/dev/full", "2>/dev/full", ">&- 2>&-", "2>&-"):
         process = redirected(tmp_path, arguments, to)
@@ -78,7 +78,7 @@ def test_an_output_that_takes_nothing(arguments: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", ["status --json", "show --raw", "events", "reset-id", "clean", "disable"]
 )
-def test_a_full_disk_is_told(arguments: str, unbuffered: str, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(arguments: str, unbuffered: str, tmp_path: Path) -> None:
     """If the output cannot be written, the command prints one line on stderr, exits with 1, and still does its work."""
     identity.reset(str(tmp_path / ".mem0"))
     spool = tmp_path / ".mem0" / "telemetry" / "spool"

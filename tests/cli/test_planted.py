@@ -46,7 +46,7 @@ def _shaped(kind: str, text: str, made: str) -> str:
 
 @given(shape=st.lists(SHAPES, min_size=33, max_size=33))
 @settings(max_examples=3, **FEW)
-def test_nothing_that_is_planted_comes_out(shape: list[str]) -> None:
+def test_no_planted_text_leaves(shape: list[str]) -> None:
     """Planted texts of any characters and length, in any argument, are in no request, file, output or log."""
     with open_stage(120, planted=planted_in(shape)) as stage:
         program = verify.program_on(stage)
@@ -59,7 +59,7 @@ def test_nothing_that_is_planted_comes_out(shape: list[str]) -> None:
 
 @given(shape=st.lists(SHAPES, min_size=33, max_size=33))
 @settings(max_examples=2, **FEW)
-def test_nothing_that_is_planted_comes_out_by_grpc_or_on_a_terminal(shape: list[str]) -> None:
+def test_no_planted_text_leaves_by_grpc_or_on_a_terminal(shape: list[str]) -> None:
     """The planted texts are in no gRPC call, not on stdout (where `console` prints), and not on stderr."""
     with GrpcReceiver() as grpc, open_stage(120, planted=planted_in(shape)) as stage:
         choice = {

@@ -65,7 +65,7 @@ def requests_in(text: str) -> list[dict[str, Any]]:
     return [json.JSONDecoder().raw_decode(part)[0] for part in parts]
 
 
-def test_what_waits_is_shown_as_it_lies_and_as_it_goes_out(tmp_path: Path, server: CaptureServer) -> None:
+def test_unsent_batches_are_shown_as_stored_and_as_sent(tmp_path: Path, server: CaptureServer) -> None:
     """`show` prints the stored lines unchanged, and each request as PostHog receives it later."""
     record(tmp_path, server, refused=True)
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
@@ -84,7 +84,7 @@ def test_what_waits_is_shown_as_it_lies_and_as_it_goes_out(tmp_path: Path, serve
     assert {uuid: arrived[uuid] for uuid in shown} == shown
 
 
-def test_what_was_sent_last_is_shown(tmp_path: Path, server: CaptureServer) -> None:
+def test_the_last_sends_are_shown(tmp_path: Path, server: CaptureServer) -> None:
     """After a send, `show` prints the batch with time, destination and result, and the request."""
     record(tmp_path, server)
     text = show(tmp_path, server)
@@ -93,7 +93,7 @@ def test_what_was_sent_last_is_shown(tmp_path: Path, server: CaptureServer) -> N
     assert "to posthog, sent" in text
 
 
-def test_status_says_what_waits_and_what_was_sent(tmp_path: Path, server: CaptureServer) -> None:
+def test_status_counts_unsent_events_and_lists_sends(tmp_path: Path, server: CaptureServer) -> None:
     """`status` counts unsent events by destination, as text and as JSON, and lists the last sends."""
     record(tmp_path, server, refused=True)
     command = [sys.executable, "-m", "mem0_telemetry", "status"]
@@ -112,7 +112,7 @@ def test_status_says_what_waits_and_what_was_sent(tmp_path: Path, server: Captur
     assert "events for" not in text
 
 
-def test_only_the_newest_are_shown_unless_asked(tmp_path: Path) -> None:
+def test_only_the_newest_sends_are_shown_without_all(tmp_path: Path) -> None:
     """`show` prints the last five sends, and how to see the others."""
     ours = tmp_path / ".mem0" / "telemetry"
     ours.mkdir(parents=True)
@@ -135,7 +135,7 @@ def test_only_the_newest_are_shown_unless_asked(tmp_path: Path) -> None:
     assert every.count("1 event to console, sent") == 8
 
 
-def test_a_batch_that_was_too_large_to_keep_is_told(tmp_path: Path) -> None:
+def test_a_batch_that_was_too_large_to_keep_is_mentioned(tmp_path: Path) -> None:
     """If the history does not have the batch of a send, `show` prints the rest of the send."""
     ours = tmp_path / ".mem0" / "telemetry"
     ours.mkdir(parents=True)
@@ -153,7 +153,7 @@ def test_a_batch_that_was_too_large_to_keep_is_told(tmp_path: Path) -> None:
     assert "too large" in text
 
 
-def test_a_damaged_line_is_shown_as_it_lies(tmp_path: Path, server: CaptureServer) -> None:
+def test_a_damaged_line_is_shown_as_stored(tmp_path: Path, server: CaptureServer) -> None:
     """`show` prints a line that is not OTLP/JSON as it is stored, and that it will be dropped."""
     record(tmp_path, server, refused=True)
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
@@ -163,9 +163,7 @@ def test_a_damaged_line_is_shown_as_it_lies(tmp_path: Path, server: CaptureServe
     assert "cannot be read" in text
 
 
-def test_a_line_that_was_tampered_with_is_selected_before_it_goes_out(
-    tmp_path: Path, server: CaptureServer
-) -> None:
+def test_a_line_that_was_tampered_with_is_selected_again(tmp_path: Path, server: CaptureServer) -> None:
     """An attribute that was added to a stored line is shown in the line, but is not in the request."""
     record(tmp_path, server, refused=True)
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
@@ -181,7 +179,7 @@ def test_a_line_that_was_tampered_with_is_selected_before_it_goes_out(
     assert "planted" not in json.dumps(waiting)
 
 
-def test_at_a_terminal_it_can_be_read(tmp_path: Path, server: CaptureServer) -> None:
+def test_output_at_a_terminal_is_formatted(tmp_path: Path, server: CaptureServer) -> None:
     """At a terminal each batch is shown once, with its address, in 80 columns; `--raw` prints the bytes."""
     record(tmp_path, server, refused=True)
     seen = at_terminal(tmp_path, server, "show")
@@ -212,7 +210,7 @@ def test_a_refusal_is_red(tmp_path: Path, server: CaptureServer) -> None:
 @pytest.mark.parametrize(
     "line", ['{"resourceLogs":[{}]}', "[]", "[" * 100_000, '{"resourceLogs":1}', "not JSON"]
 )
-def test_at_a_terminal_a_damaged_line_is_told(line: str, tmp_path: Path, server: CaptureServer) -> None:
+def test_a_damaged_line_is_reported_at_a_terminal(line: str, tmp_path: Path, server: CaptureServer) -> None:
     """`show` reports a line that is not OTLP/JSON and continues."""
     record(tmp_path, server, refused=True)
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
@@ -233,7 +231,7 @@ def at_terminal(home: Path, server: CaptureServer, *arguments: str) -> str:
     return seen
 
 
-def test_reset_id_deletes_what_waits(tmp_path: Path, server: CaptureServer) -> None:
+def test_reset_id_deletes_unsent_events(tmp_path: Path, server: CaptureServer) -> None:
     """`reset-id` deletes unsent events and the history: events with the old id would link it to the new one."""
     record(tmp_path, server, refused=True)
     before = len(server.requests)
@@ -249,7 +247,7 @@ def test_reset_id_deletes_what_waits(tmp_path: Path, server: CaptureServer) -> N
 
 
 @pytest.mark.parametrize("choice", ["disable", "clean"])
-def test_what_waits_can_be_deleted(tmp_path: Path, server: CaptureServer, choice: str) -> None:
+def test_disable_and_clean_delete_unsent_events(tmp_path: Path, server: CaptureServer, choice: str) -> None:
     """`disable` and `clean` delete unsent events and the history, and print how many events that were."""
     record(tmp_path, server, refused=True)
     ours = tmp_path / ".mem0" / "telemetry"

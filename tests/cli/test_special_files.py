@@ -34,7 +34,7 @@ NAMES = [
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "endless device"])
 @pytest.mark.parametrize("name", NAMES)
-def test_no_command_hangs_on_what_is_no_file(
+def test_no_command_hangs_on_a_special_file(
     kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each command ends, within a memory limit and without a traceback, and deletes what it can."""

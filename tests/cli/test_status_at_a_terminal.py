@@ -39,7 +39,7 @@ def test_colour_is_for_terminals_that_want_it(tmp_path: Path) -> None:
     assert "\x1b[" not in output(tmp_path, "status")
 
 
-def test_status_tells_of_the_notice_that_is_due(tmp_path: Path) -> None:
+def test_status_announces_the_pending_notice(tmp_path: Path) -> None:
     """At a terminal, `status` announces that the next run shows the notice, until the notice was shown."""
     main, end = pty.openpty()
     environ = clean_environ(tmp_path)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_what_would_decide_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_that_would_decide_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Variables of switches, destinations, OpenTelemetry and proxies, in any case, are removed; all others are kept."""
     decisive = {"MEM0_TELEMETRY", "MEM0_DIR", "OTEL_SDK_DISABLED", "PYTEST_VERSION", "DO_NOT_TRACK", "CI"}
     decisive |= {"POSTHOG_HOST", "http_proxy", "HTTPS_PROXY", "all_proxy", "grpc_proxy"}

@@ -72,7 +72,7 @@ def test_a_build_that_ignores_a_switch_is_found_out(
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_build_that_was_never_compiled_is_sound(stage: Stage) -> None:
+def test_a_build_without_byte_code_is_sound(stage: Stage) -> None:
     """Byte code that Python writes for a package installed without any is not a breach."""
     assert switched_off(stage, WAYS[0]) == [[]]
 
@@ -145,7 +145,7 @@ def test_every_form_of_a_planted_text_is_found() -> None:
         ("object.__getattr__", (None, "x"), None),
     ],
 )
-def test_each_thing_that_may_be_done_is_noted(
+def test_each_action_is_recorded_under_its_kind(
     event: str, arguments: tuple[Any, ...], kind: str | None
 ) -> None:
     """An audit event of our code is recorded under its kind, except reading elsewhere and light imports."""
@@ -170,8 +170,8 @@ def test_each_thing_that_may_be_done_is_noted(
         (["application"], False),
     ],
 )
-def test_what_is_done_is_laid_at_the_right_door(callers: list[str], *, ours: bool) -> None:
-    """An action is ours if our code causes it, also through libraries, but not if Mem0 does (callers: outermost first)."""
+def test_an_action_is_attributed_to_the_code_that_causes_it(callers: list[str], *, ours: bool) -> None:
+    """An action is ours if our code causes it, also through libraries, but not if Mem0 does (outermost first)."""
     code = "def call(function, *further):\n    return function(*further)\n"
     calls = []
     for name in callers:

@@ -40,7 +40,7 @@ def test_a_slow_machine_is_no_breach(
     assert len(started) == len(WAYS) + 1
 
 
-def test_what_has_not_arrived_yet_is_no_breach(stage: Stage) -> None:
+def test_an_event_not_sent_yet_is_no_breach(stage: Stage) -> None:
     """An event not sent when time is up leaves its promise unchecked; a lost event is a breach."""
     program = verify.program_on(stage)
     for arrived, breached in ((False, False), (True, True)):
