@@ -88,7 +88,7 @@ def test_a_second_import_changes_nothing(posthog: FakePostHog, tmp_path: Path) -
     assert posthog.written == []
 
 
-def test_what_was_changed_is_brought_up_to_date(posthog: FakePostHog, tmp_path: Path) -> None:
+def test_an_older_query_is_brought_up_to_date(posthog: FakePostHog, tmp_path: Path) -> None:
     """The importer replaces an older query, ignores PostHog's additions to it, and keeps a tile on other dashboards."""
     run(posthog, tmp_path, "--apply")
     posthog.written.clear()
@@ -103,9 +103,7 @@ def test_what_was_changed_is_brought_up_to_date(posthog: FakePostHog, tmp_path: 
 
 
 @pytest.mark.parametrize("kind", ["dashboards", "insights"])
-def test_a_name_that_somebody_else_gave_is_left_alone(
-    posthog: FakePostHog, tmp_path: Path, kind: str
-) -> None:
+def test_a_name_of_somebody_else_stops_the_import(posthog: FakePostHog, tmp_path: Path, kind: str) -> None:
     """If an object of somebody else has the name, nothing is written."""
     name = FILES[0]["dashboard"]["name"] if kind == "dashboards" else INSIGHTS[-1]["name"]
     posthog.put(kind, name=name, description="Mine.", query=None)
@@ -140,7 +138,7 @@ def test_nothing_is_left_half_written(
     assert as_it_was(posthog)
 
 
-def test_a_change_is_taken_back_too(posthog: FakePostHog, tmp_path: Path) -> None:
+def test_a_changed_object_is_restored(posthog: FakePostHog, tmp_path: Path) -> None:
     """After a refusal, objects that the importer changed are as before."""
     run(posthog, tmp_path, "--apply")
     old = made_insights(posthog)[:3]
@@ -155,7 +153,7 @@ def test_a_change_is_taken_back_too(posthog: FakePostHog, tmp_path: Path) -> Non
     assert [each["query"]["source"]["query"] for each in old] == ["SELECT 1"] * 3
 
 
-def test_what_cannot_be_taken_back_is_named(posthog: FakePostHog, tmp_path: Path) -> None:
+def test_objects_that_cannot_be_restored_are_named(posthog: FakePostHog, tmp_path: Path) -> None:
     """If PostHog fails before the import is undone, the message names the objects that remain."""
     posthog.refuse = {2: 500, 3: 500, 4: 500}
     result = run(posthog, tmp_path, "--apply")
@@ -182,7 +180,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("said", WRONG)
-def test_what_is_wrong_is_said_in_a_sentence(posthog: FakePostHog, tmp_path: Path, said: str) -> None:
+def test_a_wrong_setting_prints_one_line(posthog: FakePostHog, tmp_path: Path, said: str) -> None:
     """An unknown project, an unreachable or untrusted host, or a wrong key prints one line and exits with 1."""
     result = run(posthog, tmp_path, "--apply", **WRONG[said])
     assert (result.returncode, result.stdout) == (1, "")

@@ -94,7 +94,7 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proof]:
 @pytest.mark.parametrize("typed", [False, True], ids=["as text", "typed"])
 @pytest.mark.parametrize("table", hogql.TABLES)
 @pytest.mark.parametrize("key", TILES)
-def test_a_tile_tells_the_truth(proof: Proof, key: str, table: str, typed: bool) -> None:  # noqa: FBT001
+def test_a_tile_returns_the_truth(proof: Proof, key: str, table: str, typed: bool) -> None:  # noqa: FBT001
     """Each tile returns the truth, in both ways that PostHog stores properties, with inferred types or without."""
     assert proof.differences(key, proof.answer(TILES[key].query, table, typed=typed)) == []
 
@@ -136,7 +136,7 @@ def undeclared(query: str) -> set[str]:
 
 
 @pytest.mark.parametrize("key", TILES)
-def test_a_tile_asks_for_what_is_sent(key: str) -> None:
+def test_a_tile_reads_only_declared_names(key: str) -> None:
     """Each event and property of a tile is in the registry, and its query has a LIMIT."""
     query = TILES[key].query
     assert undeclared(query) == set()
@@ -169,7 +169,7 @@ def test_a_name_outside_the_registry_is_noticed(key: str, name: str, other: str)
         "SELECT count() FROM events JOIN persons ON persons.id = events.person_id LIMIT 1",
     ],
 )
-def test_what_posthog_does_otherwise_is_not_translated(query: str) -> None:
+def test_a_query_that_clickhouse_interprets_otherwise_is_rejected(query: str) -> None:
     """A query that PostHog and ClickHouse would interpret differently is rejected."""
     with pytest.raises(ValueError, match="not translated"):
         hogql.translate(query, read=str, now="2026-01-14 12:00:00")
