@@ -1,4 +1,4 @@
-"""`make bench-one-shot`: count the short processes that deliver before they exit, because they lose their disk then.
+"""`make bench-one-shot`: count the short processes that deliver before they exit; at the exit they lose their disk.
 
 Each run records three events and exits, with its own home and a healthy but distant server.
 """

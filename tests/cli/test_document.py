@@ -18,7 +18,7 @@ TELEMETRY_MD = Path(__file__).parents[2] / "TELEMETRY.md"
 
 
 def test_the_document_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
-    """`TELEMETRY.md` is what `events --markdown` prints."""
+    """`TELEMETRY.md` equals the output of `events --markdown`."""
     assert main(["events", "--markdown"]) == 0
     assert TELEMETRY_MD.read_text(encoding="utf-8") == capsys.readouterr().out
 

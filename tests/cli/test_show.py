@@ -50,7 +50,7 @@ def record(home: Path, server: CaptureServer, *, refused: bool = False) -> None:
 
 
 def show(home: Path, server: CaptureServer, *arguments: str) -> str:
-    """Return what `show` prints."""
+    """Return the output of `show`."""
     return subprocess.check_output(
         [sys.executable, "-m", "mem0_telemetry", "show", *arguments],
         env=posthog_environ(home, server.url),
@@ -60,7 +60,7 @@ def show(home: Path, server: CaptureServer, *arguments: str) -> str:
 
 
 def requests_in(text: str) -> list[dict[str, Any]]:
-    """Return the request bodies in what `show` prints."""
+    """Return the request bodies in the output of `show`."""
     parts = text.split("The body of the request to PostHog:\n\n")[1:]
     return [json.JSONDecoder().raw_decode(part)[0] for part in parts]
 

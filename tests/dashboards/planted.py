@@ -25,7 +25,7 @@ LOSSES = {
 }
 """How many lost events are reported, by reason; the real product itself reports `unknown_event`."""
 NO_RATES = (0, -3, 2, None, "often", [0.1], {"a": 1}, True)
-"""Invalid sample rates that arrive."""
+"""Values of `sample_rate` that are not valid rates."""
 FOREIGN_DAYS_AGO = 4
 
 _PYTHON = ".".join(map(str, sys.version_info[:2]))

@@ -108,7 +108,7 @@ def seen() -> dict[str, Any]:
     from opentelemetry import _logs
 
     found: dict[str, Any] = {
-        # We may use our own logger. A record of another one could name an exporter of ours.
+        # Only our own logger may be used: a record of another logger could name an exporter of ours.
         "records": [each for each in heard.records if each[0] != "mem0_telemetry"],
         "environ": {name: value for name, value in os.environ.items() if name.startswith("OTEL_")},
     }
@@ -125,7 +125,7 @@ def seen() -> dict[str, Any]:
 
 
 def in_a_child() -> dict[str, Any]:
-    """Do the work in a forked process, and return what that saw."""
+    """Do the work in a forked process, and return the report of that process."""
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
@@ -141,7 +141,7 @@ def in_a_child() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the application, and print what it saw."""
+    """Run the application, and print its report."""
     if ORDER == "before":
         set_up_opentelemetry()
     if ORDER != "auto":

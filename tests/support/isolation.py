@@ -60,7 +60,7 @@ def usable_settings(url: str) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the application saw, and what went over the wire to our destinations."""
+    """The application's report, and the data that our destinations received."""
 
     report: dict[str, Any]
     stderr: str
@@ -113,7 +113,7 @@ def run(  # noqa: PLR0913  # Each is one aspect of a run.
     further_settings: Mapping[str, str] | None = None,
     package: Path | None = None,
 ) -> Outcome:
-    """Run the application; return what both sides saw.
+    """Run the application; return what both sides received.
 
     Args:
         home: its home, where a `.netrc` with a password for every host is written.

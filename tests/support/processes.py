@@ -41,7 +41,7 @@ def posthog_environ(home: Path, url: str, **settings: str) -> dict[str, str]:
     )
 
 
-def run_program(  # noqa: PLR0913  # keywords all
+def run_program(  # noqa: PLR0913  # All are keywords.
     command: Sequence[str | Path],
     environ: Mapping[str, str],
     *,
@@ -70,7 +70,7 @@ def run_program(  # noqa: PLR0913  # keywords all
     )
 
 
-def run_python(  # noqa: PLR0913  # keywords all
+def run_python(  # noqa: PLR0913  # All are keywords.
     code: str,
     environ: Mapping[str, str],
     *,

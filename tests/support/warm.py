@@ -1,4 +1,4 @@
-"""Run programs in processes that have already imported Mem0's libraries, which takes a second of CPU.
+"""Run programs in processes that have already imported Mem0's libraries: the import takes a second of CPU.
 
 Each pytest worker starts one server (`warm_server.py`) at its first such program. Each program is a fork of that.
 """

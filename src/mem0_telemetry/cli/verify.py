@@ -71,7 +71,7 @@ def run(*, seconds: float = 55.0) -> int:
 
 
 def _verify(stage: Stage) -> Iterator[Check]:
-    """Run everything, and yield each check after it is printed."""
+    """Run all programs, and yield each check after printing it."""
     on, off = program_on(stage), [stage.program(way) for way in WAYS]
     stage.run([on, *off], progress)  # The longest program starts first.
     heading("Switched off")

@@ -39,7 +39,7 @@ class _Logged(logging.Handler):
             self.lines.append(f"{record.levelname} {record.name}: {record.getMessage()}")
 
 
-def run(  # noqa: PLR0913  # keywords all
+def run(  # noqa: PLR0913  # All are keywords.
     *,
     texts: Mapping[str, str],
     platform_url: str,

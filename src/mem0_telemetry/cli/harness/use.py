@@ -43,7 +43,7 @@ def use_drop_in(texts: Texts) -> None:
             capture(event.posthog_name, instance, given)
 
 
-async def use_mem0(  # noqa: PLR0913  # keywords all
+async def use_mem0(  # noqa: PLR0913  # All are keywords.
     texts: Texts,
     *,
     directory: Path,
