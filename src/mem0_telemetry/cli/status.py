@@ -91,9 +91,9 @@ def _is_writable(directory: Path) -> bool:
 def _print(status: Status, mem0_dir: str) -> None:
     state = styled("on", "green") if status.enabled else styled("off", "red")
     print(f"Mem0 usage telemetry is {state} for a process that starts here.\n")
-    row("why", _said(status.source, status.reason))
+    row("why", _with_source(status.source, status.reason))
     for source, reason in status.also_off:
-        row("off as well", _said(source, reason))
+        row("off as well", _with_source(source, reason))
     if status.enabled:
         row("id", status.installation_id or "none yet; it is made at the first event")
         for each in status.destinations:
@@ -111,7 +111,7 @@ def _print(status: Status, mem0_dir: str) -> None:
             row("problem", problem)
 
 
-def _said(source: str, reason: str) -> str:
+def _with_source(source: str, reason: str) -> str:
     """Return the reason, with its source in front unless the reason quotes the source or is the default."""
     return reason if source == DEFAULT or reason.startswith(f"{source}=") else f"{source}: {reason}"
 

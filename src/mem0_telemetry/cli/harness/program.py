@@ -98,7 +98,7 @@ def run(  # noqa: PLR0913  # All are keywords.
             configuration=configuration,
         )
         memories = asyncio.run(session)
-    arrived = _have_it_sent()
+    arrived = _wait_until_sent()
     found = {
         "seen": watch.seen,
         "logged": logged.lines,
@@ -114,7 +114,7 @@ def run(  # noqa: PLR0913  # All are keywords.
     Path(report).write_text(json.dumps(found), encoding="utf-8")
 
 
-def _have_it_sent() -> bool:
+def _wait_until_sent() -> bool:
     """Wait until one destination has everything; return whether it has. Another destination may never accept any."""
     deadline, before = monotonic() + _ARRIVAL, -1
     while not mem0_telemetry.flush(timeout=0.5):
