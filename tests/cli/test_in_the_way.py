@@ -67,7 +67,7 @@ def test_unsent_events_are_deleted_with_a_broken_state_file(
 AS_ANOTHER_USER = """
 import os, sys
 from mem0_telemetry.cli import choices, main, show, status
-import hashlib, importlib.metadata, shutil, threading, unicodedata, urllib.parse, uuid  # The other user may not import them later.
+import hashlib, importlib.metadata, shutil, threading, unicodedata, urllib.parse, uuid  # Import now as root.
 if os.geteuid() == 0:
     os.setresuid(65534, 65534, 65534)
 sys.exit(main({arguments}))
