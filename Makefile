@@ -1,4 +1,4 @@
-# Each target makes the environments that it needs: `.venv` for development, all others under `.venvs`.
+# Each target creates the environments that it needs: `.venv` for development, all others under `.venvs`.
 PYTHON ?= python3
 PYTHONS ?= 3.10 3.12 3.13
 VENV := .venv
@@ -8,27 +8,27 @@ EXPORTER := exporters/opentelemetry-exporter-posthog
 ENVIRONMENT := scripts/environment.sh
 PINNED := -c requirements/constraints.txt
 DURATIONS ?= 10
-# Most tests wait for processes: more workers than cores.
+# Most tests wait for processes, so there are more workers than cores.
 WORKERS ?= 4
 PYTEST := -m pytest -n $(WORKERS) --durations=$(DURATIONS)
-# Several such targets at a time, once their environments are there.
+# Runs several targets at a time, after their environments are created.
 TOGETHER := $(MAKE) --no-print-directory --jobs=3 --output-sync=target WORKERS=2
 ORDINARY := --ignore=tests/compat
-# Releases of mem0ai beside the newest, which is in the environment of the suite.
+# Releases of mem0ai, except the newest, which is in the suite's environment.
 RELEASES := $(patsubst requirements/mem0ai-%.txt,%,$(wildcard requirements/mem0ai-*.txt))
-# Directories and files whose tests mostly start no process.
+# Tests that mostly start no process.
 QUICK := tests/policy tests/pipeline tests/delivery tests/operations tests/cli/test_document.py tests/docs/test_references.py \
   tests/docs/test_documents.py tests/test_public_names.py $(EXPORTER)/tests
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help:  ## list the targets
-	@awk -F':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-20s %s\n", $$1, $$2}' Makefile
 
-##@ While you work (times are for two idle cores, after the first run, which makes the environments)
+##@ While you work (times are for two idle cores, after the first run, which creates the environments)
 
 .PHONY: test-quick
-test-quick: $(VENV)/.ready  ## 1 min: what needs no process of its own, on the source
+test-quick: $(VENV)/.ready  ## 1 min: tests that start few processes, on the source
 	$(BIN)/python $(PYTEST) -m "not slow and not backends and not interpreter" $(QUICK)
 
 .PHONY: test
@@ -50,7 +50,7 @@ docs: $(VENV)/.ready  ## seconds: generate TELEMETRY.md from the registry
 	$(BIN)/mem0-telemetry events --markdown > TELEMETRY.md
 
 .PHONY: picture
-picture: $(VENV)/.ready .venvs/autotel/.ready  ## 1 min: the README's picture (needs chromium and npm)
+picture: $(VENV)/.ready .venvs/autotel/.ready  ## 1 min: create the README's picture (needs chromium and npm)
 	$(BIN)/python scripts/picture.py
 
 .PHONY: demo
@@ -58,17 +58,17 @@ demo: .venvs/demo/.ready  ## 1 min: real Mem0 against fake servers, on and off
 	@.venvs/demo/bin/mem0-telemetry demo
 
 .PHONY: clean
-clean:  ## seconds: remove what the other targets made
+clean:  ## seconds: remove the files of the other targets
 	rm -rf $(VENV) .venvs .build build dist .mypy_cache .ruff_cache .import_linter_cache .pytest_cache .hypothesis
 
-##@ What CI runs beside these (.ci/run; 15 min in all)
+##@ What CI also runs (.ci/run; 15 min in all)
 
 .PHONY: test-without-locks
 test-without-locks: .venvs/installed/.ready  ## 1 min: delivery as on Windows, without file locks and fork hooks
 	DELIVERY_WITHOUT_LOCKS=1 $(INSTALLED) $(PYTEST) tests/delivery
 
 .PHONY: test-backends
-test-backends: $(VENV)/.ready .venvs/ddapm/.ready .venvs/phoenix/.ready .venvs/rotel/.ready  ## 1 min: operations, and a fleet's usage, queried back from real OTLP receivers
+test-backends: $(VENV)/.ready .venvs/ddapm/.ready .venvs/phoenix/.ready .venvs/rotel/.ready  ## 1 min: send operations and a fleet's usage to real OTLP receivers, and query them
 	$(BIN)/python -m pytest -m backends tests/backends
 
 .PHONY: test-compat
@@ -77,13 +77,13 @@ test-compat: $(RELEASES:%=.venvs/mem0ai-%/.ready) .venvs/installed/.ready  ## 2 
 	$(INSTALLED) $(PYTEST) tests/compat
 
 .PHONY: test-exporter-floor
-test-exporter-floor:  ## 1 min: the exporter, and OTLP, with the oldest releases that they support
+test-exporter-floor:  ## 1 min: the exporter and OTLP with their oldest supported dependencies
 	$(EXPORTER)/tests/floor.sh $(PYTHON)
 	$(ENVIRONMENT) .venvs/exporter-floor $(PYTHON) --editable . "opentelemetry-exporter-otlp==1.39.*"
 	.venvs/exporter-floor/bin/python -m pytest --quiet -n 4 tests/pipeline/test_otlp.py tests/pipeline/test_otlp_transport.py
 
 .PHONY: test-typing
-test-typing: $(VENV)/.ready .venvs/pyright/.ready  ## 1 min: what users' type checkers see, for each Python
+test-typing: $(VENV)/.ready .venvs/pyright/.ready  ## 1 min: the public types under mypy and pyright, for each Python
 	for version in 3.10 3.11 3.12 3.13; do \
 	  $(BIN)/mypy --python-version $$version src $(EXPORTER)/src tests/typing/api.py && \
 	  .venvs/pyright/bin/pyright --pythonpath $(BIN)/python --pythonversion $$version tests/typing/api.py || exit 1; \
@@ -94,11 +94,11 @@ test-pythons: $(PYTHONS:%=.venvs/py%/.ready) .venvs/ddapm/.ready  ## 4 min: exit
 	$(TOGETHER) $(PYTHONS:%=test-python-%)
 
 .PHONY: mutants-switches
-mutants-switches: $(VENV)/.ready .venvs/mutants/.ready  ## 1 min: each check of the switches taken out in turn: a test notices
+mutants-switches: $(VENV)/.ready .venvs/mutants/.ready  ## 1 min: a test fails for each removed check of the switches
 	$(BIN)/python scripts/mutants/run.py --strict decisions switches
 
 .PHONY: dist
-dist: dist/.built  ## 1 min: wheels and sdists of both distributions, checked, and used in empty environments
+dist: dist/.built  ## 1 min: build wheels and sdists of both distributions, check them, use them in empty environments
 	$(BIN)/python -m twine check --strict dist/*.whl dist/*.tar.gz
 	PYTHON=$(PYTHON) scripts/smoke.sh
 
@@ -108,7 +108,7 @@ dist: dist/.built  ## 1 min: wheels and sdists of both distributions, checked, a
 test-all: coverage test-slow test-pythons-slow test-pythons-whole mutants  ## hours: everything below
 
 .PHONY: coverage
-coverage: .venvs/installed/.ready .venvs/ddapm/.ready  ## 6 min: the test suite with branch coverage, 95 % at least
+coverage: .venvs/installed/.ready .venvs/ddapm/.ready  ## 6 min: the test suite with branch coverage, at least 95 %
 	$(INSTALLED) $(PYTEST) $(ORDINARY) --cov --cov-report=term:skip-covered
 
 .PHONY: test-slow
@@ -126,33 +126,33 @@ test-pythons-slow: $(PYTHONS:%=.venvs/py%/.ready)  ## 40 min: exits, short proce
 
 SAMPLE ?= 300
 .PHONY: mutants
-mutants: $(VENV)/.ready .venvs/mutants/.ready  ## 1 hour: changes to the code that the tests do not notice (docs/mutation-testing.md)
+mutants: $(VENV)/.ready .venvs/mutants/.ready  ## 1 hour: find changes to the code that no test notices (docs/mutation-testing.md)
 	$(BIN)/python $(PYTEST) scripts/mutants/wire.py
 	$(BIN)/python scripts/mutants/run.py --sample $(SAMPLE)
 
 .PHONY: bench
-bench: $(VENV)/.ready  ## 20 min: our telemetry beside Mem0's own: calls, imports, memory, exits
+bench: $(VENV)/.ready  ## 20 min: compare our telemetry with Mem0's own: calls, imports, memory, exits
 	$(BIN)/python benchmarks/usage
 
 .PHONY: bench-exporter
-bench-exporter: $(VENV)/.ready  ## the exporter beside PostHog's own client and OTLP/HTTP
+bench-exporter: $(VENV)/.ready  ## compare the exporter with PostHog's own client and OTLP/HTTP
 	$(BIN)/python benchmarks/exporter
 
 .PHONY: bench-operations
-bench-operations: $(VENV)/.ready  ## what a span for each operation costs
+bench-operations: $(VENV)/.ready  ## measure the cost of a span for each operation
 	$(BIN)/python benchmarks/operations.py
 
 .PHONY: bench-one-shot
-bench-one-shot: $(VENV)/.ready  ## short processes at a distance: how many deliver in their own lifetime
+bench-one-shot: $(VENV)/.ready  ## count the short processes that deliver to a distant server before they exit
 	$(BIN)/python benchmarks/usage/one_shot.py
 
-# What the targets above need.
+# The targets above need the following ones.
 
 $(VENV)/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constraints.txt requirements/dev.txt
 	$(ENVIRONMENT) $(VENV) $(PYTHON) $(PINNED) -e $(EXPORTER) -e ".[otlp,instruments]" -r requirements/dev.txt
 	@touch $@
 
-# As users install it: no development tools.
+# The package as users install it, without development tools.
 .venvs/demo/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constraints.txt
 	@$(ENVIRONMENT) .venvs/demo $(PYTHON) $(PINNED) -e $(EXPORTER) -e ".[otlp,instruments]"
 	@touch $@
@@ -161,7 +161,7 @@ $(VENV)/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constrain
 	$(ENVIRONMENT) .venvs/$* $(PYTHON) -r $<
 	@touch $@
 
-# An OTLP backend with a web page, and the Node that it needs.
+# An OTLP backend with a web page, and the Node.js that it needs.
 .venvs/autotel/.ready:
 	npm install --silent --no-audit --no-fund --prefix .venvs/autotel node@24.21.0 autotel-devtools@27.1.0
 	@touch $@
@@ -170,7 +170,7 @@ $(VENV)/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constrain
 	$(ENVIRONMENT) .venvs/pyright $(PYTHON) -r $<
 	@touch $@
 
-# Wheels and sdists of both distributions; what uses them is tested as users get it.
+# Wheels and sdists of both distributions, so that tests use what users install.
 SOURCES := $(shell find src $(EXPORTER)/src -name '*.py' -o -name '*.md') $(wildcard *.md $(EXPORTER)/*.md)
 dist/.built: $(VENV)/.ready $(SOURCES)
 	rm -rf dist
@@ -191,8 +191,8 @@ BUILT := --reinstall-package mem0-telemetry --reinstall-package opentelemetry-ex
 test-python-%: .venvs/py%/.ready .venvs/ddapm/.ready
 	.venvs/py$*/bin/python $(PYTEST) -m "interpreter and not slow and not backends" --ignore=tests/compat
 
-# What holds for every release: the drop-in, the instrumentor, what may be sent, planted texts; for 2.x, the operations.
-PLANTED := $(addprefix tests/cli/test_planted.py::test_,nothing_that_is_planted_comes_out every_public_method_is_called)
+# Tests for every release of mem0ai: drop-in, instrumentor, registry, planted texts; for 2.x, the operations too.
+PLANTED := $(addprefix tests/cli/test_planted.py::test_,no_planted_text_leaves every_public_method_is_called)
 COMPAT := tests/compat tests/e2e/test_switched_off.py tests/test_telemetry.py $(PLANTED) $(wildcard tests/policy/test_registry*.py tests/policy/test_selection*.py)
 COMPAT_2 := $(addprefix tests/operations/test_,operations.py transparency.py robustness.py differential.py concurrency.py processes.py)
 .PRECIOUS: .venvs/mem0ai-%/.ready
@@ -210,16 +210,16 @@ dashboards: $(VENV)/.ready  ## seconds: write dashboards/posthog and the page fr
 	$(BIN)/python dashboards/generate.py
 
 .PHONY: test-dashboards
-test-dashboards: .venvs/dashboards/.ready  ## 1 min: each tile against what real Mem0 did, by PostHog's parser and database
+test-dashboards: .venvs/dashboards/.ready  ## 1 min: compare each tile with what real Mem0 did, by PostHog's parser and database
 	.venvs/dashboards/bin/python -m pytest --durations=$(DURATIONS) -m dashboards tests/dashboards
 
 .PHONY: dashboards-picture
-dashboards-picture: .venvs/dashboards/.ready  ## 1 min: draw the picture of the page from the results of that test
+dashboards-picture: .venvs/dashboards/.ready  ## 1 min: draw the picture of the page from the results of test-dashboards
 	mkdir -p .build
 	DASHBOARDS_RESULTS=.build/dashboards.json .venvs/dashboards/bin/python -m pytest --quiet -m dashboards tests/dashboards
 	.venvs/dashboards/bin/python dashboards/picture.py .build/dashboards.json docs/images
 
-# With what requirements/dashboards.txt names, apart from the environment of the suite.
+# The packages of requirements/dashboards.txt are not in the suite's environment.
 .venvs/dashboards/.ready: pyproject.toml $(EXPORTER)/pyproject.toml requirements/constraints.txt requirements/dashboards.txt
 	$(ENVIRONMENT) .venvs/dashboards $(PYTHON) $(PINNED) -e $(EXPORTER) -e ".[instruments]" -r requirements/dashboards.txt
 	@touch $@
@@ -227,7 +227,7 @@ dashboards-picture: .venvs/dashboards/.ready  ## 1 min: draw the picture of the 
 ##@ Adoption by Mem0 (docs/adoption.md)
 
 ADOPTED := tests/adoption tests/compat tests/e2e/test_switched_off.py tests/test_telemetry.py
-# What of these is about Mem0's own client and constants, which are gone, or operations, which the application asks for.
+# Tests of Mem0's own client and constants, which are removed, and of operations, which the application must request.
 NOT_ADOPTED := $(addprefix tests/compat/test_drop_in.py::test_,uninstrument native_clients_are_closed) \
   tests/test_telemetry.py::TestNames::test_constants_are_mem0s \
   "tests/compat/test_switched_on.py::test_operations_say_why_they_are_off[adopted]"
@@ -235,9 +235,9 @@ NOT_ADOPTED := $(addprefix tests/compat/test_drop_in.py::test_,uninstrument nati
 test-adoption: .venvs/adoption/.ready  ## 1 min: the newest mem0ai with the drop-in as its own telemetry
 	.venvs/adoption/bin/python $(PYTEST) $(ADOPTED) $(NOT_ADOPTED:%=--deselect=%)
 
-# They are no part of a release; nothing is sent: nobody listens there.
+# A release of mem0ai does not contain these tests. They send nothing, because nothing listens at that address.
 .PHONY: test-adoption-mem0
-test-adoption-mem0: .venvs/adoption/.ready  ## seconds: Mem0's own opt-out tests on it (MEM0=a checkout of Mem0's repository)
+test-adoption-mem0: .venvs/adoption/.ready  ## seconds: Mem0's own opt-out tests with the drop-in (MEM0=a checkout of Mem0's repository)
 	rm -rf .build/mem0 && mkdir -p .build/mem0 && cp -R $(MEM0)/tests .build/mem0
 	cd .build/mem0 && HOME=$$PWD MEM0_TELEMETRY=true MEM0_TELEMETRY_OTLP_ENDPOINT=http://127.0.0.1:9 \
 	  $(CURDIR)/.venvs/adoption/bin/python -m pytest -p no:randomly \
@@ -253,5 +253,5 @@ test-adoption-mem0: .venvs/adoption/.ready  ## seconds: Mem0's own opt-out tests
 ##@ Fleets (docs/deployment.md)
 
 .PHONY: bench-volume
-bench-volume: $(VENV)/.ready  ## 3 min: events, requests and bytes of one process at steady rates of calls
+bench-volume: $(VENV)/.ready  ## 3 min: measure events, requests and bytes of one process at steady rates of calls
 	$(BIN)/python benchmarks/usage/volume.py

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare our OTLP/JSON codec with upstream's, in one process that has imported Mem0.
 
-Prints, in CPU time: the import of each, and a record encoded and read back (500 records of `mem0.search` with 16
-attributes, medians of interleaved runs). `pip install opentelemetry-exporter-otlp-json-common` first: nothing else
-here needs it.
+Print the CPU time of importing each codec, and of encoding and decoding a record (500 records of `mem0.search` with 16
+attributes, medians of interleaved runs). Run `pip install opentelemetry-exporter-otlp-json-common` first: only this
+benchmark needs it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ATTRIBUTES = {
 
 
 def imported(name: str) -> str:
-    """Import a module, and return what that took."""
+    """Import a module; return the CPU time and the number of modules loaded."""
     modules, begun = len(sys.modules), time.process_time()
     __import__(name)
     return f"{(time.process_time() - begun) * 1e3:.1f} ms, {len(sys.modules) - modules} modules"
@@ -47,7 +47,7 @@ def imported(name: str) -> str:
 
 def main() -> None:
     """Run both codecs in turn, and print the medians."""
-    import mem0  # noqa: F401  # what it imports is there before either codec is
+    import mem0  # noqa: F401  # Load its dependencies before either codec.
     from opentelemetry._logs import LogRecord, SeverityNumber
     from opentelemetry.attributes import BoundedAttributes
     from opentelemetry.sdk._logs import ReadableLogRecord

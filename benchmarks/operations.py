@@ -2,11 +2,11 @@
 
 Usage: python benchmarks/operations.py [--openlit PYTHON]
 
-Each case has a process of its own. In it, an instrumented `Memory`, an untouched one and, where spans are
-recorded, one whose same spans and measurements are written by hand take turns in short runs. What a case
-adds is the median of the differences between runs that follow each other, so a loaded machine matters
-little. `--openlit` names the interpreter of an environment with mem0ai and openlit, whose instrumentation
-of Mem0 is measured in the same way.
+Each case runs in a separate process, where memories take turns in short runs: an instrumented `Memory`, a bare
+one and, if there is an SDK, one with handwritten code for the same spans and measurements. The result of a case
+is the median of the differences between consecutive runs, so load of the machine matters little. `--openlit` is
+the interpreter of an environment with mem0ai and openlit, whose instrumentation of Mem0 is measured in the same
+way.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ last_exported: list[Any] = []
 
 
 def set_up_sdk(case: str) -> None:
-    """Set global providers that keep only the spans exported last, and whose sampler keeps all or none."""
+    """Set global providers that keep only the last exported batch of spans, and sample all spans or none."""
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
     from opentelemetry.sdk.trace import TracerProvider, sampling
@@ -59,7 +59,7 @@ def set_up_sdk(case: str) -> None:
 
 
 def instrument(case: str) -> None:
-    """Instrument Mem0 as the case has it."""
+    """Instrument Mem0 as the case requires."""
     if case == OPENLIT:
         from openlit import OpenlitConfig  # type: ignore[import-not-found]
         from openlit.instrumentation.mem0 import Mem0Instrumentor  # type: ignore[import-not-found]
@@ -75,20 +75,20 @@ def instrument(case: str) -> None:
 
 
 def copy_of(cls: type) -> type:
-    """Return a subclass with methods of its own, which nobody else instruments."""
+    """Return a subclass with its own copies of all methods, which instrumentation of `cls` does not reach."""
     skipped = ("__dict__", "__weakref__")
     own = {name: value for base in reversed(cls.__mro__[:-1]) for name, value in vars(base).items()}
     return type(cls.__name__, (cls,), {name: value for name, value in own.items() if name not in skipped})
 
 
 def new_memory(cls: type[Any], *, copies: bool) -> Any:
-    """Return a `Memory` that stores in this process; with copies of its components' classes on request."""
+    """Return a `Memory` that stores in memory; with `copies`, its components' classes are copies too."""
     from qdrant_client import QdrantClient
 
     from mem0_telemetry.cli.harness import fake_models
 
     configuration = fake_models.configuration(Path(os.environ["MEM0_DIR"]))
-    configuration["history_db_path"] = ":memory:"  # a disk says nothing about instrumentation
+    configuration["history_db_path"] = ":memory:"  # A disk would add noise.
     where = configuration["vector_store"]["config"]
     del where["path"]
     where["client"] = QdrantClient(":memory:")
@@ -101,7 +101,7 @@ def new_memory(cls: type[Any], *, copies: bool) -> Any:
 
 
 def exported(call: Callable[[], object]) -> list[Any]:
-    """Return what a call exports: the names and attributes of its spans."""
+    """Return the names and attributes of the spans that a call exports."""
     from opentelemetry.sdk.trace import TracerProvider
 
     from opentelemetry import trace
@@ -116,11 +116,11 @@ def exported(call: Callable[[], object]) -> list[Any]:
 
 
 def empty(self: Any, memory_id: str) -> None:
-    """Take no time, so that what is measured is the wrapper's own."""
+    """Do nothing, so that only the wrapper's time is measured."""
 
 
 def measure(case: str) -> dict[str, dict[str, float]]:
-    """Return the microseconds that each call takes untouched, and those that each way of recording adds."""
+    """Return the microseconds that each call takes without recording, and that each way of recording adds."""
     import mem0
 
     if case == "API without SDK":
@@ -136,7 +136,7 @@ def measure(case: str) -> dict[str, dict[str, float]]:
     instrument(case)
 
     gc.collect()
-    gc.freeze()  # else a collection would fall on one of them, and take longer than all of its calls
+    gc.freeze()  # A collection during one run would take longer than all its calls.
     texts = iter(range(10**9))
     calls: dict[str, tuple[Callable[[Any], Any], int]] = {
         "get": (lambda memory: memory.get("m"), 100),
@@ -155,7 +155,7 @@ def measure(case: str) -> dict[str, dict[str, float]]:
 def one_call(
     memories: dict[str, Any], call_name: str, call: Callable[[Any], Any], number: int
 ) -> Iterator[tuple[str, float]]:
-    """Yield what a call takes on the bare memory, and the median of what each other adds to it."""
+    """Yield the median time of a call on the bare memory, and the median of the time that each other memory adds."""
     took: dict[str, list[float]] = {name: [] for name in memories}
     for _ in range(ROUNDS):
         for name, memory in memories.items():
@@ -164,7 +164,7 @@ def one_call(
                 call(memory)
             took[name].append((time.thread_time() - began) / number * 1e6)
             if call_name == "add":
-                memory.vector_store.reset()  # else each call would take longer than the one before
+                memory.vector_store.reset()  # Otherwise each call takes longer than the last.
     yield "bare", median(took["bare"])
     for name in took.keys() - {"bare"}:
         yield name, median(mine - bare for mine, bare in zip(took[name], took["bare"], strict=True))

@@ -1,4 +1,4 @@
-"""The spans and measurements of Mem0's operations as somebody would write them by hand."""
+"""Record the spans and measurements of Mem0's operations with handwritten wrappers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def generation(self: Any, *_: Any, **__: Any) -> dict[str, Any]:
 
 
 def query(operation: str) -> Callable[..., dict[str, Any]]:
-    """Return the function that answers the attributes of a vector store's span."""
+    """Return a function that returns the attributes of a vector store's span."""
 
     def given(self: Any, *_: Any, **__: Any) -> dict[str, Any]:
         return {
@@ -46,12 +46,12 @@ def query(operation: str) -> Callable[..., dict[str, Any]]:
 
 
 def statement(operation: str) -> Callable[..., dict[str, Any]]:
-    """Return the function that answers the attributes of the history's span."""
+    """Return a function that returns the attributes of the history's span."""
     return lambda *_, **__: {"db.system.name": "sqlite", "db.operation.name": operation}
 
 
 def write(memory: Any) -> None:
-    """Wrap the methods of one memory and of its components as somebody would by hand."""
+    """Wrap the methods of one memory and of its components by hand."""
     from opentelemetry import metrics, trace
 
     tracer = trace.get_tracer("by hand")

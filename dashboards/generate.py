@@ -1,6 +1,6 @@
-"""Write the dashboards as PostHog's API takes them, and their part of the page: `make dashboards`.
+"""Write the dashboards in the form of PostHog's API, and their part of the page: `make dashboards`.
 
-With `--check`, write nothing, and fail where a file is not what would be written.
+With `--check`, write nothing, and fail if a file differs from its generated content.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ BEGIN, END = (
     "<!-- The end of what `make dashboards` writes. -->\n",
 )
 MADE_BY = "Made by mem0-telemetry."
-"""The end of each description: by it the importer knows what it may change."""
+"""The end of each description, by which the importer recognizes the objects that it may change."""
 LONGEST_DESCRIPTION = 400
-"""Characters that PostHog takes."""
+"""The number of characters that PostHog accepts."""
 
 
 def insight(tile: Tile) -> dict[str, Any]:
-    """Return the body of a request that makes the tile."""
+    """Return the body of the request that creates the tile."""
     description = f"{tile.unit.capitalize()}. {tile.reading} It cannot say: {tile.limits} {MADE_BY}"
     assert len(description) <= LONGEST_DESCRIPTION, f"{tile.key}: {len(description)} characters"
     query: dict[str, Any] = {
@@ -45,7 +45,7 @@ def insight(tile: Tile) -> dict[str, Any]:
 
 
 def bodies(dashboard: Dashboard) -> str:
-    """Return the file of a dashboard: the body that makes it, and those that make its tiles."""
+    """Return the file of a dashboard: the request body that creates it, and those that create its tiles."""
     body = {"name": dashboard.title, "description": f"{dashboard.purpose} {MADE_BY}"}
     content = {"dashboard": body, "insights": [insight(tile) for tile in dashboard.tiles]}
     return json.dumps(content, indent=2) + "\n"
@@ -75,7 +75,7 @@ def files() -> dict[Path, str]:
 
 
 def main() -> None:
-    """Write the files, or say which of them are out of date."""
+    """Write the files, or print which of them are out of date."""
     out_of_date = []
     for path, content in files().items():
         if "--check" not in sys.argv:

@@ -2,10 +2,10 @@
 
     POSTHOG_PERSONAL_API_KEY=phx_... python dashboards/import.py --host https://us.posthog.com --project 123 [--apply]
 
-Without `--apply` it only reads, and prints what it would do. It makes what is missing and changes what it made before,
-which it knows by name and by the end of the description. Where another has such a name, it changes nothing. When a
-request fails halfway, it takes back what it did. The key needs the scopes `dashboard:write` and `insight:write`. This
-file needs nothing but Python.
+Without `--apply` it only reads, and prints what it would do. It creates missing dashboards and insights, and updates
+those that it created before, which it recognizes by their name and the end of their description. If an object of
+somebody else has such a name, it changes nothing. If a request fails halfway, it undoes its changes. The key needs the
+scopes `dashboard:write` and `insight:write`. This file needs only Python.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ TIMEOUT = 30.0
 Object = dict[str, Any]
 
 
-class Problem(Exception):  # noqa: N818  # what is said to the user, no error of the program
-    """Why it cannot be done, in a sentence."""
+class Problem(Exception):  # noqa: N818  # a message for the user
+    """The import cannot be done; the message is a sentence for the user."""
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: object) -> None:
-        """Follow none: the key is for this host."""
+        """Follow no redirect, because the key is for this host only."""
 
 
 class Project:
-    """A project of PostHog's, through its API."""
+    """A project in PostHog, accessed through its API."""
 
     def __init__(self, host: str, project: str, key: str) -> None:
         self._host = host
@@ -48,7 +48,7 @@ class Project:
         self._opener = urllib.request.build_opener(_NoRedirect)
 
     def every(self, kind: str) -> list[Object]:
-        """Return all dashboards, or all insights."""
+        """Return all objects of a kind, which is `dashboards` or `insights`."""
         found: list[Object] = []
         while True:
             page = self._request("GET", f"{kind}/?limit={PAGE}&offset={len(found)}&basic=true")
@@ -61,16 +61,16 @@ class Project:
                 return found
 
     def create(self, kind: str, body: Object) -> Object:
-        """Make one, and return it."""
+        """Create an object of a kind, and return it."""
         created: Object = self._request("POST", f"{kind}/", body)
         return created
 
     def change(self, kind: str, number: int, body: Object) -> None:
-        """Change fields of one."""
+        """Change fields of an object."""
         self._request("PATCH", f"{kind}/{number}/", body)
 
     def _request(self, method: str, path: str, body: Object | None = None) -> Any:
-        request = urllib.request.Request(  # noqa: S310  # `main` has looked at the scheme
+        request = urllib.request.Request(  # noqa: S310  # `checked_host` has checked the scheme.
             f"{self._host}/api/projects/{self._project}/{path}",
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
@@ -102,10 +102,10 @@ class Project:
 
 
 def named(objects: list[Object], name: str) -> Object | None:
-    """Return ours of this name, or None; what is not ours is left alone.
+    """Return our object of this name, or None if no object has it.
 
     Raises:
-        Problem: one of that name is not ours.
+        Problem: the name belongs to an object that we did not create.
     """
     found = [each for each in objects if each.get("name") == name and not each.get("deleted")]
     ours = [each for each in found if str(each.get("description") or "").endswith(MADE_BY)]
@@ -115,25 +115,25 @@ def named(objects: list[Object], name: str) -> Object | None:
 
 
 def dashboards_of(insight: Object) -> set[int]:
-    """Return the dashboards that an insight is on, or is to be on."""
+    """Return the dashboards of an insight, in a response or in a request body."""
     if "dashboard_tiles" in insight:
         return {tile["dashboard_id"] for tile in insight["dashboard_tiles"]}
     return set(insight.get("dashboards", ()))
 
 
 def state(each: Object) -> list[Any]:
-    """Return of a dashboard or an insight what this sets, without what PostHog may add to a query."""
+    """Return the fields of a dashboard or insight that the importer sets, without PostHog's additions to a query."""
     query = each.get("query") or {}
     drawn = [query.get("display"), query.get("chartSettings")]
     return [each.get("description"), dashboards_of(each), (query.get("source") or {}).get("query"), *drawn]
 
 
 class Importer:
-    """Brings a project up to date, or says what it would do.
+    """Brings a project up to date, or lists what it would do.
 
     Args:
-        project: where.
-        apply: whether to do it.
+        project: the project to change.
+        apply: whether to change it, or only read.
     """
 
     def __init__(self, project: Project, *, apply: bool) -> None:
@@ -141,13 +141,13 @@ class Importer:
         self._apply = apply
         self._undo: list[tuple[str, int, Object]] = []
         self.lines: list[str] = []
-        """What was done, or would be."""
+        """What the importer did, or would do."""
 
     def run(self, files: list[Object]) -> None:
-        """Read all that is there, then write.
+        """Read all dashboards and insights, then write.
 
         Raises:
-            Problem: it cannot be done; what was written before is taken back, or named in the sentence.
+            Problem: the import cannot be done. Its changes are undone, or the message names what stays changed.
         """
         dashboards, insights = (self._project.every(kind) for kind in ("dashboards", "insights"))
         plan = [
@@ -168,7 +168,7 @@ class Importer:
             raise Problem(f"{str(error) or 'Interrupted.'} {self._take_back()}") from None
 
     def _write(self, kind: str, body: Object, existing: Object | None) -> int:
-        """Make or change one where it is needed; return its number, which is 0 where it would be made."""
+        """Create or change an object if needed; return its number, or 0 if it would be created."""
         what = f"{kind[:-1]} {body['name']}"
         if existing is None:
             self.lines.append(f"create {what}")
@@ -195,7 +195,7 @@ class Importer:
         for kind, number, body in reversed(self._undo):
             try:
                 self._project.change(kind, number, body)
-            except Problem:  # noqa: PERF203  # each is tried
+            except Problem:  # noqa: PERF203  # Try each of them.
                 left.append(f"{kind[:-1]} {number}")
         if left:
             return f"It could not be taken back for: {', '.join(left)}. Look at these in PostHog."
@@ -203,7 +203,7 @@ class Importer:
 
 
 def main() -> None:
-    """Import the dashboards; the exit status is 1 where it cannot be done."""
+    """Import the dashboards; exit with 1 if that cannot be done."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "--host", required=True, help="PostHog's address in the browser: https://us.posthog.com"
@@ -236,7 +236,7 @@ def key() -> str:
 
 
 def checked_host(host: str) -> str:
-    """Return the address without a slash at its end: HTTPS, as the key goes there, or this machine."""
+    """Return the address without a final slash; it must be HTTPS, because the key is sent there, or this machine."""
     address = urlsplit(host)
     local = address.scheme == "http" and address.hostname in {"127.0.0.1", "localhost"}
     if not address.hostname or not (address.scheme == "https" or local):

@@ -35,9 +35,9 @@ THEMES = {
         "lines": ("#6ea0ff", "#f0a35e"),
     },
 }
-"""Colours on GitHub's pages; the two lines differ in lightness too."""
+"""Colours for GitHub's pages; the two lines also differ in lightness."""
 SHOWN_ERRORS = 2
-"""Standard errors that a bar of error shows on either side."""
+"""Standard errors on each side of an error bar."""
 
 Theme = dict[str, Any]
 Result = dict[str, Any]
@@ -75,7 +75,7 @@ def draw(results: dict[str, Result], theme: Theme, path: Path) -> None:
 
 
 def bars(axes: Any, result: Result, key: str, theme: Theme) -> None:
-    """Draw a tile as bars, the longest above."""
+    """Draw a tile as bars, with the longest at the top."""
     rows = result["rows"][::-1]
     names = [next(iter(row.values())) for row in rows]
     calls = [row["calls"] for row in rows]
@@ -112,13 +112,13 @@ def by_day(axes: Any, result: Result, theme: Theme) -> None:
 
 
 def true_number(theme: Theme) -> dict[str, Any]:
-    """Return how a true number is marked: hollow, so that the estimate is seen beneath it."""
+    """Return the style of a true number's mark: hollow, so that the estimate beneath it stays visible."""
     edge = {"markeredgecolor": theme["text"], "markerfacecolor": theme["back"], "markersize": 5}
     return {"marker": "D", "linestyle": "none", "clip_on": False, "zorder": 5, **edge}
 
 
 def finish(axes: Any, key: str, theme: Theme) -> None:
-    """Give a tile its title, and take away what says nothing."""
+    """Add the title of a tile, and remove lines and ticks that carry no information."""
     axes.set_title(TILES[key].title, loc="left", fontsize=10, fontweight="bold", color=theme["text"])
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

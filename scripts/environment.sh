@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Make the environment DIRECTORY, or bring it up to date, with a Python and what `uv pip install` is told to install:
+# Create or update the environment DIRECTORY with the interpreter PYTHON; pass each ARGUMENT to `uv pip install`:
 #     scripts/environment.sh DIRECTORY PYTHON [ARGUMENT ...]
-# PYTHON is a command, or a version (3.12) that is looked for on PATH and among pyenv's; where it is not found, this fails.
-# uv comes from the package index, into `.venvs/uv`. It looks for certificates and the index where pip does.
+# PYTHON is a command, or a version (3.12) to find on PATH or among pyenv's; the script fails if it is not found.
+# The script installs uv from the package index into `.venvs/uv`. uv uses pip's certificates and package index.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 directory="$1" wanted="$2"

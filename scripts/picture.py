@@ -1,4 +1,4 @@
-"""Make the README's picture: a trace of Mem0's operations and a usage event, in the web page of an OTLP backend.
+"""Create the README's picture: a trace of Mem0's operations and a usage event, in the web page of an OTLP backend.
 
     make picture
 
@@ -33,7 +33,7 @@ PICTURE = ROOT / "docs" / "picture.png"
 MODULES = ROOT / ".venvs" / "autotel" / "node_modules"
 SIZE = "1100,1206"
 WIDER_NAMES = r".w-\[200px\] { width: 320px !important }"
-"""Style for the backend's page: it would cut the names of spans."""
+"""A style for the backend's page, which otherwise truncates the names of spans."""
 
 APPLICATION = """
 import os
@@ -64,7 +64,7 @@ assert mem0_telemetry.flush(30)
 
 BACKEND = """<!DOCTYPE html><title>backend</title><style>html,body{{margin:0;height:100%;overflow:hidden}}</style>
 <body><script src="{url}/widget.js?mode=fullpage"></script>"""
-"""A page of the backend with its own script, but on our server: the page around it may then click."""
+"""The backend's page, served by us: the page around it has the same origin and can click on it."""
 
 AROUND = """<!DOCTYPE html><title>picture</title>
 <style>
@@ -91,7 +91,7 @@ AROUND = """<!DOCTYPE html><title>picture</title>
 
 
 def main() -> None:
-    """Run the backend and the application, and photograph what arrived."""
+    """Run the backend and the application, and photograph the received trace and event."""
     with tempfile.TemporaryDirectory() as directory, backend(Path(directory)) as url:
         environ = {
             "PATH": os.environ["PATH"],
@@ -133,7 +133,7 @@ def backend(scratch: Path) -> Iterator[str]:
 
 
 def ask(url: str, body: bytes | None = None) -> bytes:
-    """Return what the backend answers: to a GET, or to a POST of JSON."""
+    """Return the backend's answer to a GET, or to a POST of the JSON `body`."""
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310  # 127.0.0.1
     with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310  # 127.0.0.1
         answer: bytes = response.read()
@@ -142,7 +142,7 @@ def ask(url: str, body: bytes | None = None) -> bytes:
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-        """Print nothing: the backend's page asks our server for more than it has."""
+        """Print nothing: the backend's page requests paths that our server does not have."""
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def served(site: Path) -> Iterator[str]:
 
 
 def photograph(address: str, scratch: Path) -> None:
-    """Have Chromium load the page, wait until it is complete, and write the picture."""
+    """Make Chromium load the page, wait until it is complete, and write the picture."""
     chromium = shutil.which("chromium")
     assert chromium, "needs chromium: apt-get install chromium"
     options = ["headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "hide-scrollbars"]

@@ -1,6 +1,6 @@
-"""Use both installed distributions as a new user would: run by `make dist` in an empty environment, far from here.
+"""Use both installed distributions as a new user would; `make dist` runs this in a new environment.
 
-Reads nothing of the repository: it comes by standard input, and the working directory is an empty one.
+The script reads nothing from the repository: Python reads it from standard input, in an empty working directory.
 """
 
 import json
@@ -11,7 +11,7 @@ import tempfile
 from importlib.metadata import distribution, entry_points
 from pathlib import Path
 
-from mem0_telemetry.cli.harness.stage import inherited  # what was installed here
+from mem0_telemetry.cli.harness.stage import inherited  # the installed one
 
 SITE = Path(sysconfig.get_path("purelib")).resolve()
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -23,7 +23,7 @@ raise SystemExit(not flush(20))
 
 
 def installed() -> None:
-    """Both are wheels in this environment, typed, with their entry points and licences."""
+    """Check that both are installed in this environment, with types, entry points and licences."""
     import mem0_telemetry
     import opentelemetry.exporter.posthog as exporter
 
@@ -42,7 +42,7 @@ def installed() -> None:
 
 
 def command(home: Path, *arguments: str, **settings: str) -> str:
-    """Run `mem0-telemetry` in a home of its own; return what it prints."""
+    """Run `mem0-telemetry` in its own home; return its output."""
     environ = {**inherited(), "HOME": str(home), **settings}
     program = [str(SCRIPTS / "mem0-telemetry"), *arguments]
     return subprocess.run(
@@ -51,7 +51,7 @@ def command(home: Path, *arguments: str, **settings: str) -> str:
 
 
 def commands(home: Path) -> None:
-    """Check that the command looks without creating anything, and proves what it says."""
+    """Check that the read-only commands create nothing, and that `verify` passes."""
     assert command(home, "--version").startswith("mem0-telemetry ")
     assert json.loads(command(home, "status", "--json"))["enabled"] is True
     assert json.loads(command(home, "status", "--json", DO_NOT_TRACK="1"))["source"] == "DO_NOT_TRACK"
@@ -61,7 +61,7 @@ def commands(home: Path) -> None:
 
 
 def delivery(home: Path) -> None:
-    """Check that an event arrives where PostHog would be, with what is declared and nothing else."""
+    """Check that an event arrives at a fake PostHog with only its declared properties."""
     from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
 
     with CaptureServer() as server:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Install what was built into empty environments, wheels and then sdists, and use it there, with the repository out of
-# sight:    scripts/smoke.sh        called by `make dist`
+# Install the built wheels, then the built sdists, into empty environments, and use them there without access to the
+# repository's code. `make dist` calls this script.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scratch="$(mktemp -d)"

@@ -1,4 +1,4 @@
-"""Fail for a word that has a plainer one (the glossary in CONTRIBUTING.md): `.venv/bin/python scripts/words.py`."""
+"""Fail on words that the glossary in CONTRIBUTING.md replaces: `.venv/bin/python scripts/words.py`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ WORDS = {
     r"\bDESIGN \d|\bVOICE\.md|\bFACTS\.md": "a document of this repository, or a specification by its name",
     r"\b\w*_facts\b|\bfacts of an? (instance|client|memory)": "observed values",
 }
-"""What is not written, and what is written instead."""
+"""A pattern for each word to avoid, and the word to write instead."""
 
 
 def main() -> None:
-    """Print each place, with what to write there."""
+    """Print each place of such a word, with the word to write instead; exit with 1 if there is one."""
     listed = ["git", "ls-files", "*.py", "*.md", ":!scripts/words.py"]
     names = subprocess.run(listed, check=True, stdout=subprocess.PIPE, text=True).stdout
     found = [

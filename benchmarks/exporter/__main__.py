@@ -2,12 +2,13 @@
 
     python benchmarks/exporter [--events 50000] [--runs 5] [--flush-every 2000] [--beside REVISION]
 
-Each way has a process of its own and the same events: 20 properties, three of them different each time, all
-given at once (or in portions) and then flushed, with queues that hold them all. All send to one server in
-another process. The ways take turns, so a busy machine is busy for all; medians are shown. CPU time is that
-of the whole process without imports: caller, sending thread, and the kernel on their behalf.
+Each way runs in a separate process with the same events: 20 properties, three of which vary. The events are
+recorded at once (or in portions) and then flushed; the queues hold them all. All ways send to one server in
+another process. They take turns, so that load of the machine affects all of them equally; the table shows
+medians. CPU time is that of the whole process without imports: caller, sending thread, and kernel.
 
-Then the mapping alone, by kind of attributes; with `--beside`, in turns with the exporter of another revision.
+A second table shows the mapping alone, by kind of attributes; with `--beside`, the exporter of another revision
+takes turns with this one.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def measure(way: str, url: str, events: int, flush_every: int) -> None:
-    """Run one way in this process and print what it took."""
+    """Run one way in this process and print its times."""
     began = time.perf_counter()
     imported = 0.0
 
@@ -45,13 +46,13 @@ def measure(way: str, url: str, events: int, flush_every: int) -> None:
 
 
 def received(url: str) -> int:
-    """Ask the server for the bytes so far."""
+    """Return the number of bytes that the server has received."""
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310  # the server of this script
         return int(answer.read())
 
 
 def compare(url: str, events: int, runs: int, flush_every: int) -> dict[str, dict[str, float]]:
-    """Run all ways in turns and return the medians."""
+    """Run all ways in turns; return their medians."""
     results: dict[str, list[dict[str, float]]] = {way: [] for way in WAYS}
     for _ in range(runs):
         for way in WAYS:
@@ -93,7 +94,7 @@ def show(medians: dict[str, dict[str, float]], events: int, runs: int) -> None:
 
 @contextmanager
 def sources(beside: str | None) -> Iterator[dict[str, str]]:
-    """Yield the directories of the exporters to compare: this one, and that of the revision `beside`."""
+    """Yield the source directories of the exporters to compare: this one and the one of revision `beside`."""
     here = Path(__file__).parents[2]
     relative = "exporters/opentelemetry-exporter-posthog/src"
     with TemporaryDirectory() as temporary:
@@ -109,7 +110,7 @@ def sources(beside: str | None) -> Iterator[dict[str, str]]:
 
 
 def show_mappings(beside: str | None, runs: int) -> None:
-    """Print what the mapping costs for each kind of attributes: medians of runs in turns."""
+    """Print the cost of the mapping for each kind of attributes: medians of alternating runs."""
     with sources(beside) as found:
         print(f"\n| attributes, µs CPU/event for the mapping | {' | '.join(found)} |")
         print(f"|---|{'---:|' * len(found)}")
@@ -139,7 +140,7 @@ def main() -> None:
     if arguments.mapping:
         import opentelemetry.exporter as namespace
 
-        namespace.__path__ = [f"{arguments.source}/opentelemetry/exporter"]  # type: ignore[assignment]  # this source only
+        namespace.__path__ = [f"{arguments.source}/opentelemetry/exporter"]  # type: ignore[assignment]  # Import only this source.
         print(mapping_of(arguments.mapping, 3000))
     elif arguments.way:
         measure(arguments.way, arguments.url, arguments.events, flush_every)

@@ -1,4 +1,4 @@
-"""What the mapping alone costs, by the kind of attributes that events have."""
+"""Measure the mapping alone, for different kinds of attributes."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ SHAPES: Final[dict[str, Callable[[int], dict[str, Any]]]] = {
     "20, and GenAI messages": lambda n: {**identified(n), "gen_ai.input.messages": _MESSAGES},
     "21 of 300 sets of keys": lambda n: {**identified(n), f"key.{n % 300}": 1},
 }
-"""The attributes of events, to see what each kind costs."""
+"""Attributes of an event by kind; each function receives the number of the event."""
 
 
 def mapping_of(shape: str, events: int) -> float:
-    """Return the microseconds of CPU that the mapping takes for an event of one kind; the best of three passes."""
+    """Return the CPU microseconds that the mapping of one event of a kind takes: the best of three passes."""
     mapper = our_exporter("http://127.0.0.1:9")._mapper
     best = float("inf")
     for turn in range(4):
@@ -51,5 +51,5 @@ def mapping_of(shape: str, events: int) -> float:
             began = time.process_time()
             mapper.map(batch)
             spent += time.process_time() - began
-        best = min(best, spent) if turn else best  # the first fills the memory
+        best = min(best, spent) if turn else best  # The first pass fills the caches.
     return best / events * 1e6

@@ -1,4 +1,4 @@
-"""A server that answers every request 200, in a process of its own."""
+"""Run a server in this process that answers every request with 200."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 async def sink() -> None:
-    """Answer every request 200; tell by GET how many bytes of bodies came."""
+    """Answer every request with 200; answer a GET with the number of body bytes received so far."""
     received = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

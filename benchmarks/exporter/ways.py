@@ -1,4 +1,4 @@
-"""The ways that an event can take, and some of their parts alone."""
+"""The ways to send an event to a server, and some of their parts alone."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def attributes(number: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Task:
-    """What a way has to do."""
+    """The work of one way."""
 
     url: str
     events: int
     flush_every: int
     ready: Callable[[], None]
-    """To be called when the first event can be given."""
+    """The way calls it when it is ready for the first event."""
 
     def portions(self) -> Iterator[range]:
-        """Cut the events into what is flushed at once."""
+        """Yield the numbers of the events, in portions that are flushed together."""
         for start in range(0, self.events, self.flush_every):
             yield range(start, min(start + self.flush_every, self.events))
 
@@ -78,7 +78,7 @@ class Timer:
 
 
 def through_capture(task: Task, **options: Any) -> Timer:
-    """PostHog's client."""
+    """Deliver with PostHog's client."""
     import posthog
 
     client = posthog.Posthog("phc_benchmark", host=task.url, max_queue_size=task.events, **options)
@@ -93,7 +93,7 @@ def through_capture(task: Task, **options: Any) -> Timer:
 
 
 def through_pipeline(exporter: Any, task: Task) -> Timer:
-    """OpenTelemetry's SDK with its batch processor, and `exporter` at the end."""
+    """Deliver with OpenTelemetry's SDK, its batch processor and `exporter`."""
     from opentelemetry._logs import LogRecord, SeverityNumber
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
@@ -121,7 +121,7 @@ def through_pipeline(exporter: Any, task: Task) -> Timer:
 
 
 def through_otlp(task: Task) -> Timer:
-    """OTel's OTLP exporter over HTTP."""
+    """Deliver with OTel's OTLP/HTTP exporter."""
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 
     return through_pipeline(OTLPLogExporter(endpoint=f"{task.url}/v1/logs"), task)
@@ -140,7 +140,7 @@ def through_ours(task: Task) -> Timer:
     """Deliver with this exporter."""
     exporter = our_exporter(task.url)
     timer = through_pipeline(exporter, task)
-    assert exporter.stats.exported == task.events, exporter.stats  # or the figures mean nothing
+    assert exporter.stats.exported == task.events, exporter.stats  # Otherwise the figures mean nothing.
     return timer
 
 
@@ -162,7 +162,7 @@ def _exporter_class(export: Callable[[Any], None]) -> Any:
 
 
 def plain_events(batch: Any) -> list[dict[str, Any]]:
-    """Map records in the shortest way there is, without looking at a single value."""
+    """Map records in the shortest possible way, without inspecting a value."""
     lib = {"$lib": "x", "$lib_version": "0", "$process_person_profile": False, "$geoip_disable": True}
     return [
         {
@@ -177,7 +177,7 @@ def plain_events(batch: Any) -> list[dict[str, Any]]:
 
 
 def through_batch_post(task: Task) -> Timer:
-    """Deliver with `posthog.request.batch_post`, the alternative to our own encoding, behind no validation at all."""
+    """Deliver with `posthog.request.batch_post`, the alternative to our own encoding, without any validation."""
     import requests
     from posthog.request import batch_post
 
@@ -192,19 +192,19 @@ def through_batch_post(task: Task) -> Timer:
 
 
 def through_nothing(task: Task) -> Timer:
-    """OTel's part alone: an exporter that does nothing."""
+    """Run OTel's part alone, with an exporter that does nothing."""
     return through_pipeline(_exporter_class(lambda _: None), task)
 
 
 def identified(number: int) -> dict[str, Any]:
-    """Return the 20 properties of an event, and whose it is."""
+    """Return the 20 properties of an event and the id of its installation."""
     return {"app.installation.id": _ID, **attributes(number)}
 
 
 def ready_records(
     events: int, attributes_of: Callable[[int], dict[str, Any]] = identified
 ) -> Iterator[list[Any]]:
-    """Yield batches of records, made by the SDK and outside of what is timed."""
+    """Yield batches of records that the SDK builds outside the timed sections."""
     from opentelemetry._logs import LogRecord
     from opentelemetry.sdk._logs import LoggerProvider
     from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
@@ -238,12 +238,12 @@ def through_ours_alone(task: Task) -> Timer:
 
 
 def through_our_mapping_alone(task: Task) -> Timer:
-    """Our mapping alone: records in, validated JSON out."""
+    """Run our mapping alone: from records to validated JSON."""
     return with_ready_records(our_exporter(task.url)._mapper.map, task)
 
 
 def through_the_floor(task: Task) -> Timer:
-    """Do the least there is to do: JSON from ready dictionaries, gzip, one POST for each batch."""
+    """Do the minimum: JSON from ready dictionaries, gzip, and one POST for each batch."""
     import requests
 
     session = requests.Session()

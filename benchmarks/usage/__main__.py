@@ -1,6 +1,7 @@
-"""`make bench`: our telemetry beside Mem0's own, in one run, as one table.
+"""`make bench`: compare our telemetry with Mem0's own in one run, and print one table.
 
-Every figure is taken in a process of its own, native and ours in turn; medians are shown. Load stays on this machine.
+Each figure is measured in a separate process, native and ours in turn; the table shows medians. No data leaves this
+machine.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from opentelemetry.exporter.posthog.testing import CaptureServer
 
 
 def medians(what: str, runs: int, **settings: str) -> dict[str, float]:
-    """Return the median of `runs` runs of each kind, taken in turn."""
+    """Return the median of `runs` runs for each kind; the kinds take turns."""
     found: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for _ in range(runs):
         for kind in KINDS:
@@ -33,7 +34,7 @@ def medians(what: str, runs: int, **settings: str) -> dict[str, float]:
 
 
 def compare_calls(runs: int) -> None:
-    """Measure what a call costs the caller."""
+    """Measure the cost of a call for the caller."""
     off = medians("calls", runs, BENCH_COUNT="200000", MEM0_TELEMETRY="False")
     show("call, opted out", f"{off['native']:.0f} ns", f"{off['ours']:.0f} ns", "at most 200 ns")
     out = medians("calls", runs, BENCH_COUNT="20000", MEM0_TELEMETRY_SAMPLE_RATE="0")
@@ -54,7 +55,7 @@ def compare_calls(runs: int) -> None:
 
 
 def compare_written(runs: int) -> None:
-    """Measure what a record costs the writer, beside a bare `emit` of the SDK: interleaved runs, medians."""
+    """Measure the writer's cost of a record and the cost of a bare `emit` of the SDK: interleaved runs, medians."""
     found: dict[str, list[float]] = {"written": [], "emitted": []}
     for _ in range(runs):
         for what, cpu in found.items():
@@ -67,7 +68,7 @@ def compare_written(runs: int) -> None:
 
 
 def compare_delivered(runs: int) -> None:
-    """Print what an event costs the process until it has arrived."""
+    """Measure the process's cost of an event until it has arrived."""
     cpu = medians("delivered", runs, BENCH_COUNT="5000")
     ratio = cpu["ours"] / cpu["native"]
     show("call to destination, CPU of the process for each event", f"{cpu['native']:.0f} µs",
@@ -83,19 +84,19 @@ IMPORTS = {
 
 
 def compare_imports(runs: int) -> None:
-    """Measure what an import costs, in CPU: interleaved runs, medians."""
+    """Measure the CPU time of imports: interleaved runs, medians."""
     found: dict[str, list[float]] = {name: [] for name in IMPORTS}
     with tempfile.TemporaryDirectory() as home, CaptureServer() as server:
         environ = environ_of(Path(home), server.url)
         for run in range(runs + 1):
             for name, code in IMPORTS.items():
                 before = resource.getrusage(resource.RUSAGE_CHILDREN)
-                # Ended at once: native's exit waits for the network.
+                # End the process at once, because native's exit waits for the network.
                 subprocess.run(
                     [sys.executable, "-c", f"{code}; import os; os._exit(0)"], env=environ, check=True
                 )
                 after = resource.getrusage(resource.RUSAGE_CHILDREN)
-                if run:  # the first one warms the caches
+                if run:  # The first run warms the caches.
                     found[name].append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     cpu = {name: statistics.median(values) * 1e3 for name, values in found.items()}
     bare, ours, native, mem0 = cpu.values()
@@ -104,7 +105,7 @@ def compare_imports(runs: int) -> None:
 
 
 def compare_growth() -> None:
-    """Threads and memory of 1 000 instances and many events; and with the endpoint down."""
+    """Measure threads and memory of 1 000 instances with many events, also with the endpoint down."""
     for title, count, up in (
         ("40 000 events in bursts of 10 000", 40_000, True),
         ("100 000 events", 100_000, True),
@@ -128,7 +129,7 @@ def compare_growth() -> None:
 
 
 def _reasons(dropped: dict[str, int]) -> str:
-    """Say how many were dropped for each reason."""
+    """Return the number of dropped events for each reason."""
     return ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "0"
 
 

@@ -1,6 +1,6 @@
-"""What is measured, in processes of their own: Mem0's own telemetry (`native`) or ours, on the same calls.
+"""The measured programs: Mem0's own telemetry (`native`) or ours, with the same calls.
 
-`python children.py WHAT native|ours`: prints one JSON value.
+`python children.py WHAT native|ours` prints one JSON value.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Plain:
 
 
 def instance() -> Any:
-    """Return a fake with what both telemetries read of a `Memory`."""
+    """Return a fake with the attributes that both telemetries read from a `Memory`."""
     embedder = _Plain(config=_Plain(embedding_dims=1536))
     return _Plain(
         vector_store=_Plain(),
@@ -64,7 +64,7 @@ def telemetry(kind: str) -> Any:
 
 
 def calls(kind: str) -> float:
-    """CPU nanoseconds of one call on the calling thread, the loop's own subtracted."""
+    """Measure the CPU nanoseconds of one call on the calling thread, without those of the loop."""
     capture, memory = telemetry(kind).capture_event, instance()
     count = int(os.environ["BENCH_COUNT"])
 
@@ -83,7 +83,7 @@ def calls(kind: str) -> float:
 
 
 def first_event(kind: str) -> float:
-    """Wall milliseconds of the first kept event after `import mem0`."""
+    """Measure the wall milliseconds of the first kept event after `import mem0`."""
     capture, memory = telemetry(kind).capture_event, instance()
     start = time.perf_counter()
     capture("mem0.search", memory, SEARCH)
@@ -91,19 +91,19 @@ def first_event(kind: str) -> float:
 
 
 def growth(kind: str) -> dict[str, Any]:
-    """Threads, and resident MB after 1 000 and after all events of 1 000 instances."""
+    """Measure threads, and resident MB after 1 000 events and after all events of 1 000 instances."""
     capture = telemetry(kind).capture_event
     instances = [instance() for _ in range(1000)]
     for memory in instances:
         capture("mem0.init", memory, {"sync_type": "sync"})
-    time.sleep(2)  # let the workers import what they need
+    time.sleep(2)  # Let the threads import their dependencies.
     before = _resident()
     count = int(os.environ["BENCH_COUNT"])
     start = time.perf_counter()
     for number in range(count):
         capture("mem0.init", instances[number % 1000], {"sync_type": "sync"})
         if number % 10_000 == 0:
-            time.sleep(0.2)  # a busy application, not a loop that does nothing else
+            time.sleep(0.2)  # Model a busy application, not a bare loop.
     seconds = time.perf_counter() - start
     found: dict[str, Any] = {
         "threads": threading.active_count() - 1,
@@ -119,7 +119,7 @@ def growth(kind: str) -> dict[str, Any]:
 
 
 def written(kind: str) -> float:
-    """CPU nanoseconds for each record from the queue to the disk, the SDK's `emit` included, on the writer's thread."""
+    """Measure the writer's CPU nanoseconds for each record from queue to disk, including the SDK's `emit`."""
     capture, memory = telemetry(kind).capture_event, instance()
     import mem0_telemetry
 
@@ -133,22 +133,22 @@ def written(kind: str) -> float:
         return time.process_time_ns() - time.thread_time_ns() - others
 
     write(1000)
-    mem0_telemetry.flush(3)  # the endpoint is down: from here on the sender rests
+    mem0_telemetry.flush(3)  # The endpoint is down, so the sender backs off.
     count = int(os.environ["BENCH_COUNT"])
     leave(write(count) / count)
 
 
 def delivered(kind: str) -> float:
-    """CPU microseconds of the whole process for each event from the call to the destination's answer."""
+    """Measure the process's CPU microseconds for each event, from the call to the destination's answer."""
     module, memory = telemetry(kind), instance()
     if kind == "native":
-        flush = module._get_oss_telemetry().posthog.flush  # it has no other name
+        flush = module._get_oss_telemetry().posthog.flush  # It has no public name.
     else:
         import mem0_telemetry
 
         flush = mem0_telemetry.flush
     module.capture_event("mem0.search", memory, SEARCH)
-    flush(60)  # imports, and connects
+    flush(60)  # The first flush imports and connects.
     count = int(os.environ["BENCH_COUNT"])
     start = time.process_time_ns()
     for number in range(count):
@@ -160,7 +160,7 @@ def delivered(kind: str) -> float:
 
 
 def emitted(_: str) -> float:
-    """CPU nanoseconds of a bare `Logger.emit` of the SDK, with the attributes of the same event."""
+    """Measure the CPU nanoseconds of a bare `Logger.emit` of the SDK, with the attributes of the same event."""
     from opentelemetry._logs import LogRecord, SeverityNumber
     from opentelemetry.metrics import NoOpMeterProvider
     from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadWriteLogRecord
@@ -202,7 +202,7 @@ def emitted(_: str) -> float:
 
 
 def outage(kind: str) -> None:
-    """100 events while the endpoint is down for 20 s, 10 s with it up again, and then the end of the program."""
+    """Record 100 events in the 20 s that the endpoint is down, wait 10 s after it is up, record one more, and exit."""
     capture, memory = telemetry(kind).capture_event, instance()
     start = time.monotonic()
     for number in range(100):
@@ -215,7 +215,7 @@ def outage(kind: str) -> None:
 
 
 def exit_(kind: str) -> None:
-    """Record some events and end the program: what is measured is how long that takes."""
+    """Record some events and exit; the parent measures the exit."""
     if os.environ.get("BENCH_DNS") == "hangs":
         import socket
 
@@ -236,7 +236,7 @@ def _resident() -> float:
 
 
 def leave(result: Any) -> Any:
-    """Print the result and end at once: no exit is part of the measurement."""
+    """Print the result and end at once, so that the exit is not measured."""
     print(json.dumps(result), flush=True)
     os._exit(0)
 

@@ -1,4 +1,4 @@
-"""How long the end of a program takes, and what becomes of its events: Mem0's own telemetry and ours, in turn."""
+"""Measure how long programs take to exit, and what happens to their events: Mem0's own telemetry and ours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NATIVE_PATIENCE = 130.0
-"""Seconds after which a native process that will not end is ended."""
+"""Seconds after which a native process that has not ended is killed."""
 FAILURES = {
     "refused": None,
     "500": Answer(status=500),
@@ -36,7 +36,7 @@ _IDLE_RUNS = 9
 
 
 def compare_exits(events: int, patience: float) -> None:
-    """Measure some events and then the end, with the endpoint healthy and in each kind of failure."""
+    """Measure the exit after some events, with a healthy endpoint and with each kind of failure."""
     goal = "Python's own end + 0.5 s (budget) + 0.15 s, lost 0"
     for name, answer in {"healthy": Answer(), **FAILURES}.items():
         show(
@@ -45,13 +45,13 @@ def compare_exits(events: int, patience: float) -> None:
 
 
 def compare_full_queue(patience: float) -> None:
-    """As many events as the queue holds in one burst, and then the end."""
+    """Measure the exit after a burst of as many events as the queue holds."""
     cells = (_exit(kind, Answer(), _FULL_QUEUE, patience) for kind in KINDS)
     show(f"exit, {_FULL_QUEUE} events, healthy", *cells, "at most 1.5 s, lost 0")
 
 
 def compare_idle() -> None:
-    """Measure the end of a program whose events were delivered before, over one that records none: medians."""
+    """Measure the exit of a program with delivered events, compared with one that records none: medians."""
     found = {}
     for kind in KINDS:
         for events in (0, 3):
@@ -70,7 +70,7 @@ def compare_idle() -> None:
 
 
 def compare_outage() -> None:
-    """100 events while the endpoint answers 503 for 20 s, then 200: what has arrived when the program has ended."""
+    """Record 100 events while the endpoint answers 503 for 20 s, then 200; count the events that arrive by the exit."""
     cells = []
     for kind in KINDS:
         with tempfile.TemporaryDirectory() as home, CaptureServer() as server:
@@ -90,7 +90,7 @@ def compare_outage() -> None:
 
 
 def _exit(kind: str, answer: Any, events: int, patience: float) -> str:
-    """Measure one end, in words."""
+    """Measure one exit; return the result as text."""
     with tempfile.TemporaryDirectory() as home, _endpoint(answer) as (url, server):
         environ = environ_of(Path(home), url, BENCH_COUNT=str(events))
         if answer == "dns":
@@ -103,7 +103,7 @@ def _exit(kind: str, answer: Any, events: int, patience: float) -> str:
 
 
 def _fate(kind: str, events: int, arrived: int, home: Path) -> str:
-    """Say what has become of the events; what waits on disk is delivered by the next run (tests/delivery)."""
+    """Return the fate of the events as text; the next run delivers those on disk (tests/delivery)."""
     waiting = sum(mailbox.events for mailbox in mailboxes(home / ".mem0" / "telemetry"))
     lost = max(0, events - arrived - waiting)
     on_disk = f", {waiting} wait on disk" if kind == "ours" and waiting else ""
@@ -117,7 +117,7 @@ def _start(what: str, kind: str, environ: dict[str, str], **options: Any) -> sub
 
 
 def _seconds_to_end(kind: str, environ: dict[str, str], patience: float) -> float:
-    """Seconds from a program's last line to its end; TimeoutError, and it is ended, after `patience` seconds."""
+    """Return the seconds from a program's last line to its exit; after `patience` kill it and raise TimeoutError."""
     process = _start("exit", kind, environ)
     assert process.stdout is not None
     done_at: float = json.loads(process.stdout.readline())
@@ -132,7 +132,7 @@ def _seconds_to_end(kind: str, environ: dict[str, str], patience: float) -> floa
 
 @contextlib.contextmanager
 def _endpoint(answer: Any) -> Iterator[tuple[str, CaptureServer]]:
-    """Something at `url` that behaves as `answer` says, and a server for the next run."""
+    """Yield the URL of an endpoint that behaves as `answer`, and the server that counts its events."""
     with CaptureServer() as server:
         if isinstance(answer, Answer):
             server.answer_always(answer)
@@ -141,7 +141,7 @@ def _endpoint(answer: Any) -> Iterator[tuple[str, CaptureServer]]:
             with socket.socket() as full, contextlib.ExitStack() as waiting:
                 full.bind(("127.0.0.1", 0))
                 full.listen(0)
-                for _ in range(3):  # a full backlog: further connections are neither taken nor refused
+                for _ in range(3):  # With a full backlog, connections are neither accepted nor refused.
                     client = waiting.enter_context(socket.socket())
                     client.setblocking(False)
                     client.connect_ex(full.getsockname())
@@ -154,7 +154,7 @@ def _endpoint(answer: Any) -> Iterator[tuple[str, CaptureServer]]:
 
 
 def _accepted(server: CaptureServer, answer: Any) -> int:
-    """Events that a server has taken: those it has answered 200 for."""
+    """Return the number of events that a server has accepted with status 200."""
     if not isinstance(answer, Answer) or answer.status != 200 or answer.stall or answer.drip:
         return 0
     return len({event["uuid"] for event in server.events})

@@ -1,6 +1,6 @@
-"""`make bench-one-shot`: short processes on a disk that dies with them; how many deliver in their own lifetime.
+"""`make bench-one-shot`: count the short processes that deliver before they exit; at the exit they lose their disk.
 
-Each run is three events and then the end of the program, in a home of its own, to a healthy server at a distance.
+Each run records three events and exits, with its own home and a healthy but distant server.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ print(time.time(), flush=True)
 
 
 def certificate(directory: Path) -> Path:
-    """Make a key and a self-signed certificate for this machine, in one file."""
+    """Create a key and a self-signed certificate for this machine in one file."""
     path = directory / "localhost.pem"
     command = (
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
@@ -41,7 +41,7 @@ def certificate(directory: Path) -> Path:
 
 
 def measure(runs: int, round_trip: float, pem: Path | None) -> str:
-    """Run the program `runs` times; say how many delivered, and how long they took to end."""
+    """Run the program `runs` times; return how many delivered and how long they took to exit, as text."""
     tls = None
     if pem is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -72,7 +72,7 @@ def measure(runs: int, round_trip: float, pem: Path | None) -> str:
                 timeout=60,
             )
             seconds.append(time.time() - float(done.stdout))
-            time.sleep(round_trip)  # what was on its way when the process ended
+            time.sleep(round_trip)  # Data may still be under way when the process exits.
             delivered += len(server.events) == 3
     return (
         f"{delivered} of {runs} delivered in their own run, "
@@ -81,7 +81,7 @@ def measure(runs: int, round_trip: float, pem: Path | None) -> str:
 
 
 def main() -> None:
-    """Print one line for each kind of distance."""
+    """Print one line for each round trip and scheme."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=100)
     runs = parser.parse_args().runs

@@ -1,4 +1,4 @@
-"""A TCP relay that stands for distance: one round trip before anything passes, half of one for each piece of data."""
+"""A TCP relay that simulates distance: a connection takes one round trip, and each piece of data takes half of one."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def distant(port: int, round_trip: float) -> Iterator[int]:
-    """Yield a port of this machine that leads to `port`, `round_trip` seconds away."""
+    """Yield a local port that leads to `port`, with a round trip of `round_trip` seconds."""
     loop = asyncio.new_event_loop()
-    loop.set_exception_handler(lambda _loop, _context: None)  # connections end however their processes do
+    loop.set_exception_handler(lambda _loop, _context: None)  # Processes may end with open connections.
     started: asyncio.Future[int] = loop.create_future()
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
-                # Each piece is on its way by itself: the next one does not wait for it.
+                # Delay each piece separately, so that the next one does not wait for it.
                 loop.call_later(round_trip / 2, writer.write, data)
             await asyncio.sleep(round_trip / 2)
             writer.close()
 
     async def meet(near: asyncio.StreamReader, near_writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(round_trip)  # the handshake of TCP, which a relay has already answered
+        await asyncio.sleep(round_trip)  # Model TCP's handshake, which the relay itself answers at once.
         far, far_writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(carry(near, far_writer), carry(far, near_writer))
 
@@ -36,7 +36,7 @@ def distant(port: int, round_trip: float) -> Iterator[int]:
         started.set_result(server.sockets[0].getsockname()[1])
 
     thread = threading.Thread(target=loop.run_forever, daemon=True)
-    loop.create_task(serve())  # noqa: RUF006  # ends with its loop
+    loop.create_task(serve())  # noqa: RUF006  # The task ends with its loop.
     thread.start()
     try:
         yield asyncio.run_coroutine_threadsafe(_wait(started), loop).result(10)

@@ -1,4 +1,4 @@
-"""What the parts of `make bench` share: a user's environment, a measurement in a process of its own, a row."""
+"""Shared by the parts of `make bench`: a user's environment, a measurement in a separate process, a table row."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def environ_of(home: Path, url: str, **settings: str) -> dict[str, str]:
 
 
 def child(what: str, kind: str, environ: dict[str, str]) -> Any:
-    """Run one measurement; return what it prints."""
+    """Run one measurement; return the JSON value that it prints."""
     output = subprocess.run(
         command(what, kind), env=environ, capture_output=True, text=True, timeout=300, check=True
     ).stdout
@@ -44,7 +44,7 @@ def child(what: str, kind: str, environ: dict[str, str]) -> Any:
 
 
 def command(what: str, kind: str) -> Sequence[str]:
-    """Return the program that measures `what`."""
+    """Return the command line of the program that measures `what`."""
     return (sys.executable, str(CHILDREN), what, kind)
 
 

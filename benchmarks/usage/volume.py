@@ -1,6 +1,6 @@
-"""`make bench-volume`: what one process sends at a steady rate of calls: events, requests and bytes.
+"""`make bench-volume`: measure the events, requests and bytes that one process sends at a steady rate of calls.
 
-A request's bytes are its line, its headers and its body as sent; TCP, TLS and answers come on top.
+The bytes of a request are its request line, headers and body as sent, without TCP, TLS and the answer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SECONDS = 20
 DAY = 24 * 60 * 60
 SAMPLE_RATE = 0.1
-"""Mem0's, and ours. To measure it takes long, so all calls are kept, and a tenth of them made."""
+"""The rate of Mem0 and of this package. To save time, the benchmark makes a tenth of the calls and keeps them all."""
 
 PROGRAM = """
 import pathlib, sys, time
@@ -39,7 +39,7 @@ mem0_telemetry.flush(60)
 
 
 def measure(destination: str, rate: float) -> list[CapturedRequest]:
-    """Return the requests of a process that makes `rate` searches a second, each of them kept; without `mem0.init`."""
+    """Return the requests with searches of a process that makes and keeps `rate` searches a second."""
     with CaptureServer() as server, tempfile.TemporaryDirectory() as home:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("MEM0_", "OTEL_"))
@@ -59,7 +59,7 @@ def measure(destination: str, rate: float) -> list[CapturedRequest]:
 
 
 def size_of(request: CapturedRequest) -> int:
-    """Return the bytes of a request."""
+    """Return the number of bytes of a request."""
     headers = sum(len(f"{name}: {value}\r\n") for name, value in request.headers.items())
     return len(f"POST {request.path} HTTP/1.1\r\n\r\n") + headers + len(request.raw_body)
 

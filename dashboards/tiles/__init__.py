@@ -1,4 +1,4 @@
-"""The tiles of the dashboards for Mem0's maintainers, as data; `make dashboards` writes PostHog's files from it."""
+"""The tiles of the dashboards for Mem0's maintainers, as data from which `make dashboards` writes PostHog's files."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ ONE_INSTALLATION = (
 
 
 def by_property(key: str, name: str, value: str, reading: str, limits: str = "") -> Tile:
-    """Return the tile that counts installations by one property of `mem0.init`."""
+    """Return the tile that counts installations by a property of `mem0.init`."""
     return Tile(
         key=key,
         title=f"Mem0 installations by {name}",
@@ -43,7 +43,7 @@ LIMIT 50
 
 
 def component(key: str, name: str) -> Tile:
-    """Return the tile of a component, by the name of its class."""
+    """Return the tile that counts installations by the class of a component."""
     value = f"extract(toString(properties.{key}), '[^.]+$')"
     return by_property(key, name, value, "By class. `custom` is any class that is not Mem0's own.")
 

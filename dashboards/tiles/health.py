@@ -1,4 +1,4 @@
-"""The dashboard *Health of the data*: what is missing or counted wrongly in the others, and how much."""
+"""The dashboard *Health of the data*: which events the other dashboards miss or count wrongly, and how many."""
 
 from __future__ import annotations
 

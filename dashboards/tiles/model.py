@@ -1,4 +1,4 @@
-"""What a tile is made of, and what several queries share."""
+"""The classes of a tile and a dashboard, and HogQL that several queries share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from mem0_telemetry.policy import registry
 from mem0_telemetry.policy.registry import added_attributes
 
 LINES, BARS, TABLE = "ActionsLineGraph", "ActionsBar", "ActionsTable"
-"""PostHog's names of the ways to draw a result."""
+"""PostHog's names for the ways to display a result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,9 +16,9 @@ class Tile:
     """One question, and the query that answers it."""
 
     key: str
-    """Its name in the tests."""
+    """The name of the tile in the tests."""
     title: str
-    """Its name in PostHog, unlike that of any other tile."""
+    """The name of the tile in PostHog; each tile has a different one."""
     question: str
     unit: str
     """What the numbers count."""
@@ -27,20 +27,20 @@ class Tile:
     limits: str
     """What the answer cannot say."""
     query: str
-    """HogQL. It ends with a LIMIT: without one PostHog shows the first 100 rows."""
+    """HogQL that ends with a LIMIT: without one PostHog shows only the first 100 rows."""
     display: str = TABLE
     columns: tuple[str, ...] = ()
-    """Of a chart: the column of the x-axis, and those that are drawn."""
+    """For a chart: the column of the x-axis, then the columns to draw."""
     series: str | None = None
-    """Of a chart: the column whose values become a line each."""
+    """For a chart: the column with a separate line for each of its values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard:
-    """The tiles that are read together."""
+    """Tiles that a maintainer reads together."""
 
     key: str
-    """The name of its file."""
+    """The name of its file, without the extension."""
     title: str
     purpose: str
     tiles: tuple[Tile, ...]
@@ -62,22 +62,22 @@ DROP_COUNTS = ", ".join(
     f"coalesce(toFloat(properties.`{attribute.posthog_name}`), 0)"
     for attribute in added_attributes.DROPPED.values()
 )
-"""Why events were dropped, and for each reason how many an event says; 0 where it says no number."""
+"""The reasons for dropped events, and for each the number that an event reports; 0 if it reports none."""
 
 WEIGHT = (
     "if(toFloat(properties.sample_rate) > 0 AND toFloat(properties.sample_rate) <= 1, "
     "1 / toFloat(properties.sample_rate), 1)"
 )
-"""How many calls an event stands for: 1 where its rate is missing or is no rate."""
+"""How many calls an event represents: 1 if its sample rate is missing or invalid."""
 ESTIMATE = (
     "round(sum(weight)) AS calls, round(sqrt(sum(weight * (weight - 1)))) AS standard_error, count() AS kept"
 )
-"""The calls that weighted events stand for, how far the truth is from it, typically, and how many events these are."""
+"""The estimated number of calls, the standard error of the estimate, and the number of events that were kept."""
 CI = "toString(properties.`mem0.ci`) IN ('true', '1')"
 EPHEMERAL = "toString(properties.`mem0.installation.ephemeral`) IN ('true', '1')"
-"""Whether a build service sent it, and whether its id could not be stored."""
+"""Whether a build service sent the event, and whether the installation id could not be stored."""
 LASTING = (
     "coalesce(toString(properties.`mem0.ci`), '') NOT IN ('true', '1') "
     "AND coalesce(toString(properties.`mem0.installation.ephemeral`), '') NOT IN ('true', '1')"
 )
-"""Whether it comes from an installation that is to be counted: neither of the two."""
+"""Whether to count the installation: neither of the two conditions above is true."""

@@ -1,4 +1,4 @@
-"""The dashboard *Usage*: what is done with Mem0, in true numbers of calls."""
+"""The dashboard *Usage*: how Mem0 is used, as estimated numbers of calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOT_COUNTED = (
 
 
 def weighted(columns: str, where: str, group: str, order: str) -> str:
-    """Return the query that estimates calls, each event once, by the columns of its subquery in `group`."""
+    """Return the query that estimates calls by `group`, columns of its subquery, which counts each event once."""
     return f"""SELECT {group}, {ESTIMATE}
 FROM (
     SELECT {columns}, uuid, any({WEIGHT}) AS weight
@@ -29,7 +29,7 @@ LIMIT 1000
 
 
 def feature(name: str, condition: str) -> str:
-    """Return the item of a list that is a feature's name where a search uses it."""
+    """Return the HogQL of a feature's name if a search uses the feature, else of an empty text."""
     return f"if({condition}, '{name}', '')"
 
 

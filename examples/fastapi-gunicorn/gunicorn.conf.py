@@ -1,4 +1,4 @@
-"""Gunicorn's settings: the application is imported once, in the master, and forked."""
+"""Gunicorn's settings: the master process imports the application once, then forks the workers."""
 # ruff: noqa: INP001
 
 wsgi_app = "service:app"

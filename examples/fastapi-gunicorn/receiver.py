@@ -1,4 +1,4 @@
-"""The least that an OTLP backend for logs can be: it counts the events that it receives."""
+"""A minimal OTLP backend for logs, which counts the events that it receives."""
 # ruff: noqa: INP001
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes OTLP/HTTP on a free port of this machine."""
+    """Receives OTLP/HTTP on a free port of this machine."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -1,4 +1,4 @@
-"""Start the receiver and the service, use the service, stop it, and show what the receiver got."""
+"""Start the receiver and the service, use the service, stop it, and print the received events."""
 # ruff: noqa: INP001, T201
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def start_service(listener: socket.socket, scratch: str, receiver_url: str) -> subprocess.Popen[bytes]:
-    """Start gunicorn on a socket that is bound already, with its usage telemetry going to the receiver."""
+    """Start gunicorn on a bound socket, and send its usage telemetry to the receiver."""
     listener.listen()
     environ = {
         **os.environ,
@@ -48,7 +48,7 @@ def start_service(listener: socket.socket, scratch: str, receiver_url: str) -> s
         "MEM0_DIR": f"{scratch}/.mem0",
         "MEM0_TELEMETRY_EXPORTER": "otlp",
         "MEM0_TELEMETRY_OTLP_ENDPOINT": receiver_url,
-        "MEM0_TELEMETRY_SAMPLE_RATE": "1",  # to see each call; leave it out and one in ten is kept
+        "MEM0_TELEMETRY_SAMPLE_RATE": "1",  # Keep each call; the default keeps one in ten.
     }
     gunicorn = [sys.executable, "-m", "gunicorn", "--config", HERE / "gunicorn.conf.py", "--pythonpath", HERE]
     bind = ["--bind", f"fd://{listener.fileno()}"]
@@ -56,21 +56,21 @@ def start_service(listener: socket.socket, scratch: str, receiver_url: str) -> s
 
 
 def use(url: str) -> None:
-    """Remember and recall something for each user."""
+    """Store and search something for each user."""
     for user in USERS:
         ask(f"{url}/memories/{user}?text=I+prefer+green+tea.", method="POST")
         ask(f"{url}/memories/{user}?query=tea")
 
 
 def ask(url: str, method: str = "GET") -> None:
-    """Send one request; the first ones wait until a worker is there."""
+    """Send one request; the first requests wait until a worker runs."""
     request = urllib.request.Request(url, method=method)  # noqa: S310  # this machine
     with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
         response.read()
 
 
 def wait_for_all(receiver: Receiver) -> None:
-    """Wait for the last event: it comes within a second, while the service goes on."""
+    """Wait for the last event, which arrives within a second while the service runs."""
     deadline = time.monotonic() + 30
     while receiver.events != EXPECTED and time.monotonic() < deadline:
         time.sleep(0.05)

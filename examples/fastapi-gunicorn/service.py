@@ -1,5 +1,5 @@
 """A service that remembers."""
-# ruff: noqa: E402, INP001  # instrument first, so that Mem0 never builds a client of its own
+# ruff: noqa: E402, INP001  # Instrument first, so that Mem0 never builds its own client.
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ async def recall(user: str, query: str) -> dict[str, Any]:
 
 
 def build_memory() -> Memory:
-    """Make a memory with fake models, so that this runs without a key; yours is `Memory.from_config({...})`.
+    """Build a memory with fake models, so that the example needs no key; use `Memory.from_config({...})` instead.
 
-    Embedded Qdrant is for one process, so each worker has its own; yours is a server that they share.
+    Embedded Qdrant serves one process, so each worker has its own; in production the workers share a server.
     """
-    from mem0_telemetry.cli.harness.fake_models import configuration  # noqa: PLC0415  # for the example only
+    from mem0_telemetry.cli.harness.fake_models import configuration  # noqa: PLC0415  # Only the example needs it.
 
     return Memory.from_config(configuration(Path(f"worker-{os.getpid()}")))

@@ -1,4 +1,4 @@
-"""Use the library in two processes, on and off, with a fake PostHog."""
+"""Use the library in two processes, with telemetry on and off, and with a fake PostHog."""
 # ruff: noqa: INP001, T201
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ print("opentelemetry.sdk" in sys.modules)
 
 
 def main() -> int:
-    """Return 0 if both events arrived while it was on, and nothing was imported or sent while it was off."""
+    """Return 0 if both events arrived with telemetry on, and nothing was imported or sent with telemetry off."""
     with CaptureServer() as posthog:
         use_library(posthog.url, TIDY_TELEMETRY="true")
         events = posthog.events
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def use_library(host: str, **environ: str) -> str:
-    """Run a program that uses the library; return what it prints."""
+    """Run a program that uses the library; return its output."""
     result = subprocess.run(  # noqa: S603  # the program above
         [sys.executable, "-c", PROGRAM],
         cwd=Path(__file__).parent,

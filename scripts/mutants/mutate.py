@@ -1,10 +1,10 @@
 """Print the mutants of Python files, one JSON object a line: mutmut's operators, applied everywhere in a file.
 
-With `--checks` as the first argument only checks are removed: a condition becomes true, or false; one side of an `and`
-or an `or` is left out; a `not` goes; and a call that stands alone goes.
+With `--checks` as the first argument, each mutant removes one check: a condition becomes true or false; one side of an
+`and` or an `or`, a `not`, or a call statement is removed.
 
-Run by `run.py` in the environment that has mutmut; mutmut's own runner would leave out what is decorated
-(properties, context managers, cached functions) and what stands at the top of a module.
+`run.py` runs this in the environment with mutmut. mutmut's own runner would skip decorated functions (properties,
+context managers, cached functions) and module-level code.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FOR_TYPE_CHECKERS = matchers.If(test=NAME) | matchers.Assign(targets=[matchers.A
 def mutants(
     path: str, changes: Callable[[cst.CSTNode], Iterator[cst.CSTNode]]
 ) -> Iterator[dict[str, object]]:
-    """Each mutant of a file that says something else than the file: annotations and docstrings say nothing."""
+    """Yield each mutant of a file that differs from it in more than annotations and docstrings."""
     wrapper = MetadataWrapper(cst.parse_module(Path(path).read_text()))
     module, positions = wrapper.module, wrapper.resolve(PositionProvider)
     seen = {meaning(module.code)}
@@ -48,7 +48,7 @@ def mutants(
 
 
 def walk(node: cst.CSTNode, symbol: str = "") -> Iterator[tuple[cst.CSTNode, str]]:
-    """All nodes but annotations and what only type checkers read, each with the class and function that it is in."""
+    """Yield each node with its class and function, except annotations and code for type checkers only."""
     if isinstance(node, cst.Annotation) or matchers.matches(node, FOR_TYPE_CHECKERS):
         return
     if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
@@ -59,7 +59,7 @@ def walk(node: cst.CSTNode, symbol: str = "") -> Iterator[tuple[cst.CSTNode, str
 
 
 def checks_removed(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """Yield what replaces a node if a check is taken out."""
+    """Yield each replacement of a node that removes a check."""
     if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
         yield cst.Pass()
     if isinstance(node, (cst.If, cst.IfExp, cst.CompIf)):
@@ -72,7 +72,7 @@ def checks_removed(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 
 
 def everything(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    """Yield what may replace a node. A text has one mutant, and a call may also be left out."""
+    """Yield each replacement of a node. A string has only one mutant; a call statement may also be removed."""
     if isinstance(node, cst.Expr) and isinstance(node.value, cst.Call):
         yield cst.Pass()
     for kind, operator in mutation_operators:

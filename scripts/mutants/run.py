@@ -3,8 +3,8 @@
     .venv/bin/python scripts/mutants/run.py [--sample N] [--seed N] [--again] [GROUP ...]    (`make mutants`)
     .venv/bin/python scripts/mutants/run.py --strict decisions switches                      (`make mutants-switches`)
 
-Each mutant is tested by a fork of this process, which has loaded everything but the code under test. What
-the tests start as processes of their own is not mutated. Results are kept in `build/mutants-GROUP.json`.
+A fork of this process tests each mutant; this process has already loaded everything except the code under test.
+Processes that the tests start use the unmutated code. Results are kept in `build/mutants-GROUP.json`.
 """
 
 from __future__ import annotations
@@ -52,20 +52,12 @@ LOADED_WITH_SWITCHES = (
     "mem0_telemetry.policy.notice",
     "opentelemetry.exporter.posthog.testing",
 )
-"""What `switches` uses and does not mutate. It is the last group: others mutate this."""
+"""Modules that the group `switches` uses and does not mutate. Groups that mutate them must run before it."""
 QUICKLY = ("-x", "-q", "--assert=plain", "--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 GROUPS = {
     "consent": (
         ["src/mem0_telemetry/policy/consent.py"],
         ["tests/policy/test_consent.py"],
-    ),
-    "switches": (
-        [
-            "--checks",
-            "src/mem0_telemetry/telemetry.py",
-            *(f"src/mem0_telemetry/usage/{name}.py" for name in ("current", "recorder", "switches")),
-        ],
-        ["tests/test_switches.py"],
     ),
     "decisions": (
         ["--checks", "src/mem0_telemetry/policy/consent.py"],
@@ -112,6 +104,14 @@ GROUPS = {
             for name in ("batch", "spool", "dead_writers", "files", "stores", "parcel", "spool_or_memory")
         ],
     ),
+    "switches": (
+        [
+            "--checks",
+            "src/mem0_telemetry/telemetry.py",
+            *(f"src/mem0_telemetry/usage/{name}.py" for name in ("current", "recorder", "switches")),
+        ],
+        ["tests/test_switches.py"],
+    ),
 }
 
 EQUIVALENT: dict[tuple[str, str, str], str] = {
@@ -121,7 +121,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if True:",
     ): "asked again under the lock, which this check spares each event",
 }
-"""Mutants that do the same as the code, by symbol, line before and line after; each with the reason."""
+"""Mutants that behave like the code, by symbol, line before and line after; each with the reason."""
 
 
 def main() -> None:
@@ -171,7 +171,7 @@ def main() -> None:
 
 
 def made(files: list[str]) -> list[dict[str, Any]]:
-    """All mutants of these files, none of them tested."""
+    """Return all mutants of these files, without results."""
     command = [MUTMUT, "scripts/mutants/mutate.py", *files]
     lines = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
     every = [{**json.loads(line), "result": ""} for line in lines]
@@ -179,13 +179,13 @@ def made(files: list[str]) -> list[dict[str, Any]]:
 
 
 def named(mutant: dict[str, Any]) -> tuple[str, str, str]:
-    """Return a mutant's symbol and its line before and after: the rest of the file may change."""
+    """Return a mutant's symbol and its line before and after, which stay the same if the rest of the file changes."""
     removed, added = changed_lines(mutant)
     return mutant["symbol"], removed, added
 
 
 def tally(path: str, mutants: list[dict[str, Any]]) -> dict[str, int]:
-    """Return the numbers of one file, by column."""
+    """Return the counts of one file by column of the table."""
     counts = Counter(mutant["result"] for mutant in mutants if mutant["path"] == path)
     return {
         **dict.fromkeys(COLUMNS, 0),
@@ -196,7 +196,7 @@ def tally(path: str, mutants: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def tested(mutants: list[dict[str, Any]], tests: list[str]) -> None:
-    """Give each of `mutants` its result."""
+    """Set the result of each of `mutants`."""
     began = time.monotonic()
     untouched: dict[str, Any] = {"path": "", "source": ""}
     follow([untouched], tests, 600)
@@ -206,7 +206,7 @@ def tested(mutants: list[dict[str, Any]], tests: list[str]) -> None:
 
 
 def follow(mutants: list[dict[str, Any]], tests: list[str], timeout: float) -> None:
-    """Run the tests for each of `mutants`, some at a time; none takes longer than `timeout` seconds."""
+    """Run the tests for each of `mutants`, `JOBS` at a time, each for at most `timeout` seconds."""
     waiting = list(reversed(mutants))
     running: dict[int, tuple[dict[str, Any], float, str]] = {}
     try:
@@ -234,7 +234,7 @@ def follow(mutants: list[dict[str, Any]], tests: list[str], timeout: float) -> N
 
 
 def start(mutant: dict[str, Any], tests: list[str], scratch: str) -> int:
-    """Fork a process, the first of a group of its own, that tests one mutant and ends with pytest's answer."""
+    """Fork a process, in its own process group, that tests one mutant and exits with pytest's status."""
     pid = os.fork()
     if pid:
         return pid
@@ -242,18 +242,18 @@ def start(mutant: dict[str, Any], tests: list[str], scratch: str) -> int:
     try:
         os.setsid()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        with open(os.path.join(scratch, "output"), "wb") as output:  # noqa: PTH123, PTH118  # a child of few words
+        with open(os.path.join(scratch, "output"), "wb") as output:  # noqa: PTH123, PTH118  # A fork does little.
             os.dup2(output.fileno(), 1)
             os.dup2(output.fileno(), 2)
-        # Not in the repository: a mutant that forgets its directory would leave its files, or remove ours, there.
+        # Leave the repository: a mutant that uses a wrong directory would create or remove files there.
         os.chdir(scratch)
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
         replace(str(ROOT / mutant["path"]), mutant["source"])
         options = [*QUICKLY, "-p", "no:randomly", "-p", "no:xdist", "-o", f"cache_dir={scratch}/cache"]
         places = [f"--rootdir={ROOT}", "-c", f"{ROOT}/pyproject.toml", f"--basetemp={scratch}/pytest"]
-        paths = [test if test.startswith("-") else str(ROOT / test) for test in tests]  # or options
+        paths = [test if test.startswith("-") else str(ROOT / test) for test in tests]  # Some are options.
         status = int(pytest.main([*options, *places, "-m", "not slow and not backends", *paths]))
-    except BaseException:  # noqa: BLE001  # whatever it is, it ends here
+    except BaseException:  # noqa: BLE001  # The fork must not continue as its parent.
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -262,7 +262,7 @@ def start(mutant: dict[str, Any], tests: list[str], scratch: str) -> int:
 
 
 def replace(path: str, source: str) -> None:
-    """Whoever imports the file at `path` from now on gets `source`."""
+    """Make later imports of the file at `path` execute `source`."""
     get_code = importlib.machinery.SourceFileLoader.get_code
 
     def mutated(self: importlib.machinery.SourceFileLoader, fullname: str) -> Any:
@@ -274,7 +274,7 @@ def replace(path: str, source: str) -> None:
 
 
 def end(pid: int, scratch: str, *, reap: bool) -> None:
-    """End what a test of ours left running, and remove what it left lying."""
+    """Kill the processes that a test left running, and remove its files."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
     if reap:
@@ -283,13 +283,13 @@ def end(pid: int, scratch: str, *, reap: bool) -> None:
 
 
 def described(mutant: dict[str, Any]) -> str:
-    """Where it is, and the lines that differ."""
+    """Return the place of a mutant and the lines that differ."""
     removed, added = changed_lines(mutant)
     return f"{mutant['path']}:{mutant['line']} {mutant['symbol']}\n    - {removed}\n    + {added}"
 
 
 def changed_lines(mutant: dict[str, Any]) -> tuple[str, str]:
-    """Return what a mutant takes out, and what replaces it."""
+    """Return the lines that a mutant removes, and the lines that replace them."""
     before = Path(mutant["path"]).read_text().splitlines()
     lines = list(difflib.unified_diff(before, mutant["source"].splitlines(), n=0, lineterm=""))[3:]
     removed, added = ([line[1:].strip() for line in lines if line[0] == sign] for sign in "-+")

@@ -1,8 +1,8 @@
-"""Builds that let something out, or do something while they are off: the checks of the wire and `verify` find each out.
+"""Check that the wire checks and `verify` detect builds that leak something, or do something while they are off.
 
     .venv/bin/python -m pytest scripts/mutants/wire.py    (part of `make mutants`)
 
-A build is broken by symbol (`tests/support/broken_build.py`): a symbol that is gone fails the case.
+Each build is broken by symbol (`tests/support/broken_build.py`); the case fails if the symbol no longer exists.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ LEAKS = {
 
 @pytest.fixture(autouse=True)
 def _clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the environment of a user, with a home of its own and without coverage."""
+    """Reduce the environment to a user's, with a temporary home and without coverage."""
     kept = clean_environ(tmp_path)
     for name in [*os.environ]:
         if name not in kept or name.startswith("COV"):
@@ -229,7 +229,7 @@ def _clean_environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("fact", NAIVE)
 def test_naive_code_is_found_out(fact: str, tmp_path: Path) -> None:
-    """Each leak that was measured is seen where the code is as one would write it first."""
+    """Each leak of a naive implementation is detected."""
     breach, order, changes = NAIVE[fact]
     outcome = run(tmp_path, order, "fork", package=broken_build(tmp_path, changes))
     assert any(found.startswith(breach) for found in outcome.breaches()), outcome.breaches()
@@ -237,13 +237,13 @@ def test_naive_code_is_found_out(fact: str, tmp_path: Path) -> None:
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    """Yield a place for watched programs, with fake servers."""
+    """Yield a stage for watched programs, with fake servers."""
     with open_stage(300) as opened:
         yield opened
 
 
 def break_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, code: str) -> None:
-    """Break the package in the programs that `verify` watches, which then use it without Mem0."""
+    """Break the package in the programs that `verify` watches; they run without mem0ai."""
     monkeypatch.setenv("PYTHONPATH", str(broken_build(tmp_path, {module: code}, without_mem0=True)))
 
 
@@ -251,7 +251,7 @@ def break_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, code:
 def test_a_build_that_does_anything_when_off_is_found_out(
     kind: str, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One thread, socket, file, process, heavy import, exit hook or log line of ours is a breach, and named."""
+    """One thread, socket, file, process, heavy import, exit hook or log record of ours is a breach of its kind."""
     code = textwrap.dedent(BEFORE_EACH_EVENT).format(defect=DEFECTS[kind])
     break_it(tmp_path, monkeypatch, "mem0_telemetry.telemetry", code)
     program = stage.program(WAYS[0])
@@ -264,7 +264,7 @@ def test_a_build_that_does_anything_when_off_is_found_out(
 def test_a_build_that_lets_something_out_is_found_out(
     leak: str, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An undeclared field or value, a hash, a setting of the application's or another address is a breach."""
+    """An undeclared field or value, a hash, an application's setting, another address, process or file is a breach."""
     module, code, named = LEAKS[leak]
     break_it(tmp_path, monkeypatch, module, code)
     program = verify.program_on(stage)

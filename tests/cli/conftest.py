@@ -1,4 +1,4 @@
-"""What the tests of `verify` share: programs that use a broken build, or one that was never compiled."""
+"""Fixtures for the tests of `verify`: programs that use a broken build, or one without byte code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def _unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave coverage out of the programs: it should not measure a build that is broken on purpose."""
+    """Switch coverage off in the programs: it should not measure a build that is broken on purpose."""
     for name in [name for name in os.environ if name.startswith("COV")]:
         monkeypatch.delenv(name)
 
@@ -37,7 +37,7 @@ def break_build(
 
 @pytest.fixture
 def uncompiled(_unmeasured: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the watched programs use a copy of the package that has no byte code, without mem0ai."""
+    """Make the watched programs use a copy of the package without byte code, and no mem0ai."""
     package = Path(mem0_telemetry.__file__).parent
     copy = tmp_path / "uncompiled"
     shutil.copytree(package, copy / package.name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,4 +1,4 @@
-"""The command as a user runs it: in a process of its own, with a home of its own."""
+"""The command as a user runs it: in a separate process, with its own home."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMMANDS = ("status", "show", "events", "verify", "demo", "disable", "enable", "
 
 
 def status(home: Path, **settings: str) -> dict[str, Any]:
-    """Answer `status --json`."""
+    """Return the answer of `status --json`."""
     found: dict[str, Any] = json.loads(output(home, "status", "--json", **settings))
     return found
 
@@ -34,15 +34,15 @@ def files(home: Path) -> list[str]:
     return sorted(str(path.relative_to(home)) for path in home.rglob("*"))
 
 
-def test_looking_creates_nothing(tmp_path: Path) -> None:
+def test_status_show_and_events_create_nothing(tmp_path: Path) -> None:
     """`status`, `show` and `events` leave no trace on a new machine."""
     for arguments in (("status",), ("status", "--json"), ("show",), ("show", "--all"), ("events",)):
         output(tmp_path, *arguments)
     assert files(tmp_path) == []
 
 
-def test_status_says_who_decides(tmp_path: Path) -> None:
-    """Switched on by default; one variable, and every other source that says off, is told."""
+def test_status_names_the_sources_that_decide(tmp_path: Path) -> None:
+    """`status` reports on by default; if off, it names the deciding source and every other one that says off."""
     found = status(tmp_path)
     assert (found["enabled"], found["source"]) == (True, "default")
     assert [(each["name"], each["endpoint"]) for each in found["destinations"]] == [
@@ -55,8 +55,8 @@ def test_status_says_who_decides(tmp_path: Path) -> None:
     assert found["destinations"] == []
 
 
-def test_status_says_that_nothing_can_be_stored(tmp_path: Path) -> None:
-    """Where `MEM0_DIR` cannot be made, telemetry is on, and a problem says what that means; nothing is made."""
+def test_status_reports_an_unwritable_mem0_dir(tmp_path: Path) -> None:
+    """If `MEM0_DIR` cannot be created, telemetry is on and a problem describes the effect; nothing is created."""
     (tmp_path / "file").touch()
     found = status(tmp_path, MEM0_DIR=str(tmp_path / "file" / "mem0"))
     assert found["enabled"]
@@ -66,13 +66,13 @@ def test_status_says_that_nothing_can_be_stored(tmp_path: Path) -> None:
     assert status(tmp_path)["problems"] == []
 
 
-def test_status_for_programs_has_the_fields_of_the_api(tmp_path: Path) -> None:
-    """`status --json` speaks of what `mem0_telemetry.status()` speaks of, by the same names."""
+def test_status_as_json_has_the_fields_of_the_api(tmp_path: Path) -> None:
+    """`status --json` has every field of `mem0_telemetry.status()`, by the same name."""
     assert {field.name for field in fields(Status)} <= set(status(tmp_path))
 
 
 def test_status_for_people(tmp_path: Path) -> None:
-    """State, reason, id, destination, and what `disable` would not govern, in 80 columns."""
+    """`status` prints state, reason, id, destination, and what `disable` does not stop, in 80 columns."""
     identifier = identity.reset(str(tmp_path / ".mem0")).id
     text = output(tmp_path, "status")
     assert "Mem0 usage telemetry is on" in text
@@ -107,14 +107,14 @@ def test_status_for_people(tmp_path: Path) -> None:
 def test_the_footer_fits_the_state(
     settings: dict[str, str], said: list[str], unsaid: list[str], tmp_path: Path
 ) -> None:
-    """`status` ends with what can be done next, and with what holds for Mem0's own telemetry here."""
+    """`status` ends with the possible next commands and the state of Mem0's own telemetry."""
     footer = " ".join(output(tmp_path, "status", **settings).rpartition("\n\n")[2].split())
     assert [text for text in said if text not in footer] == []
     assert [text for text in unsaid if text in footer] == []
 
 
-def test_what_of_mem0s_stays_is_said(tmp_path: Path) -> None:
-    """An id in Mem0's own `config.json` stays there, and `disable`, `clean` and `reset-id` say so."""
+def test_an_id_of_mem0s_stays_and_is_reported(tmp_path: Path) -> None:
+    """`disable`, `clean` and `reset-id` leave the id in Mem0's own `config.json`, and print so."""
     (tmp_path / ".mem0").mkdir()
     config = tmp_path / ".mem0" / "config.json"
     config.write_text('{"user_id": "0b9c6a2e-30f1-4b3a-8f65-6d1fa0d5a8a1"}')
@@ -125,19 +125,19 @@ def test_what_of_mem0s_stays_is_said(tmp_path: Path) -> None:
 
 
 def test_status_warns_about_a_typo_itself(tmp_path: Path) -> None:
-    """A destination that cannot be used is part of the answer, and not a log line beside it."""
+    """`status` itself reports a destination that cannot be used, instead of logging it."""
     assert "MEM0_TELEMETRY_EXPORTER" in output(tmp_path, "status", MEM0_TELEMETRY_EXPORTER="posthgo")
 
 
 @pytest.mark.parametrize(("settings", "code"), [({}, 0), ({"MEM0_TELEMETRY": "False"}, 1)], ids=["on", "off"])
-def test_scripts_can_check(tmp_path: Path, settings: dict[str, str], code: int) -> None:
-    """`status --check` exits with 1 where telemetry is off; without it `status` has done its work either way."""
+def test_status_check_sets_the_exit_status(tmp_path: Path, settings: dict[str, str], code: int) -> None:
+    """`status --check` exits with 1 if telemetry is off; `status` alone exits with 0 either way."""
     assert command(tmp_path, "status", "--check", **settings).returncode == code
     assert command(tmp_path, "status", **settings).returncode == 0
 
 
 def test_disable_and_enable(tmp_path: Path) -> None:
-    """`disable` is stored, deletes the id, says what it does not govern; `enable` undoes it and nothing else."""
+    """`disable` is stored, deletes the id and prints what it does not stop; `enable` undoes only `disable`."""
     before = identity.establish(str(tmp_path / ".mem0"))
     text = output(tmp_path, "disable")
     assert "MEM0_TELEMETRY=False" in text
@@ -153,7 +153,7 @@ def test_disable_and_enable(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_choice_is_off_until_enable(tmp_path: Path) -> None:
-    """A `state.json` that cannot be read is off; `enable` writes it anew, and the next id is a fresh one."""
+    """An unreadable `state.json` means off; `enable` rewrites it, and the next id is a new one."""
     state = tmp_path / ".mem0" / "telemetry" / "state.json"
     state.parent.mkdir(parents=True)
     state.write_text("{")
@@ -165,7 +165,7 @@ def test_an_unreadable_choice_is_off_until_enable(tmp_path: Path) -> None:
 
 
 def test_reset_id_and_clean(tmp_path: Path) -> None:
-    """`reset-id` prints the fresh id that is stored; `clean` deletes it, and keeps the choice and the notice."""
+    """`reset-id` prints the new id that it stores; `clean` deletes the id and keeps the choice and the notice."""
     directory = str(tmp_path / ".mem0")
     before = identity.establish(directory).id
     assert status(tmp_path)["installation_id"] == before
@@ -179,15 +179,15 @@ def test_reset_id_and_clean(tmp_path: Path) -> None:
     assert state_file.read(directory) == state_file.State(notice={"version": 1}, fresh_id=True)
 
 
-def test_cleaning_what_is_not_there_creates_nothing(tmp_path: Path) -> None:
-    """`clean` on a new machine has nothing to do."""
+def test_clean_on_a_new_machine_creates_nothing(tmp_path: Path) -> None:
+    """`clean` on a new machine creates no file."""
     output(tmp_path, "clean")
     assert files(tmp_path) == []
 
 
 @pytest.mark.parametrize("settings", [{"MEM0_TELEMETRY": "False"}, {"DO_NOT_TRACK": "1"}], ids=str)
-def test_no_id_is_made_where_it_is_off(tmp_path: Path, settings: dict[str, str]) -> None:
-    """`reset-id` and `clean` make no file and no id where telemetry is off, and an id that there was is gone."""
+def test_no_id_is_created_while_telemetry_is_off(tmp_path: Path, settings: dict[str, str]) -> None:
+    """If telemetry is off, `reset-id` and `clean` create no file and no id, and delete an existing id."""
     for choice in ("reset-id", "clean", "enable"):
         assert command(tmp_path, choice, **settings).returncode == 0
     assert list(tmp_path.iterdir()) == []
@@ -199,8 +199,8 @@ def test_no_id_is_made_where_it_is_off(tmp_path: Path, settings: dict[str, str])
 
 
 @pytest.mark.parametrize("choice", ["disable", "reset-id"])
-def test_what_cannot_be_stored_fails_with_the_remedy(tmp_path: Path, choice: str) -> None:
-    """Where nothing can be stored the exit status is 1, and the other way to switch off is named."""
+def test_a_choice_that_cannot_be_stored_fails_with_the_remedy(tmp_path: Path, choice: str) -> None:
+    """If nothing can be stored, the exit status is 1 and the message names another way to switch off."""
     result = command(tmp_path, choice, MEM0_DIR="/dev/null/mem0")
     assert result.returncode == 1
     assert "MEM0_TELEMETRY=False" in " ".join(result.stderr.split())
@@ -220,8 +220,8 @@ print(mem0_telemetry.status().dropped, flush=True)
 """
 
 
-def test_disable_reaches_a_process_that_runs(tmp_path: Path, server: CaptureServer) -> None:
-    """A process that records goes on until its next batch, and no further: that one is deleted and not sent."""
+def test_disable_stops_a_running_process(tmp_path: Path, server: CaptureServer) -> None:
+    """A running process stops at its next batch after `disable`: it discards the batch instead of sending it."""
     process = subprocess.Popen(
         [sys.executable, "-c", WAITING],
         env=posthog_environ(tmp_path, server.url),
@@ -239,8 +239,8 @@ def test_disable_reaches_a_process_that_runs(tmp_path: Path, server: CaptureServ
 
 
 @pytest.mark.parametrize("arguments", [(), *((name,) for name in COMMANDS)], ids=["", *COMMANDS])
-def test_help_reads_well(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    """Each command explains itself, in 80 columns."""
+def test_each_command_has_help_in_80_columns(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Each command has a help text that fits into 80 columns."""
     text = output(tmp_path, *arguments, "--help", COLUMNS="80")
     assert max(len(line) for line in text.splitlines()) <= 80
     if not arguments:
@@ -249,17 +249,17 @@ def test_help_reads_well(tmp_path: Path, arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("stat",), ("status", "--nonsense"), ()])
-def test_what_is_not_understood_exits_with_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    """A command that does not exist, or none, is answered with the usage and exit status 2."""
+def test_an_unknown_command_exits_with_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """An unknown command or option, or no command, prints the usage and exits with 2."""
     result = command(tmp_path, *arguments)
     assert result.returncode == 2
     assert "usage: mem0-telemetry" in result.stderr
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
-    """Output into a pipe that is closed early ends the command quietly."""
+def test_a_pipe_into_head_is_no_error(tmp_path: Path) -> None:
+    """The command ends without a message if the reader closes the pipe early."""
     script = f"{sys.executable} -m mem0_telemetry events --markdown | head -1"
-    result = subprocess.run(  # noqa: S602  # a pipe of the shell is what this is about
+    result = subprocess.run(  # noqa: S602  # The test is about a pipe of the shell.
         script,
         shell=True,
         env=clean_environ(tmp_path),

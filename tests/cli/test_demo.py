@@ -1,4 +1,4 @@
-"""`demo`, as its user sees it at a terminal, and the environment that `make demo` makes for it."""
+"""`demo` as its user sees it at a terminal, and the environment that `make demo` creates for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.terminals import what_is_seen
 
 @pytest.mark.timeout(600)
 def test_the_result_comes_first_and_fits_a_terminal(tmp_path: Path) -> None:
-    """Steps are counted, events come before "off" and JSON comes last, in colour; a proxy hears nothing."""
+    """The output counts the programs, then shows events, then "off", then JSON, in colour; a proxy receives nothing."""
     reader, end = pty.openpty()
     with CaptureServer() as proxy:
         proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy", "grpc_proxy"), proxy.url)
@@ -51,7 +51,7 @@ def test_the_result_comes_first_and_fits_a_terminal(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 def test_make_demo_installs_no_development_tools() -> None:
-    """`make demo` makes an environment of its own, of what users install, and says so while that takes its time."""
+    """`make demo` creates an environment with only the packages that users install, and reports it meanwhile."""
     root = Path(__file__).parents[2]
     made = subprocess.run(
         ["make", "--dry-run", "--what-if=pyproject.toml", "demo"],  # noqa: S607

@@ -1,4 +1,4 @@
-"""`TELEMETRY.md` and `events`: derived from the registry, and nothing of it missing."""
+"""`TELEMETRY.md` and `events` are generated from the registry, and complete."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TELEMETRY_MD = Path(__file__).parents[2] / "TELEMETRY.md"
 
 
 def test_the_document_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
-    """`TELEMETRY.md` is what `events --markdown` prints."""
+    """`TELEMETRY.md` equals the output of `events --markdown`."""
     assert main(["events", "--markdown"]) == 0
     assert TELEMETRY_MD.read_text(encoding="utf-8") == capsys.readouterr().out
 
 
-def test_the_document_opens_with_what_a_reader_asks() -> None:
-    """What is sent, to whom, under which id, how to see it and how to stop it come before everything else."""
+def test_the_document_opens_with_what_is_sent_and_how_to_stop_it() -> None:
+    """The page begins with what is sent, to whom, under which id, how to see it and how to stop it."""
     opening = document.page().partition("## Events")[0]
     answers = re.findall(r"^\*\*(.+?)\.\*\*", opening, flags=re.MULTILINE)
     assert answers == ["What", "To whom", "Under which id", "See it", "Stop it"]
@@ -41,7 +41,7 @@ def test_the_document_opens_with_what_a_reader_asks() -> None:
 
 
 def test_the_document_has_everything() -> None:
-    """Each event, attribute, declared value and deviation is in it."""
+    """The page has each event, attribute, declared value and deviation."""
     text = document.page()
     for event in EVENTS:
         assert f"`{event.posthog_name}`" in text
@@ -61,7 +61,7 @@ def test_the_document_has_everything() -> None:
 
 
 def test_the_data_is_the_registry(capsys: pytest.CaptureFixture[str]) -> None:
-    """`events --json` is the registry, for other tools."""
+    """`events --json` prints the whole registry for other tools."""
     assert main(["events", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert [event["name"] for event in data["events"]] == [event.name for event in EVENTS]
@@ -72,7 +72,7 @@ def test_the_data_is_the_registry(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_list_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """`events` alone lists every name, in 80 columns."""
+    """`events` alone lists every name in 80 columns."""
     assert main(["events"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line) for line in lines) <= 80

@@ -1,4 +1,4 @@
-"""`disable` and `clean` where something lies in the way of `state.json`: what can be deleted is, the rest is said."""
+"""`disable` and `clean` with an obstacle at `state.json`: they delete what they can and report the rest."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ mem0_telemetry.flush(0.5)
 
 @pytest.mark.parametrize("content", [None, "{"], ids=["a directory", "an unreadable file"])
 @pytest.mark.parametrize("choice", ["disable", "clean"])
-def test_what_waits_is_deleted_whatever_lies_at_the_state(
+def test_unsent_events_are_deleted_with_a_broken_state_file(
     choice: str, content: str | None, tmp_path: Path, server: CaptureServer
 ) -> None:
-    """Spool and history go; telemetry is off, as it was; where the choice cannot be stored, that is said, and where."""
+    """Spool and history are deleted, telemetry stays off, and an error names `state.json` if it cannot be written."""
     server.stop()
     environ = posthog_environ(tmp_path, server.url)
     assert run_python(RECORD, environ).returncode == 0
@@ -67,7 +67,7 @@ def test_what_waits_is_deleted_whatever_lies_at_the_state(
 AS_ANOTHER_USER = """
 import os, sys
 from mem0_telemetry.cli import choices, main, show, status
-import hashlib, importlib.metadata, shutil, threading, unicodedata, urllib.parse, uuid  # later that user may not
+import hashlib, importlib.metadata, shutil, threading, unicodedata, urllib.parse, uuid  # Import now as root.
 if os.geteuid() == 0:
     os.setresuid(65534, 65534, 65534)
 sys.exit(main({arguments}))
@@ -76,7 +76,7 @@ sys.exit(main({arguments}))
 
 @pytest.fixture
 def locked() -> Iterator[Path]:
-    """Return a home that a user may enter who may not look into what is already there."""
+    """Yield a home that another user may enter, without access to the directories in it."""
     with tempfile.TemporaryDirectory() as home:
         Path(home).chmod(0o777)
         yield Path(home)
@@ -86,8 +86,8 @@ def locked() -> Iterator[Path]:
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="there are no such permissions")
 @pytest.mark.parametrize("closed", [".mem0", ".mem0/telemetry", ".mem0/telemetry/spool"])
-def test_what_may_not_be_looked_into_is_named(closed: str, locked: Path, server: CaptureServer) -> None:
-    """Where events may lie in another user's directory, no command says that there are none, or that they are gone."""
+def test_an_inaccessible_directory_is_named(closed: str, locked: Path, server: CaptureServer) -> None:
+    """If events may be in another user's directory, no command claims that there are none or that they were deleted."""
     server.stop()
     environ = posthog_environ(locked, server.url)
     assert run_python(RECORD, environ).returncode == 0
@@ -95,20 +95,20 @@ def test_what_may_not_be_looked_into_is_named(closed: str, locked: Path, server:
         (locked / path).chmod(0 if path == closed else 0o555)
         if path == closed:
             break
-    # That user may not write where coverage is measured.
+    # The other user may not write coverage's files.
     environ = {name: value for name, value in environ.items() if not name.startswith("COV")}
     for command, *options in (("status",), ("status", "--json"), ("show",), ("clean",), ("disable",)):
         result = run_python(AS_ANOTHER_USER.format(arguments=[command, *options]), environ)
         said = " ".join((result.stdout + result.stderr).split())
-        assert closed.removesuffix("/spool") in said, command  # the topmost one that is another user's
+        assert closed.removesuffix("/spool") in said, command  # the topmost unreadable directory
         for lie in ("nothing waits", "Nothing waits", "Deleted", "nothing to delete", "Traceback"):
             assert lie not in said, command
         assert result.returncode == (1 if command in {"clean", "disable"} else 0), said
 
 
 @pytest.mark.parametrize("choice", ["disable", "clean"])
-def test_what_cannot_be_deleted_is_said(choice: str, tmp_path: Path, server: CaptureServer) -> None:
-    """Where the spool does not go, as where its directory is another user's, nothing says that it has."""
+def test_a_failed_deletion_is_reported(choice: str, tmp_path: Path, server: CaptureServer) -> None:
+    """If the spool cannot be deleted, as in another user's directory, the command does not claim that it was."""
     server.stop()
     environ = posthog_environ(tmp_path, server.url)
     assert run_python(RECORD, environ).returncode == 0

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("arguments", ["events --json", "events --markdown", "status", "show", "--help"])
-def test_a_reader_that_has_gone(arguments: str, tmp_path: Path) -> None:
-    """Whoever closes the pipe early has seen enough: no complaint, and exit status 0."""
+def test_a_closed_pipe_is_no_error(arguments: str, tmp_path: Path) -> None:
+    """If the reader has closed the pipe, the command prints no error and exits with 0."""
     reader, writer = os.pipe()
     os.close(reader)
     process = subprocess.run(
@@ -64,8 +64,8 @@ def redirected(home: Path, arguments: str, to: str, **settings: str) -> subproce
 
 @FULL
 @pytest.mark.parametrize("arguments", COMMANDS)
-def test_an_output_that_takes_nothing(arguments: str, tmp_path: Path) -> None:
-    """Whatever the command, and whichever output is full or closed, it ends without a traceback."""
+def test_a_full_or_closed_output_causes_no_traceback(arguments: str, tmp_path: Path) -> None:
+    """Each command ends without a traceback if an output is full or closed."""
     for to in (">/dev/full", ">/dev/full 2>/dev/full", "2>/dev/full", ">&- 2>&-", "2>&-"):
         process = redirected(tmp_path, arguments, to)
         assert process.returncode in {0, 1, 2}, to
@@ -78,8 +78,8 @@ def test_an_output_that_takes_nothing(arguments: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", ["status --json", "show --raw", "events", "reset-id", "clean", "disable"]
 )
-def test_a_full_disk_is_told(arguments: str, unbuffered: str, tmp_path: Path) -> None:
-    """Output that cannot be written is one line on stderr and exit status 1; the work is done all the same."""
+def test_a_full_disk_is_reported(arguments: str, unbuffered: str, tmp_path: Path) -> None:
+    """If the output cannot be written, the command prints one line on stderr, exits with 1, and still does its work."""
     identity.reset(str(tmp_path / ".mem0"))
     spool = tmp_path / ".mem0" / "telemetry" / "spool"
     spool.mkdir()
@@ -89,7 +89,7 @@ def test_a_full_disk_is_told(arguments: str, unbuffered: str, tmp_path: Path) ->
 
 
 def test_closed_stdout(tmp_path: Path) -> None:
-    """Without a stdout the command does its work and says nothing."""
+    """Without a stdout the command does its work and prints nothing."""
     process = subprocess.run(
         ["/bin/sh", "-c", f"exec {sys.executable} -m mem0_telemetry status >&-"],
         env=clean_environ(tmp_path),
@@ -101,7 +101,7 @@ def test_closed_stdout(tmp_path: Path) -> None:
 
 
 def test_narrow_encoding(tmp_path: Path) -> None:
-    """What the terminal's encoding lacks is printed as an escape."""
+    """Characters outside the output's encoding are printed as escapes."""
     environ = clean_environ(tmp_path, PYTHONIOENCODING="ascii", MEM0_DIR=str(tmp_path / "\u00fc"))
     process = subprocess.run(
         [sys.executable, "-m", "mem0_telemetry", "status"],

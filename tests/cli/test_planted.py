@@ -1,4 +1,4 @@
-"""Planted secrets of every shape, through every public method of Mem0, in nothing that leaves or is kept."""
+"""Planted texts of every shape, passed to every public method of Mem0, neither leave the process nor are stored."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PLAIN = {"directory", "collection", "custom_class", "api_key", "netrc_login", "netrc_password"}
-"""What a file system, an HTTP head or a `.netrc` would not take in any shape."""
+"""Texts that a file system, an HTTP header or a `.netrc` does not accept in every shape."""
 OF_THE_ENVIRONMENT = {"otel_resource", "otel_header", "otel_service", "baggage", "host_name", "user_name"}
 
 SHAPES = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 FEW: dict[str, Any] = {
     "deadline": None,
     "derandomize": True,
-    "phases": [Phase.generate],  # shrinking would take minutes and tell little
+    "phases": [Phase.generate],  # Shrinking would take minutes and help little.
     "suppress_health_check": list(HealthCheck),
 }
 
 
 def planted_in(shape: list[str]) -> dict[str, str]:
-    """Return texts to plant, of such shapes."""
+    """Return texts to plant, each built around one of the generated shapes."""
     plain = new_texts()
     return {kind: _shaped(kind, text, made) for (kind, text), made in zip(plain.items(), shape, strict=True)}
 
@@ -40,14 +40,14 @@ def planted_in(shape: list[str]) -> dict[str, str]:
 def _shaped(kind: str, text: str, made: str) -> str:
     if kind in PLAIN | OF_THE_ENVIRONMENT:
         return text
-    around = "".join(made.split()) if kind.endswith("_id") else made  # Mem0 refuses ids with spaces
+    around = "".join(made.split()) if kind.endswith("_id") else made  # Mem0 rejects ids with spaces.
     return f"{around}{secrets.token_hex(6)}{around}"
 
 
 @given(shape=st.lists(SHAPES, min_size=33, max_size=33))
 @settings(max_examples=3, **FEW)
-def test_nothing_that_is_planted_comes_out(shape: list[str]) -> None:
-    """Texts of any characters and length, as any argument of any method, are in no request, file, output or log."""
+def test_no_planted_text_leaves(shape: list[str]) -> None:
+    """Planted texts of any characters and length, in any argument, are in no request, file, output or log."""
     with open_stage(120, planted=planted_in(shape)) as stage:
         program = verify.program_on(stage)
         stage.run([program])
@@ -59,8 +59,8 @@ def test_nothing_that_is_planted_comes_out(shape: list[str]) -> None:
 
 @given(shape=st.lists(SHAPES, min_size=33, max_size=33))
 @settings(max_examples=2, **FEW)
-def test_nothing_that_is_planted_comes_out_by_grpc_or_on_a_terminal(shape: list[str]) -> None:
-    """The same texts are in no call of gRPC, and in nothing that is printed on stdout, by `console`, or on stderr."""
+def test_no_planted_text_leaves_by_grpc_or_on_a_terminal(shape: list[str]) -> None:
+    """The planted texts are in no gRPC call, not on stdout (where `console` prints), and not on stderr."""
     with GrpcReceiver() as grpc, open_stage(120, planted=planted_in(shape)) as stage:
         choice = {
             "MEM0_TELEMETRY": "true",
@@ -113,7 +113,7 @@ os._exit(0)  # The exit of mem0ai 1.0.0 waits half a second for each of its Post
 
 
 def test_every_public_method_is_called(tmp_path: Path) -> None:
-    """What plants the texts calls every public method that the installed Mem0 has, in all of its six classes."""
+    """`use_mem0` calls every public method of all six classes of the installed Mem0."""
     with FakePlatform() as platform:
         code = EVERY_METHOD.replace("{url!r}", repr(platform.url))
         methods, never_called = report_of(code, clean_environ(tmp_path, MEM0_TELEMETRY="False"), timeout=180)

@@ -1,4 +1,4 @@
-"""`show`: what waits and what was sent, as it is; what it shows is what goes out."""
+"""`show` prints unsent and sent batches as they are stored, and the requests that they become."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ while not (history.exists() and history.stat().st_size) and time.monotonic() < d
 
 
 def record(home: Path, server: CaptureServer, *, refused: bool = False) -> None:
-    """Record four events in a process of its own, which has them sent, or `refused` at least once."""
+    """Record four events in a separate process, which sends them; with `refused`, the server refuses them."""
     server.answer_always(Answer(status=503) if refused else Answer())
     result = run_python(RECORD + (REFUSED if refused else SENT), posthog_environ(home, server.url))
     assert result.returncode == 0, result.stderr
 
 
 def show(home: Path, server: CaptureServer, *arguments: str) -> str:
-    """Return what `show` prints."""
+    """Return the output of `show`."""
     return subprocess.check_output(
         [sys.executable, "-m", "mem0_telemetry", "show", *arguments],
         env=posthog_environ(home, server.url),
@@ -60,13 +60,13 @@ def show(home: Path, server: CaptureServer, *arguments: str) -> str:
 
 
 def requests_in(text: str) -> list[dict[str, Any]]:
-    """Return the request bodies in what `show` prints."""
+    """Return the request bodies in the output of `show`."""
     parts = text.split("The body of the request to PostHog:\n\n")[1:]
     return [json.JSONDecoder().raw_decode(part)[0] for part in parts]
 
 
-def test_what_waits_is_shown_as_it_lies_and_as_it_goes_out(tmp_path: Path, server: CaptureServer) -> None:
-    """The lines on the disk are shown as they are, and each request is what PostHog gets later on."""
+def test_unsent_batches_are_shown_as_stored_and_as_sent(tmp_path: Path, server: CaptureServer) -> None:
+    """`show` prints the stored lines unchanged, and each request as PostHog receives it later."""
     record(tmp_path, server, refused=True)
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
     assert mailbox.events == 4
@@ -84,8 +84,8 @@ def test_what_waits_is_shown_as_it_lies_and_as_it_goes_out(tmp_path: Path, serve
     assert {uuid: arrived[uuid] for uuid in shown} == shown
 
 
-def test_what_was_sent_last_is_shown(tmp_path: Path, server: CaptureServer) -> None:
-    """After a send the batch is shown with time, destination and result, and as the request that it was."""
+def test_the_last_sends_are_shown(tmp_path: Path, server: CaptureServer) -> None:
+    """After a send, `show` prints the batch with time, destination and result, and the request."""
     record(tmp_path, server)
     text = show(tmp_path, server)
     sent = [event["uuid"] for request in requests_in(text) for event in request["batch"]]
@@ -93,8 +93,8 @@ def test_what_was_sent_last_is_shown(tmp_path: Path, server: CaptureServer) -> N
     assert "to posthog, sent" in text
 
 
-def test_status_says_what_waits_and_what_was_sent(tmp_path: Path, server: CaptureServer) -> None:
-    """What waits is counted by destination, for people and for programs; the last sends are listed."""
+def test_status_counts_unsent_events_and_lists_sends(tmp_path: Path, server: CaptureServer) -> None:
+    """`status` counts unsent events by destination, as text and as JSON, and lists the last sends."""
     record(tmp_path, server, refused=True)
     command = [sys.executable, "-m", "mem0_telemetry", "status"]
     environ = posthog_environ(tmp_path, server.url)
@@ -112,8 +112,8 @@ def test_status_says_what_waits_and_what_was_sent(tmp_path: Path, server: Captur
     assert "events for" not in text
 
 
-def test_only_the_newest_are_shown_unless_asked(tmp_path: Path) -> None:
-    """Of many sends the last five are shown, and how to see the others is said."""
+def test_only_the_newest_sends_are_shown_without_all(tmp_path: Path) -> None:
+    """`show` prints the last five sends, and how to see the others."""
     ours = tmp_path / ".mem0" / "telemetry"
     ours.mkdir(parents=True)
     entries = [
@@ -135,8 +135,8 @@ def test_only_the_newest_are_shown_unless_asked(tmp_path: Path) -> None:
     assert every.count("1 event to console, sent") == 8
 
 
-def test_a_batch_that_was_too_large_to_keep_is_told(tmp_path: Path) -> None:
-    """Of a send whose batch is not in the history, the rest is shown."""
+def test_a_batch_that_was_too_large_to_keep_is_mentioned(tmp_path: Path) -> None:
+    """If the history does not have the batch of a send, `show` prints the rest of the send."""
     ours = tmp_path / ".mem0" / "telemetry"
     ours.mkdir(parents=True)
     entry = {
@@ -153,8 +153,8 @@ def test_a_batch_that_was_too_large_to_keep_is_told(tmp_path: Path) -> None:
     assert "too large" in text
 
 
-def test_a_damaged_line_is_shown_as_it_lies(tmp_path: Path, server: CaptureServer) -> None:
-    """A line that is no OTLP/JSON is shown all the same, with what will become of it."""
+def test_a_damaged_line_is_shown_as_stored(tmp_path: Path, server: CaptureServer) -> None:
+    """`show` prints a line that is not OTLP/JSON as it is stored, and that it will be dropped."""
     record(tmp_path, server, refused=True)
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
     mailbox.files[0].path.write_text("not JSON\n")
@@ -163,10 +163,8 @@ def test_a_damaged_line_is_shown_as_it_lies(tmp_path: Path, server: CaptureServe
     assert "cannot be read" in text
 
 
-def test_a_line_that_was_tampered_with_is_selected_before_it_goes_out(
-    tmp_path: Path, server: CaptureServer
-) -> None:
-    """What somebody wrote into a waiting line is shown where it lies, and is not in the request."""
+def test_a_line_that_was_tampered_with_is_selected_again(tmp_path: Path, server: CaptureServer) -> None:
+    """An attribute that was added to a stored line is shown in the line, but is not in the request."""
     record(tmp_path, server, refused=True)
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
     for file in mailbox.files:
@@ -181,8 +179,8 @@ def test_a_line_that_was_tampered_with_is_selected_before_it_goes_out(
     assert "planted" not in json.dumps(waiting)
 
 
-def test_at_a_terminal_it_can_be_read(tmp_path: Path, server: CaptureServer) -> None:
-    """Each batch is there once, with the address, in 80 columns; `--raw` has the bytes there too."""
+def test_output_at_a_terminal_is_formatted(tmp_path: Path, server: CaptureServer) -> None:
+    """At a terminal each batch is shown once, with its address, in 80 columns; `--raw` prints the bytes."""
     record(tmp_path, server, refused=True)
     seen = at_terminal(tmp_path, server, "show")
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
@@ -200,7 +198,7 @@ def test_at_a_terminal_it_can_be_read(tmp_path: Path, server: CaptureServer) -> 
 
 
 def test_a_refusal_is_red(tmp_path: Path, server: CaptureServer) -> None:
-    """What a destination refused is red at a terminal, in `status` and `show`, and is not called sent."""
+    """`status` and `show` print a refused send in red at a terminal, and do not call it sent."""
     server.answer_always(Answer(status=401))
     run_python(RECORD + SENT, posthog_environ(tmp_path, server.url), listening=False)
     for command in ("status", "show"):
@@ -212,8 +210,8 @@ def test_a_refusal_is_red(tmp_path: Path, server: CaptureServer) -> None:
 @pytest.mark.parametrize(
     "line", ['{"resourceLogs":[{}]}', "[]", "[" * 100_000, '{"resourceLogs":1}', "not JSON"]
 )
-def test_at_a_terminal_a_damaged_line_is_told(line: str, tmp_path: Path, server: CaptureServer) -> None:
-    """A line that is no OTLP/JSON stops nothing."""
+def test_a_damaged_line_is_reported_at_a_terminal(line: str, tmp_path: Path, server: CaptureServer) -> None:
+    """`show` reports a line that is not OTLP/JSON and continues."""
     record(tmp_path, server, refused=True)
     (mailbox,) = mailboxes(tmp_path / ".mem0" / "telemetry")
     mailbox.files[0].path.write_text(f"{line}\n")
@@ -221,7 +219,7 @@ def test_at_a_terminal_a_damaged_line_is_told(line: str, tmp_path: Path, server:
 
 
 def at_terminal(home: Path, server: CaptureServer, *arguments: str) -> str:
-    """Return what the command shows at a terminal."""
+    """Return the output of the command at a terminal."""
     reader, end = pty.openpty()
     environ = {**posthog_environ(home, server.url), "TERM": "xterm"}
     with subprocess.Popen(
@@ -233,8 +231,8 @@ def at_terminal(home: Path, server: CaptureServer, *arguments: str) -> str:
     return seen
 
 
-def test_reset_id_deletes_what_waits(tmp_path: Path, server: CaptureServer) -> None:
-    """What waits under the old id is deleted, with the history: sent beside the new id it would link the two."""
+def test_reset_id_deletes_unsent_events(tmp_path: Path, server: CaptureServer) -> None:
+    """`reset-id` deletes unsent events and the history: events with the old id would link it to the new one."""
     record(tmp_path, server, refused=True)
     before = len(server.requests)
     command = [sys.executable, "-m", "mem0_telemetry", "reset-id"]
@@ -249,8 +247,8 @@ def test_reset_id_deletes_what_waits(tmp_path: Path, server: CaptureServer) -> N
 
 
 @pytest.mark.parametrize("choice", ["disable", "clean"])
-def test_what_waits_can_be_deleted(tmp_path: Path, server: CaptureServer, choice: str) -> None:
-    """`disable` and `clean` delete what waits and what was sent last, and say how much it was."""
+def test_disable_and_clean_delete_unsent_events(tmp_path: Path, server: CaptureServer, choice: str) -> None:
+    """`disable` and `clean` delete unsent events and the history, and print how many events that were."""
     record(tmp_path, server, refused=True)
     ours = tmp_path / ".mem0" / "telemetry"
     assert (ours / "history.jsonl").exists()

@@ -1,4 +1,4 @@
-"""Commands end, and read or change nothing else, where a pipe, a socket or a device lies in the place of a file."""
+"""Commands end, and read or change nothing else, if a pipe, socket or device is where they expect a file."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ NAMES = [
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "endless device"])
 @pytest.mark.parametrize("name", NAMES)
-def test_no_command_hangs_on_what_is_no_file(
+def test_no_command_hangs_on_a_special_file(
     kind: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each command ends, within its memory and without a traceback, whatever lies where, and what can be deleted is."""
+    """Each command ends, within a memory limit and without a traceback, and deletes what it can."""
     ours = tmp_path / ".mem0" / "telemetry"
     path = ours / name
     path.parent.mkdir(parents=True)
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "socket":
-        monkeypatch.chdir(path.parent)  # a socket's address is short
+        monkeypatch.chdir(path.parent)  # The address of a socket must be short.
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(path.name)
     else:

@@ -1,4 +1,4 @@
-"""`status` at a terminal: colour, and the notice that is due."""
+"""`status` at a terminal: colour, and the pending notice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def at_terminal(home: Path, **settings: str) -> str:
-    """Return what `status` shows at a terminal."""
+    """Return the output of `status` at a terminal."""
     reader, end = pty.openpty()
     environ = {**clean_environ(home), "TERM": "xterm", **settings}
     with subprocess.Popen(
@@ -31,7 +31,7 @@ def at_terminal(home: Path, **settings: str) -> str:
 
 
 def test_colour_is_for_terminals_that_want_it(tmp_path: Path) -> None:
-    """There is colour at a terminal, and none with `NO_COLOR`, on a dumb one, or in a pipe."""
+    """`status` prints colour at a terminal, but not with `NO_COLOR`, at a dumb terminal, or in a pipe."""
     assert "\x1b[" in at_terminal(tmp_path)
     assert "\x1b[" in at_terminal(tmp_path, NO_COLOR="")
     assert "\x1b[" not in at_terminal(tmp_path, NO_COLOR="1")
@@ -39,8 +39,8 @@ def test_colour_is_for_terminals_that_want_it(tmp_path: Path) -> None:
     assert "\x1b[" not in output(tmp_path, "status")
 
 
-def test_status_tells_of_the_notice_that_is_due(tmp_path: Path) -> None:
-    """At a terminal it says that the next run only shows the notice, until that was shown."""
+def test_status_announces_the_pending_notice(tmp_path: Path) -> None:
+    """At a terminal, `status` announces that the next run shows the notice, until the notice was shown."""
     main, end = pty.openpty()
     environ = clean_environ(tmp_path)
     run = [sys.executable, "-m", "mem0_telemetry", "status"]

@@ -1,4 +1,4 @@
-"""What `verify` and `demo` leave out of the user's environment."""
+"""`verify` and `demo` remove some variables from the user's environment."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_what_would_decide_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Switches, destinations, the application's OpenTelemetry and proxies are out, in any spelling; the rest is in."""
+def test_variables_that_would_decide_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of switches, destinations, OpenTelemetry and proxies, in any case, are removed; all others are kept."""
     decisive = {"MEM0_TELEMETRY", "MEM0_DIR", "OTEL_SDK_DISABLED", "PYTEST_VERSION", "DO_NOT_TRACK", "CI"}
     decisive |= {"POSTHOG_HOST", "http_proxy", "HTTPS_PROXY", "all_proxy", "grpc_proxy"}
     for name in (*decisive, "SSL_CERT_FILE"):
@@ -29,7 +29,7 @@ def test_what_would_decide_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_packages_of_the_user_are_found(tmp_path: Path) -> None:
-    """A program with a home of its own still finds what `pip install --user` has installed."""
+    """A program with its own home still finds the packages of `pip install --user`."""
     code = "import site; print(site.getuserbase())"
     result = run_program([sys.executable, "-c", code], {**inherited(), "HOME": str(tmp_path)})
     assert result.stdout == f"{site.getuserbase()}\n"

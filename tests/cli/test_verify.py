@@ -1,4 +1,4 @@
-"""`verify`: a sound build passes, and each kind of broken build is found out."""
+"""`verify` passes a sound build and detects each kind of broken build."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ sys.exit(verify.run(seconds=600.0))  # this machine may be busy
 
 @pytest.mark.timeout(700)
 def test_a_sound_build_passes(tmp_path: Path) -> None:
-    """Real Mem0 passes every check, in plain words, and the user's own home stays as it was."""
+    """Real Mem0 passes every check, and the user's home stays unchanged."""
     environ = clean_environ(tmp_path)
     unmeasured = {name: value for name, value in environ.items() if not name.startswith("COV")}
     result = subprocess.run(
@@ -63,7 +63,7 @@ def decide(environ, **others):
 def test_a_build_that_ignores_a_switch_is_found_out(
     stage: Stage, break_build: Callable[[dict[str, str]], None]
 ) -> None:
-    """A switch that no longer switches anything off is a breach."""
+    """A switch that switches nothing off is a breach."""
     break_build({"mem0_telemetry.policy.consent": OBEYS_ALL_BUT_ONE})
     ways = {way.shown: way for way in WAYS}
     ignored, obeyed = switched_off(stage, ways["DO_NOT_TRACK=1"], ways["MEM0_TELEMETRY=False"])
@@ -72,13 +72,13 @@ def test_a_build_that_ignores_a_switch_is_found_out(
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_a_build_that_was_never_compiled_is_sound(stage: Stage) -> None:
-    """Byte code that Python writes of a package that was installed without any is not the package's doing."""
+def test_a_build_without_byte_code_is_sound(stage: Stage) -> None:
+    """Byte code that Python writes for a package installed without any is not a breach."""
     assert switched_off(stage, WAYS[0]) == [[]]
 
 
 def test_nothing_goes_through_a_proxy(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that the user needs for the world, in either spelling, gets none of what is planted; Mem0 can be used."""
+    """A proxy of the user's environment, in upper or lower case, receives nothing, and Mem0 works."""
     with CaptureServer() as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "grpc_proxy"):
             monkeypatch.setenv(name, proxy.url)
@@ -89,7 +89,7 @@ def test_nothing_goes_through_a_proxy(stage: Stage, monkeypatch: pytest.MonkeyPa
 
 
 def switched_off(stage: Stage, *ways: Way) -> list[list[str]]:
-    """Return the breaches of a session that is switched off, in each way."""
+    """Return, for each way to switch off, the breaches of a session."""
     programs = [stage.program(way) for way in ways]
     stage.run(programs)
     return [program.done() for program in programs]
@@ -105,7 +105,7 @@ def switched_on(stage: Stage) -> list[str]:
 def test_a_build_that_cannot_run_is_no_success(
     stage: Stage, break_build: Callable[[dict[str, str]], None]
 ) -> None:
-    """A watched program that fails could not be checked, and its last line is told."""
+    """If a watched program fails, its promise is unchecked and the reason is the program's last line."""
     break_build({"mem0_telemetry.telemetry": "raise SystemExit('broken')"})
     program = stage.program(WAYS[0])
     stage.run([program])
@@ -114,7 +114,7 @@ def test_a_build_that_cannot_run_is_no_success(
 
 
 def test_every_form_of_a_planted_text_is_found() -> None:
-    """A planted text is found as it is, in any case, hashed and encoded, and the place is named."""
+    """A planted text is found in plain text (in any case), hashed and encoded, and the breach names the place."""
     planted = new_texts()
     for form, needle in forms_of(planted["user_id"]):
         (breach,) = found_in([("a place", b"before " + needle + b" after")], planted)
@@ -145,10 +145,10 @@ def test_every_form_of_a_planted_text_is_found() -> None:
         ("object.__getattr__", (None, "x"), None),
     ],
 )
-def test_each_thing_that_may_be_done_is_noted(
+def test_each_action_is_recorded_under_its_kind(
     event: str, arguments: tuple[Any, ...], kind: str | None
 ) -> None:
-    """An audit event of code of ours is noted under its kind; reading elsewhere and light imports are not."""
+    """An audit event of our code is recorded under its kind, except reading elsewhere and light imports."""
     watch = Watch("/mem0/telemetry")
     ours: dict[str, Any] = {"__name__": "mem0_telemetry.delivery"}
     exec("def call(function, *arguments):\n    return function(*arguments)\n", ours)  # noqa: S102
@@ -170,8 +170,8 @@ def test_each_thing_that_may_be_done_is_noted(
         (["application"], False),
     ],
 )
-def test_what_is_done_is_laid_at_the_right_door(callers: list[str], *, ours: bool) -> None:
-    """Code of ours answers for what it does, through libraries too, and not for what Mem0 does, outermost first."""
+def test_an_action_is_attributed_to_the_code_that_causes_it(callers: list[str], *, ours: bool) -> None:
+    """An action is ours if our code causes it, also through libraries, but not if Mem0 does (outermost first)."""
     code = "def call(function, *further):\n    return function(*further)\n"
     calls = []
     for name in callers:

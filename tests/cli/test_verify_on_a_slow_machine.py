@@ -1,4 +1,4 @@
-"""`verify` where the machine is slow: what could not be checked is no breach, and no proof."""
+"""`verify` on a slow machine: an unchecked promise is neither a breach nor a proof."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def test_a_slow_machine_is_no_breach(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the programs do not end in time nothing is called a breach: the exit status is 2, and none is left."""
+    """If the programs do not end in time, no breach is reported, the exit status is 2, and all programs are killed."""
     started: list[subprocess.Popen[bytes]] = []
 
     class Noted(subprocess.Popen[bytes]):
@@ -40,8 +40,8 @@ def test_a_slow_machine_is_no_breach(
     assert len(started) == len(WAYS) + 1
 
 
-def test_what_has_not_arrived_yet_is_no_breach(stage: Stage) -> None:
-    """An event that a slow machine has not sent when time is up could not be checked; one that was lost is a breach."""
+def test_an_event_not_sent_yet_is_no_breach(stage: Stage) -> None:
+    """An event not sent when time is up leaves its promise unchecked; a lost event is a breach."""
     program = verify.program_on(stage)
     for arrived, breached in ((False, False), (True, True)):
         seen = {"seen": [], "logged": [], "threads": [], "arrived": arrived}
@@ -52,7 +52,7 @@ def test_what_has_not_arrived_yet_is_no_breach(stage: Stage) -> None:
 
 
 def test_progress_is_counted(stage: Stage, break_build: Callable[[dict[str, str]], None]) -> None:
-    """While the programs run it is told how many have ended."""
+    """While the programs run, `progress` receives the number that have ended."""
     break_build({})
     counted: list[tuple[int, int]] = []
     stage.run([stage.program(way) for way in WAYS[:3]], lambda done, of: counted.append((done, of)))

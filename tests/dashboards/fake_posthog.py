@@ -1,4 +1,4 @@
-"""The part of PostHog's API that the importer uses, on this machine."""
+"""A fake of the part of PostHog's API that the importer uses."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ REFUSALS = {
 
 
 class FakePostHog(CaptureServer):
-    """Keeps dashboards and insights; may refuse.
+    """Keeps dashboards and insights; refuses requests on demand.
 
     Attributes:
-        kept: what there is, by kind and number.
-        written: the requests that were not GET, by method and kind.
-        refuse: the status by which a request that writes is refused, by its place in `written`.
-        page: how many are listed at once.
+        kept: the objects by kind and number.
+        written: the method and kind of each request except GET.
+        refuse: the status that refuses a request, by the request's index in `written`.
+        page: the number of objects on a page of a listing.
     """
 
     def __init__(self) -> None:
@@ -37,13 +37,13 @@ class FakePostHog(CaptureServer):
         self.answer_always(self._answer)
 
     def put(self, kind: str, **fields: Any) -> int:
-        """Keep one, and return its number."""
+        """Add an object, and return its number."""
         self._number += 1
         self.kept[kind][self._number] = {"id": self._number, "deleted": False, **fields}
         return self._number
 
     def visible(self, kind: str) -> list[dict[str, Any]]:
-        """Return what is not deleted."""
+        """Return the objects that are not deleted."""
         return [each for each in self.kept[kind].values() if not each["deleted"]]
 
     def _answer(self, request: CapturedRequest) -> Answer:
@@ -73,7 +73,7 @@ class FakePostHog(CaptureServer):
 
     @staticmethod
     def _fields(fields: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields of a request, dashboards as PostHog lists them."""
+        """Return the fields of a request, with the dashboards in the form of PostHog's responses."""
         if "dashboards" in fields:
             numbers = fields.pop("dashboards")
             fields["dashboard_tiles"] = [{"id": 0, "dashboard_id": number} for number in numbers]

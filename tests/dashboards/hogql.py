@@ -17,33 +17,33 @@ Node = dict[str, Any]
 _ERRORS: Final = "posthog.hogql.errors"
 
 FUNCTIONS: Final = frozenset(
-    (  # noqa: SIM905  # a list would take a page
+    (  # noqa: SIM905  # A list would take a page.
         "addWeeks any arrayFilter arrayJoin arrayMin arrayZip coalesce count countIf dateDiff extract groupUniqArray "
         "has if min multiIf notEmpty now nullIf round sqrt sum toFloat toMonday toStartOfDay "
         "toString tupleElement"
     ).split()
 )
-"""What the tiles may call: PostHog passes each on to ClickHouse by this name, but for `now` and `toFloat`."""
+"""The functions that tiles may call. PostHog passes each to ClickHouse by this name, except `now` and `toFloat`."""
 
 SETTINGS: Final = (
     "transform_null_in = 1, json_type_escape_dots_in_keys = 1, output_format_json_quote_64bit_integers = 0"
 )
-"""With the first two PostHog runs every query; the third is for reading the result here."""
+"""PostHog runs every query with the first two; the third is for reading the result here."""
 
 _COLUMNS: Final = (
     "uuid UUID, event String, properties {type}, timestamp DateTime64(6, 'UTC'), distinct_id String, "
     "created_at DateTime64(6, 'UTC')"
 )
 TABLES: Final = {"text": "String", "json": "JSON"}
-"""How PostHog keeps properties: as JSON text, or in its newer table as ClickHouse's type."""
+"""How PostHog stores properties: as JSON text, or in its newer table as ClickHouse's JSON type."""
 
 
 @cache
 def parse(query: str) -> Node:
-    """Return the tree of a query; raises PostHog's own error where it is none."""
+    """Return the syntax tree of a query; raise PostHog's own error if the query is invalid."""
     if (
         _ERRORS not in sys.modules
-    ):  # The parser imports its errors from PostHog's server, which is no package.
+    ):  # The parser imports its errors from PostHog's server, which has no package.
         sys.modules["posthog.hogql"] = types.ModuleType("posthog.hogql")
         errors = sys.modules[_ERRORS] = types.ModuleType(_ERRORS)
         for name in (
@@ -76,7 +76,7 @@ def properties(tree: Node) -> set[str]:
 
 
 def events(tree: Node) -> set[str]:
-    """Return the names of events that a query compares with."""
+    """Return the event names that a query compares with."""
     compared = [node for node in nodes(tree) if node["node"] == "CompareOperation"]
     of_events = [node["right"] for node in compared if node["left"].get("chain") == ["event"]]
     return {node["value"] for node in nodes(of_events) if node["node"] == "Constant"}
@@ -85,18 +85,18 @@ def events(tree: Node) -> set[str]:
 def translate(query: str, read: Callable[[str], str], now: str) -> str:
     """Return the ClickHouse SQL of a query.
 
-    PostHog's own printer is part of its server. Of what the tiles use, three things are not ClickHouse's SQL already:
-    the properties, `toFloat`, which answers NULL for what is no number, and `now()`, which is a fixed moment here.
-    PostHog also makes a comparison with NULL false. In WHERE and `if` that is what ClickHouse does; in `!=` and NOT it
-    is not, so this refuses them, as it does any function that is not in `FUNCTIONS`, placeholders and joins.
+    PostHog's own translator is part of its server. Only three constructs of the tiles are not valid ClickHouse SQL:
+    properties; `toFloat`, which returns NULL if the value is not a number; and `now()`, which is a fixed moment here.
+    PostHog also makes a comparison with NULL false. ClickHouse does the same in WHERE and `if`, but not in `!=` and
+    NOT. So this function rejects those two, and also placeholders, joins, and functions that are not in `FUNCTIONS`.
 
     Args:
         query: HogQL.
-        read: returns how a property is read.
+        read: returns the SQL that reads a property.
         now: a moment, in UTC.
 
     Raises:
-        ValueError: it uses more of HogQL than this translates.
+        ValueError: the query uses HogQL that this function does not translate.
     """
     edits: list[tuple[int, int, str]] = []
     for node in nodes(parse(query)):
@@ -124,13 +124,13 @@ def _is_property(node: Node) -> bool:
 
 
 def _read_text(name: str) -> str:
-    """Return how PostHog reads a property of JSON text: as text, NULL where it is missing."""
+    """Return PostHog's SQL to read a property from JSON text: as text, or NULL if it is missing."""
     raw = f"nullIf(nullIf(JSONExtractRaw(properties, '{name}'), ''), 'null')"
     return f"""replaceRegexpAll({raw}, '^"|"$', '')"""
 
 
 def _read_json(name: str) -> str:
-    """Return how PostHog reads a property of the type JSON: to the same text."""
+    """Return PostHog's SQL to read a property from the type JSON as the same text."""
     path = f"`{name.replace('.', '%2E')}`"
     value, below = f"properties.{path}", f"toJSONString(properties.^{path})"
     listed = f"if(startsWith(toString({value}), '['), toJSONString({value}), toString({value}))"
@@ -141,11 +141,11 @@ _READERS: Final = {"text": _read_text, "json": _read_json}
 
 
 class ClickHouse:
-    """A table `events` of PostHog's, in each of its shapes.
+    """PostHog's table `events`, in each of its forms.
 
     Args:
         rows: events; their `properties` is a dict.
-        directory: where ClickHouse keeps its files.
+        directory: the directory for ClickHouse's files.
     """
 
     def __init__(self, rows: Sequence[dict[str, Any]], directory: Path) -> None:
@@ -170,7 +170,7 @@ class ClickHouse:
         Args:
             query: HogQL.
             table: one of `TABLES`.
-            typed: read each property as the type that PostHog infers, which is that of the first value that arrives.
+            typed: read each property as the type that PostHog infers from the first value that arrives.
             now: a moment, in UTC.
         """
 
@@ -184,5 +184,5 @@ class ClickHouse:
         return [json.loads(line) for line in str(self._session.query(sql, "JSONEachRow")).splitlines()]
 
     def close(self) -> None:
-        """End the database."""
+        """Close the database."""
         self._session.close()

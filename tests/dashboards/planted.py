@@ -1,4 +1,4 @@
-"""The rows of PostHog's table: what the real product sent, moved to planned days, and what is planted beside it."""
+"""The rows of PostHog's table: the events of the real product, moved to planned days, and planted events."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from product import Received
 
 NOW = datetime(2026, 1, 14, 12, tzinfo=timezone.utc)
-"""The moment at which the tiles are read: a Wednesday, so that no week ends while the proof runs."""
+"""The time at which the tiles are read: a Wednesday, so that no week ends while the proof runs."""
 TODAY = NOW.date()
 LOSSES = {
     reason: number for number, reason in enumerate(added_attributes.DROPPED, 1) if reason != "unknown_event"
 }
-"""How many events are said to be lost, by reason; the real product says `unknown_event` itself."""
+"""How many lost events are reported, by reason; the real product itself reports `unknown_event`."""
 NO_RATES = (0, -3, 2, None, "often", [0.1], {"a": 1}, True)
-"""What is no sample rate, and arrives as one."""
+"""Values of `sample_rate` that are not valid rates."""
 FOREIGN_DAYS_AGO = 4
 
 _PYTHON = ".".join(map(str, sys.version_info[:2]))
@@ -46,11 +46,11 @@ MISSING = dict.fromkeys(OURS, "not sent")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """Installations like a real one, with other ids and components."""
+    """Installations like the real ones, with other ids and components."""
 
     size: int
     weeks_ago: tuple[int, ...]
-    """The weeks in which each was active."""
+    """The weeks in which each installation was active."""
     vector_store: str
     llm: str
     embedding_model: str
@@ -70,7 +70,7 @@ class Fleet:
         }
 
     def shown(self) -> dict[str, str]:
-        """Return what the tiles are to show of it."""
+        """Return the values that the tiles should show for it."""
         paths = (self.vector_store, self.llm, self.embedding_model)
         names = zip(("vector_store", "llm", "embedding_model"), paths, strict=True)
         return {
@@ -97,7 +97,7 @@ FLEETS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Active:
-    """That an installation built a memory or a client on a day: the truth that the tiles are to tell."""
+    """An installation built a memory or a client on a day, as the tiles should show."""
 
     id: str
     day_ago: int
@@ -111,7 +111,7 @@ class Active:
 Row = dict[str, Any]
 
 
-def row(  # noqa: PLR0913  # keywords, most of them
+def row(  # noqa: PLR0913  # Most are keywords.
     name: str,
     distinct_id: str,
     properties: dict[str, Any],
@@ -138,7 +138,7 @@ def row(  # noqa: PLR0913  # keywords, most of them
 
 
 def real(received: Sequence[Received]) -> tuple[list[Row], list[Active]]:
-    """Return what the real product sent, on the planned days, and who was active."""
+    """Return the real product's events on the planned days, and the active installations."""
     rows, active = [], []
     for each in received:
         plan = each.installation
@@ -172,7 +172,7 @@ def real(received: Sequence[Received]) -> tuple[list[Row], list[Active]]:
 
 
 def fleets(rows: Sequence[Row]) -> tuple[list[Row], list[Active]]:
-    """Return the `mem0.init` of the fleets, made of a real one, and who was active."""
+    """Return `mem0.init` events of the fleets, copied from a real one, and the active installations."""
     template = next(row["properties"] for row in rows if row["event"] == "mem0.init")
     found, active = [], []
     for number, fleet in enumerate(FLEETS):
@@ -186,7 +186,7 @@ def fleets(rows: Sequence[Row]) -> tuple[list[Row], list[Active]]:
 
 
 def foreign() -> tuple[list[Row], list[Active]]:
-    """Return what others may send to the same project: nothing of it is as the registry declares it."""
+    """Return events that others may send to the same project: none is as the registry declares it."""
     at = NOW - timedelta(days=FOREIGN_DAYS_AGO)
     sender = {"$lib": "posthog-node"}
     rows = [
@@ -208,7 +208,7 @@ _LIB = "opentelemetry-exporter-posthog"
 
 
 def plant_losses(rows: Sequence[Row]) -> None:
-    """Have events of the first installation say what was lost, a repeat of an event what the event says."""
+    """Make events of the first installation report losses; a repeated event reports the same as the original."""
     uids = list(dict.fromkeys(row["uuid"] for row in rows if row["distinct_id"] == rows[0]["distinct_id"]))
     for uid, (reason, lost) in zip(uids, LOSSES.items(), strict=False):
         for each in rows:

@@ -1,4 +1,4 @@
-"""Installations of the real product, each in a process and a home of its own, and what PostHog received of them."""
+"""Run installations of the real product, each in a separate process and home, and collect what PostHog received."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ Calls = tuple[tuple[str, int, dict[str, Any]], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """One installation, and what it does: builds a memory, adds to it, and makes its calls."""
+    """An installation: it builds a memory, adds to it, and makes its calls."""
 
     name: str
     days_ago: int
-    """When it did so, by the proof's clock."""
+    """When the installation was active, by the proof's clock."""
     rate: float = 1.0
     cls: str = "Memory"
     adds: int = 1
@@ -39,13 +39,13 @@ class Installation:
     delay: int = 2
     """Seconds until its events arrived."""
     native: bool = False
-    """Whether it is Mem0's own telemetry that sends."""
+    """Whether Mem0's own telemetry sends the events."""
     lost_answer: bool = False
     """Whether PostHog's first answer is lost, so that a batch is sent again."""
     unreadable: bool = False
     """Whether Mem0's configuration cannot be read, so that no id is stored."""
     resets: str | None = None
-    """The installation in whose home it is, after its id was reset."""
+    """The installation whose home it uses, after a reset of the id there."""
     unknown: int = 0
     """How many events it records that the registry does not declare."""
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -100,12 +100,12 @@ INSTALLATIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """What PostHog received of an installation."""
+    """What PostHog received from an installation."""
 
     installation: Installation
     events: list[dict[str, Any]]
     repeats: int
-    """How many of the events came twice."""
+    """How many of the events arrived twice."""
 
 
 def run_all(directory: Path) -> list[Received]:

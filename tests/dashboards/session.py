@@ -1,7 +1,7 @@
-"""One installation that uses real Mem0: `session.py JSON`, with the fields of `product.Installation`.
+"""Run one installation that uses real Mem0: `session.py JSON`, with the fields of `product.Installation`.
 
-Mem0's own telemetry, or ours, sends to the server of the environment. Which sampled events are kept is fixed by the
-seed, so that a run of the proof is as the one before.
+Mem0's own telemetry, or ours, sends to the server in the environment. A seed decides which sampled events are kept, so
+each run of the proof has the same result.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ wanted = json.loads(sys.argv[1])
 
 
 def redirect_native() -> None:
-    """Have Mem0's own telemetry send to the server of this test."""
+    """Make Mem0's own telemetry send to the server of this test."""
     import posthog
 
     build = posthog.Posthog.__init__
@@ -34,17 +34,17 @@ def redirect_native() -> None:
 
 
 def instrument() -> None:
-    """Replace Mem0's telemetry by ours, with a fixed sequence of draws."""
+    """Replace Mem0's telemetry by ours, with a fixed sequence of random numbers."""
     import mem0_telemetry
     from mem0_telemetry.policy import sampling
 
     mem0_telemetry.instrument()
-    draw = random.Random(wanted["seed"]).random  # noqa: S311  # the same in each run
+    draw = random.Random(wanted["seed"]).random  # noqa: S311  # It must be the same in each run.
     sampling.source = lambda: draw
 
 
 async def use_memory() -> None:
-    """Build a memory, add to it, and make the wanted calls, in turn."""
+    """Build a memory, add to it, and make the wanted calls one after the other."""
     import mem0
 
     from mem0_telemetry.cli.harness import fake_models
@@ -58,7 +58,7 @@ async def use_memory() -> None:
     numbers = itertools.count()
 
     def add() -> Any:
-        """Add what was not said before: Mem0 records no event for what it knows."""
+        """Add a new text: Mem0 records no event for a text that it already has."""
         return memory.add(
             [{"role": "user", "content": f"I like tea {wanted['seed']}-{next(numbers)}."}], user_id="alice"
         )

@@ -1,4 +1,4 @@
-"""What `make dashboards` writes is what PostHog's API takes, and follows the tiles."""
+"""`make dashboards` writes files that match the tiles and that PostHog's API accepts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILES = sorted((ROOT / "dashboards" / "posthog").glob("*.json"))
 
 
 def test_each_dashboard_has_its_file() -> None:
-    """There is one file for each dashboard, and no other; titles and keys are there once."""
+    """Each dashboard has one file, and there is no other file; titles and keys of tiles are unique."""
     assert [path.stem for path in FILES] == sorted(dashboard.key for dashboard in DASHBOARDS)
     tiles = [tile for dashboard in DASHBOARDS for tile in dashboard.tiles]
     assert len({tile.title for tile in tiles}) == len(TILES) == len(tiles)
@@ -28,7 +28,7 @@ def test_each_dashboard_has_its_file() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_file_holds_bodies_of_requests(path: Path) -> None:
-    """Each insight has its HogQL where PostHog looks for it, a chart its axes, and a description that it takes."""
+    """Each insight has its HogQL where PostHog expects it and a description of valid length; each chart has axes."""
     content = json.loads(path.read_bytes())
     for insight in content["insights"]:
         assert set(insight) == {"name", "description", "query", "saved"}
@@ -46,14 +46,14 @@ def test_a_file_holds_bodies_of_requests(path: Path) -> None:
 
 
 def test_the_tiles_follow_the_registry() -> None:
-    """Each declared event is counted, and each reason for a loss is told."""
+    """A tile counts each declared event, and one shows each reason for a loss."""
     assert all(f"'{event.posthog_name}'" in TILES["calls"].query for event in registry.EVENTS)
     assert all(attribute.key in TILES["losses"].query for attribute in added_attributes.DROPPED.values())
 
 
 @pytest.mark.parametrize("changed", ["dashboards/posthog/usage.json", "docs/dashboards.md"])
 def test_a_file_that_is_out_of_date_is_named(tmp_path: Path, changed: str) -> None:
-    """The check passes on what was written, and names a file that was changed by hand."""
+    """The check passes on generated files, and names a file that was changed by hand."""
     for name in ("dashboards", "docs"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, tmp_path / "dashboards" / "generate.py"]

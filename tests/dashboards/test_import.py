@@ -1,4 +1,4 @@
-"""The importer brings a project up to date, or leaves it as it was and says why."""
+"""The importer brings a project up to date, or leaves it unchanged and prints why."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INSIGHTS = [insight for file in FILES for insight in file["insights"]]
 
 @pytest.fixture
 def posthog() -> Iterator[FakePostHog]:
-    """Serve a project that has things of others."""
+    """Serve a project that has objects of other people."""
     with FakePostHog() as server:
         server.put("dashboards", name="Sales", description="")
         server.put("insights", name="Revenue", description=None, query=None, dashboard_tiles=[])
@@ -39,14 +39,14 @@ def run(
     key: str = "phx_test",
     host: str = "",
 ) -> subprocess.CompletedProcess[str]:
-    """Run the importer as it is started by hand, with nothing but Python."""
+    """Run the importer as a user does, with nothing but Python."""
     environ = clean_environ(home, NO_PROXY="127.0.0.1", POSTHOG_PERSONAL_API_KEY=key)
     command = [sys.executable, "-I", ROOT / "dashboards" / "import.py", *options]
     return run_program([*command, "--host", host or posthog.url, "--project", project], environ)
 
 
 def as_it_was(posthog: FakePostHog) -> bool:
-    """Whether the project has what others made, and nothing else."""
+    """Return whether the project has only the objects of other people."""
     return [each["name"] for kind in posthog.kept for each in posthog.visible(kind)] == ["Sales", "Revenue"]
 
 
@@ -56,7 +56,7 @@ def made_insights(posthog: FakePostHog) -> list[dict[str, Any]]:
 
 
 def test_without_apply_nothing_is_written(posthog: FakePostHog, tmp_path: Path) -> None:
-    """It says what it would do, and only reads."""
+    """Without `--apply` the importer prints what it would do, and only reads."""
     result = run(posthog, tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.count("create insight ") == len(INSIGHTS)
@@ -65,7 +65,7 @@ def test_without_apply_nothing_is_written(posthog: FakePostHog, tmp_path: Path) 
 
 
 def test_the_dashboards_are_made_with_their_tiles(posthog: FakePostHog, tmp_path: Path) -> None:
-    """Each tile is made as the file says, on its dashboard; what others made stays."""
+    """Each tile is created as in its file, on its dashboard; objects of other people stay."""
     assert run(posthog, tmp_path, "--apply").returncode == 0
     made: dict[str, dict[str, Any]] = {
         each["name"]: each for kind in posthog.kept for each in posthog.visible(kind)
@@ -79,7 +79,7 @@ def test_the_dashboards_are_made_with_their_tiles(posthog: FakePostHog, tmp_path
 
 
 def test_a_second_import_changes_nothing(posthog: FakePostHog, tmp_path: Path) -> None:
-    """What is up to date is left alone."""
+    """A second import sends no request that writes."""
     run(posthog, tmp_path, "--apply")
     posthog.written.clear()
     result = run(posthog, tmp_path, "--apply")
@@ -88,8 +88,8 @@ def test_a_second_import_changes_nothing(posthog: FakePostHog, tmp_path: Path) -
     assert posthog.written == []
 
 
-def test_what_was_changed_is_brought_up_to_date(posthog: FakePostHog, tmp_path: Path) -> None:
-    """An older query is replaced, what PostHog added to it is no change, and a tile stays on others' dashboards too."""
+def test_an_older_query_is_brought_up_to_date(posthog: FakePostHog, tmp_path: Path) -> None:
+    """The importer replaces an older query, ignores PostHog's additions to it, and keeps a tile on other dashboards."""
     run(posthog, tmp_path, "--apply")
     posthog.written.clear()
     first, second = made_insights(posthog)[:2]
@@ -103,10 +103,8 @@ def test_what_was_changed_is_brought_up_to_date(posthog: FakePostHog, tmp_path: 
 
 
 @pytest.mark.parametrize("kind", ["dashboards", "insights"])
-def test_a_name_that_somebody_else_gave_is_left_alone(
-    posthog: FakePostHog, tmp_path: Path, kind: str
-) -> None:
-    """Where another's has the name, nothing at all is written."""
+def test_a_name_of_somebody_else_stops_the_import(posthog: FakePostHog, tmp_path: Path, kind: str) -> None:
+    """If an object of somebody else has the name, nothing is written."""
     name = FILES[0]["dashboard"]["name"] if kind == "dashboards" else INSIGHTS[-1]["name"]
     posthog.put(kind, name=name, description="Mine.", query=None)
     result = run(posthog, tmp_path, "--apply")
@@ -131,7 +129,7 @@ REFUSALS = {
 def test_nothing_is_left_half_written(
     posthog: FakePostHog, tmp_path: Path, written: int, status: int
 ) -> None:
-    """Where a request is refused, what was written before is taken back."""
+    """If a request is refused, the importer undoes its earlier writes."""
     posthog.refuse = {written: status}
     result = run(posthog, tmp_path, "--apply")
     assert (result.returncode, result.stdout) == (1, "")
@@ -140,8 +138,8 @@ def test_nothing_is_left_half_written(
     assert as_it_was(posthog)
 
 
-def test_a_change_is_taken_back_too(posthog: FakePostHog, tmp_path: Path) -> None:
-    """What it had changed before a refusal is as it was."""
+def test_a_changed_object_is_restored(posthog: FakePostHog, tmp_path: Path) -> None:
+    """After a refusal, objects that the importer changed are as before."""
     run(posthog, tmp_path, "--apply")
     old = made_insights(posthog)[:3]
     for each in old:
@@ -155,8 +153,8 @@ def test_a_change_is_taken_back_too(posthog: FakePostHog, tmp_path: Path) -> Non
     assert [each["query"]["source"]["query"] for each in old] == ["SELECT 1"] * 3
 
 
-def test_what_cannot_be_taken_back_is_named(posthog: FakePostHog, tmp_path: Path) -> None:
-    """Where PostHog is gone in the middle, the sentence names what is left there."""
+def test_objects_that_cannot_be_restored_are_named(posthog: FakePostHog, tmp_path: Path) -> None:
+    """If PostHog fails before the import is undone, the message names the objects that remain."""
     posthog.refuse = {2: 500, 3: 500, 4: 500}
     result = run(posthog, tmp_path, "--apply")
     assert result.returncode == 1
@@ -178,12 +176,12 @@ WRONG = {
         "key": "phc_x"
     },
 }
-"""What is said, and what is wrong."""
+"""The message for each wrong setting."""
 
 
 @pytest.mark.parametrize("said", WRONG)
-def test_what_is_wrong_is_said_in_a_sentence(posthog: FakePostHog, tmp_path: Path, said: str) -> None:
-    """A project that is not there, a host that cannot be reached or trusted, a key that is none: one line, status 1."""
+def test_a_wrong_setting_prints_one_line(posthog: FakePostHog, tmp_path: Path, said: str) -> None:
+    """An unknown project, an unreachable or untrusted host, or a wrong key prints one line and exits with 1."""
     result = run(posthog, tmp_path, "--apply", **WRONG[said])
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == said.format(url=posthog.url, host=WRONG[said].get("host")).strip() + "\n"
@@ -191,7 +189,7 @@ def test_what_is_wrong_is_said_in_a_sentence(posthog: FakePostHog, tmp_path: Pat
 
 
 def test_the_key_is_sent_to_no_other_host(posthog: FakePostHog, tmp_path: Path) -> None:
-    """A redirection is not followed."""
+    """The importer does not follow a redirect."""
     with CaptureServer() as redirecting, CaptureServer() as other:
         redirecting.answer_always(Answer(status=302, headers={"Location": other.url}))
         result = run(posthog, tmp_path, host=redirecting.url)

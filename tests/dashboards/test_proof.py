@@ -1,4 +1,4 @@
-"""The tiles tell the truth: each is parsed by PostHog's parser, run by ClickHouse, and compared with what happened."""
+"""The tiles are right: PostHog's parser parses each, ClickHouse runs it, and the result is compared with the truth."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.dashboards
 
 
 class Proof:
-    """PostHog's table, and what is true of it."""
+    """PostHog's table, and the true answers."""
 
     def __init__(self, clickhouse: hogql.ClickHouse, true: truth.Truth) -> None:
         self._clickhouse = clickhouse
@@ -36,7 +36,7 @@ class Proof:
         return self._clickhouse.run(query, table=table, typed=typed, now=now)
 
     def differences(self, key: str, rows: list[dict[str, Any]]) -> list[str]:
-        """Return where the answer is not the truth: exactly, or within three standard errors where it is estimated."""
+        """Return where an answer differs from the truth; an estimate may differ by up to three standard errors."""
         values = [list(row.values()) for row in rows]
         if key in self.true.exact:
             expected = self.true.exact[key]
@@ -60,7 +60,7 @@ class Proof:
 
 
 def _shown(value: Any) -> Any:
-    """Return a value of a row as the truth has it: of a moment the day."""
+    """Return a value of a row in the form of the truth: a time becomes its day."""
     return (
         value.removesuffix(" 00:00:00.000000").removesuffix(" 00:00:00") if isinstance(value, str) else value
     )
@@ -68,7 +68,7 @@ def _shown(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def proof(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proof]:
-    """Run the real product, and load what PostHog received with what is planted."""
+    """Run the real product; load the events that PostHog received and the planted ones."""
     directory = tmp_path_factory.mktemp("proof")
     received = product.run_all(directory)
     rows, active = planted.real(received)
@@ -94,13 +94,13 @@ def proof(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proof]:
 @pytest.mark.parametrize("typed", [False, True], ids=["as text", "typed"])
 @pytest.mark.parametrize("table", hogql.TABLES)
 @pytest.mark.parametrize("key", TILES)
-def test_a_tile_tells_the_truth(proof: Proof, key: str, table: str, typed: bool) -> None:  # noqa: FBT001
-    """Each tile answers what happened, however PostHog keeps properties, with inferred types or without."""
+def test_a_tile_returns_the_truth(proof: Proof, key: str, table: str, typed: bool) -> None:  # noqa: FBT001
+    """Each tile returns the truth, in both ways that PostHog stores properties, with inferred types or without."""
     assert proof.differences(key, proof.answer(TILES[key].query, table, typed=typed)) == []
 
 
 def test_every_truth_has_a_tile(proof: Proof) -> None:
-    """Each tile has a truth to be compared with, and no truth is left over."""
+    """Each tile has a true answer, and each true answer has a tile."""
     assert {*proof.true.exact, *proof.true.estimated} == set(TILES)
     assert not set(proof.true.exact) & set(proof.true.estimated)
 
@@ -108,14 +108,14 @@ def test_every_truth_has_a_tile(proof: Proof) -> None:
 @pytest.mark.parametrize("key", ["calls", "calls_by_day", "sync_type", "search_features", "search_limits"])
 @pytest.mark.parametrize("weight", ["10", "1", f"2 * {model.WEIGHT}"])
 def test_a_wrong_weight_is_noticed(proof: Proof, key: str, weight: str) -> None:
-    """Where every event counts ten times, or once, or for twice its calls, the answer is not the truth."""
+    """If every event counts ten times, or once, or for twice its calls, the answer differs from the truth."""
     query = TILES[key].query.replace(model.WEIGHT, weight)
     assert query != TILES[key].query
     assert proof.differences(key, proof.answer(query)) != []
 
 
 def test_a_repeat_that_counts_twice_is_noticed(proof: Proof) -> None:
-    """Where an event that was sent again counts again, the answer is not the truth."""
+    """If a repeated event counts twice, the answer differs from the truth."""
     query = TILES["calls"].query.replace("any(", "sum(")
     assert proof.differences("calls", proof.answer(query)) != []
 
@@ -129,15 +129,15 @@ PROPERTIES = {
 
 
 def undeclared(query: str) -> set[str]:
-    """Return the events and properties in a query that are never sent."""
+    """Return the events and properties in a query that the registry does not declare."""
     tree = hogql.parse(query)
     events = {event.posthog_name for event in registry.EVENTS}
     return (hogql.properties(tree) - PROPERTIES) | (hogql.events(tree) - events)
 
 
 @pytest.mark.parametrize("key", TILES)
-def test_a_tile_asks_for_what_is_sent(key: str) -> None:
-    """Each event and property of a tile is in the registry, and the tile says how many rows it shows."""
+def test_a_tile_reads_only_declared_names(key: str) -> None:
+    """Each event and property of a tile is in the registry, and its query has a LIMIT."""
     query = TILES[key].query
     assert undeclared(query) == set()
     assert hogql.parse(query)["limit"]["value"] <= 1000
@@ -154,7 +154,7 @@ def test_a_tile_asks_for_what_is_sent(key: str) -> None:
     ],
 )
 def test_a_name_outside_the_registry_is_noticed(key: str, name: str, other: str) -> None:
-    """A tile that names an event or a property that is never sent does not pass."""
+    """A tile that names an undeclared event or property is detected."""
     query = TILES[key].query.replace(name, other)
     assert len(undeclared(query)) == 1
 
@@ -169,7 +169,7 @@ def test_a_name_outside_the_registry_is_noticed(key: str, name: str, other: str)
         "SELECT count() FROM events JOIN persons ON persons.id = events.person_id LIMIT 1",
     ],
 )
-def test_what_posthog_does_otherwise_is_not_translated(query: str) -> None:
-    """A query with which PostHog would do something else than ClickHouse is refused, not run."""
+def test_a_query_that_clickhouse_interprets_otherwise_is_rejected(query: str) -> None:
+    """A query that PostHog and ClickHouse would interpret differently is rejected."""
     with pytest.raises(ValueError, match="not translated"):
         hogql.translate(query, read=str, now="2026-01-14 12:00:00")

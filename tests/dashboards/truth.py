@@ -1,4 +1,4 @@
-"""What each tile is to answer: told from what the installations did, without a query."""
+"""Compute the true answer of each tile from what the installations did, without a query."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from product import Received
 
 Answer = dict[tuple[Any, ...], tuple[Any, ...]]
-"""The rows of a tile: the values of its leading columns, and those of the others."""
+"""The rows of a tile: the values of its leading columns, mapped to those of the other columns."""
 
 
 @dataclass(slots=True)
 class Calls:
-    """How often something was called, and what was kept of it."""
+    """How many calls of a kind were made, and how many of their events were kept."""
 
     made: int = 0
     variance: float = 0.0
-    """Of an estimate of `made`."""
+    """The variance of an estimate of `made`."""
     kept: Counter[float] = field(default_factory=Counter)
-    """Events by the rate at which they were kept."""
+    """The number of kept events by sample rate."""
 
     def answer(self) -> tuple[int, int, int]:
-        """Return what the tile is to show: the estimate, its own standard error, and the kept events."""
+        """Return what the tile should show: the estimate, its standard error, and the number of kept events."""
         estimate = sum(kept / rate for rate, kept in self.kept.items())
         error = sqrt(sum(kept * (1 - rate) / rate**2 for rate, kept in self.kept.items()))
         return round(estimate), round(error), sum(self.kept.values())
@@ -42,7 +42,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """The answers: those that are exact, and those that are estimated."""
+    """The true answers of the exact tiles and of the estimated ones, by the key of the tile."""
 
     exact: dict[str, Answer]
     estimated: dict[str, dict[tuple[Any, ...], Calls]]
@@ -57,12 +57,12 @@ def tell(received: Sequence[Received], rows: Sequence[Row], active: Sequence[Act
 
 
 def day(days_ago: int) -> str:
-    """Return a day as the tiles show it."""
+    """Return a day in the form of the tiles."""
     return str(TODAY - timedelta(days=days_ago))
 
 
 def monday(days_ago: int) -> str:
-    """Return the first day of the week of a day."""
+    """Return the Monday of a day's week in the form of the tiles."""
     return day(days_ago + (TODAY - timedelta(days=days_ago)).weekday())
 
 
@@ -77,7 +77,7 @@ def _by_week(active: Sequence[Active]) -> dict[str, Answer]:
     weeks: dict[str, set[int]] = defaultdict(set)
     for each in _counted(active):
         if each.day_ago < 26 * 7:
-            weeks[each.id].add((each.day_ago + 6 - TODAY.weekday()) // 7)  # how many Mondays ago
+            weeks[each.id].add((each.day_ago + 6 - TODAY.weekday()) // 7)  # the number of Mondays since
     answers: dict[str, Answer] = {"installations": {}, "retention": {}}
     for ago in range(13):
         here = [its for its in weeks.values() if ago in its]
@@ -99,7 +99,7 @@ def _by_component(active: Sequence[Active]) -> dict[str, Answer]:
 
 
 def _ids(active: Iterable[Active], group: Callable[[Active], tuple[Any, ...]]) -> Answer:
-    """Return the number of installations in each group; hosted clients build no memory."""
+    """Return the number of installations in each group, without hosted clients, which build no memory."""
     ids: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     for each in active:
         if each.event == "mem0.init":
@@ -135,11 +135,11 @@ def _health(received: Sequence[Received], rows: Sequence[Row], active: Sequence[
 
 
 CALLS_EACH = {"0.5": 2, "0.1": 10}
-"""What one event stands for, by the rates that are planned; all else counts as one call."""
+"""How many calls an event represents, by the planned sample rates; any other event represents one."""
 
 
 def _rate(row: Row) -> str:
-    """Return the sample rate of a row as it is shown."""
+    """Return the sample rate of a row in the form of the tile."""
     rate = row["properties"].get("sample_rate")
     a_number = isinstance(rate, int | float) and not isinstance(rate, bool)
     return f"{rate:g}" if a_number else "not sent"
@@ -156,9 +156,9 @@ class Made:
     rate: float = 1.0
     sync: str = "sync"
     up_to: str = ""
-    """Of a search: the limit that the tiles show."""
+    """For a search: the limit that the tiles show."""
     features: tuple[str, ...] = ()
-    """Of a search: the features that it uses."""
+    """For a search: the features that it uses."""
 
 
 def _of_the_product(received: Iterable[Received]) -> Iterator[Made]:
@@ -186,7 +186,7 @@ def _of_the_product(received: Iterable[Received]) -> Iterator[Made]:
 
 
 def _search(given: Mapping[str, Any], *, exact: bool) -> tuple[int, tuple[str, ...]]:
-    """Return the limit of a search as it is sent, and the features that it uses."""
+    """Return the limit that the event of a search has, and the features that the search uses."""
     if given == SCOPED:
         return 10, ("by user_id", "by agent_id", "explain")
     if given == FILTERED:

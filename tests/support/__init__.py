@@ -1,5 +1,5 @@
-"""Help the tests: run programs in processes of their own, fake what Mem0 speaks to, break builds on purpose.
+"""Help the tests: run programs in separate processes, fake the services that Mem0 calls, break builds on purpose.
 
-The index in CONTRIBUTING.md, "Write a test", says where to start. `tests` is on the path of pytest and of the programs
+The index in CONTRIBUTING.md, "Write a test", shows where to start. `tests` is on the path of pytest and of the programs
 that tests start, so both import from here.
 """

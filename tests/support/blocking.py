@@ -1,7 +1,7 @@
-"""Note the calls that block a thread and that mem0_telemetry makes, directly or through a library.
+"""Record the blocking calls that mem0_telemetry makes, directly or through a library.
 
-The interpreter's own profiler reports each call of a built-in function; no built-in type is changed. Tools that replace
-methods of built-in types damage the interpreter, which then crashes when it ends.
+A profile function (`sys.setprofile`) sees each call of a built-in function, so no built-in type is changed. Tools that
+replace methods of built-in types damage the interpreter, which then crashes at exit.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ DIRECTORIES = (
 )
 FUNCTIONS = {
     "posix": frozenset(f"{FILES} {DIRECTORIES} waitpid waitid wait system posix_spawn fork".split()),
-    **dict.fromkeys(
-        ("io", "_io"), frozenset({"open", "open_code"})
-    ),  # the owner is named "io" on Python 3.10
+    **dict.fromkeys(("io", "_io"), frozenset({"open", "open_code"})),  # Python 3.10 names the owner "io".
     "_posixsubprocess": frozenset({"fork_exec"}),
     "_socket": frozenset({"getaddrinfo", "gethostbyname", "gethostbyaddr", "getnameinfo", "gethostname"}),
     "builtins": frozenset({"input"}),
@@ -57,7 +55,7 @@ def blocks(function: Any) -> bool:
 
 
 def is_ours(frame: FrameType | None) -> bool:
-    """Return whether code of the package, its command excepted, is on the stack."""
+    """Return whether code of the package, except its command, is on the stack."""
     while frame is not None:
         filename = frame.f_code.co_filename
         if filename.startswith(PACKAGE) and not filename.startswith(f"{PACKAGE}/cli/"):
@@ -68,11 +66,11 @@ def is_ours(frame: FrameType | None) -> bool:
 
 @contextlib.contextmanager
 def noted_calls() -> Iterator[list[str]]:
-    """Yield the list to which each blocking call of ours on this thread is appended, as a function and its caller."""
+    """Yield a list that records each of our blocking calls on this thread, as a function and its caller."""
     caught: list[str] = []
 
     def profile(frame: FrameType, event: str, argument: Any) -> None:
-        # A condition of `threading` asks with acquire(False) whether its lock is held, which never waits.
+        # `threading.Condition` calls acquire(False) to see whether its lock is held, which never waits.
         if event == "c_call" and frame.f_code.co_name != "_is_owned" and blocks(argument) and is_ours(frame):
             caught.append(f"{argument.__qualname__} in {frame.f_code.co_name}")
 

@@ -1,7 +1,7 @@
-"""Break the package by symbol, in programs that run with a directory on their PYTHONPATH.
+"""Break the package by symbol, in programs that have a prepared directory on their PYTHONPATH.
 
-Right after a module has run, statements run in its namespace and replace what it defines. A symbol that is gone is an
-error in the program, so the test fails.
+Right after a module has run, the test's statements run in its namespace and replace definitions. If a symbol no longer
+exists, the program fails, and so does the test.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ WITHOUT_MEM0 = "import sys\nsys.modules['mem0'] = None\n"
 
 
 def broken_build(directory: Path, changes: Mapping[str, str], *, without_mem0: bool = False) -> Path:
-    """Return a directory that breaks the package, module by module, with statements.
+    """Return a directory for PYTHONPATH that breaks modules of the package.
 
     Args:
-        directory: where it is made.
+        directory: where to create it.
         changes: the statements for each module, by the module's name.
-        without_mem0: let the programs believe that mem0ai is not installed, which is faster.
+        without_mem0: run the programs as if mem0ai were not installed, which is faster.
     """
     site = directory / "site"
     site.mkdir()

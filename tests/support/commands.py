@@ -19,7 +19,7 @@ def command(home: Path, *arguments: str, **settings: str) -> subprocess.Complete
 
 
 def output(home: Path, *arguments: str, **settings: str) -> str:
-    """Run the command, which must succeed and be silent on stderr; return what it prints."""
+    """Run the command, which must succeed and print nothing on stderr; return its standard output."""
     result = command(home, *arguments, **settings)
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout

@@ -1,6 +1,6 @@
-"""What the tests of the delivery share: a pipeline that sends to a loopback destination, and programs with one.
+"""Help the tests of delivery: a pipeline that sends to a loopback destination, and programs that run one.
 
-Imported by the tests and by the programs that they start as processes of their own.
+The tests import this module, and so do the programs that they start.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
     from mem0_telemetry.delivery._status import Drops
 
 NOBODY = 1
-"""A port at which nothing listens: a destination that is down."""
+"""A port where nothing listens: a destination that is down."""
 ROOT = Path(__file__).parents[2]
-"""The worktree."""
+"""The root of the repository."""
 NO_LOCKS = "DELIVERY_WITHOUT_LOCKS" in os.environ
-"""The tests and their programs run as on a platform without `fcntl` and fork hooks: `make test` does both."""
+"""Whether tests and programs run as on a platform without `fcntl` and fork hooks (`make test-without-locks`)."""
 if NO_LOCKS:
-    sys.modules["fcntl"] = None  # type: ignore[assignment]  # what makes an import fail
+    sys.modules["fcntl"] = None  # type: ignore[assignment]  # An import of None fails.
     for name in ("register_at_fork", "fork"):
         if hasattr(os, name):
             delattr(os, name)
 
 
 def to_json(record: ReadableLogRecord) -> dict[str, Any]:
-    """Return what the sink gets of a record."""
+    """Return the JSON object that the sink receives for a record."""
     log_record = record.log_record
     return {"event": log_record.event_name, "time_ns": log_record.timestamp, **(log_record.attributes or {})}
 
 
 def exporter_to(port: int, timeout: float = 5.0) -> LogRecordExporter:
-    """Return a tiny exporter: one POST for each batch, FAILURE for all but 200."""
+    """Return a small exporter: one POST for each batch, and FAILURE for every status except 200."""
     from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 
     class LoopbackExporter(LogRecordExporter):
@@ -78,7 +78,7 @@ def exporter_to(port: int, timeout: float = 5.0) -> LogRecordExporter:
 
 
 def destination_to(port: int, name: str = "loop", fingerprint: str = "abc123", **kwargs: Any) -> Destination:
-    """Return a destination that is the sink at `port`."""
+    """Return a destination that sends to the sink at `port`."""
     from mem0_telemetry.delivery import Destination
 
     return Destination(
@@ -87,18 +87,18 @@ def destination_to(port: int, name: str = "loop", fingerprint: str = "abc123", *
 
 
 def quick_limits(**kwargs: Any) -> Limits:
-    """Limits with times that a test can wait for."""
+    """Return limits with times short enough for a test to wait."""
     from mem0_telemetry.delivery import Limits
 
     return Limits(**{"backoff_initial": 0.02, "quiet_interval": 0.5, "busy_interval": 0.1, **kwargs})
 
 
 class Emitter:
-    """Emits on a provider of its own, made on first use, as a composition root would."""
+    """Emits on its own provider, which it builds on first use, as a composition root would."""
 
     def __init__(self) -> None:
         self.delivery: Delivery | None = None
-        """To be set before the first event."""
+        """Must be set before the first event."""
         self._logger: Any = None
 
     def __call__(self, time_ns: int, event: str, attributes: Any) -> None:
@@ -148,7 +148,7 @@ def pipeline(directory: Path | None, *destinations: Destination, **kwargs: Any) 
 
 
 def wiring(drops: Drops, **kwargs: Any) -> Wiring:
-    """Return what a part of a delivery is given, for the tests of one by itself."""
+    """Return the `Wiring` of a delivery, to test one of its parts alone."""
     from mem0_telemetry.base.clock import SystemClock
     from mem0_telemetry.delivery._config import Limits, Wiring
 
@@ -170,7 +170,7 @@ def wiring(drops: Drops, **kwargs: Any) -> Wiring:
 
 
 def to_sink(directory: str | Path | None, port: int, **kwargs: Any) -> Delivery:
-    """Return a delivery with one destination, the sink at `port`: what most programs need."""
+    """Return a delivery with one destination, the sink at `port`, which is enough for most programs."""
     return pipeline(Path(directory) if directory else None, destination_to(port), **kwargs)
 
 
@@ -180,40 +180,40 @@ def enqueue_numbers(delivery: Delivery, numbers: Sequence[int] | range) -> int:
 
 
 def spooled_files(directory: Path) -> list[Path]:
-    """Return the batches on disk, of all destinations."""
+    """Return the paths of the batches on disk, for all destinations."""
     return sorted((directory / "spool").glob("*/*.jsonl"))
 
 
 def files(directory: Path) -> list[str]:
-    """Return the names of all files in it, at any depth."""
+    """Return the names of all files in `directory`, at any depth."""
     return sorted(path.name for path in directory.rglob("*") if path.is_file())
 
 
 class Pause:
-    """A place in the code where one thread waits until the test lets it go on."""
+    """A point in the code where one thread waits until the test releases it."""
 
     def __init__(self) -> None:
         self.reached, self._go_on = threading.Event(), threading.Event()
 
     def here(self) -> None:
-        """Wait, the first time."""
+        """Wait at the first call until the test calls `end`; return at once at later calls."""
         if not self.reached.is_set():
             self.reached.set()
             assert self._go_on.wait(60)
 
     def wait(self) -> None:
-        """Until a thread is there."""
+        """Wait until a thread has reached this point."""
         assert self.reached.wait(60)
 
     def end(self) -> None:
-        """Let it go on."""
+        """Release the waiting thread."""
         self._go_on.set()
 
 
 def environment(**more: str) -> dict[str, str]:
-    """For a program: this interpreter's packages, our source, nothing else of the environment.
+    """Return the environment of a program: our source, `more`, and almost nothing from this process.
 
-    Its coverage is not measured: that writes files and prints where a limit or a signal is what is tested.
+    Coverage is not measured in it: that would write files and print in tests of limits and signals.
     """
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     if NO_LOCKS:
@@ -229,7 +229,7 @@ from support import listening  # says on stderr what an application that logs ev
 from support.delivery import *
 D, P = sys.argv[1], int(sys.argv[2])
 """
-"""What every program begins with."""
+"""The first lines of every program."""
 
 
 def start(code: str | Path, directory: Path, port: int, **kwargs: Any) -> subprocess.Popen[str]:
@@ -269,9 +269,9 @@ def run(code: str | Path, directory: Path, port: int, *, timeout: float = 180.0,
 
 
 def deliver_the_rest(directory: Path, sink: Sink) -> None:
-    """One clean run that sends what earlier ones left; its own event, which goes last, has the number -1.
+    """Run one program that sends the batches of earlier runs; its own event, which is sent last, has the number -1.
 
-    It has room for more than 32 MB, which is what hundreds of runs may have left.
+    Its spool has room for more than 32 MB, because hundreds of runs may have left that much.
     """
     code = """
 from mem0_telemetry.delivery import Limits

@@ -1,4 +1,4 @@
-"""A copy of the installed mem0 package with another `memory/telemetry.py`, made of links."""
+"""Copy the installed mem0 package, as symbolic links, with another `memory/telemetry.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def doctored_mem0(directory: Path, source: str) -> Path:
-    """Make the copy in `directory`; return what to put on `sys.path`."""
+    """Make the copy in `directory`; return the directory to put on `sys.path`."""
     spec = importlib.util.find_spec("mem0")
     assert spec is not None
     assert spec.origin is not None

@@ -11,9 +11,9 @@ from mem0_telemetry.cli.harness.fake_servers import as_json
 from opentelemetry.exporter.posthog.testing import Answer, CapturedRequest, CaptureServer
 
 MEMORY: Final = "Prefers green tea"
-"""What the model extracts of anything."""
+"""The memory that the model extracts from any text."""
 
-_DIMENSIONS: Final = 1536  # of Mem0's default model
+_DIMENSIONS: Final = 1536  # as Mem0's default model has
 _USAGE: Final = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
 
 
@@ -26,7 +26,7 @@ class FakeOpenAI(CaptureServer):
 
     @property
     def url(self) -> str:
-        """What `OPENAI_BASE_URL` is set to."""
+        """Return the value for `OPENAI_BASE_URL`."""
         return f"{super().url}/v1"
 
 
@@ -45,7 +45,7 @@ def _embeddings(texts: list[str]) -> dict[str, Any]:
 
 
 def _vector(text: str) -> list[float]:
-    vector = [0.1] * _DIMENSIONS  # so that any two texts are close
+    vector = [0.1] * _DIMENSIONS  # This makes any two texts similar.
     for word in re.findall(r"\w+", text.lower()):
         vector[int.from_bytes(hashlib.sha256(word.encode()).digest()[:2], "big") % _DIMENSIONS] += 1.0
     return vector

@@ -1,4 +1,4 @@
-"""A receiver of gRPC calls on this machine that keeps what came over the wire, and understands none of it."""
+"""A receiver of gRPC calls on this machine that keeps their bytes without parsing them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # without types
+class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no types.
     """Answers every unary call with an empty message while the `with` block lasts.
 
     Attributes:
@@ -24,7 +24,7 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # without typ
         self.calls: list[bytes] = []
 
     def service(self, handler_call_details: Any) -> Any:
-        """Take any call, and keep it."""
+        """Accept any call, and keep its bytes."""
 
         def keep(message: bytes, _: Any) -> bytes:
             head = repr((handler_call_details.method, handler_call_details.invocation_metadata))
@@ -46,5 +46,5 @@ class GrpcReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]  # without typ
 
     @property
     def url(self) -> str:
-        """What an exporter's endpoint is set to."""
+        """Return the URL for an exporter's endpoint."""
         return f"http://127.0.0.1:{self.port}"

@@ -1,8 +1,8 @@
-"""An application with OpenTelemetry of its own; `test_isolation.py` runs it, and looks at what it prints.
+"""An application that uses OpenTelemetry itself; `test_isolation.py` runs it and checks what it prints.
 
-`python host_application.py before|after|auto|inner URL [fork]`: its providers are set before us, after our first
-event, or by `opentelemetry-instrument` (`inner`: nobody sets any). It calls its own server at URL with each HTTP
-library, works inside a span with baggage, and prints one JSON object: everything that it could see of us.
+`python host_application.py before|after|auto|inner URL [fork]`: it sets its providers before `instrument()` or after
+our first event, or `opentelemetry-instrument` sets them, or nobody does (`inner`). It calls its own server at URL with
+each HTTP library, works inside a span with baggage, and prints as a JSON object everything that it could see of us.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BAGGAGE = "planted_baggage_6Wd"
 
 
 class _Heard(logging.Handler):
-    """Everything that anybody logs, in front of everybody."""
+    """A handler that keeps every record logged in the process, at any level."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -108,7 +108,7 @@ def seen() -> dict[str, Any]:
     from opentelemetry import _logs
 
     found: dict[str, Any] = {
-        # The exporters of our destinations are named by their loggers; our own logger is ours to use.
+        # Only our own logger may be used: a record of another logger could name an exporter of ours.
         "records": [each for each in heard.records if each[0] != "mem0_telemetry"],
         "environ": {name: value for name, value in os.environ.items() if name.startswith("OTEL_")},
     }
@@ -125,7 +125,7 @@ def seen() -> dict[str, Any]:
 
 
 def in_a_child() -> dict[str, Any]:
-    """Do the same in a forked process, and return what it saw."""
+    """Do the work in a forked process, and return the report of that process."""
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
@@ -141,7 +141,7 @@ def in_a_child() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the application, and print what it saw."""
+    """Run the application, and print its report."""
     if ORDER == "before":
         set_up_opentelemetry()
     if ORDER != "auto":
@@ -153,7 +153,7 @@ def main() -> None:
         set_up_opentelemetry()
     before = dict(os.environ)
     ids: list[str] = []
-    if ORDER == "inner":  # with such settings not even the API's tracer can be had
+    if ORDER == "inner":  # With these settings even `trace.get_tracer` fails.
         record()
     else:
         ids = work()

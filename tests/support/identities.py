@@ -1,4 +1,4 @@
-"""Mem0's `config.json` as the tests of the identity write it, and what an id looks like."""
+"""Write Mem0's `config.json` for the tests of the installation id, and recognize a random id."""
 
 from __future__ import annotations
 

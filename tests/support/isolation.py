@@ -1,4 +1,4 @@
-"""Run an application with OpenTelemetry of its own, our process its process, and look for what crosses between them."""
+"""Run an application that uses OpenTelemetry itself, in one process with us, and find leaks between the two."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 _PROGRAM = Path(__file__).with_name("host_application.py")
 MARKER = "marker_4tz"
-"""What every setting of the application's holds, and the secret of its baggage."""
+"""A text in every setting of the application; the other secret is its baggage."""
 _SECRETS = (MARKER, "planted_baggage_6wd")
 _INSTALLED = Path(opentelemetry.sdk.__path__[0]).parent
 _NUMBERS = ("COUNT_LIMIT", "LENGTH_LIMIT")
 
 
 def every_setting(url: str) -> dict[str, str]:
-    """Return every `OTEL_*` variable that the installed SDK, exporters and instrumentations have, set to the marker."""
+    """Return every `OTEL_*` variable that the installed SDK, exporters and instrumentations read, set to the marker."""
     found = set()
     for source in _INSTALLED.rglob("*.py"):
         found.update(re.findall(r"\bOTEL_[A-Z0-9_]*[A-Z0-9]", source.read_text(encoding="utf-8")))
@@ -42,13 +42,13 @@ def every_setting(url: str) -> dict[str, str]:
             values[name] = f"{MARKER}={MARKER},service.instance.id={MARKER},service.name={MARKER}"
         elif name.endswith("ENDPOINT"):
             values[name] = f"{url}/{MARKER}"
-        elif name.endswith(_NUMBERS):  # the application's own SDK cannot be loaded with anything else
+        elif name.endswith(_NUMBERS):  # The application's SDK cannot be imported with any other value.
             values[name] = "1"
     return values
 
 
 def usable_settings(url: str) -> dict[str, str]:
-    """Return those settings with which an application can still have an SDK of its own, and no limits on its spans."""
+    """Return the settings that still let an application use its own SDK, without limits on its spans."""
     settings = {
         name: value
         for name, value in every_setting(url).items()
@@ -60,20 +60,20 @@ def usable_settings(url: str) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the application saw, and what went over the wire to our destinations."""
+    """The application's report, and the data that our destinations received."""
 
     report: dict[str, Any]
     stderr: str
     wire: bytes
-    """Every head and body, in lower case."""
+    """Every head and body sent to our destinations, in lower case."""
     events: list[dict[str, Any]]
     own: list[Any]
     """Requests that arrived at the application's own server."""
     ports: tuple[int, ...]
-    """Of our destinations."""
+    """The ports of our destinations."""
 
     def breaches(self) -> set[str]:
-        """Return in which ways one side has seen something of the other."""
+        """Return each leak from one side to the other."""
         processes = [self.report, *([self.report["child"]] if "child" in self.report else [])]
         found = {f"{secret} is on our wire" for secret in _SECRETS if secret.encode() in self.wire}
         for process in processes:
@@ -103,7 +103,7 @@ class Outcome:
         return found
 
 
-def run(  # noqa: PLR0913  # what a run is about
+def run(  # noqa: PLR0913  # Each is one aspect of a run.
     home: Path,
     order: str,
     *further: str,
@@ -113,17 +113,17 @@ def run(  # noqa: PLR0913  # what a run is about
     further_settings: Mapping[str, str] | None = None,
     package: Path | None = None,
 ) -> Outcome:
-    """Run the application; return what both sides saw.
+    """Run the application; return what both sides received.
 
     Args:
-        home: its home, with a `.netrc` in it that has a password for every host.
-        order: when it sets its providers.
-        further: what else it is to do.
-        protocol: of our OTLP destination, which is there beside PostHog and the console.
+        home: its home, where a `.netrc` with a password for every host is written.
+        order: who sets its providers, and when (see `host_application.py`).
+        further: further arguments of `host_application.py`.
+        protocol: the protocol of our OTLP destination; PostHog and the console are destinations too.
         launcher: the command that starts it.
-        settings: its OpenTelemetry variables; by default all that leave it an SDK.
-        further_settings: more of them.
-        package: where another build of ours lies.
+        settings: its OpenTelemetry variables; by default `usable_settings`.
+        further_settings: variables in addition to `settings`.
+        package: the directory of another build of our package.
     """
     (home / ".netrc").write_text(f"default login {MARKER} password {MARKER}\n")
     (home / ".netrc").chmod(0o600)
@@ -137,7 +137,7 @@ def run(  # noqa: PLR0913  # what a run is about
             MEM0_TELEMETRY_OTLP_ENDPOINT=grpc.url if protocol == "grpc" else otlp.url,
             MEM0_TELEMETRY_OTLP_PROTOCOL=protocol,
             PATH=str(Path(sys.executable).parent),
-            PYTHONWARNINGS="ignore:This process",  # from 3.12 on, the interpreter's own word at a fork
+            PYTHONWARNINGS="ignore:This process",  # Python 3.12 and later warn at a fork.
             **(usable_settings(own.url) if settings is None else settings),
             **(further_settings or {}),
         )
@@ -173,6 +173,6 @@ LIBRARIES = {"/own/requests", "/own/httpx", "/own/urllib3"}
 
 
 def own_spans(report: dict[str, Any]) -> set[str]:
-    """Return which of the application's own requests its spans tell of."""
+    """Return the paths of the application's own requests that its spans name."""
     spans = json.dumps(report["spans"])
     return {path for path in LIBRARIES if path in spans}

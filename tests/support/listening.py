@@ -1,4 +1,4 @@
-"""Imported, it has the process say on stderr, after the word `HEARD`, what no application should hear of us."""
+"""On import, make the process print `HEARD` and the record on stderr for each record that we must not log."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import logging
 import sys
 
 _APPLICATION = {"mem0", "httpx"}
-"""Real Mem0 and its HTTP client say a lot themselves, on the application's threads."""
+"""Real Mem0 and its HTTP client log a lot themselves, on the application's threads."""
 
 
 class _Listener(logging.Handler):
-    """At the root, for every level: an application that logs all that there is."""
+    """A handler of the root logger for every level, as in an application that logs everything."""
 
     def emit(self, record: logging.LogRecord) -> None:
         ours = (record.threadName or "").startswith("mem0-telemetry-")

@@ -1,4 +1,4 @@
-"""Importing this forbids the process to connect to, or look up, anything but this machine, for good."""
+"""On import, permanently forbid the process to connect to, or look up, any other machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NAMES = {"localhost", "", None}
 
 
 class NonLoopbackError(RuntimeError):
-    """Something of ours tried to leave this machine."""
+    """The process tried to reach another machine."""
 
 
 def _is_loopback(host: object) -> bool:

@@ -1,4 +1,4 @@
-"""Observed values of a call as Mem0 passes them, and the event that a name of Mem0's means."""
+"""Observed values of a call as Mem0 passes them, and the look-up of an event by Mem0's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run Python code in a process of its own, with a home of its own, and nothing of this process's settings."""
+"""Run Python code in a separate process, with its own home and without the settings of this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 NO_EXPORTERS = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
-"""Settings with which `opentelemetry-instrument` exports nothing of the application's own."""
+"""Settings that make `opentelemetry-instrument` export none of the application's own signals."""
 
 _TESTS = Path(__file__).parents[1]
 _USES_MEM0 = re.compile(r"^\s*(import|from) mem0\b|\bimport_mem0\b", re.MULTILINE)
@@ -31,7 +31,7 @@ def clean_environ(home: Path, **settings: str) -> dict[str, str]:
 
 
 def posthog_environ(home: Path, url: str, **settings: str) -> dict[str, str]:
-    """Return `clean_environ` with the server at `url` in PostHog's place, and nothing sampled out."""
+    """Return `clean_environ` with the server at `url` instead of PostHog, and without sampling."""
     return clean_environ(
         home,
         MEM0_TELEMETRY_POSTHOG_API_KEY="phc_test",
@@ -41,7 +41,7 @@ def posthog_environ(home: Path, url: str, **settings: str) -> dict[str, str]:
     )
 
 
-def run_program(  # noqa: PLR0913  # keywords all
+def run_program(  # noqa: PLR0913  # All are keywords.
     command: Sequence[str | Path],
     environ: Mapping[str, str],
     *,
@@ -50,10 +50,10 @@ def run_program(  # noqa: PLR0913  # keywords all
     given: str | None = None,
     uses_mem0: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `command` to its end, in its home unless `cwd` is given; the caller looks at the result.
+    """Run `command` until it ends, in its home unless `cwd` is given; the caller checks the result.
 
-    It reads `given` from its standard input. A Python program that `uses_mem0` runs where Mem0's libraries are imported
-    already, which saves a second of CPU.
+    It reads `given` from its standard input. A Python program that `uses_mem0` runs in a process that has already
+    imported Mem0's libraries, which saves a second of CPU.
     """
     directory = cwd or environ["HOME"]
     if uses_mem0 and given is None and warm.can_run(command, environ):
@@ -70,7 +70,7 @@ def run_program(  # noqa: PLR0913  # keywords all
     )
 
 
-def run_python(  # noqa: PLR0913  # keywords all
+def run_python(  # noqa: PLR0913  # All are keywords.
     code: str,
     environ: Mapping[str, str],
     *,
@@ -79,10 +79,10 @@ def run_python(  # noqa: PLR0913  # keywords all
     listening: bool = True,
     new_interpreter: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `code`, which cannot reach anything but this machine; the caller looks at the result.
+    """Run `code`, which cannot reach any other machine; the caller checks the result.
 
-    With `listening`, a handler at the root logger hears everything: nothing above DEBUG may be logged by anybody, and
-    by our threads nothing at all but on our own logger. With `new_interpreter`, no library of Mem0's is there before.
+    With `listening`, the test fails if anything but Mem0 logs above DEBUG, or if our threads use a logger that is not
+    our own. With `new_interpreter`, none of Mem0's libraries is imported before.
     """
     watched = (
         "from support import loopback_only, listening\n"
@@ -97,7 +97,7 @@ def run_python(  # noqa: PLR0913  # keywords all
 
 
 def report_of(code: str, environ: Mapping[str, str], **options: Any) -> Any:
-    """Run `code`, which prints a JSON value on its last line and nothing else of note; return that value."""
+    """Run `code`, which prints a JSON value as its last line; return that value."""
     result = run_python(code, environ, **options)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1])

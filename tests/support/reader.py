@@ -1,4 +1,4 @@
-"""Somebody who follows the documents to the letter: takes their code blocks as they are, and runs them."""
+"""Run the code blocks of the documents exactly as they are written, as a careful reader would."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Block:
     """A fenced code block."""
 
     section: str
-    """The heading of the second level above it."""
+    """The second-level heading above the block."""
     language: str
     file: str
     """The file's name after the language; empty if there is none."""
@@ -36,14 +36,14 @@ class Block:
 
 
 def blocks(document: Path, *, section: str, language: str = "") -> list[Block]:
-    """Return the code blocks of a section, in their order; of one language, if it is given."""
+    """Return the code blocks of a section in order, of one `language` if it is given."""
     found = [block for block in every_block(document) if block.section == section]
     assert found, f"{document.name} has no code under {section!r}"
     return [block for block in found if not language or block.language == language]
 
 
 def every_block(document: Path) -> Iterator[Block]:
-    """Yield all code blocks of a document, in their order."""
+    """Yield all code blocks of a document in order."""
     text = document.read_text()
     for fence in _FENCE.finditer(text):
         headings = _HEADING.findall(text, 0, fence.start())
@@ -53,11 +53,11 @@ def every_block(document: Path) -> Iterator[Block]:
 
 
 class Reader:
-    """A home, a working directory, an environment, and nothing beyond this machine within reach.
+    """A user with a home, a working directory and an environment, who cannot reach other machines.
 
     Attributes:
-        directory: where the reader works; the files of the blocks are written there.
-        environ: may be changed before something is run.
+        directory: the working directory, in which `write` saves blocks.
+        environ: the environment; a test may change it before it runs a block.
     """
 
     def __init__(self, *, home: Path, posthog_url: str, openai_url: str) -> None:
@@ -70,14 +70,14 @@ class Reader:
             OPENAI_API_KEY="sk-reader",
             OPENAI_BASE_URL=openai_url,
             MEM0_TELEMETRY_EXIT_TIMEOUT="20",  # this machine may be busy
-            # The reader has no OpenTelemetry of their own, unless a document sets it up.
+            # The reader does not use OpenTelemetry, unless a document sets it up.
             **NO_EXPORTERS,
-            # Whatever should leave this machine finds a proxy that is not there.
+            # A request to another machine fails: it goes to a proxy that does not exist.
             HTTP_PROXY="http://127.0.0.1:9",
             HTTPS_PROXY="http://127.0.0.1:9",
             NO_PROXY="127.0.0.1,localhost",
         )
-        self.environ.pop("OPENROUTER_API_KEY", None)  # Mem0 would prefer it
+        self.environ.pop("OPENROUTER_API_KEY", None)  # Mem0 would use it instead of OpenAI.
 
     def write(self, block: Block) -> None:
         """Save a block under its own name."""

@@ -1,7 +1,7 @@
-"""Real OTLP receivers that others wrote, each from an ordinary package in an environment under `.venvs/`.
+"""Run real OTLP receivers of other projects, each from its package in an environment under `.venvs/`.
 
-`make test` and `make test-backends` install them; nothing here does. All of it is asked on 127.0.0.1. Phoenix's gRPC
-port, which is not used here, listens on every interface: it has no setting for that.
+`make test` and `make test-backends` install them; this module does not. It uses them on 127.0.0.1 only. Phoenix's gRPC
+port, which it does not use, listens on every interface, because Phoenix has no setting for that.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ ENVIRONMENTS = Path(__file__).parents[2] / ".venvs"
 
 
 class Receiver:
-    """A receiver on free ports of this machine, for as long as the `with` block lasts."""
+    """A receiver that runs on free ports of this machine during the `with` block."""
 
     command = ""
-    """Its executable, below `.venvs/`."""
+    """The path of its executable below `.venvs/`."""
     ready = ""
-    """A path that answers once it is up."""
+    """A URL path that answers once the receiver is up."""
     patience = 120.0
     """Seconds that it may take to start."""
 
@@ -42,19 +42,19 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """OTLP/HTTP base URL, which answers queries as well."""
+        """Return the OTLP/HTTP base URL, which answers queries too."""
         return f"http://127.0.0.1:{self.ports[0]}"
 
     def arguments(self) -> list[str]:
-        """Return what its command is started with."""
+        """Return the arguments of its command."""
         raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that it is configured by."""
+        """Return the environment variables that configure it."""
         return {}
 
     def query(self, path: str) -> Any:
-        """Return what its API answers."""
+        """Return its API's answer to a GET."""
         return json.loads(self._get(path))
 
     def _get(self, path: str) -> bytes:
@@ -100,17 +100,17 @@ class Receiver:
 
 
 class Phoenix(Receiver):
-    """Arize Phoenix: a product with a store and a user interface; takes traces."""
+    """Arize Phoenix: a product with a store and a user interface; it accepts traces."""
 
     command = "phoenix/bin/phoenix"
     ready = "/healthz"
 
     def arguments(self) -> list[str]:
-        """Return its one command."""
+        """Return its subcommand."""
         return ["serve"]
 
     def environment(self) -> dict[str, str]:
-        """Return its ports and directory, and no telemetry of its own."""
+        """Return its ports and directory; switch its own telemetry off."""
         return {
             "PHOENIX_HOST": "127.0.0.1",
             "PHOENIX_PORT": str(self.ports[0]),
@@ -121,27 +121,27 @@ class Phoenix(Receiver):
         }
 
     def spans(self, count: int) -> list[dict[str, Any]]:
-        """Return its spans once it has stored that many; it writes them in batches."""
+        """Return its spans once it has stored `count`; it stores them in batches."""
         found: list[dict[str, Any]] = []
         deadline = time.monotonic() + 60
         while len(found) < count and time.monotonic() < deadline:
             time.sleep(0.2)
             try:
                 found = self.query("/v1/projects/default/spans/otlpv1?limit=1000")["data"]
-            except urllib.error.HTTPError:  # the project is made with its first span
+            except urllib.error.HTTPError:  # The first span creates the project.
                 continue
         return found
 
 
 class TestAgent(Receiver):
-    """Datadog's test agent: takes all three signals and gives back what it received."""
+    """Datadog's test agent: accepts all three signals and returns what it received."""
 
     __test__ = False
     command = "ddapm/bin/ddapm-test-agent"
     ready = "/test/session/metrics"
 
     def arguments(self) -> list[str]:
-        """Return its ports, and nothing that it would forward."""
+        """Return its ports; switch forwarding off."""
         return [
             "--host=127.0.0.1",
             f"--otlp-http-port={self.ports[0]}",
@@ -157,11 +157,11 @@ class TestAgent(Receiver):
 
     @property
     def grpc(self) -> str:
-        """OTLP/gRPC URL."""
+        """Return the OTLP/gRPC URL."""
         return f"http://127.0.0.1:{self.ports[1]}"
 
     def log_records(self) -> list[dict[str, Any]]:
-        """Return every log record that it has received: its name, body, attributes, and those of its resource."""
+        """Return every log record that it has received: its name, body, attributes and resource attributes."""
         return [
             {
                 "event_name": record.get("event_name"),
@@ -188,11 +188,11 @@ class TestAgent(Receiver):
 
 
 class Rotel(Receiver):
-    """A collector: takes OTLP over HTTP, answers, and hands on in batches of its own.
+    """A collector: accepts OTLP over HTTP, answers, and forwards in its own batches.
 
     Args:
         scratch: a directory for its log.
-        downstream: the base URL of the OTLP/HTTP endpoint that it hands on to.
+        downstream: the base URL of the OTLP/HTTP endpoint to which it forwards.
     """
 
     def __init__(self, scratch: Path, downstream: str) -> None:
@@ -201,7 +201,7 @@ class Rotel(Receiver):
         self._downstream = downstream
 
     def arguments(self) -> list[str]:
-        """Return its ports, and where it hands on to; the rest are its defaults."""
+        """Return its ports and the endpoint to which it forwards; the rest are defaults."""
         return [
             "start",
             f"--otlp-http-endpoint=127.0.0.1:{self.ports[0]}",
@@ -212,13 +212,13 @@ class Rotel(Receiver):
         ]
 
     def _get(self, _: str) -> bytes:
-        """Connect; it has no page to ask for."""
+        """Connect only: it serves no page."""
         with socket.create_connection(("127.0.0.1", self.ports[0]), timeout=10):
             return b""
 
 
 def attributes_of(holder: dict[str, Any], known: Collection[str] | None = None) -> dict[str, Any]:
-    """Return OTLP attributes as plain values, of either spelling, of `known` names where given."""
+    """Return OTLP attributes, in either JSON spelling, as plain values; only `known` names if given."""
     plain: dict[str, Any] = {}
     for attribute in holder.get("attributes") or []:
         given = {kind: value for kind, value in attribute["value"].items() if value is not None}

@@ -1,4 +1,4 @@
-"""A watched program that uses real Mem0, as a test runs it."""
+"""Run a watched program that uses real Mem0."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ EACH_WAY_ONCE = [
     for number, way in enumerate(WAYS)
     for place, order in enumerate(("before", "after"))
 ]
-"""Each way to switch off once, the orders of imports by turns; the other combinations are slow tests."""
+"""Each way to switch off, with alternating orders of imports; the other combinations are slow tests."""
 
 PROGRAM = ("-m", WATCHED)
 
@@ -34,7 +34,7 @@ def run_session(
     launcher: Sequence[str | Path] = (),
     command: Sequence[str | Path] = PROGRAM,
 ) -> dict[str, Any]:
-    """Run it in a process of its own; return its report, with what it printed under `stdout`."""
+    """Run `program` in a separate process; return its report, and its standard output as `stdout`."""
     result = run_program(
         [*launcher, sys.executable, *command, json.dumps(program.wanted)],
         dict(program.environ),

@@ -1,4 +1,4 @@
-"""A destination on the loopback interface that answers as it is told."""
+"""A destination on the loopback interface that answers as a test configures it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Answer:
 
     status: int = 200
     delay: float = 0.0
-    """Seconds before the answer; more than any test lasts is a server that accepts and stalls."""
+    """Seconds before the answer. A delay longer than the test models a server that accepts and stalls."""
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -30,12 +30,12 @@ class _Server(ThreadingHTTPServer):
 
 
 class Sink:
-    """A destination on the loopback interface: keeps what it is sent, answers as it is told. Thread-safe."""
+    """A destination on the loopback interface that keeps requests and answers as configured. Thread-safe."""
 
     def __init__(self) -> None:
         self.requests: list[list[dict[str, Any]]] = []
         self.answer: Callable[[list[dict[str, Any]]], Answer] = lambda _: Answer()
-        """Decides about each request; what is answered with 200 counts as arrived."""
+        """Returns the answer to a request; its events count as arrived if the status is 200."""
         self.arrived: list[dict[str, Any]] = []
         self.ended = threading.Event()
         self.lock = threading.Lock()
@@ -46,7 +46,7 @@ class Sink:
         self._thread.start()
 
     def answer_all(self, status: int = 200, **kwargs: Any) -> None:
-        """From now on, answer every request so."""
+        """Give this answer to every request from now on."""
         answer = Answer(status=status, **kwargs)
         self.answer = lambda _: answer
 
@@ -56,15 +56,15 @@ class Sink:
             return [event[key] for event in self.arrived]
 
     def doubled(self, key: str = "n") -> list[Any]:
-        """Those that arrived more than once."""
+        """Return the `n` of each event that arrived more than once."""
         return [number for number, times in Counter(self.numbers(key)).items() if times > 1]
 
     def wait_for(self, count: int, timeout: float = 60.0) -> bool:
-        """Wait until so many different events have arrived."""
+        """Wait until `count` different events have arrived; return whether they have."""
         return wait_until(lambda: len(set(self.numbers())) >= count, timeout)
 
     def close(self) -> None:
-        """End the server, and every request that still waits."""
+        """Stop the server, and end every request that still waits for its answer."""
         self.ended.set()
         self._server.shutdown()
         self._server.server_close()
@@ -77,7 +77,7 @@ class Sink:
             def do_POST(self) -> None:
                 try:
                     events = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                except (ValueError, OSError):  # the client was killed in mid-request
+                except (ValueError, OSError):  # The client was killed during the request.
                     return
                 with sink.lock:
                     sink.requests.append(events)
@@ -94,14 +94,14 @@ class Sink:
                     self.send_header("Content-Length", "0")
                     self.end_headers()
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # as it is called upstream
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
                 pass
 
         return Handler
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = 60.0) -> bool:
-    """Poll until `condition` holds; False where it does not within the bound."""
+    """Poll until `condition` holds; return False if it does not within `timeout` seconds."""
     deadline = time.monotonic() + timeout
     pause = threading.Event()
     while not condition():
@@ -113,7 +113,7 @@ def wait_until(condition: Callable[[], Any], timeout: float = 60.0) -> bool:
 
 @contextlib.contextmanager
 def sinks(count: int) -> Iterator[list[Sink]]:
-    """Several sinks."""
+    """Yield `count` sinks."""
     made = [Sink() for _ in range(count)]
     try:
         yield made

@@ -1,4 +1,4 @@
-"""What the tests of one destination's spool share: batches to keep there, and where their files are."""
+"""Help the tests of one destination's spool: make batches, and find their files."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ RECORD = ReadableLogRecord(LogRecord(timestamp=1), Resource({}))
 
 
 def batch(time_ns: int = 1, count: int = 1, size: int = 100) -> Batch:
-    """Return a batch whose line has that size."""
+    """Return a batch whose line has `size` bytes."""
     name = str(BatchName.new(time_ns=time_ns, count=count))
     return Batch(name=name, line=b"x" * (size - 1) + b"\n", records=(RECORD,) * count)
 
 
 def spool(directory: Path) -> Path:
-    """Where its files are."""
+    """Return the directory of the spool's files."""
     return directory / "spool" / "loop-abc123"
 
 
 def leave_behind(make: Callable[..., Delivery], sink: support.Sink, *groups: range) -> None:
-    """Write each group into a file of its own, of a process that has ended."""
+    """Write each group into a separate file, as a process that has ended would leave it."""
     sink.answer_all(503)
     delivery = make(support.destination_to(sink.port), limits=support.quick_limits(backoff_initial=60))
     for group in groups:
-        with delivery._writer._writing:  # the first event of a pause would have a file of its own
+        with delivery._writer._writing:  # Otherwise the first event gets a separate file.
             support.enqueue_numbers(delivery, group)
         delivery._writer.flush(60)
-    assert not delivery.shutdown(30)  # no request is on its way any more
+    assert not delivery.shutdown(30)  # No request is in progress now.
     sink.answer_all(200)

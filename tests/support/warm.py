@@ -1,6 +1,6 @@
-"""Run programs in processes that have imported what Mem0 imports, which costs a new interpreter a second of CPU.
+"""Run programs in processes that have already imported Mem0's libraries: the import takes a second of CPU.
 
-Each worker of a test run starts one server (`warm_server.py`) at its first such program. Each program is a fork of it.
+Each pytest worker starts one server (`warm_server.py`) at its first such program. Each program is a fork of that.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 ENDED: list[Callable[[int, int, Sequence[str]], None]] = []
-"""Each is called when a program has ended, with its process id, return code and streams."""
+"""Callbacks for the end of a program, called with its process id, return code and streams."""
 UNDERSTOOD = {"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
-"""The variables of Python itself that a fork can follow."""
+"""Python's own environment variables that a fork can obey."""
 
 
 def can_run(command: Sequence[str | Path], environ: Mapping[str, str]) -> bool:
-    """Return whether a fork can stand for a new interpreter that this command starts."""
+    """Return whether a fork can replace the new interpreter that this command would start."""
     same_python = hasattr(os, "fork") and str(command[0]) == sys.executable
     return same_python and {name for name in environ if name.startswith("PYTHON")} <= UNDERSTOOD
 
@@ -62,7 +62,7 @@ def run(
 
 
 def _read(pipes: Sequence[int], deadline: float) -> list[str]:
-    """Return what comes through each of the pipes until all its writers have closed it."""
+    """Return the content of each pipe, read until all its writers have closed it."""
     contents = {pipe: bytearray() for pipe in pipes}
     with selectors.DefaultSelector() as selector:
         for pipe in pipes:
@@ -85,7 +85,7 @@ def _read(pipes: Sequence[int], deadline: float) -> list[str]:
 
 @cache
 def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """Start the server of this process, which ends when this process does; return the way to it, and itself."""
+    """Start the server, which ends when this process does; return the socket to it, and its process."""
     ours, theirs = socket.socketpair()
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("COV", "PYTHON"))}
     server = subprocess.Popen(
@@ -97,5 +97,5 @@ def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     )
     theirs.close()
     atexit.register(server.wait)
-    atexit.register(ours.close)  # It runs first: the server ends when nobody can ask it any more.
+    atexit.register(ours.close)  # It runs first: the server ends when this socket is closed.
     return ours, server

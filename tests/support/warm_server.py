@@ -1,7 +1,7 @@
 """Import the libraries of Mem0, and run each requested program in a fork: `warm_server.py SOCKET`.
 
-Nothing of Mem0, OpenTelemetry, PostHog or this project is imported here, and no thread is started. A program gets its
-own environment, directory and streams, and ends as any interpreter does.
+The server imports nothing of Mem0, OpenTelemetry, PostHog or this project, and starts no thread. A program gets its
+own environment, directory and streams, and exits like any interpreter.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ABSENT = ("mem0", "mem0_telemetry", "opentelemetry", "posthog", "requests")
 
 
 def serve(requests: socket.socket) -> tuple[list[str], dict[str, str]]:
-    """Fork for each request; return in the process of a program, with its command and environment."""
+    """Fork for each request; return only in the process of a program, with its command and environment."""
     while True:
         _, given, _, _ = socket.recv_fds(requests, 1, 3)
         if not given:
@@ -46,7 +46,7 @@ def fork() -> int:
 
 
 def supervise(told: int, stdout: int, stderr: int) -> tuple[list[str], dict[str, str]]:
-    """Read the request, tell the id and the return code of the program's process; return in that process."""
+    """Read the request, send the id and return code of the program's process; return only in that process."""
     with socket.socket(fileno=told) as client:
         with client.makefile("r") as conversation:
             command, environ, directory = json.loads(conversation.readline())
@@ -54,7 +54,7 @@ def supervise(told: int, stdout: int, stderr: int) -> tuple[list[str], dict[str,
         if process:
             os.close(stdout)
             os.close(stderr)
-            with contextlib.suppress(OSError):  # Whoever asked may have given up.
+            with contextlib.suppress(OSError):  # The client may have given up.
                 client.sendall(f"{process}\n".encode())
                 status = os.waitpid(process, 0)[1]
                 client.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
@@ -67,7 +67,7 @@ def supervise(told: int, stdout: int, stderr: int) -> tuple[list[str], dict[str,
 
 
 def become(command: list[str], environ: dict[str, str]) -> tuple[Any, dict[str, Any]]:
-    """Take over the environment; return the code of the program and the names of its `__main__`."""
+    """Apply the environment; return the code of the program and the namespace of its `__main__`."""
     os.environ.clear()
     os.environ.update(environ)
     sys.dont_write_bytecode = bool(environ.get("PYTHONDONTWRITEBYTECODE"))
@@ -105,5 +105,5 @@ if __name__ == "__main__":
     for library in LIBRARIES:
         importlib.import_module(library)
     assert not [name for name in ABSENT if name in sys.modules]
-    gc.freeze()  # Else the end of each fork looks at, and so copies, every object of the libraries: 0.6 s of CPU.
-    exec(*become(*serve(socket.socket(fileno=int(sys.argv[1])))))  # noqa: S102  # what it is for
+    gc.freeze()  # Otherwise each fork visits, and so copies, every object of the libraries at exit: 0.6 s of CPU.
+    exec(*become(*serve(socket.socket(fileno=int(sys.argv[1])))))  # noqa: S102  # Running code is its purpose.

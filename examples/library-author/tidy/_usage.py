@@ -1,4 +1,4 @@
-"""Usage events of this library: what is sent is what is passed to `record` here, and nothing else."""
+"""Usage events of this library: it sends only the values passed to `record`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PROJECT_KEY = "phc_of_your_project"  # public and write-only
 
 
 def record(event_name: str, attributes: Mapping[str, bool | int | float]) -> None:
-    """Send one event, on a thread of the SDK's; costs nothing where it is off."""
+    """Send one event on a thread of the SDK; import and send nothing if telemetry is off."""
     if _is_on():
         _logger().emit(event_name=event_name, attributes=attributes)
 
@@ -27,12 +27,12 @@ def _is_on() -> bool:
 
 @cache
 def _logger() -> Logger:
-    """Build the private provider at the first event; it ends with the process."""
+    """Build the private provider at the first event; it lives until the process exits."""
     from opentelemetry.sdk._logs import LoggerProvider  # noqa: PLC0415
     from opentelemetry.sdk._logs.export import BatchLogRecordProcessor  # noqa: PLC0415
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
 
-    from opentelemetry.exporter.posthog import PostHogLogExporter  # noqa: PLC0415  # only where it is on
+    from opentelemetry.exporter.posthog import PostHogLogExporter  # noqa: PLC0415  # Imported only with telemetry on.
 
     exporter = PostHogLogExporter(
         api_key=_PROJECT_KEY,

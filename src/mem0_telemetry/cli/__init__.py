@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stderr.flush()
     except OSError as error:  # The output cannot be written, for example because the disk is full.
         _discard(sys.stdout)
-        if isinstance(error, BrokenPipeError):  # The reader, such as `head`, has seen enough.
+        if isinstance(error, BrokenPipeError):  # The reader, such as `head`, closed the pipe early.
             return 0
         try:
             print(f"mem0-telemetry: {error}", file=sys.stderr, flush=True)
@@ -99,15 +99,15 @@ def _parser() -> ArgumentParser:
 
 
 def _prepare_output() -> None:
-    """Print characters that the terminal lacks as escapes, and print nothing where an output is closed."""
+    """Print characters outside the output's encoding as escapes, and print nothing if an output is closed."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  # It stays open until the exit.
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115  # It stays open until the process exits.
         elif isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _discard(stream: TextIO) -> None:
-    """Send what is still buffered to nowhere: the interpreter would fail when it flushes it at its exit."""
+    """Redirect the stream to the null device: otherwise the interpreter would fail to flush it at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

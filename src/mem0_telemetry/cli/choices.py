@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`enable`, `disable`, `reset-id` and `clean`: what a user decides for all processes that share `MEM0_DIR`."""
+"""`enable`, `disable`, `reset-id` and `clean`: the user's choices for all processes that share `MEM0_DIR`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _reset_id(mem0_dir: str) -> int:
     else:
         prose(f"Usage telemetry is off ({consent.reason}), so no id is made.")
         _forget_id(mem0_dir)
-    return _delete(mem0_dir)  # An event that waits under the old id would link the two ids.
+    return _delete(mem0_dir)  # An unsent event has the old id: sent now, it would link the two ids.
 
 
 def _clean(mem0_dir: str) -> int:
@@ -91,7 +91,7 @@ def _clean(mem0_dir: str) -> int:
 
 
 def _delete(mem0_dir: str) -> int:
-    """Delete the unsent events and the history, say what is deleted and what is not, and return the exit status."""
+    """Delete the unsent events and the history, print what is deleted and what is not, and return the exit status."""
     if not is_there(_ours(mem0_dir)):
         return 0
     events, left = purge(_ours(mem0_dir))
@@ -118,5 +118,5 @@ def _forget_id(mem0_dir: str) -> None:
 
 
 def _known(state: State) -> State:
-    """Return the state, or a new one if it cannot be read, without an id that it may have withdrawn."""
+    """Return the state. Replace an unreadable one: it may have withdrawn the id, so the next id must be new."""
     return state if state.readable else State(fresh_id=True)

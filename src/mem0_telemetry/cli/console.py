@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the command prints: at most 80 columns, and colour only at a terminal that wants it."""
+"""Print the command's output: at most 80 columns, and colour only at a terminal that wants it."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def prose(text: str, indent: str = "") -> None:
 
 
 def row(name: str, value: str) -> None:
-    """Print a name and its value; the value is wrapped into a column of its own."""
+    """Print a name and its value; the value is wrapped into its own column."""
     print(f"  {name:<14}{_wrapped(value, ' ' * 16).lstrip()}")
 
 
 def failed(text: str) -> int:
-    """Print on standard error what went wrong and the remedy; return the exit status 1."""
+    """Print an error and its remedy on standard error; return the exit status 1."""
     print(_wrapped(f"mem0-telemetry: {text}"), file=sys.stderr)
     return 1
 
 
 def progress(done: int, of: int) -> None:
-    """Print how many programs have ended; at a terminal each count replaces the one before."""
+    """Print how many programs have ended; at a terminal each count replaces the previous one."""
     last = "\r" if sys.stdout.isatty() and done < of else "\n"
     print(f"  {done} of {of} programs have ended", end=last, flush=True)
 
@@ -54,12 +54,12 @@ def shortened(path: Path | str) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """Return `1 event`, `2 events`."""
+    """Return the count and the noun, as in `1 event` or `2 events`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def outcome(send: Mapping[str, Any]) -> str:
-    """Return how a send of the history ended: `sent`, `refused (HTTP 401)` or `failed (ConnectTimeout)`."""
+    """Return the result of a send in the history: `sent`, `refused (HTTP 401)` or `failed (ConnectTimeout)`."""
     result, reason = str(send.get("result")), send.get("reason")
     text = f"{result} ({reason})" if reason else result
     return styled(text, _STYLE_OF_RESULT[result]) if result in _STYLE_OF_RESULT else text

@@ -19,7 +19,7 @@ from opentelemetry.exporter.posthog.testing import check_batch
 
 
 def run(*, verbose: bool) -> int:
-    """Run the demonstration, or say what has to be installed for it; return 0 only if all of it was observed."""
+    """Run the demonstration, or print which package it needs; return 0 only if everything was as promised."""
     if find_spec("mem0") is None:
         return failed("demo uses real Mem0, which is not installed: pip install mem0ai")
     if find_spec("opentelemetry.exporter.otlp") is None:
@@ -53,7 +53,7 @@ def run(*, verbose: bool) -> int:
 
 
 def _observe(stage: Stage) -> Iterator[str]:
-    """Run everything and print it; yield what is not as promised."""
+    """Run the programs and print what they did; yield each broken promise."""
     both = {"MEM0_TELEMETRY_EXPORTER": "posthog,otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": stage.receiver.url}
     on = stage.program(settings=both, counted=True)
     off = [stage.program(way, counted=True) for way in WAYS]
@@ -78,7 +78,7 @@ def _observe(stage: Stage) -> Iterator[str]:
 
 
 def _show_on(stage: Stage, program: Program) -> Iterator[str]:
-    """Print how many of each event arrived; yield what is not as promised."""
+    """Print how many of each event arrived; yield each broken promise."""
     arrived = Counter(event["event"] for event in stage.receiver.events)
     records = Counter(record.log_record.event_name for record in _log_records(stage))
     print(styled(f"  PostHog {arrived.total()} events, OTLP backend {records.total()} log records", "green"))
@@ -97,8 +97,8 @@ def _show_on(stage: Stage, program: Program) -> Iterator[str]:
 
 
 def _log_records(stage: Stage) -> list[ReadableLogRecord]:
-    """Return what the fake OTLP backend received."""
-    from google.protobuf.json_format import MessageToJson  # noqa: PLC0415  # They come with the extra [otlp].
+    """Return the log records that the fake OTLP backend received."""
+    from google.protobuf.json_format import MessageToJson  # noqa: PLC0415  # The extra [otlp] installs it.
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest  # noqa: PLC0415
 
     bodies = [request.body for request in stage.receiver.requests if request.path == "/v1/logs"]

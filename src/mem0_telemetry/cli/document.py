@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`mem0-telemetry events`, and the page `TELEMETRY.md`: the registry in words."""
+"""`mem0-telemetry events` and the page `TELEMETRY.md`: describe the registry."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _EVERY = (*_OF_CALLS, *added_attributes.OF_EVERY_RECORD, *added_attributes.OF_TH
 
 
 def run(*, markdown: bool, as_json: bool) -> int:
-    """Print everything that may be sent: the whole page, as data, or as two lists of names."""
+    """Print everything that may be sent: as the whole page, as JSON, or as two lists of names."""
     print(page() if markdown else json.dumps(_data(), indent=2) if as_json else _names())
     return 0
 
 
 def page() -> str:
-    """Return `TELEMETRY.md`: the template beside this module, with the registry's tables."""
+    """Return `TELEMETRY.md`: the template next to this module, filled with the registry's tables."""
     template = files(__package__).joinpath("telemetry.md").read_text(encoding="utf-8")
     lists = [f"**`{each.posthog_name}`** is {each.type.words}." for each in _OF_CALLS if _is_long(each)]
     always = {name: type_.words for name, type_ in envelope.PROPERTIES.items()}
@@ -68,7 +68,7 @@ def _attributes(attributes: Iterable[Attribute]) -> str:
 
 
 def _is_long(attribute: Attribute) -> bool:
-    """Return whether its list of values is too long for a table's cell, and stands below the table."""
+    """Return whether the list of values is too long for a table cell, and is printed below the table instead."""
     return len(attribute.type.words) > _LONGEST_CELL
 
 
@@ -85,7 +85,7 @@ def _code(names: Iterable[str]) -> str:
 
 
 def _data() -> dict[str, Any]:
-    """Return the registry for other tools."""
+    """Return the registry as data for other tools."""
     fields = ("name", "posthog_name", "brief", "question", "sample_rate", "since")
     return {
         "events": [

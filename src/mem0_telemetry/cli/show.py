@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`mem0-telemetry show`: the unsent events and what was sent last, for people or byte for byte."""
+"""`mem0-telemetry show`: print the unsent events and the last sends, formatted for people or byte for byte."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNREADABLE = "(it cannot be read, and will be dropped)"
 
 
 def run(*, everything: bool, raw: bool) -> int:
-    """Print the unsent events and the last sends: `everything` or the newest few, `raw` or at a terminal for people."""
+    """Print the unsent events and the last sends: the newest, or `everything`; formatted at a terminal unless `raw`."""
     directory = Path(state_file.telemetry_dir(state_file.mem0_dir(os.environ)))
     most = None if everything else 5
     show_batch = _show_raw if raw or not sys.stdout.isatty() else _Readable(most).show
@@ -60,7 +60,7 @@ def run(*, everything: bool, raw: bool) -> int:
 
 
 def _newest(found: Sequence[Any], most: int | None, noun: str, indent: str = "\n") -> Iterator[Any]:
-    """Yield the newest of what was found, then say how many are left out."""
+    """Yield the newest `most` of `found`, or all if it is None; then print how many are left out."""
     left_out = max(0, len(found) - most) if most else 0
     yield from found[left_out:]
     if left_out:
@@ -68,7 +68,7 @@ def _newest(found: Sequence[Any], most: int | None, noun: str, indent: str = "\n
 
 
 def _records(line: str) -> tuple[ReadableLogRecord, ...]:
-    """Return the records of one line of OTLP/JSON; none if it is something else."""
+    """Return the records of one line of OTLP/JSON, or an empty tuple if the line is something else."""
     try:
         return decode(f"{line}\n".encode())
     except ValueError:
@@ -76,14 +76,14 @@ def _records(line: str) -> tuple[ReadableLogRecord, ...]:
 
 
 def _show_raw(line: str, api_key: str | None) -> None:
-    """Print a batch byte for byte; with a key also the request to PostHog that it becomes."""
+    """Print a batch byte for byte and, if there is a key, the PostHog request that it becomes."""
     print(f"\n{line}")
     if api_key is None:
         return
     if not (records := _records(line)):
         print(f"\n{_UNREADABLE}")
         return
-    # As the sender does: select the records again, then map them.
+    # The sender does the same: it selects the records again, then maps them.
     selected = [record for record in map(Selection(), records) if record is not None]
     events = log_events(selected, MappingOptions(**posthog_mapping())).events
     request = body(events, api_key=api_key, sent_at="(when it is sent)")
@@ -92,14 +92,14 @@ def _show_raw(line: str, api_key: str | None) -> None:
 
 
 class _Readable:
-    """Shows batches to people; a batch whose events were all printed before is only mentioned."""
+    """Formats batches for people; a batch whose events were all printed before is only mentioned."""
 
     def __init__(self, most: int | None) -> None:
         self._most = most
         self._printed: set[str] = set()
 
     def show(self, line: str, _: str | None) -> None:
-        """Print each event by name and time, and what all of them carry once."""
+        """Print each event with name, time and attributes; print attributes that all events share only once."""
         records = _records(line)
         events = [_attributes(record) for record in records]
         uids = {event.pop("log.record.uid", "") for event in events}
@@ -140,6 +140,6 @@ def _text(value: Any) -> str:
 
 
 def _printable(found: object) -> str:
-    """Return text that moves no terminal's cursor: others may be able to write to the disk."""
+    """Return the text, escaped if it could control the terminal: another program may have written the file."""
     text = str(found)
     return text if text.isprintable() else ascii(text)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finished spans as a tree of text lines, with durations.
+"""Format finished spans as a tree of text lines, with durations.
 
 `python -m mem0_telemetry.cli.span_tree` prints the trees of one `add` and one `search` of real Mem0 with fake models,
-in an application that has an OpenTelemetry SDK of its own.
+in an application that has its own OpenTelemetry SDK.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from opentelemetry import trace
 
 
 def _took(span: ReadableSpan) -> str:
-    """Return how long a span took and how it failed."""
+    """Return the duration of a span and, if it failed, the type of its error."""
     milliseconds = ((span.end_time or 0) - (span.start_time or 0)) / 1e6
     error = (span.attributes or {}).get("error.type")
     return f"{milliseconds:.1f} ms" + (f"  ! {error}" if error else "")
 
 
 def lines(spans: Iterable[ReadableSpan], describe: Callable[[ReadableSpan], str] = _took) -> Iterator[str]:
-    """Yield a line for each span, roots and children from the oldest on; `describe` returns the text beside its name.
+    """Yield a line for each span, the oldest root or child first; `describe` returns the text after its name.
 
     A span whose parent is not among `spans` is drawn as a root.
     """
@@ -56,7 +56,7 @@ def main() -> None:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     mem0_telemetry.instrument()
-    import mem0  # noqa: PLC0415  # after `instrument()`, as the README has it
+    import mem0  # noqa: PLC0415  # after `instrument()`, as in the README
 
     from mem0_telemetry.cli.harness.fake_models import configuration  # noqa: PLC0415  # It imports mem0.
 

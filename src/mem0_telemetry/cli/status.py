@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`mem0-telemetry status`: what a process that starts in this environment would do, and what lies on the disk."""
+"""`mem0-telemetry status`: report what a process that starts in this environment would do, and what is on disk."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(*, as_json: bool, check: bool) -> int:
 
 
 def consent_here(mem0_dir: str, resolved: Destinations) -> Consent:
-    """Return what a process that would start now decides: nothing is created, loaded or warned about."""
+    """Return the consent that a process starting now would decide. Create, load and log nothing."""
     return decide(os.environ, state=state_file.read(mem0_dir), destination_problem=resolved.reason_for_none)
 
 
@@ -61,7 +61,7 @@ def by_mailbox(resolved: Destinations) -> dict[str, DestinationConfig]:
 
 
 def _status(mem0_dir: str, resolved: Destinations, waiting: Mapping[str, int]) -> Status:
-    """Return the status, where so many events wait in each mailbox."""
+    """Return the status; `waiting` is the number of unsent events in each mailbox."""
     consent, who = consent_here(mem0_dir, resolved), identity.current(mem0_dir)
     writable = not consent.enabled or _is_writable(Path(state_file.telemetry_dir(mem0_dir)))
     problems = (*resolved.problems, *resolved.remarks, *env.unusable_numbers(os.environ))
@@ -83,7 +83,7 @@ def _status(mem0_dir: str, resolved: Destinations, waiting: Mapping[str, int]) -
 
 
 def _is_writable(directory: Path) -> bool:
-    """Return whether a process can store something in `directory`; nothing is created to find out."""
+    """Return whether a process can store something in `directory`, without creating anything."""
     there = next(path for path in (directory, *directory.parents) if os.access(path, os.F_OK))
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
@@ -91,9 +91,9 @@ def _is_writable(directory: Path) -> bool:
 def _print(status: Status, mem0_dir: str) -> None:
     state = styled("on", "green") if status.enabled else styled("off", "red")
     print(f"Mem0 usage telemetry is {state} for a process that starts here.\n")
-    row("why", _said(status.source, status.reason))
+    row("why", _with_source(status.source, status.reason))
     for source, reason in status.also_off:
-        row("off as well", _said(source, reason))
+        row("off as well", _with_source(source, reason))
     if status.enabled:
         row("id", status.installation_id or "none yet; it is made at the first event")
         for each in status.destinations:
@@ -111,8 +111,8 @@ def _print(status: Status, mem0_dir: str) -> None:
             row("problem", problem)
 
 
-def _said(source: str, reason: str) -> str:
-    """Return the source once: a reason that quotes a variable names it already."""
+def _with_source(source: str, reason: str) -> str:
+    """Return the reason, with its source in front unless the reason quotes the source or is the default."""
     return reason if source == DEFAULT or reason.startswith(f"{source}=") else f"{source}: {reason}"
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`mem0-telemetry verify`: prove on the user's own machine that off is off, and that only what is declared is sent.
+"""`mem0-telemetry verify`: prove on the user's machine that off is off, and that only declared fields are sent.
 
-Real Mem0 (or, without mem0ai, the drop-in alone) runs in processes of its own under Python's audit hooks, with
-planted texts wherever a user's could be, and with fake servers on this machine. Nothing leaves it.
+Real Mem0 (or, without mem0ai, the drop-in alone) runs in separate processes under Python's audit hooks, with
+planted texts wherever a user's text could be, and with fake servers. Nothing leaves the machine.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ from opentelemetry.exporter.posthog.testing import CapturedRequest
 
 _BREACHES_SHOWN = 10
 _MOST_THREADS = 3
-"""One writes, and one sends for each of two destinations."""
+"""The writer, and one sender for each of two destinations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One promise, and what was seen that breaks it."""
+    """The result of checking one promise."""
 
     promise: str
     breaches: Collection[str] = ()
     observed: str = ""
-    """What was seen, in a few words, if nothing breaks the promise."""
+    """A summary of the observation, for a promise that holds."""
     unchecked: str = ""
-    """Why it could not be checked. That proves nothing, for or against."""
+    """Why the promise could not be checked, which proves nothing for or against it."""
 
 
 def run(*, seconds: float = 55.0) -> int:
-    """Verify and print the verdict; return 1 if something breaks a promise, 2 if something could not be checked.
+    """Verify and print the verdict; return 1 if a promise is broken, 2 if one could not be checked.
 
-    After `seconds` the programs are ended, and not all is checked: the promise is to end within a minute.
+    After `seconds` the programs are killed and their promises stay unchecked, so that `verify` ends within a minute.
     """
     begun = monotonic()
     subject = f"Mem0 {version('mem0ai')}" if find_spec("mem0") else "The drop-in (mem0ai is not installed)"
@@ -71,9 +71,9 @@ def run(*, seconds: float = 55.0) -> int:
 
 
 def _verify(stage: Stage) -> Iterator[Check]:
-    """Run everything, and yield each check after it is printed."""
+    """Run all programs, and yield each check after printing it."""
     on, off = program_on(stage), [stage.program(way) for way in WAYS]
-    stage.run([on, *off], progress)  # The longest begins first.
+    stage.run([on, *off], progress)  # The longest program starts first.
     heading("Switched off")
     switched_off = [check_off(program) for program in off]
     requests = len(stage.unused.requests)
@@ -107,7 +107,7 @@ def _shown(check: Check) -> Check:
 
 
 def check_off(program: Program) -> Check:
-    """Return what a program that was switched off did all the same."""
+    """Return the check that a program that was switched off did nothing."""
     promise = program.way.shown
     try:
         breaches = program.done()
@@ -118,7 +118,7 @@ def check_off(program: Program) -> Check:
 
 
 def program_on(stage: Stage) -> Program:
-    """Return the program that uses all of Mem0, switched on, with a second destination that takes nothing."""
+    """Return the program that uses all of Mem0, switched on, with a second destination that accepts nothing."""
     settings = {}
     if find_spec("opentelemetry.exporter.otlp") is not None:
         settings["MEM0_TELEMETRY_EXPORTER"] = "posthog,otlp"
@@ -127,7 +127,7 @@ def program_on(stage: Stage) -> Program:
 
 
 def checks_on(program: Program, stage: Stage) -> Iterator[Check]:
-    """Yield what arrived, what lies on disk and what else was done; raise `ChildError` if the program has not ended."""
+    """Yield the checks of a program that was switched on; raise `ChildError` if it has not ended."""
     report = program.report()
     places = list(_places(program, stage, report))
     yield _declared(program, stage, arrived=report["arrived"])
@@ -141,8 +141,8 @@ def checks_on(program: Program, stage: Stage) -> Iterator[Check]:
 
 
 def _places(program: Program, stage: Stage, report: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """Yield everything that left the process or can be read later, by name."""
-    for arguments in (["show", "--all"], ["status", "--json"]):  # Before the rest: they must leave no file.
+    """Yield the name and content of everything that left the process or can be read later."""
+    for arguments in (["show", "--all"], ["status", "--json"]):  # Run first: `_rest` looks for their files.
         printed = stage.start(program, "mem0_telemetry", *arguments)
         if printed is None:
             raise ChildError(f"`mem0-telemetry {arguments[0]}` did not end within a minute, or failed")
@@ -199,7 +199,7 @@ def _undeclared_in_request(request: CapturedRequest) -> Iterator[str]:
 
 
 def _undeclared_on_disk(ours: Path) -> Iterator[str]:
-    """Yield what is undeclared in the batches that wait in the spool, or that the history has as sent."""
+    """Yield each undeclared part of the unsent batches in the spool and of the sent batches in the history."""
     lines = [file.line() for mailbox in mailboxes(ours) for file in mailbox.files]
     lines += [json.dumps(entry["batch"]) for entry in history(ours) if entry.get("batch")]
     for record in (record for line in lines for record in decode(f"{line}\n".encode())):
@@ -218,7 +218,7 @@ def _network(stage: Stage, seen: Iterable[str]) -> Check:
         what
         for what in seen
         if (("connect" in what or "sendto" in what) and not any(end in what for end in allowed))
-        or ("get" in what and "127.0.0.1" not in what)  # a name that was looked up
+        or ("get" in what and "127.0.0.1" not in what)  # the look-up of a host name
     ]
     return Check(
         promise="it connects to the chosen destinations, and to nothing else",
@@ -232,7 +232,7 @@ def _rest(program: Program, stage: Stage, report: dict[str, Any]) -> Check:
     known = {".netrc", ".mem0", stage.planted["directory"], ".mem0/telemetry", ".mem0/config.json"}
     for path in sorted([*program.home.iterdir(), *program.ours.parent.iterdir()]):
         name = str(path.relative_to(program.home))
-        # Early releases of mem0ai make the directory of their telemetry store themselves; nothing may be in it.
+        # Early releases of mem0ai create the directory of their telemetry store; it must stay empty.
         if name not in known and not (path.match("migrations_*") and not any(path.iterdir())):
             breaches.append(f"the file {name} was made")
     threads = report["threads"]

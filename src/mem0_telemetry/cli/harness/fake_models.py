@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fake models for real Mem0: they need no key and no network, and always answer the same."""
+"""Fake models for real Mem0: they need no key and no network, and their answers never vary."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class EchoLLM(LLMBase):
 
 
 def configuration(directory: Path, *, collection: str = "memories") -> dict[str, Any]:
-    """Return a `Memory.from_config` argument: these models, and Qdrant and SQLite embedded, all in one directory."""
+    """Return a `Memory.from_config` argument: these models, with embedded Qdrant and SQLite, all in one directory."""
     EmbedderFactory.provider_to_class[PROVIDER] = f"{__name__}.HashEmbedder"
     LlmFactory.register_provider(PROVIDER, f"{__name__}.EchoLLM")
     qdrant = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Planted texts: private, so that none may be in what leaves a process, in any form."""
+"""Planted texts: private texts that must not leave a process in any form."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ directory host_name user_name netrc_login netrc_password otel_resource otel_head
 
 
 def new_texts() -> dict[str, str]:
-    """Return one private text of each kind, made afresh."""
+    """Return a new random text of each kind."""
     texts = {kind: f"planted_{kind}_{secrets.token_hex(6)}" for kind in _KINDS.split()}
     email = f"planted_{secrets.token_hex(6)}@planted.example"
     return {**texts, "email": email, "api_key": f"m0-planted{secrets.token_hex(12)}"}
 
 
 def found_in(places: Iterable[tuple[str, bytes]], texts: Mapping[str, str]) -> Iterator[str]:
-    """Yield which planted text is where, and in which form, for each place of a name and its bytes."""
+    """Yield a sentence for each planted text found in `places`, which are pairs of a name and its bytes."""
     forms = [(kind, form, needle) for kind, text in texts.items() for form, needle in forms_of(text)]
     for place, content in places:
         lowered = content.lower()
@@ -33,7 +33,7 @@ def found_in(places: Iterable[tuple[str, bytes]], texts: Mapping[str, str]) -> I
 
 
 def forms_of(text: str) -> tuple[tuple[str, bytes], ...]:
-    """Return the forms of a text that would give it away: as it is (in lower case), hashed, encoded."""
+    """Return the forms in which a text could leak: plain (in lower case), hashed, and encoded."""
     raw = text.encode()
     return (
         ("plain text", raw.lower()),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A watched program: uses Mem0 and the drop-in, or without mem0ai the drop-in alone, switched off or on.
+"""A watched program that uses Mem0 and the drop-in (without mem0ai the drop-in alone), switched off or on.
 
-`python -m mem0_telemetry.cli.harness.program JSON`: the arguments of `run`.
+Start it with `python -m mem0_telemetry.cli.harness.program JSON`; the JSON object has the arguments of `run`.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.cli.harness.watch import Watch, is_ours
 
 _ARRIVAL = 40.0
-"""Seconds that delivery may take on a busy machine; it takes a few tenths of one."""
+"""Seconds that delivery may take on a busy machine; it normally takes a few tenths of one."""
 
 
 class _Logged(logging.Handler):
-    """Keeps what our code logs, and what others log on its behalf, at any level."""
+    """Keeps what our code logs, directly or through a library, at any level."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        if is_ours(sys._getframe(1)):  # noqa: SLF001  # The caller decides whether it counts.
+        if is_ours(sys._getframe(1)):  # noqa: SLF001  # The logging call's stack decides whether it counts.
             self.lines.append(f"{record.levelname} {record.name}: {record.getMessage()}")
 
 
-def run(  # noqa: PLR0913  # keywords all
+def run(  # noqa: PLR0913  # All are keywords.
     *,
     texts: Mapping[str, str],
     platform_url: str,
@@ -50,20 +50,20 @@ def run(  # noqa: PLR0913  # keywords all
     thoroughly: bool = False,
     configuration: Callable[..., dict[str, Any]] | None = None,
 ) -> None:
-    """Run one program, watched, and write down what was seen; it ends as any does, exit hooks and all.
+    """Run one watched program and write its report; the process then exits normally, with its exit hooks.
 
     Args:
-        texts: what is planted.
-        platform_url: the address of a fake of Mem0's hosted API.
+        texts: the texts to plant.
+        platform_url: the address of the fake of Mem0's hosted API.
         report: the file to write.
         switch: code that switches telemetry off once Mem0 is imported, or nothing.
-        instrument: when to call `instrument()`: `before` or `after` the import of Mem0, or None where Mem0 or a
-            launcher does.
-        counted: make the calls of `EXPECTED` only, and fail if one of them does.
-        thoroughly: also call every public method of Mem0, and in classes of the user's own.
-        configuration: makes the configuration of a `Memory`, in place of the one with fake models.
+        instrument: when to call `instrument()`: `before` or `after` the import of Mem0, or None if Mem0 or a
+            launcher calls it.
+        counted: make only the calls that `EXPECTED` counts, and fail if one of them fails.
+        thoroughly: also call every public method of Mem0, and use subclasses as a user would define them.
+        configuration: returns the configuration of a `Memory`, instead of the one with fake models.
     """
-    sys.dont_write_bytecode = True  # Python would write it, but only if nobody has before.
+    sys.dont_write_bytecode = True  # Byte code that Python writes would count as our file.
     _plant_host_name(texts["host_name"])
     logged = _Logged()
     logging.getLogger().addHandler(logged)
@@ -75,15 +75,15 @@ def run(  # noqa: PLR0913  # keywords all
         mem0_telemetry.instrument()
     has_mem0 = find_spec("mem0") is not None
     if has_mem0:
-        import mem0  # noqa: PLC0415, F401  # When it is imported is part of what is verified.
+        import mem0  # noqa: PLC0415, F401  # The moment of this import is part of what is verified.
     if instrument == "after":
         watch.begin()
         mem0_telemetry.instrument()
     if switch:
-        exec(switch, {"__name__": "__main__"})  # noqa: S102  # as `WAYS` has it, and a user's program
-        # Until then it was on: the drop-in had imported the SDK, which starts threads, and had prepared for a fork.
+        exec(switch, {"__name__": "__main__"})  # noqa: S102  # a line of `WAYS`, as in a user's program
+        # Until the switch, telemetry was on: the drop-in imported the SDK, which starts threads, and registered hooks.
         watch.seen = [found for found in watch.seen if found[0] not in {"import", "thread", "hook"}]
-    from mem0_telemetry.cli.harness import use  # noqa: PLC0415  # It imports what is watched.
+    from mem0_telemetry.cli.harness import use  # noqa: PLC0415  # It imports watched modules.
 
     if not counted:
         use.use_drop_in(texts)
@@ -98,7 +98,7 @@ def run(  # noqa: PLR0913  # keywords all
             configuration=configuration,
         )
         memories = asyncio.run(session)
-    arrived = _have_it_sent()
+    arrived = _wait_until_sent()
     found = {
         "seen": watch.seen,
         "logged": logged.lines,
@@ -114,8 +114,8 @@ def run(  # noqa: PLR0913  # keywords all
     Path(report).write_text(json.dumps(found), encoding="utf-8")
 
 
-def _have_it_sent() -> bool:
-    """Wait until one destination has it all, and return whether it has; another may never take anything."""
+def _wait_until_sent() -> bool:
+    """Wait until one destination has everything; return whether it has. Another destination may never accept any."""
     deadline, before = monotonic() + _ARRIVAL, -1
     while not mem0_telemetry.flush(timeout=0.5):
         status = mem0_telemetry.status()
@@ -128,7 +128,7 @@ def _have_it_sent() -> bool:
 
 
 def _plant_host_name(name: str) -> None:
-    """Give this machine another name in this process. A call that asks for it is still seen."""
+    """Give this machine another name in this process; the watch still sees a call that asks for it."""
     # The function is made by `exec` so that its frame belongs to `socket`, not to us.
     asked: dict[str, Any] = {"__name__": "socket", "ask": socket.gethostname, "name": name}
     exec("def gethostname():\n    ask()\n    return name\n", asked)  # noqa: S102  # see above

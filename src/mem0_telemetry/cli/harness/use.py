@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use real Mem0 and the drop-in, with a planted text wherever a value of the user's can go."""
+"""Use real Mem0 and the drop-in, with a planted text wherever a user's value can go."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Errors = tuple[type[Exception], ...]
 _SHARED = ("init", "add", "search", "get_all", "update", "history", "delete", "delete_all")
 EXPECTED = Counter(f"mem0.{name}" for name in 2 * (*_SHARED, "get", "reset"))
 EXPECTED.update(f"client.{name}" for name in _SHARED)
-"""Events of `use_mem0`, by Mem0's names: of `Memory` and `AsyncMemory`, and of one hosted client."""
+"""The number of events that `use_mem0` records, by Mem0's names: `Memory`, `AsyncMemory`, one hosted client."""
 
 
 def use_drop_in(texts: Texts) -> None:
-    """Record every declared event through the drop-in, with planted texts as each property that Mem0 may pass."""
-    from mem0_telemetry import telemetry  # noqa: PLC0415  # Executing it decides whether telemetry is on.
+    """Record every declared event through the drop-in, with a planted text in each property that Mem0 may pass."""
+    from mem0_telemetry import telemetry  # noqa: PLC0415  # Importing it decides whether telemetry is on.
 
     own: Any = type(texts["custom_class"], (), {"__module__": texts["custom_class"]})
     instance = own()
@@ -43,7 +43,7 @@ def use_drop_in(texts: Texts) -> None:
             capture(event.posthog_name, instance, given)
 
 
-async def use_mem0(  # noqa: PLR0913  # keywords all
+async def use_mem0(  # noqa: PLR0913  # All are keywords.
     texts: Texts,
     *,
     directory: Path,
@@ -54,9 +54,9 @@ async def use_mem0(  # noqa: PLR0913  # keywords all
 ) -> list[dict[str, Any]]:
     """Call each operation of `Memory`, `AsyncMemory` and the hosted client once; return what each memory held.
 
-    See `program.run` for the arguments. `errors` are ignored: a planted text may be none that Mem0 takes.
+    See `program.run` for the arguments. `errors` are ignored, because Mem0 may reject a planted text.
     """
-    import mem0  # noqa: PLC0415  # When it is imported is part of what is verified.
+    import mem0  # noqa: PLC0415  # The moment of this import is part of what is verified.
 
     from mem0_telemetry.cli.harness import fake_models  # noqa: PLC0415  # It imports mem0.
 
@@ -77,7 +77,7 @@ async def use_mem0(  # noqa: PLR0913  # keywords all
             with suppress(Exception):
                 await _result(memory.add([{"role": "user", "content": texts["message"]}], **procedural))
             await _use_methods(memory, texts)
-        del memory  # Mem0's own telemetry lets one memory at a time use its store.
+        del memory  # Only one memory at a time can use the store of Mem0's own telemetry.
     for cls in (mem0.MemoryClient, *([own(mem0.AsyncMemoryClient)] if thoroughly else [])):
         client = cls(api_key=texts["api_key"], host=platform_url)
         client.user_email = texts["email"]
@@ -89,7 +89,7 @@ async def use_mem0(  # noqa: PLR0913  # keywords all
 
 
 async def use_memory(memory: Any, texts: Texts, generation: int, errors: Errors) -> dict[str, Any]:
-    """Call each operation of a `Memory` or an `AsyncMemory` of this generation of Mem0 once; return what it held."""
+    """Call each operation of a `Memory` or `AsyncMemory` of Mem0 `generation`.x once; return what it held."""
     owner = {name: texts[name] for name in ("user_id", "agent_id", "run_id")}
     metadata = {texts[f"{name}_key"]: texts[f"{name}_value"] for name in ("metadata", "filter")}
     filters = {**owner, texts["filter_key"]: texts["filter_value"]}
@@ -104,7 +104,7 @@ async def use_memory(memory: Any, texts: Texts, generation: int, errors: Errors)
     calls = (
         lambda: memory.search(texts["query"], threshold=0.123, **scope),
         lambda: memory.get(identifier),
-        lambda: memory.update(identifier, texts["message"]),  # Releases differ in this parameter's name.
+        lambda: memory.update(identifier, texts["message"]),  # The parameter's name differs between releases.
         lambda: memory.history(identifier),
         lambda: memory.delete(identifier),
         lambda: memory.delete_all(**owner),
@@ -145,16 +145,16 @@ async def _call_each(calls: Iterable[Callable[[], Any]], errors: Errors) -> None
 
 
 async def _use_methods(target: Any, texts: Texts) -> None:
-    """Call each public method with a planted text as each of its arguments."""
+    """Call each public method with a planted text in each of its arguments."""
     for name in sorted(dir(type(target)), key="close".__eq__):  # Nothing can be called after `close`.
         method = inspect.unwrap(inspect.getattr_static(type(target), name))
         if not name.startswith("_") and inspect.isfunction(method):
-            with suppress(Exception):  # The fake server does not know all of them.
+            with suppress(Exception):  # The fake server does not implement every method.
                 await _result(getattr(target, name)(**arguments_for(method, texts)))
 
 
 def arguments_for(method: Callable[..., Any], texts: Texts) -> dict[str, Any]:
-    """Return arguments for a method, a planted text in each that takes a value of the user's."""
+    """Return arguments for a method, with a planted text in each that takes a user's value."""
     named: dict[str, Any] = {}
     for parameter in list(inspect.signature(method).parameters.values())[1:]:
         if parameter.kind is parameter.VAR_KEYWORD:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Watch what this process does, by Python's own audit events, and whose code does it."""
+"""Watch by Python's audit events what this process does, and whose code does it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _KINDS = {
     "thread": "_thread.start_new_thread _thread.start_joinable_thread",
 }
 _KIND_OF = {event: kind for kind, events in _KINDS.items() for event in events.split()}
-"""The kind of each of Python's audit events that counts."""
+"""The kind of each audit event that counts."""
 
 
 class Watch:
-    """Notes what our code does, and what other code does on behalf of ours; can't be stopped once it has begun.
+    """Records what our code does, directly or through other code; once begun, it cannot be stopped.
 
     Attributes:
-        seen: one `(kind, what)` for each: a kind is `network`, `process`, `thread`, `file`, `read`, `import`, `hook`.
+        seen: `(kind, what)` of each action; kinds: `network`, `process`, `thread`, `file`, `read`, `import`, `hook`.
     """
 
     def __init__(self, own_directory: str) -> None:
@@ -40,12 +40,12 @@ class Watch:
         self._own_directory = own_directory
 
     def begin(self) -> None:
-        """Watch from now on; what raises no audit event of its own is watched where it is asked for."""
+        """Watch from now on; wrap the functions that raise no audit event."""
         sys.addaudithook(self._audit)
         atexit.register = self._noting("hook", "atexit.register", atexit.register)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork = self._noting("hook", "os.register_at_fork", os.register_at_fork)
-        if sys.version_info < (3, 12):  # before, starting a thread raised no audit event
+        if sys.version_info < (3, 12):  # Before 3.12, starting a thread raised no audit event.
             start = self._noting("thread", "start_new_thread", _thread.start_new_thread)
             _thread.start_new_thread = threading._start_new_thread = start  # type: ignore[attr-defined]  # noqa: SLF001
 
@@ -61,13 +61,13 @@ class Watch:
                 kind, what = "read", f"open {path!r}"
         elif event == "import" and arguments[0].partition(".")[0] in _HEAVY:
             kind, what = "import", arguments[0]
-        if kind is not None and is_ours(sys._getframe(1)):  # noqa: SLF001  # who does it is what this is about
+        if kind is not None and is_ours(sys._getframe(1)):  # noqa: SLF001  # The stack shows whose code it is.
             self.seen.append((kind, what))
 
     def _noting(self, kind: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def noted(*arguments: Any, **named: Any) -> Any:
             caller = sys._getframe(1)  # noqa: SLF001
-            # Modules of Python's own register hooks when they are first imported: that is nobody's doing.
+            # Python's own modules register hooks when they are first imported: those do not count.
             if is_ours(caller) and (kind != "hook" or _root_of(caller) in _OURS):
                 self.seen.append((kind, f"{name} {arguments!r}"))
             return function(*arguments, **named)
@@ -80,7 +80,7 @@ def _root_of(frame: FrameType) -> str:
 
 
 def is_ours(frame: FrameType | None) -> bool:
-    """Return whether the innermost code that is neither Python's own nor a library in between is ours."""
+    """Return whether the stack from `frame` outwards reaches our code before Mem0's, the harness's or `__main__`."""
     while frame is not None:
         root = _root_of(frame)
         if root in _NOT_OURS or str(frame.f_globals.get("__name__", "")).startswith(_HARNESS):

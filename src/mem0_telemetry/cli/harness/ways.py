@@ -11,11 +11,11 @@ class Way(NamedTuple):
     """One way to switch usage telemetry off."""
 
     shown: str
-    """As a user writes it."""
+    """The way as a user writes it."""
     settings: Mapping[str, str] = {}
-    """Variables of the environment."""
+    """Environment variables."""
     imports: str = ""
-    """What a program imports to run `shown` after `import mem0`, before its first call; empty where it does nothing."""
+    """The import that `shown` needs, if that is code to run between `import mem0` and the first call; else empty."""
     stored: bool = False
     """Whether `mem0-telemetry disable` was run before."""
 
