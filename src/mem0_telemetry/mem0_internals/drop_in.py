@@ -12,8 +12,8 @@ from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import import_hook
 from mem0_telemetry.mem0_internals.names import (
     FIXED,
+    FORWARDS_TO,
     HOLDERS,
-    LEADS_THROUGH,
     MAIN_MODULE,
     MIGRATIONS_COLLECTION,
     NATIVE_NAMES,
@@ -134,11 +134,11 @@ class DropIn:
         if is_mem0s(native):
             names = vars(native)
             owned = {name for name in NATIVE_NAMES if name in names and not is_replaceable(names[name])}
-            self._silenced = {name for name, through in LEADS_THROUGH.items() if through & owned}
+            self._silenced = {name for name, targets in FORWARDS_TO.items() if targets & owned}
             self._native = native
             self._found(native)
             with guard("closing Mem0's own telemetry"):
-                close_without_waiting(native, everywhere=_is_held_otherwise(names))
+                close_without_waiting(native, everywhere=_holders_differ(names))
             for name in NATIVE_NAMES:
                 self._replace_name(names, name)
             if owned:  # whoever imports a name of it later is to find the application's
@@ -198,7 +198,7 @@ def _holder_places() -> Iterator[_Place]:
                 yield f"{holder}.{name}", namespace, name
 
 
-def _is_held_otherwise(native: dict[str, Any]) -> bool:
+def _holders_differ(native: dict[str, Any]) -> bool:
     """Return whether a name of Mem0's is not what its module has: replaced, or from before a reload."""
     return any(
         held[name] is not native.get(name, held[name]) for _, held, name in _holder_places()

@@ -26,7 +26,7 @@ class _Finder:
     def __init__(self) -> None:
         self.hooks: dict[str, list[Hook]] = {}
         self.served: dict[str, ModuleType] = {}
-        self._met: dict[str, dict[Hook, object]] = {}
+        self._ran: dict[str, dict[Hook, object]] = {}
         """The hooks that each module, as it is loaded now, has met."""
         self._asking: set[tuple[int, str]] = set()
         """What each thread is asking the other finders for."""
@@ -41,21 +41,21 @@ class _Finder:
         if hook not in hooks:
             hooks.append(hook)
         self._enter()
-        self._watch_if_under_way(name)
+        self._watch_if_importing(name)
         module = sys.modules.get(name)
         # A test's mock in the place of a module is left alone.
         if module is not None and issubclass(type(module), ModuleType) and not _is_being_imported(module):
-            self.meet(name, module)
+            self.run_hooks(name, module)
 
     def forget(self, name: str, hook: Hook) -> None:
         """Withdraw a `when_imported`; the finder leaves `sys.meta_path` with its last hook. Ignores unknown pairs."""
         hooks = self.hooks.get(name, [])
         if hook in hooks:
             hooks.remove(hook)
-        self._met.get(name, {}).pop(hook, None)
+        self._ran.get(name, {}).pop(hook, None)
         if not hooks:
             self.hooks.pop(name, None)
-            self._met.pop(name, None)
+            self._ran.pop(name, None)
         self._leave_if_idle()
 
     def serve(self, name: str, module: ModuleType) -> None:
@@ -91,26 +91,26 @@ class _Finder:
         finally:
             self._asking.discard(asking)
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            self._met.pop(name, None)
+            self._ran.pop(name, None)
             spec.loader = _WatchedLoader(spec.loader)  # type: ignore[assignment]
         return spec
 
-    def meet(self, name: str, module: ModuleType) -> None:
+    def run_hooks(self, name: str, module: ModuleType) -> None:
         """Run those hooks that the module has not met yet."""
-        met = self._met.setdefault(name, {})
+        ran = self._ran.setdefault(name, {})
         for hook in tuple(self.hooks.get(name, ())):
             mine = object()
-            if met.setdefault(hook, mine) is mine:  # no other thread was faster
+            if ran.setdefault(hook, mine) is mine:  # no other thread was faster
                 with guard(f"preparing {name}"):
                     hook(module)
 
-    def _watch_if_under_way(self, name: str) -> None:
+    def _watch_if_importing(self, name: str) -> None:
         """Have the parent package tell us of the module where another thread is importing it."""
         package, _, child = name.rpartition(".")
         parent = sys.modules.get(package)
         # Before its module is in `sys.modules`, an import shows by the package that is waiting for it.
-        under_way = _is_being_imported(sys.modules.get(name, sys.modules.get(name.partition(".")[0])))
-        if under_way and parent is not None and child not in vars(parent) and type(parent) is ModuleType:
+        importing = _is_being_imported(sys.modules.get(name, sys.modules.get(name.partition(".")[0])))
+        if importing and parent is not None and child not in vars(parent) and type(parent) is ModuleType:
             parent.__class__ = _WatchedPackage
 
     def _enter(self) -> None:
@@ -143,7 +143,7 @@ class _WatchedPackage(ModuleType):
         super().__setattr__(child, value)
         name = f"{self.__name__}.{child}"
         if name in _finder.hooks and isinstance(value, ModuleType):
-            _finder.meet(name, value)
+            _finder.run_hooks(name, value)
         waited_for = [name for name in tuple(_finder.hooks) if name.rpartition(".")[0] == self.__name__]
         if not any(_is_being_imported(sys.modules.get(name)) for name in waited_for):
             self.__class__ = ModuleType  # type: ignore[assignment]
@@ -178,7 +178,7 @@ class _WatchedLoader:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        _finder.meet(module.__name__, module)
+        _finder.run_hooks(module.__name__, module)
 
 
 _finder = _Finder()

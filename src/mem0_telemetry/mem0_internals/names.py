@@ -16,7 +16,7 @@ MARK = "_is_part_of_mem0_telemetry"
 _is_part_of_mem0_telemetry = True
 
 
-class _Off(int):
+class _MarkedFalse(int):
     """Equals `False`, and can be recognised as ours, not the application's."""
 
     _is_part_of_mem0_telemetry = True
@@ -56,7 +56,7 @@ WHOLE_MODULE = frozenset({"telemetry_module", "telemetry", TELEMETRY_MODULE})
 
 FIXED = {
     # Taken by value; where true, each Memory builds a second vector store in the user's own database.
-    "MEM0_TELEMETRY": _Off(False),
+    "MEM0_TELEMETRY": _MarkedFalse(False),
     "telemetry_module": _quiet_telemetry(),
 }
 """What a holder gets while the drop-in is in place, where it is not the drop-in's value of that name."""
@@ -70,7 +70,7 @@ NATIVE_NAMES = (
 )
 """Names of the native module itself that are re-pointed, for whoever fetched the module object before us."""
 
-LEADS_THROUGH = {
+FORWARDS_TO = {
     "capture_event": {"AnonymousTelemetry", "_get_oss_telemetry"},
     "capture_client_event": {"client_telemetry"},
 }

@@ -50,7 +50,7 @@ class PhaseMethod(NamedTuple):
     span_name: str
 
 
-class UnderWay(Protocol):
+class CurrentOperation(Protocol):
     """What those inside an operation may know of it."""
 
     instance: object
@@ -59,7 +59,7 @@ class UnderWay(Protocol):
     """Where the spans of its phases go; None where its own span does not record, and when it is over."""
 
 
-CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[UnderWay, object] | None]] = contextvars.ContextVar(
+CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[CurrentOperation, object] | None]] = contextvars.ContextVar(
     "mem0_operation", default=None
 )
 """An operation, and the component whose phase is being recorded, None between phases.

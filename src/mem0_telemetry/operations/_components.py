@@ -27,10 +27,10 @@ class Components:
 
     def __init__(self, patches: _wrappers.Patches) -> None:
         self._patches = patches
-        self._met: dict[tuple[str, int], tuple[weakref.ref[type], Mapping[str, str]]] = {}
+        self._known: dict[tuple[str, int], tuple[weakref.ref[type], Mapping[str, str]]] = {}
         """By interface and class: held weakly, and told apart by identity, as a metaclass may have no hash."""
 
-    def meet(self, instance: object) -> None:
+    def instrument(self, instance: object) -> None:
         """Meet the classes of an object's components."""
         fields = fields_of(instance)
         for attribute, interface in mem0.COMPONENTS.items():
@@ -38,20 +38,20 @@ class Components:
 
     def provider(self, interface: str, cls: type) -> Mapping[str, str]:
         """Return the attribute that names a class's provider, if that has a name; instrument a class that is new."""
-        key, met = (interface, id(cls)), self._met
-        found = met.get(key)
+        key, known = (interface, id(cls)), self._known
+        found = known.get(key)
         if found is not None:
             return found[1]
         attributes: dict[str, str] = {}
         with guard("naming a component's provider"):  # asked again where that fails
             attributes = _provider(interface, cls)
-            met[key] = weakref.ref(cls, lambda _: met.pop(key, None)), attributes
+            known[key] = weakref.ref(cls, lambda _: known.pop(key, None)), attributes
         for name in _semconv.PHASE_NAMES[interface]:
             with guard("instrumenting a component"):
-                self._instrument(cls, interface, name)
+                self._replace(cls, interface, name)
         return attributes
 
-    def _instrument(self, cls: type, interface: str, name: str) -> None:
+    def _replace(self, cls: type, interface: str, name: str) -> None:
         owner = next((base for base in cls.__mro__ if name in vars(base)), None)
         if owner is None or self._patches.covers(owner, name):
             return

@@ -76,7 +76,7 @@ class Operation(Recording):
         self.tracer = tracer
         try:
             if not method.hosted:
-                components.meet(self.instance)
+                components.instrument(self.instance)
             self._captured = _content.is_captured()
             if self._captured:
                 with guard("reading the content of a call"):

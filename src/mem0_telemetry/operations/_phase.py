@@ -12,7 +12,7 @@ from opentelemetry.util.types import AttributeValue
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._calls import PhaseMethod, UnderWay
+from mem0_telemetry.operations._calls import CurrentOperation, PhaseMethod
 from mem0_telemetry.operations._recording import Recording
 from opentelemetry import context
 
@@ -23,7 +23,7 @@ _BATCHES = {"insert": "vectors", "search_batch": "queries", "batch_add_history":
 class Phase(Recording):
     """A phase under way."""
 
-    def __init__(self, operation: UnderWay, method: PhaseMethod, component: object) -> None:
+    def __init__(self, operation: CurrentOperation, method: PhaseMethod, component: object) -> None:
         super().__init__((operation, component))
         self._method = method
 

@@ -12,7 +12,7 @@ from opentelemetry.util.types import AttributeValue
 
 from mem0_telemetry.base.guard import guard
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._calls import CURRENT_SCOPE, UnderWay
+from mem0_telemetry.operations._calls import CURRENT_SCOPE, CurrentOperation
 from opentelemetry import context
 
 _ENDING = guard("recording the end of a call")
@@ -25,7 +25,7 @@ class Recording:
     Its `with` block is the call. What that returns is to be assigned to `result`; what it raises passes.
     """
 
-    def __init__(self, scope: tuple[UnderWay, object]) -> None:
+    def __init__(self, scope: tuple[CurrentOperation, object]) -> None:
         self.result: Any = None
         self.span: Span | None = None
         """None where it does not record."""

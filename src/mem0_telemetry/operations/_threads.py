@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 
-class _View(ModuleType):
+class _ModuleProxy(ModuleType):
     """A module as one other module sees it: itself, but for one name, whose value `make` returns."""
 
     def __init__(self, module: ModuleType, name: str, make: Callable[[], object]) -> None:
@@ -51,5 +51,5 @@ def _context_carrying_executor() -> type[ThreadPoolExecutor]:
 
 def carrying_context(concurrent: ModuleType) -> ModuleType:
     """Return the package `concurrent` with a thread pool that carries the context."""
-    futures = _View(concurrent.futures, "ThreadPoolExecutor", _context_carrying_executor)
-    return _View(concurrent, "futures", lambda: futures)
+    futures = _ModuleProxy(concurrent.futures, "ThreadPoolExecutor", _context_carrying_executor)
+    return _ModuleProxy(concurrent, "futures", lambda: futures)

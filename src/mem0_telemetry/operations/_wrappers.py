@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 if TYPE_CHECKING:  # it imports OpenTelemetry
     from mem0_telemetry.operations._recording import Recording
 
-Asked: TypeAlias = "Callable[..., Recording | None] | None"
+BeginFunction: TypeAlias = "Callable[..., Recording | None] | None"
 
 _METHOD_DESCRIPTOR: Final = 1 << 17
 """Python's flag on types whose objects, called through an instance, get it as their first argument."""
@@ -49,12 +49,12 @@ def is_method(original: object) -> bool:
     return bool(kind.__flags__ & _METHOD_DESCRIPTOR) or is_proxy
 
 
-def recorded(original: Any, begin: Asked) -> Callable[..., Any]:
+def recorded(original: Any, begin: BeginFunction) -> Callable[..., Any]:
     """Return the function that calls `original`, and records the call where `begin` does not return None."""
     target = original if type(original).__flags__ & _METHOD_DESCRIPTOR else _binding(original)
     if not inspect.iscoroutinefunction(inspect.unwrap(original)):
-        return _disguised(_sync(target, begin), original)
-    wrapper = _disguised(_async(target, begin), original)
+        return _with_metadata_of(_sync(target, begin), original)
+    wrapper = _with_metadata_of(_async(target, begin), original)
     if inspect.iscoroutinefunction(original):
         return wrapper
     # A plain function around a coroutine function, which a decorator of the first 2.x releases makes of the
@@ -63,7 +63,7 @@ def recorded(original: Any, begin: Asked) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         return wrapper(*args, **kwargs)
 
-    return _disguised(call, original)
+    return _with_metadata_of(call, original)
 
 
 def _binding(proxy: Any) -> Callable[..., Any]:
@@ -74,7 +74,7 @@ def _binding(proxy: Any) -> Callable[..., Any]:
     return call
 
 
-def _sync(original: Callable[..., Any], begin: Asked) -> Callable[..., Any]:
+def _sync(original: Callable[..., Any], begin: BeginFunction) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         recording = begin and begin(args, kwargs)
         if recording is None:
@@ -86,7 +86,7 @@ def _sync(original: Callable[..., Any], begin: Asked) -> Callable[..., Any]:
     return call
 
 
-def _async(original: Callable[..., Any], begin: Asked) -> Callable[..., Any]:
+def _async(original: Callable[..., Any], begin: BeginFunction) -> Callable[..., Any]:
     async def call(*args: Any, **kwargs: Any) -> Any:
         recording = begin and begin(args, kwargs)
         if recording is None:
@@ -98,7 +98,7 @@ def _async(original: Callable[..., Any], begin: Asked) -> Callable[..., Any]:
     return call
 
 
-def _disguised(wrapper: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+def _with_metadata_of(wrapper: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
     functools.update_wrapper(wrapper, original)
     if type(original) is not FunctionType:
         for name in dir(original):  # such as `cache_clear` of a cached method
