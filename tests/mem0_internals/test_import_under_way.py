@@ -1,4 +1,4 @@
-"""`instrument()` and `uninstrument()` while another thread is in the midst of `import mem0`."""
+"""`instrument()` and `uninstrument()` while another thread is importing `mem0`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PRELUDE = """
 
 @pytest.mark.parametrize("at", ["mem0.utils.entity_extraction", "posthog"])
 def test_instrumented_during_the_import(at: str, tmp_path: Path, server: CaptureServer) -> None:
-    """All of Mem0 is instrumented, and no native client stays: not even one that was just about to be built."""
+    """All of Mem0 is instrumented, and no native client stays, even if the import was about to build one."""
     code = f"""{PRELUDE}
         class Holding:
             def find_spec(self, name, path=None, target=None):
@@ -73,7 +73,7 @@ def test_instrumented_during_the_import(at: str, tmp_path: Path, server: Capture
 
 
 def test_taken_back_during_the_import(tmp_path: Path, server: CaptureServer) -> None:
-    """What is imported at that moment is left as it is."""
+    """`uninstrument()` during the import leaves the module that is being imported as it is."""
     code = f"""{PRELUDE}
         installation = sys.modules["mem0_telemetry.operations._instrumentation"]
         version = installation._mem0_version
