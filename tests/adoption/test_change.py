@@ -44,7 +44,7 @@ def test_one_module_differs_from_the_release() -> None:
     assert len(shown[0].splitlines()) <= 30
 
 
-def test_one_dependency_takes_the_place_of_another() -> None:
+def test_one_dependency_replaces_another() -> None:
     """Without extras, mem0ai requires this package, as the page shows, and no longer requires PostHog's."""
     needed = [Requirement(text) for text in requires("mem0ai") or () if "extra ==" not in text]
     (shown,) = re.findall(r'^\+ +"(.+)",$', PAGE, re.MULTILINE)

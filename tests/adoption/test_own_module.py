@@ -56,7 +56,7 @@ print(json.dumps([
     assert [event["event"] for event in server.events] == ["mem0.init", "mem0.reset"]
 
 
-def test_uninstrument_leaves_off_what_was_off(tmp_path: Path, server: CaptureServer) -> None:
+def test_uninstrument_does_not_turn_telemetry_on(tmp_path: Path, server: CaptureServer) -> None:
     """A `set_enabled(False)` stays in effect after `uninstrument()`."""
     code = "import mem0_telemetry\nmem0_telemetry.set_enabled(False)\nmem0_telemetry.uninstrument()\n"
     report_of(code + MEMORY + "print(json.dumps(None))", posthog_environ(tmp_path, server.url))

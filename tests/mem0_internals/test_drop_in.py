@@ -41,13 +41,13 @@ print(json.dumps([
     assert all(report_of(HEADER + ORDERS[order] + body, clean_environ(tmp_path)))
 
 
-def test_before_no_native_client_is_built(tmp_path: Path) -> None:
+def test_instrument_before_mem0_builds_no_native_client(tmp_path: Path) -> None:
     """With `instrument()` first, `import mem0` does not even import `posthog`, and starts no thread."""
     body = 'print(json.dumps(["posthog" in sys.modules, threading.active_count()]))'
     assert report_of(HEADER + ORDERS["before"] + body, clean_environ(tmp_path)) == [False, 1]
 
 
-def test_after_native_clients_are_closed(tmp_path: Path) -> None:
+def test_instrument_after_mem0_closes_native_clients(tmp_path: Path) -> None:
     """With `import mem0` first, native clients lose their queue, threads and exit hooks, and the exit does not wait."""
     environ = clean_environ(tmp_path, MEM0_TELEMETRY_POSTHOG_HOST="http://127.0.0.1:9")
     code = """
@@ -112,7 +112,7 @@ print(json.dumps({
     assert report["meta_path"] == []
 
 
-def test_uninstrument_before_mem0_leaves_nothing(tmp_path: Path) -> None:
+def test_uninstrument_without_mem0_imports_nothing(tmp_path: Path) -> None:
     """If Mem0 was never imported, `uninstrument()` does not import it."""
     body = """
 mem0_telemetry.instrument()
@@ -141,7 +141,7 @@ importlib.import_module("mem0.memory")
 
 
 @pytest.mark.parametrize("way", NO_CODE)
-def test_uninstrument_where_mem0_has_no_code(way: str, tmp_path: Path) -> None:
+def test_uninstrument_if_mem0_has_no_code(way: str, tmp_path: Path) -> None:
     """`uninstrument()` removes everything of ours even if Mem0 is a mock, or is compiled."""
     body = f"""
 import pathlib, types
@@ -158,7 +158,7 @@ print(json.dumps([
     assert report_of(HEADER + body, clean_environ(tmp_path)) == [False, []]
 
 
-def test_instrument_twice_and_again(tmp_path: Path, server: CaptureServer) -> None:
+def test_instrument_twice_and_again_after_uninstrument(tmp_path: Path, server: CaptureServer) -> None:
     """A second `instrument()` changes nothing; one after `uninstrument()` instruments again."""
     body = """
 mem0_telemetry.instrument()
@@ -191,7 +191,7 @@ def test_flag_of_a_native_module_fetched_earlier_counts(tmp_path: Path, server: 
     assert [event["event"] for event in server.events] == ["mem0.reset"]
 
 
-def test_guides_switch_word_for_word(tmp_path: Path, server: CaptureServer) -> None:
+def test_switch_of_mem0s_guide_works_as_written(tmp_path: Path, server: CaptureServer) -> None:
     """The run-time switch in Mem0's guide works exactly as the guide shows it."""
     body = """
 from mem0.memory import telemetry; telemetry.MEM0_TELEMETRY = False
@@ -258,7 +258,7 @@ print(json.dumps([hasattr(telemetry, "anything"), callable(mem0.memory.main.capt
         "import sys; sys.modules['mem0_telemetry.policy'] = None",
     ],
 )
-def test_import_mem0_works_whatever_happens_to_us(sabotage: str, tmp_path: Path) -> None:
+def test_import_mem0_works_even_if_we_are_broken(sabotage: str, tmp_path: Path) -> None:
     """Even if this package is broken, `instrument()` returns, `import mem0` works, and nothing is printed."""
     code = f"""
         {sabotage}

@@ -157,7 +157,7 @@ def import_elsewhere(name: str) -> threading.Thread:
     return thread
 
 
-def test_a_module_that_is_being_imported_is_met_once_it_is_ready(package: str, moment: Moment) -> None:
+def test_hooks_run_after_an_import_in_progress(package: str, moment: Moment) -> None:
     """A hook registered while another thread imports the module runs once, after the import. So does a later one."""
     name = f"{package}.part"
     values: list[int] = []
@@ -180,7 +180,7 @@ def test_a_module_that_is_being_imported_is_met_once_it_is_ready(package: str, m
         import_hook.forget(name, hook)
 
 
-def test_an_import_that_fails_is_met_when_it_succeeds(package: str, moment: Moment) -> None:
+def test_hook_waits_for_a_successful_import(package: str, moment: Moment) -> None:
     """A failed import runs no hook; the next successful import of that module does."""
     name = f"{package}.part"
     seen: list[ModuleType] = []
@@ -197,7 +197,7 @@ def test_an_import_that_fails_is_met_when_it_succeeds(package: str, moment: Mome
     assert seen == [module]
 
 
-def test_a_module_that_was_found_before_us_is_met(package: str, moment: Moment, tmp_path: Path) -> None:
+def test_hook_runs_if_the_finders_were_asked_before(package: str, moment: Moment, tmp_path: Path) -> None:
     """The hook runs even if another thread has already asked all finders for the module, to import its package."""
     name = f"{package}.part"
     (tmp_path / package / "__init__.py").write_text("import sys\nsys.moment()\nfrom hooked import part\n")
@@ -226,7 +226,7 @@ class AsksAllOthers:
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_beside_a_finder_that_asks_all_others(
+def test_a_finder_that_asks_all_others_runs_the_hook_once(
     place: int, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever `AsksAllOthers` is in `sys.meta_path`, the module is imported and its hook runs once."""
@@ -239,9 +239,7 @@ def test_beside_a_finder_that_asks_all_others(
     assert seen == [module]
 
 
-def test_a_copy_that_was_dropped_from_the_modules_is_replaced(
-    package: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_finder_of_a_dropped_copy_is_replaced(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """If our module is dropped from `sys.modules` and imported again, old hooks no longer run; new ones run once."""
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     old: list[ModuleType] = []
@@ -259,7 +257,7 @@ def test_a_copy_that_was_dropped_from_the_modules_is_replaced(
     assert (old, new) == ([], [module])
 
 
-def test_leaving_disturbs_no_import_under_way(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_skips_no_finder_when_ours_leaves(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An import that is iterating over the finders when ours leaves does not skip another finder."""
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     import_hook.when_imported("no.such.module", id)  # type: ignore[arg-type]

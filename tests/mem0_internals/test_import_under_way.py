@@ -17,7 +17,7 @@ pytestmark = pytest.mark.interpreter
 
 PRELUDE = """
         import gc, json, sys, threading, mem0_telemetry
-        # What these functions import, so that they wait for nothing of the import that is held up.
+        # Import what these functions need, so that they do not wait for the import that the test holds up.
         import mem0_telemetry.operations
         import mem0_telemetry.api.status, mem0_telemetry.telemetry, mem0_telemetry.mem0_internals.drop_in
         from importlib.machinery import PathFinder
@@ -72,7 +72,7 @@ def test_instrumented_during_the_import(at: str, tmp_path: Path, server: Capture
     assert report == [True, True, True, True, True, False, 0, True, True, False]
 
 
-def test_taken_back_during_the_import(tmp_path: Path, server: CaptureServer) -> None:
+def test_uninstrumented_during_the_import(tmp_path: Path, server: CaptureServer) -> None:
     """`uninstrument()` during the import leaves the module that is being imported as it is."""
     code = f"""{PRELUDE}
         installation = sys.modules["mem0_telemetry.operations._instrumentation"]

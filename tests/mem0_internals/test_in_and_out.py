@@ -31,7 +31,9 @@ END = "print(json.dumps([mem0_telemetry.flush(60), mem0_telemetry.status().sourc
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_switched_off_outlives_going_out_and_in(order: str, tmp_path: Path, server: CaptureServer) -> None:
+def test_set_enabled_false_survives_uninstrument_and_instrument(
+    order: str, tmp_path: Path, server: CaptureServer
+) -> None:
     """After `set_enabled(False)`, `uninstrument()` leaves telemetry off, even if `set_enabled(True)` follows later."""
     body = """
 mem0_telemetry.set_enabled(False)
@@ -50,7 +52,7 @@ record("mem0.reset")
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("moment", ["while in", "while out"])
-def test_a_flag_that_somebody_wrote_is_not_withdrawn(
+def test_set_enabled_true_does_not_undo_mem0s_flag(
     moment: str, order: str, tmp_path: Path, server: CaptureServer
 ) -> None:
     """`MEM0_TELEMETRY = False` on Mem0's current module stays: `set_enabled(True)` only undoes `set_enabled(False)`."""
@@ -69,7 +71,7 @@ record("mem0.init")
     assert server.requests == []
 
 
-def test_a_reload_of_mem0s_own_module_revives_nothing(tmp_path: Path, server: CaptureServer) -> None:
+def test_a_reload_of_mem0s_own_module_is_refused(tmp_path: Path, server: CaptureServer) -> None:
     """Python refuses to reload Mem0's own module object while the drop-in has its name; the drop-in stays."""
     body = """
 import importlib

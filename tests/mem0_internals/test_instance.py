@@ -24,7 +24,7 @@ class _Component:
     pass
 
 
-def test_facts_of_a_memory() -> None:
+def test_observed_values_of_a_memory() -> None:
     """Component classes, vector size and function have the values that mem0/memory/telemetry.py gives them."""
     embedder = _Plain(config=_Plain(embedding_dims=1536))
     memory = _Plain(vector_store=_Component(), llm=_Component(), embedding_model=embedder, api_version="v1.1")
@@ -39,14 +39,14 @@ def test_facts_of_a_memory() -> None:
 
 
 @pytest.mark.parametrize(("configured", "expected"), [(object(), f"{__name__}._Component"), (None, None)])
-def test_graph_store_is_told_where_it_is_configured(configured: object, expected: str | None) -> None:
+def test_graph_store_is_observed_if_it_is_configured(configured: object, expected: str | None) -> None:
     """mem0ai 1.x sends `graph_store` if `config.graph_store.config` is set; 2.x has no graph store."""
     config = _Plain(graph_store=_Plain(config=configured))
     assert observed_of_memory(_Plain(graph=_Component(), config=config)).get("graph_store") == expected
     assert "graph_store" not in observed_of_memory(_Plain())
 
 
-def test_facts_of_a_client_are_its_class() -> None:
+def test_only_the_class_of_a_client_is_observed() -> None:
     """Only the class of a hosted client is read, never its e-mail address or ids."""
     assert observed_of_client(_Plain(user_email="x@example.com", api_key="m0-x")) == {
         "function": f"{__name__}._Plain"
@@ -78,7 +78,7 @@ def test_things_without_an_instance_dictionary(thing: object) -> None:
     assert "vector_store" not in observed_of_memory(thing)
 
 
-def test_names_of_a_class_that_are_no_plain_text_are_not_run() -> None:
+def test_class_names_that_are_not_plain_text_are_not_formatted() -> None:
     """A module or name that is not a plain `str` is not formatted: only a class of the user has one."""
     ran: list[str] = []
 

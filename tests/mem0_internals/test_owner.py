@@ -148,7 +148,7 @@ SETUPS = {
 }
 
 
-def test_it_is_never_written_over(tmp_path: Path, server: CaptureServer) -> None:
+def test_a_value_of_the_application_is_never_replaced(tmp_path: Path, server: CaptureServer) -> None:
     """The application's value stays through `instrument()` and `uninstrument()`, and `status()` names its place.
 
     Events that it silences are not sent; every other place is replaced as usual.
@@ -173,7 +173,7 @@ def test_it_is_never_written_over(tmp_path: Path, server: CaptureServer) -> None
     assert wrong == []
 
 
-def test_a_no_op_that_was_there_before_mem0_is_imported_by_it(tmp_path: Path, server: CaptureServer) -> None:
+def test_an_earlier_no_op_reaches_later_imports(tmp_path: Path, server: CaptureServer) -> None:
     """A no-op in Mem0's telemetry module reaches modules that import it later, as it does without this package."""
     code = """
         import json
@@ -190,7 +190,7 @@ def test_a_no_op_that_was_there_before_mem0_is_imported_by_it(tmp_path: Path, se
     assert report_of(code, posthog_environ(tmp_path, server.url), listening=False) == [True, True]
 
 
-def test_a_no_op_put_into_the_drop_in_outlives_it(tmp_path: Path) -> None:
+def test_a_no_op_in_the_drop_in_survives_uninstrument(tmp_path: Path) -> None:
     """A no-op written to `mem0.memory.telemetry` while instrumented is in Mem0's own module after `uninstrument()`."""
     code = """
         import json, mem0_telemetry
@@ -222,7 +222,7 @@ memory = type("Memory", (), {"collection_name": "c", "api_version": "v1.1"})()
 
 
 @pytest.mark.parametrize("off", ["DO_NOT_TRACK", ""])
-def test_a_tracers_wrapper_leads_nowhere(off: str, tmp_path: Path, server: CaptureServer) -> None:
+def test_a_tracers_wrapper_reaches_a_closed_client(off: str, tmp_path: Path, server: CaptureServer) -> None:
     """If a tracer wraps Mem0's function, the native client is closed, and Mem0's flag is off whenever ours is."""
     code = f"""{NATIVE}
 native._get_oss_telemetry().posthog.capture("x", distinct_id="y")
@@ -250,7 +250,7 @@ print(json.dumps([
     assert server.events == []
 
 
-def test_what_a_reload_of_mem0s_module_left_behind_is_mem0s(tmp_path: Path, server: CaptureServer) -> None:
+def test_values_from_before_a_reload_are_replaced(tmp_path: Path, server: CaptureServer) -> None:
     """After `importlib.reload` of Mem0's module, `instrument()` also replaces old functions and closes old clients."""
     code = f"""{NATIVE}
 native._get_oss_telemetry()
@@ -273,7 +273,7 @@ print(json.dumps([
 
 @pytest.mark.parametrize("entry", ["del {0}", "{0} = None", "{0} = type(sys)('stub')"])
 @pytest.mark.parametrize("lost", ["", "native.client_telemetry.posthog = None"])
-def test_a_module_that_is_not_in_its_place_is_found(
+def test_a_module_missing_from_sys_modules_is_found(
     entry: str, lost: str, tmp_path: Path, server: CaptureServer
 ) -> None:
     """Mem0's module without an entry in `sys.modules` still has its client closed and its flag read.
@@ -322,7 +322,7 @@ def test_another_copy_of_the_package_is_replaced(tmp_path: Path, server: Capture
 
 @pytest.mark.parametrize("before", [True, False], ids=["instrumented before", "instrumented after"])
 @pytest.mark.parametrize("during", [True, False], ids=["during", "earlier"])
-def test_a_false_of_the_owners_stays(before: bool, during: bool, tmp_path: Path) -> None:  # noqa: FBT001
+def test_a_false_of_the_application_stays(before: bool, during: bool, tmp_path: Path) -> None:  # noqa: FBT001
     """`MEM0_TELEMETRY = False` in `mem0.memory.main` stays after `uninstrument()`, whenever it was written."""
     instrument = "import mem0_telemetry; mem0_telemetry.instrument()"
     write = "import mem0.memory.main as main; main.MEM0_TELEMETRY = False"

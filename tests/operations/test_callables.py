@@ -106,7 +106,7 @@ def test_a_cached_method_keeps_its_cache(instrumented: Application, memory: mem0
     assert Embedder.embed.cache_info().misses == 1
 
 
-def test_a_proxy_learns_its_instance(instrumented: Application, memory: mem0.Memory) -> None:
+def test_a_wrapt_proxy_gets_its_instance(instrumented: Application, memory: mem0.Memory) -> None:
     """Another instrumentation's `wrapt` wrapper inside ours gets the instance of the call."""
     instances: list[object] = []
 
@@ -170,7 +170,7 @@ def test_a_component_is_copied_and_pickled_as_before(instrumented: Application, 
 
 
 @pytest.mark.parametrize("missing", ["mem0_telemetry", "opentelemetry", "mem0"])
-def test_a_component_is_unpickled_where_a_package_is_missing(
+def test_a_component_is_unpickled_without_a_package(
     instrumented: Application, memory: mem0.Memory, tmp_path: Path, missing: str
 ) -> None:
     """A class that cloudpickle pickles by value after an operation used it can be loaded without this package."""

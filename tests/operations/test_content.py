@@ -174,7 +174,7 @@ def test_hooks_see_the_span_the_object_the_call_and_the_result(
         assert (span.attributes or {})["app.results"] == 0
 
 
-def test_a_response_hook_is_for_responses(application: Application, memory: mem0.Memory) -> None:
+def test_a_failed_operation_calls_no_response_hook(application: Application, memory: mem0.Memory) -> None:
     """A failed operation does not call the response hook."""
     seen: list[Any] = []
     application.instrument(response_hook=lambda *arguments: seen.append(arguments))

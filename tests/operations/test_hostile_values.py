@@ -116,7 +116,7 @@ def test_content_of_a_result(instrumented: Application, memory: mem0.Memory, key
     json.loads(str(attributes.get(RECORDS, "null")), parse_constant=refuse)
 
 
-def test_content_is_kept_as_far_as_it_can_be(instrumented: Application, memory: mem0.Memory) -> None:
+def test_only_values_without_a_json_form_become_text(instrumented: Application, memory: mem0.Memory) -> None:
     """A value that JSON cannot represent becomes text; the values next to it stay."""
     records = [{"id": "m", "memory": "tea", "metadata": {("a", 1): {1}, "n": float("nan"), "k": [1, None]}}]
     with mock.patch.object(memory, "_get_all_from_vector_store", return_value=records):
@@ -179,7 +179,9 @@ def test_names_of_a_component(instrumented: Application, memory: mem0.Memory) ->
     assert only_span(instrumented).name == "search_memory"
 
 
-def test_a_tracer_that_raises_costs_no_measurement(application: Application, memory: mem0.Memory) -> None:
+def test_a_tracer_that_raises_does_not_prevent_the_measurement(
+    application: Application, memory: mem0.Memory
+) -> None:
     """If starting a span fails, the operation is still measured."""
     provider = mock.Mock(spec=trace.TracerProvider)
     provider.get_tracer().start_span.side_effect = RuntimeError

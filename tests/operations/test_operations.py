@@ -272,7 +272,7 @@ async def _call_async(platform: FakePlatform, call: Callable[[Any], Any]) -> Non
         ("None", {}),
     ],
 )
-def test_where_a_hosted_client_goes(url: str, expected: dict[str, Any]) -> None:
+def test_the_server_of_a_hosted_client(url: str, expected: dict[str, Any]) -> None:
     """Address and port come from the client's `host`, with the default port of its scheme."""
     assert _server_attributes(url) == expected
 

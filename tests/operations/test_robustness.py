@@ -79,7 +79,9 @@ def test_a_broken_hook(
     assert {record.levelno for record in reports} <= {logging.DEBUG}
 
 
-def test_classes_made_at_run_time_can_go(instrumented: Application, memory: mem0.Memory) -> None:
+def test_dropped_component_classes_are_garbage_collected(
+    instrumented: Application, memory: mem0.Memory
+) -> None:
     """A component class that the application drops is garbage-collected, and `remove` works without it."""
 
     def search_with_a_class_of_its_own() -> weakref.ref[type]:
@@ -130,7 +132,7 @@ def test_a_hook_that_is_interrupted(application: Application, memory: mem0.Memor
     assert application.operation_span().name == "list_memory"
 
 
-def test_taken_back_while_an_operation_begins(instrumented: Application, memory: mem0.Memory) -> None:
+def test_removed_while_an_operation_begins(instrumented: Application, memory: mem0.Memory) -> None:
     """If `remove` runs while a beginning operation instruments a component, that component is restored too."""
     replaced: list[str] = []
 

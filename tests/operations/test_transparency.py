@@ -104,7 +104,7 @@ def test_installing_twice_changes_nothing(instrumented: Application, memory: mem
     assert instrumented.spans() == []
 
 
-def test_somebody_elses_wrapper_survives(
+def test_another_librarys_wrapper_survives(
     application: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another library's wrapper around ours stays after `remove`, and ours inside it records nothing."""
