@@ -53,13 +53,13 @@ class DropIn:
         self.active = False
 
     def replace(self) -> None:
-        """Replace Mem0's names, now in its loaded modules and later in each one that is imported. Idempotent."""
+        """Replace Mem0's names in its loaded modules, and in each module that is imported later. Idempotent."""
         if self.active:
             return
         self.active = True
         native = sys.modules.get(TELEMETRY_MODULE)
         if native is not None and native is not self._drop_in:
-            # Use a hook: another thread may still be importing the module, and build its client after this call.
+            # Use a hook, because another thread may still be importing the module and build its client later.
             import_hook.when_imported(TELEMETRY_MODULE, self._take_over)
         for module in [namespace[name] for _, namespace, name in _places()]:
             # If the application replaced or removed the entry in `sys.modules`, Mem0's code still uses its own module.
@@ -106,7 +106,7 @@ class DropIn:
             # Mem0's own import statement would have bound the module itself, or a name from it.
             natives = native if name in WHOLE_MODULE else getattr(native, name, None)
             namespace[name] = kept.get(name, natives)
-        for name in NATIVE_NAMES:  # last: a value that was written into our module must reach no holder
+        for name in NATIVE_NAMES:  # comes last: values written into our module must not reach a holder
             written = getattr(self._drop_in, name)
             if not is_ours(written) and is_replaceable(names.get(name)):
                 names[name] = written
@@ -116,7 +116,7 @@ class DropIn:
             vars(main)["VectorStoreFactory"] = factory.__base__
 
     def not_replaced(self) -> tuple[str, ...]:
-        """Return the names in Mem0 that still have a value of the application while the drop-in is active."""
+        """Return the names in Mem0 that the active drop-in has not replaced, because the application set them."""
         if not self.active:
             return ()
         held = [(label, namespace[name]) for label, namespace, name in _places()]
@@ -170,7 +170,7 @@ class DropIn:
         elif name in FIXED:
             names[name] = FIXED[name]
         else:
-            value = getattr(self._drop_in, name)  # unless the application overwrote it there
+            value = getattr(self._drop_in, name)  # the application may have written its own there
             names[name] = value if is_ours(value) else self._own[name]
 
 
@@ -199,7 +199,7 @@ def _holder_places() -> Iterator[_Place]:
 
 
 def _holders_differ(native: dict[str, Any]) -> bool:
-    """Return whether a holder or the module has a replaced name, or one from before a reload."""
+    """Return whether a name was replaced in a holder or in the module, or is from before a reload."""
     return any(
         held[name] is not native.get(name, held[name]) for _, held, name in _holder_places()
     ) or not all(is_mem0s(native[name]) for name in NATIVE_NAMES if name in native)

@@ -59,7 +59,7 @@ class _Finder:
         self._leave_if_idle()
 
     def serve(self, name: str, module: ModuleType) -> None:
-        """Make `import name` return `module`, an existing module, until `withdraw`.
+        """Make `import name` return `module`, which already exists, until `withdraw`.
 
         The import system then adds it to `sys.modules` and sets it on the parent package.
         """
@@ -67,7 +67,7 @@ class _Finder:
         self._enter()
 
     def withdraw(self, name: str) -> None:
-        """End a `serve`. If the module was imported under that name, it stays there."""
+        """End a `serve`. A module that has already been imported stays in `sys.modules`."""
         self.served.pop(name, None)
         self._leave_if_idle()
 
@@ -78,7 +78,7 @@ class _Finder:
         if name in self.served:
             return ModuleSpec(name, _ServingLoader(self.served[name]))  # type: ignore[arg-type]
         asking = (get_ident(), name)
-        # Another finder may ask all finders, this one included: that must not recurse for ever.
+        # Another finder may ask all finders, including this one: `_asking` ends the recursion.
         if name not in self.hooks or asking in self._asking:
             return None
         self._asking.add(asking)
@@ -100,7 +100,7 @@ class _Finder:
         ran = self._ran.setdefault(name, {})
         for hook in tuple(self.hooks.get(name, ())):
             mine = object()
-            if ran.setdefault(hook, mine) is mine:  # no other thread runs this hook
+            if ran.setdefault(hook, mine) is mine:  # no other thread has started this hook
                 with guard(f"preparing {name}"):
                     hook(module)
 

@@ -23,7 +23,7 @@ class _MarkedFalse(int):
 
 
 def silent(*_: object, **__: object) -> None:
-    """Do nothing. Replaces a Mem0 function that would have passed events to a value of the application."""
+    """Do nothing, in place of a Mem0 function that would pass events to a value of the application."""
 
 
 def _quiet_telemetry() -> ModuleType:

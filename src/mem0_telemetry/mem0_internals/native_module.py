@@ -43,7 +43,7 @@ def run_native(*, private: bool) -> ModuleType:
     environment does not change. The module is not added to `sys.modules`.
 
     Args:
-        private: make a copy that only answers names that the drop-in lacks: it does not import `posthog`, change a log
+        private: make a copy that only provides names that the drop-in lacks. It does not import `posthog`, change a log
             level or register an exit hook. Otherwise the module is as Mem0's import makes it, except for its flag.
 
     Raises:
@@ -111,7 +111,7 @@ def close_without_waiting(native: ModuleType, *, everywhere: bool) -> None:
     for telemetry in held:
         if is_mem0s(telemetry):
             atexit.unregister(telemetry.close)
-            # Mem0 itself sets None when it closes a client, but 1.0.0 (which has no singleton) would call it.
+            # Mem0 itself sets None after closing, but 1.0.0 (which has no singleton) would still call a method of it.
             vars(telemetry).update({"posthog": _Inert() if in_1_0_0 else None, MARK: True})
     for client in clients:
         if is_posthog_class(type(client)):

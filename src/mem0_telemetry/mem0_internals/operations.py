@@ -78,8 +78,8 @@ POOLS: Final[dict[str, str]] = {"mem0.memory.main": "concurrent"}
 def argument(name: str, position: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """Return the argument that a call passes for the parameter `name`, or None if it passes none.
 
-    `position` is the parameter's index, where `self` is 0, or 0 if the parameter is keyword-only. The hosted
-    clients also accept the same values in an options object.
+    `position` counts from `self`, which is 0; it is also 0 for a keyword-only parameter. The hosted clients accept
+    the same values in an options object too.
     """
     if name in kwargs:
         return kwargs[name]

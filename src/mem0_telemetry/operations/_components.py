@@ -28,7 +28,7 @@ class Components:
     def __init__(self, patches: _wrappers.Patches) -> None:
         self._patches = patches
         self._known: dict[tuple[str, int], tuple[weakref.ref[type], Mapping[str, str]]] = {}
-        """Each class, weakly, and its provider, by interface and `id` of the class: a metaclass may have no hash."""
+        """Weak references to classes, with their provider. The key has the class's `id`: a class may have no hash."""
 
     def instrument(self, instance: object) -> None:
         """Instrument the classes of an object's components."""

@@ -63,7 +63,7 @@ class _Plain:
         self._left -= 1
         if value is None or value is True or value is False:
             return value
-        if isinstance(value, (int, float)) and -_HUGE < value < _HUGE:  # not NaN, not too long
+        if isinstance(value, (int, float)) and -_HUGE < value < _HUGE:  # excludes NaN and long numbers
             return value
         if not isinstance(value, (dict, list, tuple)):
             return self._text(value)

@@ -11,7 +11,7 @@ from mem0_telemetry.operations._calls import CURRENT_SCOPE, Method, Settings
 from mem0_telemetry.operations._signals import Signal, histogram_of, tracer_of
 from mem0_telemetry.operations._wrappers import Patches
 
-if TYPE_CHECKING:  # it imports OpenTelemetry
+if TYPE_CHECKING:  # these modules import OpenTelemetry
     from mem0_telemetry.operations._components import Components
     from mem0_telemetry.operations._operation import Operation
 
@@ -55,7 +55,7 @@ class Recorder:
         with _BEGINNING:
             tracer = self._traces.find(self.settings.tracer_provider)
             histogram = self._metrics.find(self.settings.meter_provider)
-            # Other code may have wrapped our wrapper, which it then still calls after `remove`.
+            # Other code that has wrapped our wrapper still calls it after `remove`.
             if (tracer is None and histogram is None) or self.patches.restored:
                 return None
             instance = args[0] if args else kwargs.get("self")

@@ -20,7 +20,7 @@ _SUPPRESSED = "suppress_instrumentation"  # the key that `opentelemetry.instrume
 
 
 class Recording:
-    """A call in progress, with a scope and a span that is current. Never raises an exception of ours.
+    """A call in progress, with a scope and a span that is current. Raises no exception of its own.
 
     The call is the `with` block, which must assign its return value to `result`. Exceptions of the call propagate.
     """
@@ -72,7 +72,7 @@ class Recording:
         raise NotImplementedError
 
     def _read_error(self, error: BaseException, kind: str) -> None:
-        """Mark the span as failed with `error.type` and a status. The conventions advise against an event."""
+        """Mark the span as failed with `error.type` and a status. The conventions advise against an exception event."""
         if self.span is not None:
             self.span.set_attribute(_semconv.ERROR_TYPE, kind)
             self.span.set_status(Status(StatusCode.ERROR, _content.description_of(error)))
