@@ -173,7 +173,7 @@ print(json.dumps([mem0_telemetry.flush(60), mem0_telemetry.status().instrumented
 
 
 def test_flag_of_a_native_module_fetched_earlier_counts(tmp_path: Path, server: CaptureServer) -> None:
-    """`telemetry.MEM0_TELEMETRY = False` on Mem0's own module object, fetched earlier, also turns us off."""
+    """`telemetry.MEM0_TELEMETRY = False` on Mem0's own module object, fetched earlier, turns ours off."""
     code = """
         import json
         from mem0.memory import telemetry as native
@@ -218,7 +218,7 @@ class TestUnknownNames:
         return {**environ, "PYTHONPATH": f"{environ['PYTHONPATH']}:{copy}"}
 
     def test_they_are_answered_from_mem0s_own_module(self, tmp_path: Path) -> None:
-        """They have Mem0's values and are opted out. No client, no import of `posthog`, no new log level."""
+        """They have Mem0's opted-out values. No client is built, no `posthog` imported, no log level changed."""
         body = """
 from mem0.memory import telemetry
 urllib3, posthog_level = logging.getLogger("urllib3").level, logging.getLogger("posthog").level

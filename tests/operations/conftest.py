@@ -89,7 +89,7 @@ class Application:
 
 @pytest.fixture(autouse=True)
 def _native_telemetry_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep Mem0's native telemetry off, and capture no content unless a test says so."""
+    """Keep Mem0's native telemetry off, and capture no content unless a test asks for it."""
     monkeypatch.setattr("mem0.memory.telemetry.MEM0_TELEMETRY", False)
     monkeypatch.setattr("mem0.memory.main.MEM0_TELEMETRY", False)
     monkeypatch.delenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", raising=False)

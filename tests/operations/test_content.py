@@ -121,7 +121,7 @@ def test_content_of_updates(
 def test_content_of_hosted_updates(
     instrumented: Application, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the opt-in, so does an update of a hosted client, whose options are an object or keywords."""
+    """With the opt-in, the span of a hosted update has the text too, from an options object or from a keyword."""
     monkeypatch.setenv(VARIABLE, "true")
     client = mem0.MemoryClient(api_key="key", host=platform.url)
     with closing(client.client):

@@ -83,7 +83,7 @@ def test_sync(instrumented: Application, memory: mem0.Memory, call: Callable[[An
 
 @pytest.mark.parametrize("call", [add, search, failing_add])
 def test_async(instrumented: Application, async_memory: mem0.AsyncMemory, call: Callable[[Any], Any]) -> None:
-    """So does a call of `AsyncMemory`, which works in threads."""
+    """A call of `AsyncMemory`, which works in threads, gives the span tree of its file."""
 
     async def session() -> None:
         await async_memory.add(BEFORE, user_id="alice")
