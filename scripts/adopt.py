@@ -1,7 +1,7 @@
-"""Make the source of mem0ai once it has adopted the drop-in: `.venv/bin/python scripts/adopt.py DIRECTORY`.
+"""Build the source of a mem0ai that has adopted the drop-in: `.venv/bin/python scripts/adopt.py DIRECTORY`.
 
-Takes the release that requirements/constraints.txt pins, makes the change that docs/adoption.md shows, and no other.
-Leaves the release's archive in DIRECTORY, and the changed source in DIRECTORY/mem0ai.
+The script downloads the release that requirements/constraints.txt pins, and makes only the change in docs/adoption.md.
+It leaves the release's archive in DIRECTORY, and the changed source in DIRECTORY/mem0ai.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def main() -> None:
-    """Download, unpack and change it."""
+    """Download, unpack and change the release."""
     directory = Path(sys.argv[1])
     shutil.rmtree(directory, ignore_errors=True)
     pins = (ROOT / "requirements" / "constraints.txt").read_text()
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def adopt(source: Path) -> None:
-    """Make the change that the page shows: one module as a whole, and lines of pyproject.toml."""
+    """Make the change that the page shows: a whole module, and lines of pyproject.toml."""
     page = (ROOT / "docs" / "adoption.md").read_text()
     blocks = dict(re.findall(r"^```\w+ (\S+)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE))
     project = source / "pyproject.toml"

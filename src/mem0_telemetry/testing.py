@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pytest plugin for projects that instrument with this package: `pytest -p mem0_telemetry.testing`.
 
-It is never loaded by itself. While a test runs, with its set-up and tear-down, usage events are captured in memory and
-none is sampled away; nothing is sent or stored, whatever the environment says. A test in which Mem0's code, or your
-own, records an event that the registry does not know fails: in a user's process it would be dropped.
+pytest never loads it by itself. During a test, its setup and its teardown, the plugin captures all usage events in
+memory, without sampling. Nothing is sent or stored, whatever the environment says. A test fails if Mem0's code or your
+own records an event that the registry does not contain: a user's process would drop it.
 
-The fixture `mem0_events` is the list of what was captured. As in an application, nothing is recorded before
-`mem0_telemetry.instrument()` was called, for instance in `conftest.py`. Processes that a test starts are not
-captured; in them telemetry is off, as it always is under pytest.
+The fixture `mem0_events` is the list of captured events. As in an application, nothing is recorded until you call
+`mem0_telemetry.instrument()`, for instance in `conftest.py`. Events of processes that a test starts are not captured:
+telemetry is off there, as it always is under pytest.
 """
 
 from __future__ import annotations
@@ -33,39 +33,39 @@ __all__ = ["CapturedEvent", "mem0_events"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapturedEvent:
-    """One event, as it would have been queued."""
+    """One event, as an application would enqueue it."""
 
     name: str
     """Its event name in OpenTelemetry."""
     posthog_name: str
-    """Its name in PostHog, which is the one that Mem0's code passes to `capture_event`."""
+    """Its name in PostHog, which Mem0's code passes to `capture_event`."""
     attributes: Mapping[str, AttributeValue]
-    """What was selected for it, by OpenTelemetry's keys."""
+    """Its selected attributes, by their OpenTelemetry keys."""
 
 
 @pytest.fixture
 def mem0_events(request: pytest.FixtureRequest) -> list[CapturedEvent]:
-    """Return the usage events of this test so far, oldest first; the list grows while the test goes on."""
+    """Return the usage events of this test so far, oldest first. The list grows during the test."""
     capture: _Capture = request.node.stash[_capture]
     return capture.events
 
 
 class _On(Switches):
-    """Switches that only `set_enabled` and the flags turn off: nothing leaves, so nobody else is asked."""
+    """Switches that only `set_enabled` and the flags turn off. Nothing is sent, so no other source matters."""
 
-    def decide(self, *, read_state: bool = True) -> Consent:  # noqa: ARG002  # nothing can say off here
-        """Say on."""
+    def decide(self, *, read_state: bool = True) -> Consent:  # noqa: ARG002  # no stored choice matters here
+        """Return a consent that is on."""
         self.off = self._switched_off
         self._consent = Consent(enabled=True, source=__name__, reason="captured by the pytest plugin")
         return self._consent
 
     def leaves_off(self) -> bool:
-        """Return True: nothing is sent in a test, by Mem0's own telemetry neither."""
+        """Return True: in a test, Mem0's own telemetry must not send either."""
         return True
 
 
 class _Capture(Recorder):
-    """A recorder that only remembers."""
+    """A recorder that only keeps the events in memory."""
 
     def __init__(self, switches: Switches) -> None:
         super().__init__(switches)
@@ -73,18 +73,18 @@ class _Capture(Recorder):
         self.unregistered: list[str] = []
 
     def enqueue(self, event: Event, attributes: Mapping[str, AttributeValue]) -> None:
-        """Remember the event."""
+        """Append the event to the list."""
         self.events.append(
             CapturedEvent(name=event.name, posthog_name=event.posthog_name, attributes=attributes)
         )
 
     def drop_unregistered(self, name: object) -> None:
-        """Remember its name."""
+        """Keep the name, so that the test fails."""
         super().drop_unregistered(name)
         self.unregistered.append(name if type(name) is str else type(name).__name__)
 
     def ensure_pipeline(self) -> None:
-        """Build none."""
+        """Do nothing: a test needs no pipeline."""
 
 
 _capture = pytest.StashKey[_Capture]()
@@ -92,7 +92,7 @@ _capture = pytest.StashKey[_Capture]()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Have the drop-in and the package's functions work with a recorder of our own for the whole of a test."""
+    """Make the drop-in and the package's functions use our recorder during the whole test."""
     before = usage.recorder
     capture = _Capture(_On(before.switches.flags))
     settings = {name: vars(telemetry)[name] for name in ("MEM0_TELEMETRY", "MEM0_TELEMETRY_SAMPLE_RATE")}
@@ -108,7 +108,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
-    """Fail a test that, up to its end or in its tear-down, has recorded what the registry does not know."""
+    """Fail a test that recorded an unregistered event before its end, or in its teardown."""
     yield
     unregistered = item.stash[_capture].unregistered
     names = ", ".join(repr(name) for name in dict.fromkeys(unregistered))

@@ -1,4 +1,4 @@
-"""Tests of a mem0ai that has adopted the drop-in: `make test-adoption` installs one, and elsewhere there is none."""
+"""Tests of a mem0ai that has adopted the drop-in. They run only after `make test-adoption` has installed one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ADOPTED = any(name.startswith("mem0-telemetry") for name in requires("mem0ai") o
 collect_ignore_glob = [] if ADOPTED else ["test_*.py"]
 
 if ADOPTED:
-    # Here, so that no test is blamed for what the import of this Mem0 puts in front of imports.
+    # Import Mem0 here: this import leaves a finder on `sys.meta_path`, which a check would count against a test.
     os.environ["MEM0_DIR"] = tempfile.mkdtemp(prefix="mem0-adoption-")
     import mem0.memory.main  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""The mem0ai that is tested here is the release with the change of docs/adoption.md, and no other."""
+"""The tested mem0ai is the release with the change of docs/adoption.md, and no other change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def installed() -> dict[str, bytes]:
 
 
 def released() -> dict[str, bytes]:
-    """Return the files of the package as Mem0 has released it."""
+    """Return the files of the package as Mem0 released it."""
     (archive,) = (ROOT / ".build" / "adoption").glob("mem0ai-*.tar.gz")
     with tarfile.open(archive) as contents:
         found = {
@@ -35,7 +35,7 @@ def released() -> dict[str, bytes]:
 
 
 def test_one_module_differs_from_the_release() -> None:
-    """Of all files of the package, the telemetry module is another: that of the page, and at most 30 lines long."""
+    """Only the telemetry module differs from the release. It is the one on the page, and has at most 30 lines."""
     ours, theirs = installed(), released()
     assert len(theirs) > 100
     assert {name for name in {*ours, *theirs} if ours.get(name) != theirs.get(name)} == {MODULE}
@@ -44,8 +44,8 @@ def test_one_module_differs_from_the_release() -> None:
     assert len(shown[0].splitlines()) <= 30
 
 
-def test_one_dependency_takes_the_place_of_another() -> None:
-    """Without extras, mem0ai requires this package, as the page shows, and not PostHog's any more."""
+def test_one_dependency_replaces_another() -> None:
+    """Without extras, mem0ai requires this package, as the page shows, and no longer requires PostHog's."""
     needed = [Requirement(text) for text in requires("mem0ai") or () if "extra ==" not in text]
     (shown,) = re.findall(r'^\+ +"(.+)",$', PAGE, re.MULTILINE)
     assert Requirement(shown) in needed

@@ -1,4 +1,4 @@
-"""The drop-in as a module of Mem0's own: its switch, `uninstrument()`, and Mem0's own opt-out cases."""
+"""The drop-in as Mem0's own module: its switch, `uninstrument()`, and the opt-out cases of Mem0's tests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ORDERS = {
 def test_uninstrument_leaves_mem0s_own_telemetry_in_place(
     order: str, tmp_path: Path, server: CaptureServer
 ) -> None:
-    """There is nothing else to give back: Mem0's modules keep the drop-in, and events go on to arrive."""
+    """Mem0 has no other names to restore: its modules keep the drop-in, and events still arrive."""
     code = (
         ORDERS[order]
         + "mem0_telemetry.uninstrument()\n"
@@ -56,15 +56,15 @@ print(json.dumps([
     assert [event["event"] for event in server.events] == ["mem0.init", "mem0.reset"]
 
 
-def test_uninstrument_leaves_off_what_was_off(tmp_path: Path, server: CaptureServer) -> None:
-    """A `set_enabled(False)` still counts after `uninstrument()`."""
+def test_uninstrument_does_not_turn_telemetry_on(tmp_path: Path, server: CaptureServer) -> None:
+    """A `set_enabled(False)` stays in effect after `uninstrument()`."""
     code = "import mem0_telemetry\nmem0_telemetry.set_enabled(False)\nmem0_telemetry.uninstrument()\n"
     report_of(code + MEMORY + "print(json.dumps(None))", posthog_environ(tmp_path, server.url))
     assert server.requests == []
 
 
 def test_switch_of_mem0s_guide(tmp_path: Path, server: CaptureServer) -> None:
-    """`telemetry.MEM0_TELEMETRY = False` on Mem0's module is off from the next call on."""
+    """`telemetry.MEM0_TELEMETRY = False` on Mem0's module turns telemetry off from the next call."""
     code = MEMORY + (
         "from mem0.memory import telemetry\n"
         "telemetry.MEM0_TELEMETRY = False\n"
@@ -78,7 +78,7 @@ def test_switch_of_mem0s_guide(tmp_path: Path, server: CaptureServer) -> None:
 
 
 def test_application_can_still_instrument_operations(tmp_path: Path, server: CaptureServer) -> None:
-    """An application that calls `instrument()` gets its spans, and `uninstrument()` ends those alone."""
+    """An application that calls `instrument()` gets its spans. `uninstrument()` ends only the spans."""
     code = (
         MEMORY
         + """
@@ -103,28 +103,28 @@ print(json.dumps([counts, mem0_telemetry.flush(60)]))
 
 
 class TestDisabled:
-    """What Mem0's own tests hold of its module when it is off, and that module is the drop-in."""
+    """When Mem0's module is the drop-in and is off, the cases of Mem0's own tests pass."""
 
     @pytest.fixture(autouse=True)
     def _off(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(telemetry_module, "MEM0_TELEMETRY", False)
 
     def test_module_is_the_drop_in(self) -> None:
-        """Mem0's name and ours are one module object."""
+        """Mem0's name and ours refer to one module object."""
         from mem0_telemetry import telemetry
 
         assert telemetry_module is telemetry
         assert mem0_telemetry.telemetry is telemetry
 
     def test_posthog_is_not_created(self) -> None:
-        """Nobody calls `mem0.memory.telemetry.Posthog`, which can be replaced as ever."""
+        """`mem0.memory.telemetry.Posthog` is never called, and a test can still patch it."""
         with patch("mem0.memory.telemetry.Posthog") as posthog:
             anonymous = telemetry_module.AnonymousTelemetry()
             posthog.assert_not_called()
         assert (anonymous.posthog, anonymous.user_id) == (None, None)
 
     def test_events_reach_nothing(self) -> None:
-        """Neither function touches the instance, a singleton or the client's telemetry."""
+        """Neither function uses the instance, a singleton or the client's telemetry."""
         instance, client = MagicMock(), MagicMock()
         with patch("mem0.memory.telemetry.client_telemetry", client):
             telemetry_module.capture_event("mem0.add", instance)
@@ -133,7 +133,7 @@ class TestDisabled:
         assert telemetry_module._oss_telemetry_instance is None
 
     def test_object_is_harmless(self) -> None:
-        """An object that is off takes events and `close`, twice, and starts no thread."""
+        """An `AnonymousTelemetry` that is off accepts events and two `close` calls, and starts no thread."""
         before = threading.active_count()
         anonymous = telemetry_module.AnonymousTelemetry()
         anonymous.capture_event("mem0.add", {"key": "value"})

@@ -1,4 +1,4 @@
-"""The demo's session of a Mem0 that has adopted the drop-in, in programs that never call `instrument()`."""
+"""The demo's session with a Mem0 that has adopted the drop-in, in programs that never call `instrument()`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_on_and_off(stage: Stage) -> None:
-    """Switched on, both destinations get each event once; off in each way, there is nothing of telemetry's anywhere."""
+    """When on, both destinations get each event once. When off in any way, telemetry sends and stores nothing."""
     both = {
         "MEM0_TELEMETRY": "true",
         "MEM0_TELEMETRY_EXPORTER": "posthog,otlp",

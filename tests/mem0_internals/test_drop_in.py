@@ -1,4 +1,4 @@
-"""Standing in for Mem0's telemetry module and taking it back, with real Mem0 in a process of its own."""
+"""The drop-in replaces and restores the telemetry module of the real Mem0. Each test runs a separate process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEADER = "import atexit, importlib, json, logging, sys, threading, mem0_telemetr
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_every_holder_has_the_drop_in(order: str, tmp_path: Path) -> None:
-    """The module, the attribute of its package and every name that Mem0 took from it are ours."""
+    """The module, the attribute of its package and every name that Mem0 imported from it are ours."""
     body = """
 from mem0_telemetry import telemetry as ours
 from mem0.memory import notices
@@ -41,14 +41,14 @@ print(json.dumps([
     assert all(report_of(HEADER + ORDERS[order] + body, clean_environ(tmp_path)))
 
 
-def test_before_no_native_client_is_built(tmp_path: Path) -> None:
-    """With `instrument()` first, `posthog` is not even imported by `import mem0`, and no thread is started."""
+def test_instrument_before_mem0_builds_no_native_client(tmp_path: Path) -> None:
+    """With `instrument()` first, `import mem0` does not even import `posthog`, and starts no thread."""
     body = 'print(json.dumps(["posthog" in sys.modules, threading.active_count()]))'
     assert report_of(HEADER + ORDERS["before"] + body, clean_environ(tmp_path)) == [False, 1]
 
 
-def test_after_native_clients_are_closed(tmp_path: Path) -> None:
-    """With `import mem0` first, native clients lose queue, threads and exit hooks, and the exit does not wait."""
+def test_instrument_after_mem0_closes_native_clients(tmp_path: Path) -> None:
+    """With `import mem0` first, native clients lose their queue, threads and exit hooks, and the exit does not wait."""
     environ = clean_environ(tmp_path, MEM0_TELEMETRY_POSTHOG_HOST="http://127.0.0.1:9")
     code = """
         import importlib, json, sys, threading, time
@@ -83,7 +83,7 @@ def test_after_native_clients_are_closed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("opted_out", [False, True])
 def test_uninstrument_restores_everything(order: str, opted_out: bool, tmp_path: Path) -> None:  # noqa: FBT001
-    """Mem0 has its own module and names again, no client was built for that, and off stays off."""
+    """Mem0 has its own module and names again, no client was built, and off stays off."""
     body = """
 mem0_telemetry.uninstrument()
 native = sys.modules["mem0.memory.telemetry"]
@@ -112,8 +112,8 @@ print(json.dumps({
     assert report["meta_path"] == []
 
 
-def test_uninstrument_before_mem0_leaves_nothing(tmp_path: Path) -> None:
-    """Where Mem0 was never imported, taking us out imports nothing of it."""
+def test_uninstrument_without_mem0_imports_nothing(tmp_path: Path) -> None:
+    """If Mem0 was never imported, `uninstrument()` does not import it."""
     body = """
 mem0_telemetry.instrument()
 mem0_telemetry.uninstrument()
@@ -137,12 +137,12 @@ sys.path.insert(0, str(package.parents[1]))
 importlib.import_module("mem0.memory")
 """,
 }
-"""Ways in which Mem0 seems to be there, and has no telemetry module with code to read."""
+"""Cases in which Mem0 seems to be loaded, but its telemetry module has no code to read."""
 
 
 @pytest.mark.parametrize("way", NO_CODE)
-def test_uninstrument_where_mem0_has_no_code(way: str, tmp_path: Path) -> None:
-    """Where a test has put a mock in the place of Mem0, or Mem0 is compiled, taking us out leaves nothing either."""
+def test_uninstrument_if_mem0_has_no_code(way: str, tmp_path: Path) -> None:
+    """`uninstrument()` removes everything of ours even if Mem0 is a mock, or is compiled."""
     body = f"""
 import pathlib, types
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -158,8 +158,8 @@ print(json.dumps([
     assert report_of(HEADER + body, clean_environ(tmp_path)) == [False, []]
 
 
-def test_instrument_twice_and_again(tmp_path: Path, server: CaptureServer) -> None:
-    """Instrumenting twice is once; after `uninstrument` it works anew."""
+def test_instrument_twice_and_again_after_uninstrument(tmp_path: Path, server: CaptureServer) -> None:
+    """A second `instrument()` changes nothing; one after `uninstrument()` instruments again."""
     body = """
 mem0_telemetry.instrument()
 mem0_telemetry.uninstrument()
@@ -173,7 +173,7 @@ print(json.dumps([mem0_telemetry.flush(60), mem0_telemetry.status().instrumented
 
 
 def test_flag_of_a_native_module_fetched_earlier_counts(tmp_path: Path, server: CaptureServer) -> None:
-    """`telemetry.MEM0_TELEMETRY = False` on Mem0's own module object, fetched before us, is off too."""
+    """`telemetry.MEM0_TELEMETRY = False` on Mem0's own module object, fetched earlier, turns ours off."""
     code = """
         import json
         from mem0.memory import telemetry as native
@@ -191,8 +191,8 @@ def test_flag_of_a_native_module_fetched_earlier_counts(tmp_path: Path, server: 
     assert [event["event"] for event in server.events] == ["mem0.reset"]
 
 
-def test_guides_switch_word_for_word(tmp_path: Path, server: CaptureServer) -> None:
-    """The run-time switch of Mem0's guide works as it is written there."""
+def test_switch_of_mem0s_guide_works_as_written(tmp_path: Path, server: CaptureServer) -> None:
+    """The run-time switch in Mem0's guide works exactly as the guide shows it."""
     body = """
 from mem0.memory import telemetry; telemetry.MEM0_TELEMETRY = False
 mem0.memory.main.capture_event("mem0.init", object(), {})
@@ -203,7 +203,7 @@ print(json.dumps(mem0_telemetry.flush(5)))
 
 
 class TestUnknownNames:
-    """A release of Mem0 with names that we have never heard of."""
+    """A release of Mem0 whose telemetry module has names that the drop-in does not have."""
 
     NEW = (
         "\n\nSOMETHING_NEW = ['a', 'list']\n\n"
@@ -212,13 +212,13 @@ class TestUnknownNames:
     )
 
     def environ(self, tmp_path: Path, source: str) -> dict[str, str]:
-        """Return an environment where mem0 has that telemetry module."""
+        """Return an environment in which Mem0 has a telemetry module with this source."""
         environ = clean_environ(tmp_path)
         copy = doctored_mem0(tmp_path / "doctored", source)
         return {**environ, "PYTHONPATH": f"{environ['PYTHONPATH']}:{copy}"}
 
     def test_they_are_answered_from_mem0s_own_module(self, tmp_path: Path) -> None:
-        """They have Mem0's values, are opted out, and cost no client, no `posthog` and nobody's log level."""
+        """They have Mem0's opted-out values. No client is built, no `posthog` imported, no log level changed."""
         body = """
 from mem0.memory import telemetry
 urllib3, posthog_level = logging.getLogger("urllib3").level, logging.getLogger("posthog").level
@@ -232,13 +232,13 @@ print(json.dumps([
         assert report_of(HEADER + ORDERS["before"] + body, environ) == expected
 
     def test_from_import_of_a_new_name(self, tmp_path: Path) -> None:
-        """`from mem0.memory.telemetry import NEW`, as a new module of Mem0's would have it, works."""
+        """`from mem0.memory.telemetry import NEW`, as a new module of Mem0 may contain it, works."""
         body = "from mem0.memory.telemetry import SOMETHING_NEW\nprint(json.dumps(SOMETHING_NEW))"
         environ = self.environ(tmp_path, own_source() + self.NEW)
         assert report_of(HEADER + ORDERS["before"] + body, environ) == ["a", "list"]
 
     def test_module_that_cannot_run(self, tmp_path: Path) -> None:
-        """Where Mem0's own module fails, `import mem0` works all the same, and an unknown name is just missing."""
+        """If Mem0's own module fails, `import mem0` still works, and an unknown name is an `AttributeError`."""
         body = """
 from mem0.memory import telemetry
 print(json.dumps([hasattr(telemetry, "anything"), callable(mem0.memory.main.capture_event)]))
@@ -258,8 +258,8 @@ print(json.dumps([hasattr(telemetry, "anything"), callable(mem0.memory.main.capt
         "import sys; sys.modules['mem0_telemetry.policy'] = None",
     ],
 )
-def test_import_mem0_works_whatever_happens_to_us(sabotage: str, tmp_path: Path) -> None:
-    """However we are broken, `instrument()` returns, `import mem0` works, and nothing is printed."""
+def test_import_mem0_works_even_if_we_are_broken(sabotage: str, tmp_path: Path) -> None:
+    """Even if this package is broken, `instrument()` returns, `import mem0` works, and nothing is printed."""
     code = f"""
         {sabotage}
         import mem0_telemetry

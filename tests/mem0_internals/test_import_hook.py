@@ -1,4 +1,4 @@
-"""The import hook: right after a module's own code, invisible afterwards, and never in the way."""
+"""The import hook runs right after a module's own code, leaves no trace on the module and breaks no import."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.interpreter
 
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Make an importable package `hooked` with one module `part`, not imported yet."""
+    """Create an importable package `hooked` with one module `part`, which is not imported yet."""
     (tmp_path / "hooked").mkdir()
     (tmp_path / "hooked" / "__init__.py").write_text("")
     (tmp_path / "hooked" / "part.py").write_text("value = 1\n")
@@ -34,7 +34,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_hook_runs_after_the_modules_own_code(package: str) -> None:
-    """A hook sees what the module defined, and what it changes is what the importer sees."""
+    """A hook sees the values that the module defined, and the importer sees the values that the hook changed."""
 
     def double(module: ModuleType) -> None:
         module.value *= 2
@@ -46,7 +46,7 @@ def test_hook_runs_after_the_modules_own_code(package: str) -> None:
 
 
 def test_hook_runs_at_once_for_a_loaded_module(package: str) -> None:
-    """A module that is there already is handed over when the hook is registered."""
+    """If the module is already loaded, the hook runs when it is registered."""
     module = importlib.import_module(f"{package}.part")
     seen: list[ModuleType] = []
     import_hook.when_imported(f"{package}.part", seen.append)
@@ -55,7 +55,7 @@ def test_hook_runs_at_once_for_a_loaded_module(package: str) -> None:
 
 
 def test_nothing_of_ours_stays_on_the_module(package: str) -> None:
-    """Loader and spec are the module's own after the import."""
+    """After the import, the module has its own loader and spec."""
     import_hook.when_imported(f"{package}.part", id)  # type: ignore[arg-type]
     module = importlib.import_module(f"{package}.part")
     import_hook.forget(f"{package}.part", id)  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ def test_nothing_of_ours_stays_on_the_module(package: str) -> None:
 
 
 def test_finder_leaves_with_its_last_hook(package: str) -> None:
-    """`sys.meta_path` is as it was once every hook is forgotten."""
+    """After `forget` of the last hook, `sys.meta_path` is as it was before."""
     before = list(sys.meta_path)
     import_hook.when_imported(f"{package}.part", id)  # type: ignore[arg-type]
     assert sys.meta_path != before
@@ -74,7 +74,7 @@ def test_finder_leaves_with_its_last_hook(package: str) -> None:
 
 
 def test_exception_of_a_hook_never_reaches_the_import(package: str, reported: list[str]) -> None:
-    """A broken hook costs the importer nothing."""
+    """The import succeeds if a hook raises, and the exception is reported once."""
 
     def broken(_: ModuleType) -> None:
         raise ZeroDivisionError
@@ -88,7 +88,7 @@ def test_exception_of_a_hook_never_reaches_the_import(package: str, reported: li
 
 
 def test_exception_of_the_module_reaches_the_importer(package: str, tmp_path: Path) -> None:
-    """A module that fails to import fails as it would without us, and its hook is not run."""
+    """A module that fails to import raises its own exception, and its hook does not run."""
     (tmp_path / package / "part.py").write_text("raise LookupError('its own')\n")
     seen: list[ModuleType] = []
     import_hook.when_imported(f"{package}.part", seen.append)
@@ -99,7 +99,7 @@ def test_exception_of_the_module_reaches_the_importer(package: str, tmp_path: Pa
 
 
 def test_reload_runs_the_hook_again(package: str) -> None:
-    """`importlib.reload` executes the module's code anew, so the hook has to follow."""
+    """`importlib.reload` executes the module's code again, so the hook must run again too."""
     seen: list[ModuleType] = []
     import_hook.when_imported(f"{package}.part", seen.append)
     module = importlib.import_module(f"{package}.part")
@@ -121,13 +121,13 @@ def test_served_module_is_one_object_under_both_names(package: str) -> None:
 
 
 class Moment:
-    """What a module's own code meets: it waits there until the test lets it go on, and fails if it is told to."""
+    """A point in a module's own code: the import waits there for `go_on`, and then fails if `fails` is set."""
 
     def __init__(self) -> None:
         self.reached, self.go_on, self.fails = threading.Event(), threading.Event(), False
 
     def __call__(self) -> None:
-        """Be met."""
+        """Wait until the test sets `go_on`."""
         self.reached.set()
         assert self.go_on.wait(60)
         if self.fails:
@@ -136,7 +136,7 @@ class Moment:
 
 @pytest.fixture
 def moment(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Moment:
-    """In the code of `hooked.part`."""
+    """Make the code of `hooked.part` call a `Moment`."""
     made = Moment()
     monkeypatch.setattr(sys, "moment", made, raising=False)
     (tmp_path / package / "part.py").write_text("import sys\nsys.moment()\nvalue = 1\n")
@@ -144,7 +144,7 @@ def moment(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mom
 
 
 def import_elsewhere(name: str) -> threading.Thread:
-    """Import it on another thread, which is there to be joined."""
+    """Import a module on another thread, and return the thread to join."""
 
     def run() -> None:
         try:
@@ -157,8 +157,8 @@ def import_elsewhere(name: str) -> threading.Thread:
     return thread
 
 
-def test_a_module_that_is_being_imported_is_met_once_it_is_ready(package: str, moment: Moment) -> None:
-    """A hook that comes while another thread imports runs when that is done, once, as does one that comes later."""
+def test_hooks_run_after_an_import_in_progress(package: str, moment: Moment) -> None:
+    """A hook registered while another thread imports the module runs once, after the import. So does a later one."""
     name = f"{package}.part"
     values: list[int] = []
     hooks = [lambda module: values.append(module.value), lambda module: values.append(-module.value)]
@@ -180,8 +180,8 @@ def test_a_module_that_is_being_imported_is_met_once_it_is_ready(package: str, m
         import_hook.forget(name, hook)
 
 
-def test_an_import_that_fails_is_met_when_it_succeeds(package: str, moment: Moment) -> None:
-    """A module that does not come to be is not handed over; the next one of that name is."""
+def test_hook_waits_for_a_successful_import(package: str, moment: Moment) -> None:
+    """A failed import runs no hook; the next successful import of that module does."""
     name = f"{package}.part"
     seen: list[ModuleType] = []
     moment.fails = True
@@ -197,8 +197,8 @@ def test_an_import_that_fails_is_met_when_it_succeeds(package: str, moment: Mome
     assert seen == [module]
 
 
-def test_a_module_that_was_found_before_us_is_met(package: str, moment: Moment, tmp_path: Path) -> None:
-    """Another thread is importing its package, and has asked all finders, when the hook comes: the hook runs."""
+def test_hook_runs_if_the_finders_were_asked_before(package: str, moment: Moment, tmp_path: Path) -> None:
+    """The hook runs even if another thread has already asked all finders for the module, to import its package."""
     name = f"{package}.part"
     (tmp_path / package / "__init__.py").write_text("import sys\nsys.moment()\nfrom hooked import part\n")
     (tmp_path / package / "part.py").write_text("value = 1\n")
@@ -206,7 +206,7 @@ def test_a_module_that_was_found_before_us_is_met(package: str, moment: Moment, 
     importing = import_elsewhere(package)
     assert moment.reached.wait(60)
     import_hook.when_imported(name, seen.append)
-    sys.meta_path.remove(import_hook._finder)  # as it was for that thread  # type: ignore[arg-type]
+    sys.meta_path.remove(import_hook._finder)  # that thread did not see it  # type: ignore[arg-type]
     moment.go_on.set()
     importing.join()
     import_hook.forget(name, seen.append)
@@ -215,10 +215,10 @@ def test_a_module_that_was_found_before_us_is_met(package: str, moment: Moment, 
 
 
 class AsksAllOthers:
-    """A finder as some tools have it: it looks for a module by asking every other finder."""
+    """A finder like those of some tools: it looks for a module by asking every other finder."""
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> object:
-        """Return what the first of the others finds."""
+        """Return the first spec that another finder returns."""
         found = (
             finder.find_spec(name, path, target) for finder in tuple(sys.meta_path) if finder is not self
         )
@@ -226,10 +226,10 @@ class AsksAllOthers:
 
 
 @pytest.mark.parametrize("place", [0, 1])
-def test_beside_a_finder_that_asks_all_others(
+def test_a_finder_that_asks_all_others_runs_the_hook_once(
     place: int, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever such a finder stands, the module is imported and its hook runs once."""
+    """Wherever `AsksAllOthers` is in `sys.meta_path`, the module is imported and its hook runs once."""
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     seen: list[ModuleType] = []
     import_hook.when_imported(f"{package}.part", seen.append)
@@ -239,10 +239,8 @@ def test_beside_a_finder_that_asks_all_others(
     assert seen == [module]
 
 
-def test_a_copy_that_was_dropped_from_the_modules_is_replaced(
-    package: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After `sys.modules` was purged and we were imported again, the old hooks run no more, and the new ones once."""
+def test_the_finder_of_a_dropped_copy_is_replaced(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If our module is dropped from `sys.modules` and imported again, old hooks no longer run; new ones run once."""
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     old: list[ModuleType] = []
     new: list[ModuleType] = []
@@ -250,7 +248,7 @@ def test_a_copy_that_was_dropped_from_the_modules_is_replaced(
     monkeypatch.delitem(sys.modules, import_hook.__name__)
     monkeypatch.setattr(
         mem0_internals, "import_hook", import_hook
-    )  # an import sets it on the package as well
+    )  # importing the copy also sets it on the package
     copy = importlib.import_module(import_hook.__name__)
     copy.when_imported(f"{package}.part", new.append)
     module = importlib.import_module(f"{package}.part")
@@ -259,8 +257,8 @@ def test_a_copy_that_was_dropped_from_the_modules_is_replaced(
     assert (old, new) == ([], [module])
 
 
-def test_leaving_disturbs_no_import_under_way(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that walks through the finders when ours goes misses none of the others."""
+def test_an_import_skips_no_finder_when_ours_leaves(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that is iterating over the finders when ours leaves does not skip another finder."""
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
     import_hook.when_imported("no.such.module", id)  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""`instrument()` and `uninstrument()` while another thread is in the midst of `import mem0`."""
+"""`instrument()` and `uninstrument()` while another thread is importing `mem0`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.interpreter
 
 PRELUDE = """
         import gc, json, sys, threading, mem0_telemetry
-        # What these functions import, so that they wait for nothing of the import that is held up.
+        # Import what these functions need, so that they do not wait for the import that the test holds up.
         import mem0_telemetry.operations
         import mem0_telemetry.api.status, mem0_telemetry.telemetry, mem0_telemetry.mem0_internals.drop_in
         from importlib.machinery import PathFinder
@@ -40,7 +40,7 @@ PRELUDE = """
 
 @pytest.mark.parametrize("at", ["mem0.utils.entity_extraction", "posthog"])
 def test_instrumented_during_the_import(at: str, tmp_path: Path, server: CaptureServer) -> None:
-    """All of Mem0 is instrumented, and no native client stays: not even one that was just about to be built."""
+    """All of Mem0 is instrumented, and no native client stays, even if the import was about to build one."""
     code = f"""{PRELUDE}
         class Holding:
             def find_spec(self, name, path=None, target=None):
@@ -72,8 +72,8 @@ def test_instrumented_during_the_import(at: str, tmp_path: Path, server: Capture
     assert report == [True, True, True, True, True, False, 0, True, True, False]
 
 
-def test_taken_back_during_the_import(tmp_path: Path, server: CaptureServer) -> None:
-    """What is imported at that moment is left as it is."""
+def test_uninstrumented_during_the_import(tmp_path: Path, server: CaptureServer) -> None:
+    """`uninstrument()` during the import leaves the module that is being imported as it is."""
     code = f"""{PRELUDE}
         installation = sys.modules["mem0_telemetry.operations._instrumentation"]
         version = installation._mem0_version

@@ -1,4 +1,4 @@
-"""In, out and in again, around switches and reloads: off stays off."""
+"""Repeated `instrument()` and `uninstrument()`, with switches and reloads in between: off stays off."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ END = "print(json.dumps([mem0_telemetry.flush(60), mem0_telemetry.status().sourc
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_switched_off_outlives_going_out_and_in(order: str, tmp_path: Path, server: CaptureServer) -> None:
-    """After `set_enabled(False)` nobody records, whether we are in, out or in again; what was left off stays off."""
+def test_set_enabled_false_survives_uninstrument_and_instrument(
+    order: str, tmp_path: Path, server: CaptureServer
+) -> None:
+    """After `set_enabled(False)`, `uninstrument()` leaves telemetry off, even if `set_enabled(True)` follows later."""
     body = """
 mem0_telemetry.set_enabled(False)
 record("mem0.init")
@@ -50,10 +52,10 @@ record("mem0.reset")
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("moment", ["while in", "while out"])
-def test_a_flag_that_somebody_wrote_is_not_withdrawn(
+def test_set_enabled_true_does_not_undo_mem0s_flag(
     moment: str, order: str, tmp_path: Path, server: CaptureServer
 ) -> None:
-    """`False` on the module that Mem0 has at the time stays: `set_enabled(True)` withdraws only its own."""
+    """`MEM0_TELEMETRY = False` on Mem0's current module stays: `set_enabled(True)` only undoes `set_enabled(False)`."""
     write = "sys.modules['mem0.memory.telemetry'].MEM0_TELEMETRY = False\n"
     body = f"""
 mem0_telemetry.set_enabled(False)
@@ -69,8 +71,8 @@ record("mem0.init")
     assert server.requests == []
 
 
-def test_a_reload_of_mem0s_own_module_revives_nothing(tmp_path: Path, server: CaptureServer) -> None:
-    """Mem0's module object, fetched before us, is no longer the one of that name: Python refuses, and we stay in."""
+def test_a_reload_of_mem0s_own_module_is_refused(tmp_path: Path, server: CaptureServer) -> None:
+    """Python refuses to reload Mem0's own module object while the drop-in has its name; the drop-in stays."""
     body = """
 import importlib
 from mem0.memory import telemetry as native

@@ -1,4 +1,4 @@
-"""Facts of an instance: Mem0's own names and values, read without running anything of the instance's."""
+"""Observed values: Mem0's own names and values, read without running any code of the instance."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class _Component:
     pass
 
 
-def test_facts_of_a_memory() -> None:
-    """Component classes, vector size and function are what mem0/memory/telemetry.py would make of them."""
+def test_observed_values_of_a_memory() -> None:
+    """Component classes, vector size and function have the values that mem0/memory/telemetry.py gives them."""
     embedder = _Plain(config=_Plain(embedding_dims=1536))
     memory = _Plain(vector_store=_Component(), llm=_Component(), embedding_model=embedder, api_version="v1.1")
     assert observed_of_memory(memory) == {
@@ -39,15 +39,15 @@ def test_facts_of_a_memory() -> None:
 
 
 @pytest.mark.parametrize(("configured", "expected"), [(object(), f"{__name__}._Component"), (None, None)])
-def test_graph_store_is_told_where_it_is_configured(configured: object, expected: str | None) -> None:
-    """mem0ai 1.x sends `graph_store` where `config.graph_store.config` is set; 2.x has none."""
+def test_graph_store_is_observed_if_it_is_configured(configured: object, expected: str | None) -> None:
+    """mem0ai 1.x sends `graph_store` if `config.graph_store.config` is set; 2.x has no graph store."""
     config = _Plain(graph_store=_Plain(config=configured))
     assert observed_of_memory(_Plain(graph=_Component(), config=config)).get("graph_store") == expected
     assert "graph_store" not in observed_of_memory(_Plain())
 
 
-def test_facts_of_a_client_are_its_class() -> None:
-    """Of a hosted client nothing but its class is read, its e-mail and ids least of all."""
+def test_only_the_class_of_a_client_is_observed() -> None:
+    """Only the class of a hosted client is read, never its e-mail address or ids."""
     assert observed_of_client(_Plain(user_email="x@example.com", api_key="m0-x")) == {
         "function": f"{__name__}._Plain"
     }
@@ -55,7 +55,7 @@ def test_facts_of_a_client_are_its_class() -> None:
 
 
 def test_nothing_of_the_instance_is_run() -> None:
-    """Properties, `__getattr__`, `__getattribute__` and a metaclass are all left alone."""
+    """Neither properties, `__getattr__` and `__getattribute__` nor the code of a metaclass runs."""
 
     class Meta(type):
         def __getattribute__(cls, name: str) -> Any:
@@ -73,13 +73,13 @@ def test_nothing_of_the_instance_is_run() -> None:
 
 @pytest.mark.parametrize("thing", [None, 1, object(), int, type("Slots", (), {"__slots__": ()})()])
 def test_things_without_an_instance_dictionary(thing: object) -> None:
-    """Whatever has no dictionary of its own has no fields."""
+    """An object without an instance dictionary has no fields."""
     assert fields_of(thing) == {}
     assert "vector_store" not in observed_of_memory(thing)
 
 
-def test_names_of_a_class_that_are_no_plain_text_are_not_run() -> None:
-    """Whatever a class has as its module or name, it is not formatted: such a class is the user's own."""
+def test_class_names_that_are_not_plain_text_are_not_formatted() -> None:
+    """A module or name that is not a plain `str` is not formatted: only a class of the user has one."""
     ran: list[str] = []
 
     class Hostile(str):

@@ -1,4 +1,4 @@
-"""What the application has put in the place of Mem0's telemetry stays there, with real Mem0 in a process of its own."""
+"""Values that the application put in place of Mem0's telemetry stay. Each test runs real Mem0 in a separate process."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ SETUPS = {
     ),
     "a function of the module": (
         MODULE.format("capture_event", "noop"),
-        "mem0.init client.init",  # `mem0.memory.main` has taken Mem0's own before, and would send with it
+        "mem0.init client.init",  # `mem0.memory.main` imported Mem0's own function earlier, and would send
         "memory.telemetry.capture_event",
     ),
     "the class": (
@@ -148,10 +148,10 @@ SETUPS = {
 }
 
 
-def test_it_is_never_written_over(tmp_path: Path, server: CaptureServer) -> None:
-    """It stays in its place through `instrument()` and `uninstrument()`, whichever came first, and `status()` names it.
+def test_a_value_of_the_application_is_never_replaced(tmp_path: Path, server: CaptureServer) -> None:
+    """The application's value stays through `instrument()` and `uninstrument()`, and `status()` names its place.
 
-    What it silences is not sent; every other place is replaced as ever.
+    Events that it silences are not sent; every other place is replaced as usual.
     """
     cases = [(setup, before) for setup in SETUPS for before in (True, False)]
     environ = posthog_environ(tmp_path, server.url)
@@ -163,7 +163,7 @@ def test_it_is_never_written_over(tmp_path: Path, server: CaptureServer) -> None
     wrong = []
     for number, ((setup, before), line) in enumerate(zip(cases, lines, strict=True)):
         _, sent, told = SETUPS[setup]
-        if setup == "a wrapper" and before:  # it wraps ours
+        if setup == "a wrapper" and before:  # it wraps our function
             sent = "mem0.init client.init"
         requests = [r.json() for r in server.requests]
         arrived = {e["event"] for r in requests if r["api_key"] == f"phc_{number}" for e in r["batch"]}
@@ -173,8 +173,8 @@ def test_it_is_never_written_over(tmp_path: Path, server: CaptureServer) -> None
     assert wrong == []
 
 
-def test_a_no_op_that_was_there_before_mem0_is_imported_by_it(tmp_path: Path, server: CaptureServer) -> None:
-    """A no-op in Mem0's telemetry module reaches the modules that import it later, as without us."""
+def test_an_earlier_no_op_reaches_later_imports(tmp_path: Path, server: CaptureServer) -> None:
+    """A no-op in Mem0's telemetry module reaches modules that import it later, as it does without this package."""
     code = """
         import json
         from mem0.memory import telemetry
@@ -190,8 +190,8 @@ def test_a_no_op_that_was_there_before_mem0_is_imported_by_it(tmp_path: Path, se
     assert report_of(code, posthog_environ(tmp_path, server.url), listening=False) == [True, True]
 
 
-def test_a_no_op_put_into_the_drop_in_outlives_it(tmp_path: Path) -> None:
-    """A no-op that was written to `mem0.memory.telemetry` while we were in place is in Mem0's own module afterwards."""
+def test_a_no_op_in_the_drop_in_survives_uninstrument(tmp_path: Path) -> None:
+    """A no-op written to `mem0.memory.telemetry` while instrumented is in Mem0's own module after `uninstrument()`."""
     code = """
         import json, mem0_telemetry
         mem0_telemetry.instrument()
@@ -222,8 +222,8 @@ memory = type("Memory", (), {"collection_name": "c", "api_version": "v1.1"})()
 
 
 @pytest.mark.parametrize("off", ["DO_NOT_TRACK", ""])
-def test_a_tracers_wrapper_leads_nowhere(off: str, tmp_path: Path, server: CaptureServer) -> None:
-    """Beneath a tracer's wrapper around Mem0's function the client is closed, and Mem0's flag is off while we are."""
+def test_a_tracers_wrapper_reaches_a_closed_client(off: str, tmp_path: Path, server: CaptureServer) -> None:
+    """If a tracer wraps Mem0's function, the native client is closed, and Mem0's flag is off whenever ours is."""
     code = f"""{NATIVE}
 native._get_oss_telemetry().posthog.capture("x", distinct_id="y")
 calls, inner = [], main.capture_event
@@ -250,8 +250,8 @@ print(json.dumps([
     assert server.events == []
 
 
-def test_what_a_reload_of_mem0s_module_left_behind_is_mem0s(tmp_path: Path, server: CaptureServer) -> None:
-    """After `importlib.reload` the old functions are still replaced, and the old clients are closed too."""
+def test_values_from_before_a_reload_are_replaced(tmp_path: Path, server: CaptureServer) -> None:
+    """After `importlib.reload` of Mem0's module, `instrument()` also replaces old functions and closes old clients."""
     code = f"""{NATIVE}
 native._get_oss_telemetry()
 importlib.reload(native)
@@ -273,12 +273,12 @@ print(json.dumps([
 
 @pytest.mark.parametrize("entry", ["del {0}", "{0} = None", "{0} = type(sys)('stub')"])
 @pytest.mark.parametrize("lost", ["", "native.client_telemetry.posthog = None"])
-def test_a_module_that_is_not_in_its_place_is_found(
+def test_a_module_missing_from_sys_modules_is_found(
     entry: str, lost: str, tmp_path: Path, server: CaptureServer
 ) -> None:
-    """Without its entry in `sys.modules`, Mem0's module still has its client closed and its flag read.
+    """Mem0's module without an entry in `sys.modules` still has its client closed and its flag read.
 
-    So has one that does not hold the client any more.
+    The same holds for a module that no longer holds its client.
     """
     code = f"""{NATIVE}
 {lost}
@@ -295,7 +295,7 @@ print(json.dumps([[c.disabled for c in clients], mem0_telemetry.flush(60), mem0_
 
 
 def test_another_copy_of_the_package_is_replaced(tmp_path: Path, server: CaptureServer) -> None:
-    """A second copy takes the place of the first one, and gives Mem0 its own names back."""
+    """A second copy of this package replaces the first one, and restores Mem0's own names."""
     code = """
         import json, sys
         import mem0.memory.main as main
@@ -322,8 +322,8 @@ def test_another_copy_of_the_package_is_replaced(tmp_path: Path, server: Capture
 
 @pytest.mark.parametrize("before", [True, False], ids=["instrumented before", "instrumented after"])
 @pytest.mark.parametrize("during", [True, False], ids=["during", "earlier"])
-def test_a_false_of_the_owners_stays(before: bool, during: bool, tmp_path: Path) -> None:  # noqa: FBT001
-    """`MEM0_TELEMETRY = False` in `mem0.memory.main` is there after `uninstrument()`, whenever it was written."""
+def test_a_false_of_the_application_stays(before: bool, during: bool, tmp_path: Path) -> None:  # noqa: FBT001
+    """`MEM0_TELEMETRY = False` in `mem0.memory.main` stays after `uninstrument()`, whenever it was written."""
     instrument = "import mem0_telemetry; mem0_telemetry.instrument()"
     write = "import mem0.memory.main as main; main.MEM0_TELEMETRY = False"
     code = f"""
@@ -352,7 +352,7 @@ MOCKS = (
 
 @pytest.mark.parametrize("setup", MOCKS)
 def test_mocks_in_place_of_mem0(setup: str, tmp_path: Path) -> None:
-    """No public function raises or says anything, whatever stands for Mem0's modules, and all of it stays."""
+    """If Mem0's modules are mocks, no public function raises or prints anything, and the mocks stay."""
     code = f"""
         import json, sys, types
         from unittest.mock import MagicMock, Mock

@@ -1,4 +1,4 @@
-"""Real Mem0 on embedded Qdrant, with fakes of its models, and an application's own providers."""
+"""Fixtures: real Mem0 on embedded Qdrant with fake models, and an application with its own OpenTelemetry providers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# Mem0 reads these when it is imported, which the fakes do.
+# Mem0 reads these when it is imported, and the fakes import it.
 os.environ["MEM0_TELEMETRY"] = "False"
 os.environ["MEM0_DIR"] = tempfile.mkdtemp(prefix="mem0-operations-")
 
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Bear with embedded Qdrant, which leaves the SQLite of a deleted collection to the garbage collector."""
+    """Ignore a warning of embedded Qdrant, which leaves a deleted collection's SQLite to the garbage collector."""
     config.addinivalue_line("filterwarnings", "ignore:unclosed database:ResourceWarning")
 
 
 class Application:
-    """An application with an OpenTelemetry SDK of its own, whose providers operations are recorded in."""
+    """An application with its own OpenTelemetry SDK. Its providers record the operations."""
 
     def __init__(self) -> None:
         self.exporter = InMemorySpanExporter()
@@ -52,17 +52,17 @@ class Application:
         operations.install(tracer_provider=self.tracer_provider, meter_provider=self.meter_provider, **hooks)
 
     def spans(self) -> list[ReadableSpan]:
-        """Return the spans that have ended, oldest first, and forget them."""
+        """Return the spans that have ended, oldest first, and clear the exporter."""
         spans = sorted(self.exporter.get_finished_spans(), key=lambda span: span.start_time or 0)
         self.exporter.clear()
         return spans
 
     def operation_spans(self) -> list[ReadableSpan]:
-        """Return the spans of operations, wherever they are in a tree."""
+        """Return the spans of operations, at any depth of a tree."""
         return [span for span in self.spans() if not span.name.startswith("mem0.")]
 
     def operation_span(self) -> ReadableSpan:
-        """Return the one span of an operation."""
+        """Return the only span of an operation."""
         (span,) = self.operation_spans()
         return span
 
@@ -89,7 +89,7 @@ class Application:
 
 @pytest.fixture(autouse=True)
 def _native_telemetry_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep Mem0's native telemetry off, and capture no content unless a test says so."""
+    """Keep Mem0's native telemetry off, and capture no content unless a test asks for it."""
     monkeypatch.setattr("mem0.memory.telemetry.MEM0_TELEMETRY", False)
     monkeypatch.setattr("mem0.memory.main.MEM0_TELEMETRY", False)
     monkeypatch.delenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", raising=False)
@@ -97,7 +97,7 @@ def _native_telemetry_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def application() -> Iterator[Application]:
-    """Return an application; operations are not instrumented, nor will they be after the test."""
+    """Return an application. Operations are not instrumented before the test, nor after it."""
     application = Application()
     yield application
     operations.remove()
@@ -131,7 +131,7 @@ def async_memory(tmp_path: Path) -> Iterator[mem0.AsyncMemory]:
 
 @pytest.fixture
 def entities(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Find entities without spaCy, whose models have to be downloaded: every word with a capital."""
+    """Find entities without spaCy, whose models must be downloaded: every capitalized word is one."""
 
     def extract(text: str) -> list[tuple[str, str]]:
         return [("PROPER", word) for word in re.findall(r"\b[A-Z]\w{2,}", text)]
@@ -142,6 +142,6 @@ def entities(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def platform() -> Iterator[FakePlatform]:
-    """Return a stub of Mem0's hosted API on a loopback port."""
+    """Return a fake of Mem0's hosted API on a loopback port."""
     with FakePlatform() as stub:
         yield stub

@@ -1,4 +1,4 @@
-"""Callables of every kind on a component, or in place of Mem0's own methods, are called as they were before."""
+"""Any kind of callable on a component, or in place of Mem0's own methods, is called as without instrumentation."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ ALICE = {"user_id": "alice"}
 
 
 def embed(text: str, memory_action: str | None = None) -> list[float]:
-    """Embed a text as its length."""
+    """Return the length of a text as its vector."""
     del memory_action
     return [float(len(text))]
 
 
 class CallMe:
-    """An object that can be called."""
+    """A callable object."""
 
     def __call__(self, text: str, memory_action: str | None = None) -> list[float]:
         """Embed a text."""
@@ -40,7 +40,7 @@ class CallMe:
 
 
 class ClassMethod:
-    """The host of a class method."""
+    """A class with a class method."""
 
     @classmethod
     def embed(cls, text: str, memory_action: str | None = None) -> list[float]:
@@ -74,7 +74,7 @@ def with_spec() -> mock.Mock:
     ids=lambda attribute: type(attribute).__name__,
 )
 def test_a_callable_on_a_component(instrumented: Application, memory: mem0.Memory, attribute: Any) -> None:
-    """It gets the arguments that it got before, through the object and through the class."""
+    """It gets the same arguments as before, through the object and through the class."""
     store = type("Embedder", (), {"embed": attribute})
     before = store().embed("abc")
     try:
@@ -92,10 +92,10 @@ def test_a_callable_on_a_component(instrumented: Application, memory: mem0.Memor
 
 
 def test_a_cached_method_keeps_its_cache(instrumented: Application, memory: mem0.Memory) -> None:
-    """A method under `functools.lru_cache` is a phase, and what it offers beside the call is there."""
+    """A method under `functools.lru_cache` is a phase, and keeps its attributes such as `cache_info`."""
 
     class Embedder:
-        @functools.lru_cache  # noqa: B019  # the case
+        @functools.lru_cache  # noqa: B019  # the test needs it
         def embed(self, text: str, memory_action: str) -> list[float]:
             del text, memory_action
             return [1.0] * 32
@@ -106,8 +106,8 @@ def test_a_cached_method_keeps_its_cache(instrumented: Application, memory: mem0
     assert Embedder.embed.cache_info().misses == 1
 
 
-def test_a_proxy_learns_its_instance(instrumented: Application, memory: mem0.Memory) -> None:
-    """Another instrumentation's `wrapt` wrapper inside ours gets the object that it is called on."""
+def test_a_wrapt_proxy_gets_its_instance(instrumented: Application, memory: mem0.Memory) -> None:
+    """Another instrumentation's `wrapt` wrapper inside ours gets the instance of the call."""
     instances: list[object] = []
 
     class Embedder:
@@ -128,7 +128,7 @@ def test_a_proxy_learns_its_instance(instrumented: Application, memory: mem0.Mem
 
 
 def test_a_component_whose_class_has_no_hash(instrumented: Application, memory: mem0.Memory) -> None:
-    """A component whose metaclass defines `==` alone is recorded as any other, and the operation has not failed."""
+    """A component whose metaclass defines `==` but no hash is recorded like any other, and the operation succeeds."""
 
     class Meta(type):
         __hash__ = None
@@ -149,7 +149,7 @@ def test_a_component_whose_class_has_no_hash(instrumented: Application, memory: 
 
 
 def test_a_mock_in_place_of_mem0s_method(application: Application, memory: mem0.Memory) -> None:
-    """A mock that a test has put on `Memory` is called without the object, as ever."""
+    """A mock that a test set on `Memory` is called without the instance, as before."""
     with mock.patch.object(mem0.Memory, "history", return_value=[]) as history:
         application.instrument()
         memory.history("x")
@@ -157,7 +157,7 @@ def test_a_mock_in_place_of_mem0s_method(application: Application, memory: mem0.
 
 
 def test_a_component_is_copied_and_pickled_as_before(instrumented: Application, memory: mem0.Memory) -> None:
-    """A component's class and methods can be copied and pickled, and a method is one object."""
+    """A component's methods can be copied and pickled, and each access returns the same function."""
     memory.search("tea", filters=ALICE)
     embedder = memory.embedding_model
     method = type(embedder).embed
@@ -170,10 +170,10 @@ def test_a_component_is_copied_and_pickled_as_before(instrumented: Application, 
 
 
 @pytest.mark.parametrize("missing", ["mem0_telemetry", "opentelemetry", "mem0"])
-def test_a_component_is_unpickled_where_a_package_is_missing(
+def test_a_component_is_unpickled_without_a_package(
     instrumented: Application, memory: mem0.Memory, tmp_path: Path, missing: str
 ) -> None:
-    """A class that cloudpickle writes by value, after it was used, needs nothing of ours where it is loaded."""
+    """A class that cloudpickle pickles by value after an operation used it can be loaded without this package."""
     source = inspect.cleandoc(
         """
         class Embedder:

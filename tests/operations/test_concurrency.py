@@ -1,4 +1,4 @@
-"""Concurrent operations never mix: every span is where it belongs, in threads and in asyncio tasks."""
+"""Concurrent operations never mix: in threads and in asyncio tasks, every span has the right parent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROUNDS = 5
 
 
 class Meeting(fake_models.HashEmbedder):
-    """An embedder whose first call waits until every other operation is in the middle of its own."""
+    """An embedder whose first call waits until every other operation is in progress."""
 
     def __init__(self, config: Any, barrier: threading.Barrier) -> None:
         super().__init__(config)
@@ -42,7 +42,7 @@ class Meeting(fake_models.HashEmbedder):
 
 @pytest.fixture
 def several(tmp_path: Path) -> Iterator[list[tuple[str, dict[str, Any], threading.Barrier]]]:
-    """Return the collection name and configuration of several memories, and what their embedders meet at."""
+    """Return the collection name, the configuration and the shared barrier of several memories."""
     barrier = threading.Barrier(AT_ONCE)
     return [
         (
@@ -55,7 +55,7 @@ def several(tmp_path: Path) -> Iterator[list[tuple[str, dict[str, Any], threadin
 
 
 def check_nothing_is_mixed(application: Application) -> None:
-    """Every operation is below the request that made it, every phase below the operation on its store."""
+    """Check that each operation's parent is its own request, and each phase's parent the operation on its store."""
     spans = application.spans()
     by_id = {span.context.span_id: span for span in spans}
     operations = [span for span in spans if span.name.endswith("_memory")]
@@ -77,7 +77,7 @@ def check_nothing_is_mixed(application: Application) -> None:
 
 
 def test_threads(instrumented: Application, several: list[Any]) -> None:
-    """Threads that work at the same time, each with a request span and a memory of its own."""
+    """Spans do not mix between threads that run at the same time, each with its own request span and memory."""
     tracer = instrumented.tracer_provider.get_tracer("application")
 
     def work(name: str, configuration: dict[str, Any], barrier: threading.Barrier) -> None:
@@ -97,7 +97,7 @@ def test_threads(instrumented: Application, several: list[Any]) -> None:
 
 
 def test_asyncio_tasks(instrumented: Application, several: list[Any]) -> None:
-    """Tasks that wait for each other in the middle of their operations, on one loop."""
+    """Spans do not mix between tasks on one loop that wait for each other during their operations."""
     tracer = instrumented.tracer_provider.get_tracer("application")
 
     async def work(name: str, configuration: dict[str, Any], barrier: threading.Barrier) -> None:
@@ -119,7 +119,7 @@ def test_asyncio_tasks(instrumented: Application, several: list[Any]) -> None:
 
 
 def test_many_operations_on_one_memory(instrumented: Application, async_memory: mem0.AsyncMemory) -> None:
-    """Operations on one object at the same time are operations of their own, not parts of one another."""
+    """Simultaneous operations on one object are separate operations, not parts of each other."""
 
     async def session() -> None:
         await asyncio.gather(*(async_memory.get_all(filters={"user_id": f"user{n}"}) for n in range(20)))

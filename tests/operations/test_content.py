@@ -1,4 +1,4 @@
-"""Content is on spans only where the operator has asked for it, and ids of people never."""
+"""Spans contain content only if the operator asked for it, and never the ids of people."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ RECORDS = "gen_ai.memory.records"
 
 
 def words(spans: list[ReadableSpan]) -> str:
-    """Return everything that spans would send."""
+    """Return everything that an exporter of these spans would send."""
     return "".join(span.to_json() for span in spans)
 
 
 class IndiscreetLLM(fake_models.EchoLLM):
-    """Repeats what it was asked in its failures, as providers do."""
+    """A model that repeats the request in its exceptions, as providers do."""
 
     def generate_response(self, messages: Any, **kwargs: Any) -> str:
-        """Fail on request."""
+        """Raise if the message asks for it."""
         if "fail with" in messages[-1]["content"]:
             message = f"{messages[-1]} {PEOPLE}"
             raise ConnectionError(message)
@@ -45,7 +45,7 @@ class IndiscreetLLM(fake_models.EchoLLM):
 
 
 def session(memory: mem0.Memory) -> None:
-    """Use every operation with planted secrets, failing ones included."""
+    """Call every operation with planted secrets, including one that fails."""
     memory.llm = IndiscreetLLM(memory.llm.config)
     memory.add("jasmine tea", **PEOPLE, metadata={"note": "private-note"})
     record = memory.search("jasmine", filters=PEOPLE)["results"][0]["id"]
@@ -63,7 +63,7 @@ def session(memory: mem0.Memory) -> None:
 def test_nothing_of_the_content_by_default(
     instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch, value: str | None
 ) -> None:
-    """Without the opt-in, no text, metadata or id of a person is on any span or measurement."""
+    """Without the opt-in, no span or measurement contains text, metadata or the id of a person."""
     if value is not None:
         monkeypatch.setenv(VARIABLE, value)
     session(memory)
@@ -76,7 +76,7 @@ def test_nothing_of_the_content_by_default(
 def test_content_on_request(
     instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
-    """With the opt-in, spans have query and records in the conventions' form, without ids of people."""
+    """With the opt-in, spans have the query and the records in the conventions' form, without ids of people."""
     monkeypatch.setenv(VARIABLE, value)
     memory.add("jasmine tea", **PEOPLE, metadata={"note": "private-note"})
     memory.search("jasmine", filters=PEOPLE)
@@ -98,7 +98,7 @@ def test_content_on_request(
 def test_content_of_updates(
     instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the opt-in, an update has the text that it stores, however it is passed."""
+    """With the opt-in, the span of an update has the stored text, whichever parameter passes it."""
     monkeypatch.setenv(VARIABLE, "true")
     record = memory.add("tea", user_id="alice", infer=False)["results"][0]["id"]
     instrumented.spans()
@@ -121,7 +121,7 @@ def test_content_of_updates(
 def test_content_of_hosted_updates(
     instrumented: Application, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same holds for the hosted clients, whose options are an object or keywords."""
+    """With the opt-in, the span of a hosted update has the text too, from an options object or from a keyword."""
     monkeypatch.setenv(VARIABLE, "true")
     client = mem0.MemoryClient(api_key="key", host=platform.url)
     with closing(client.client):
@@ -140,7 +140,7 @@ def test_content_of_hosted_updates(
 def test_the_message_of_a_failure_is_content(
     instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An exception's message may repeat what it was given, so it is the description only with the opt-in."""
+    """An exception's message may repeat content, so it is the span's description only with the opt-in."""
     monkeypatch.setenv(VARIABLE, "true")
     with pytest.raises(ValueError, match="not found"):
         memory.delete("00000000-0000-0000-0000-000000000000")
@@ -152,7 +152,7 @@ def test_the_message_of_a_failure_is_content(
 def test_hooks_see_the_span_the_object_the_call_and_the_result(
     application: Application, memory: mem0.Memory, async_memory: mem0.AsyncMemory
 ) -> None:
-    """One hook gets the arguments, the other the result; both may add to the operation's span."""
+    """The request hook gets the arguments and the response hook the result. Both can add attributes to the span."""
     seen: list[tuple[Any, ...]] = []
 
     def request(span: Any, instance: object, args: Any, kwargs: Any) -> None:
@@ -174,8 +174,8 @@ def test_hooks_see_the_span_the_object_the_call_and_the_result(
         assert (span.attributes or {})["app.results"] == 0
 
 
-def test_a_response_hook_is_for_responses(application: Application, memory: mem0.Memory) -> None:
-    """An operation that fails has no response to show to a hook."""
+def test_a_failed_operation_calls_no_response_hook(application: Application, memory: mem0.Memory) -> None:
+    """A failed operation does not call the response hook."""
     seen: list[Any] = []
     application.instrument(response_hook=lambda *arguments: seen.append(arguments))
     with pytest.raises(NotImplementedError):
@@ -186,7 +186,7 @@ def test_a_response_hook_is_for_responses(application: Application, memory: mem0
 def test_hooks_can_be_given_later_and_end_with_the_instrumentation(
     instrumented: Application, memory: mem0.Memory
 ) -> None:
-    """A second `install` changes what it names and keeps the rest; `remove` forgets everything."""
+    """A second `install` changes only the settings that it passes. `remove` resets all settings."""
     seen: list[Any] = []
     operations.install(request_hook=lambda *arguments: seen.append(arguments))
     memory.get_all(filters=PEOPLE)

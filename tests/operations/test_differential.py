@@ -1,4 +1,4 @@
-"""The same session with and without instrumentation: results, exceptions and stored data do not differ."""
+"""The same session has the same results, exceptions and stored data with and without instrumentation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TABLES = ("SELECT * FROM history", "SELECT * FROM messages")
 
 
 def calls() -> Iterator[Callable[[Any, list[str]], Any]]:
-    """Yield the calls of a session on a memory; `ids` are those of the memories stored by the first."""
+    """Yield the calls of a session on a memory. `ids` are the ids of the records that the first call stored."""
     yield lambda m, _: m.add("Miso the cat lives in Lisbon. I like green tea.", user_id="alice")
     yield lambda m, _: m.add([{"role": "user", "content": "Raw.", "name": "n"}], user_id="alice", infer=False)
     yield lambda m, _: m.add("Do this, then that.", agent_id="a", memory_type="procedural_memory")
@@ -54,7 +54,7 @@ def calls() -> Iterator[Callable[[Any, list[str]], Any]]:
 
 
 async def outcome(call: Callable[[], Any]) -> Any:
-    """Return what a call came to: its result, or its exception with those behind it."""
+    """Return the result of a call, or its exception with the exceptions chained to it."""
     try:
         result = call()
         return await result if inspect.isawaitable(result) else result
@@ -67,7 +67,7 @@ async def outcome(call: Callable[[], Any]) -> Any:
 
 
 def stored(memory: Any) -> Any:
-    """Return everything that a memory keeps: both collections, vectors and payloads, history, messages."""
+    """Return everything that a memory stores: both collections with vectors and payloads, history and messages."""
     client = memory.vector_store.client
     collections = sorted(collection.name for collection in client.get_collections().collections)
     points = [client.scroll(name, with_vectors=True, limit=1000)[0] for name in collections]
@@ -76,7 +76,7 @@ def stored(memory: Any) -> Any:
 
 
 def session(kind: type, directory: Path) -> str:
-    """Run the session on a new memory; return all that came of it as text without times."""
+    """Run the session on a new memory. Return all outcomes and stored data as text without times."""
     memory = kind.from_config(fake_models.configuration(directory))
 
     async def run() -> list[Any]:
@@ -95,7 +95,7 @@ def session(kind: type, directory: Path) -> str:
 
 @pytest.fixture(autouse=True)
 def _countable_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the random ids that Mem0 makes by numbers, anew for each session of a test."""
+    """Replace Mem0's random ids with numbers, which start again for each session of a test."""
     monkeypatch.setattr("uuid.uuid4", lambda: uuid.UUID(int=next(IDS["counter"])))
 
 
@@ -105,7 +105,7 @@ IDS: dict[str, itertools.count[int]] = {}
 @pytest.mark.parametrize("kind", [mem0.Memory, mem0.AsyncMemory])
 @pytest.mark.parametrize("with_sdk", [True, False])
 def test_a_session(application: Application, tmp_path: Path, kind: type, with_sdk: bool) -> None:  # noqa: FBT001
-    """A session comes to the same with an SDK, without one, and without instrumentation."""
+    """A session gives the same results with an SDK, without one, and without instrumentation."""
     IDS["counter"] = itertools.count(1)
     plain = session(kind, tmp_path / "plain")
 

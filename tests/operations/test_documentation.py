@@ -1,4 +1,4 @@
-"""docs/operations.md names what there is."""
+"""docs/operations.md names every method, attribute, span and setting of the operations."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ PHASES = {name for methods in _semconv.PHASE_NAMES.values() for name in methods.
     ],
 )
 def test_every_name_is_documented(name: str) -> None:
-    """A name that is sent, or that decides what is, is in the documentation."""
+    """The page contains every name that is sent or that configures content capture."""
     assert f"`{name}`" in TEXT
 
 
 @pytest.mark.parametrize("method", tables.METHODS)
 def test_every_method_is_documented(method: str) -> None:
-    """A method that is recorded is in the table of operations, and has an operation's name."""
+    """The page contains every recorded method, and the method has an operation name."""
     assert f"`{method}`" in TEXT
     assert method in _semconv.OPERATION_NAMES

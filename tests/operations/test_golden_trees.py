@@ -1,4 +1,4 @@
-"""The whole span tree of an operation, compared with a text file. UPDATE_GOLDEN=1 writes the files anew."""
+"""The whole span tree of an operation equals a text file. UPDATE_GOLDEN=1 writes the files again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEXT = "Pilar walks the dog. Miso watches from Lisbon."
 
 
 def everything(span: ReadableSpan) -> str:
-    """Return what a span says, without ids."""
+    """Return the contents of a span as text, without ids."""
     words = [f"[{span.kind.name}]"]
     if span.status.description:
         words.append(f"{span.status.status_code.name}: {span.status.description}")
@@ -37,7 +37,7 @@ def everything(span: ReadableSpan) -> str:
 
 
 def check(name: str, spans: list[ReadableSpan]) -> None:
-    """Compare a tree with its file."""
+    """Check that the span tree equals its file."""
     tree = "".join(f"{line}\n" for line in span_tree.lines(spans, describe=everything))
     path = GOLDEN / f"{name}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -56,7 +56,7 @@ def search(memory: Any) -> Any:
 
 
 def failing_add(memory: Any) -> Any:
-    """Add with a model that is out of reach."""
+    """Add with a model that is unreachable."""
     memory.llm = Unreachable(memory.llm.config)
     return memory.add(TEXT, user_id="alice")
 
@@ -65,13 +65,13 @@ class Unreachable(fake_models.EchoLLM):
     """A model whose provider does not answer."""
 
     def generate_response(self, *_: Any, **__: Any) -> str:
-        """Time out."""
+        """Raise `TimeoutError`."""
         raise TimeoutError
 
 
 @pytest.mark.parametrize("call", [add, search, failing_add])
 def test_sync(instrumented: Application, memory: mem0.Memory, call: Callable[[Any], Any]) -> None:
-    """`Memory`, synchronously."""
+    """A call of `Memory` gives the span tree of its file."""
     memory.add(BEFORE, user_id="alice")
     instrumented.spans()
     try:
@@ -83,7 +83,7 @@ def test_sync(instrumented: Application, memory: mem0.Memory, call: Callable[[An
 
 @pytest.mark.parametrize("call", [add, search, failing_add])
 def test_async(instrumented: Application, async_memory: mem0.AsyncMemory, call: Callable[[Any], Any]) -> None:
-    """`AsyncMemory`, whose work is done in threads."""
+    """A call of `AsyncMemory`, which works in threads, gives the span tree of its file."""
 
     async def session() -> None:
         await async_memory.add(BEFORE, user_id="alice")

@@ -1,4 +1,4 @@
-"""Nothing that the application passes can cost an operation its span, its status or its measurement."""
+"""An operation keeps its span, its status and its measurement, whatever values the application passes."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ pytestmark = pytest.mark.usefixtures("lenient")
 
 @pytest.fixture(autouse=True)
 def _captured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Capture content; where a value raises, the guard drops it."""
+    """Capture content. If a value raises, the guard drops it."""
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true")
 
 
 class Hostile:
-    """An object that cannot be made text."""
+    """An object whose `str` raises."""
 
     def __str__(self) -> str:
         """Fail."""
@@ -43,7 +43,7 @@ class Hostile:
 
 
 class Textless(Exception):  # noqa: N818  # raised on purpose
-    """An exception that cannot be made text."""
+    """An exception whose `str` raises."""
 
     def __str__(self) -> str:
         """Fail."""
@@ -51,7 +51,7 @@ class Textless(Exception):  # noqa: N818  # raised on purpose
 
 
 class HostileDict(dict[str, Any]):
-    """A dictionary that cannot be read."""
+    """A dictionary whose access methods raise."""
 
     def items(self) -> Any:
         """Fail."""
@@ -68,7 +68,7 @@ def cycle() -> dict[str, Any]:
 
 
 def bomb() -> list[Any]:
-    """Return a list that is small in memory, and 2 to the power of 60 when it is written out."""
+    """Return a list that is small in memory but would have 2 to the power of 60 items as JSON."""
     made: list[Any] = ["x"]
     for _ in range(60):
         made = [made, made]
@@ -90,7 +90,7 @@ HOSTILE = {
 
 
 def only_span(application: Application) -> ReadableSpan:
-    """Return the operation's span, which OTLP can encode in a request of a modest size, and has a duration."""
+    """Return the operation's span. Check that OTLP can encode all spans in 1 MB, and that it has a duration."""
     spans = application.spans()
     assert len(encode_spans(spans).SerializeToString()) < 1_000_000
     assert [point.count for point in application.durations()] == [1]
@@ -102,7 +102,7 @@ def only_span(application: Application) -> ReadableSpan:
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("key", ["metadata", "memory", "score"])
 def test_content_of_a_result(instrumented: Application, memory: mem0.Memory, key: str, value: Any) -> None:
-    """Content that JSON or OTLP has no form for is made text, cut, or left out."""
+    """Content that JSON or OTLP cannot represent becomes text, or is cut or left out."""
     records = [{"id": "m", "memory": "tea", key: value}]
     with mock.patch.object(memory, "_get_all_from_vector_store", return_value=records):
         assert memory.get_all(filters=ALICE)["results"] is records
@@ -116,8 +116,8 @@ def test_content_of_a_result(instrumented: Application, memory: mem0.Memory, key
     json.loads(str(attributes.get(RECORDS, "null")), parse_constant=refuse)
 
 
-def test_content_is_kept_as_far_as_it_can_be(instrumented: Application, memory: mem0.Memory) -> None:
-    """A value that has no form in JSON is text; everything beside it stays."""
+def test_only_values_without_a_json_form_become_text(instrumented: Application, memory: mem0.Memory) -> None:
+    """A value that JSON cannot represent becomes text; the values next to it stay."""
     records = [{"id": "m", "memory": "tea", "metadata": {("a", 1): {1}, "n": float("nan"), "k": [1, None]}}]
     with mock.patch.object(memory, "_get_all_from_vector_store", return_value=records):
         memory.get_all(filters=ALICE)
@@ -127,7 +127,7 @@ def test_content_is_kept_as_far_as_it_can_be(instrumented: Application, memory: 
 
 @pytest.mark.parametrize("query", [SURROGATE, "x" * 10_000_000])
 def test_a_query(instrumented: Application, memory: mem0.Memory, query: str) -> None:
-    """A query is cut, and lone surrogates in it are replaced."""
+    """A query is cut to the limit, and each lone surrogate is replaced."""
     memory.search(query, filters=ALICE)
     text = str((only_span(instrumented).attributes or {})["gen_ai.memory.query.text"])
     assert text == query.replace("\ud800", "?")[: _content.LONGEST]
@@ -142,7 +142,7 @@ def test_an_exception(
     error: Exception,
     captured: str,
 ) -> None:
-    """A failure has its status whatever its exception has to say, in the phase as in the operation."""
+    """A failed operation has its status and `error.type`, whatever the message of the exception is."""
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", captured)
     with (
         mock.patch.object(type(memory.embedding_model), "embed", autospec=True, side_effect=error),
@@ -157,7 +157,7 @@ def test_an_exception(
 
 @pytest.mark.parametrize("identity", [Hostile(), SURROGATE, b"m", 7, HostileDict()])
 def test_an_id(instrumented: Application, memory: mem0.Memory, identity: Any) -> None:
-    """An id of any type gives a span, whatever Mem0 makes of it."""
+    """An id of any type gives a span with a record id."""
     with mock.patch.object(memory.db, "get_history", return_value=[]):
         memory.history(identity)
     assert "gen_ai.memory.record.id" in (only_span(instrumented).attributes or {})
@@ -165,7 +165,7 @@ def test_an_id(instrumented: Application, memory: mem0.Memory, identity: Any) ->
 
 @pytest.mark.parametrize("host", ["http://[::1", "http://h:port", Hostile(), SURROGATE, None])
 def test_a_host(instrumented: Application, host: Any) -> None:
-    """A hosted client whose host is no URL has a span without an address."""
+    """If the host of a hosted client is not a URL, its span has no address."""
     client = mem0.MemoryClient.__new__(mem0.MemoryClient)
     vars(client).update(host=host, project_id=SURROGATE, client=mock.Mock())
     client.get("m1")
@@ -173,14 +173,16 @@ def test_a_host(instrumented: Application, host: Any) -> None:
 
 
 def test_names_of_a_component(instrumented: Application, memory: mem0.Memory) -> None:
-    """Names that a phase takes from a component are made such that OTLP can encode them."""
+    """Names that a phase reads from a component are converted so that OTLP can encode them."""
     memory.embedding_model.config.model = SURROGATE
     memory.search("tea", filters=ALICE)
     assert only_span(instrumented).name == "search_memory"
 
 
-def test_a_tracer_that_raises_costs_no_measurement(application: Application, memory: mem0.Memory) -> None:
-    """Where a span cannot be started, the operation is measured all the same."""
+def test_a_tracer_that_raises_does_not_prevent_the_measurement(
+    application: Application, memory: mem0.Memory
+) -> None:
+    """If starting a span fails, the operation is still measured."""
     provider = mock.Mock(spec=trace.TracerProvider)
     provider.get_tracer().start_span.side_effect = RuntimeError
     operations.install(tracer_provider=provider, meter_provider=application.meter_provider)
@@ -192,7 +194,7 @@ def test_a_tracer_that_raises_costs_no_measurement(application: Application, mem
     "clock", ["time.perf_counter", "time.monotonic", "time.time", "time.perf_counter_ns"]
 )
 def test_a_patched_clock(instrumented: Application, memory: mem0.Memory, clock: str) -> None:
-    """A test that gives the clock a list of answers has them all left, and the span ends."""
+    """If a test patches the clock with a list of times, we use none of them, and the span ends."""
     answers = iter([10.0, 13.0])
     with (
         mock.patch.object(memory, "_get_all_from_vector_store", return_value=[]),

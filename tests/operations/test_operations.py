@@ -1,4 +1,4 @@
-"""Each operation of the four classes is one span and one measurement, by the GenAI memory conventions."""
+"""Each operation of the four classes gives one span and one measurement that follow the GenAI memory conventions."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def test_add_with_inference_is_an_upsert(instrumented: Application, memory: mem0
 
 
 def test_add_without_inference_creates(instrumented: Application, memory: mem0.Memory) -> None:
-    """`add(infer=False)` stores what it is given, which the conventions call `create_memory`."""
+    """`add(infer=False)` stores its input unchanged, which the conventions call `create_memory`."""
     memory.add("I like green tea.", user_id="alice", infer=False)
 
     assert instrumented.operation_span().name == "create_memory"
 
 
 def test_a_procedural_memory_is_created(instrumented: Application, memory: mem0.Memory) -> None:
-    """A procedural memory is always a new record, so it is `create_memory` as well."""
+    """A procedural memory is always a new record, so its operation is `create_memory` too."""
     memory.add("Step one.", agent_id="a", memory_type="procedural_memory")
 
     span = instrumented.operation_span()
@@ -82,7 +82,7 @@ def test_operations_of_a_memory(
     name: str,
     expected: dict[str, Any],
 ) -> None:
-    """Every method has its operation's name, the record that it is about and how many it concerned."""
+    """The span of every method has the operation name, the record id if there is one, and the number of records."""
     record = added_id(memory)
     instrumented.spans()
 
@@ -97,7 +97,7 @@ def test_operations_of_a_memory(
 
 
 def test_a_missing_record_counts_none(instrumented: Application, memory: mem0.Memory) -> None:
-    """`get` of a record that is not there returned no record, and did not fail."""
+    """`get` of a missing record counts no records, and does not fail."""
     assert memory.get("00000000-0000-0000-0000-000000000000") is None
 
     span = instrumented.operation_span()
@@ -138,7 +138,7 @@ def test_operations_of_an_async_memory(instrumented: Application, async_memory: 
 
 
 def test_a_failure(instrumented: Application, memory: mem0.Memory) -> None:
-    """A failing operation has the status, `error.type` and where it was raised; neither message nor event."""
+    """A failed span has the status, `error.type` and the place that raised, but neither the message nor an event."""
     with pytest.raises(ValueError, match="not found"):
         memory.delete("00000000-0000-0000-0000-000000000000")
 
@@ -152,7 +152,7 @@ def test_a_failure(instrumented: Application, memory: mem0.Memory) -> None:
 
 
 def test_chat_is_not_implemented_but_recorded(instrumented: Application, memory: mem0.Memory) -> None:
-    """Mem0's `chat` raises; the conventions have that operation all the same."""
+    """Mem0's `chat` raises, but the conventions define that operation, so it is recorded."""
     with pytest.raises(NotImplementedError):
         memory.chat("hello")
 
@@ -162,7 +162,7 @@ def test_chat_is_not_implemented_but_recorded(instrumented: Application, memory:
 
 
 def test_durations(instrumented: Application, memory: mem0.Memory) -> None:
-    """The histogram has the convention's name, unit and boundaries, and one series an operation."""
+    """The histogram has the conventions' name, unit and boundaries, and one series per operation name."""
     memory.add("I like tea.", user_id="alice")
     memory.add("I like tea.", user_id="alice", infer=False)
     memory.search("tea", filters=ALICE)
@@ -189,7 +189,7 @@ def test_durations(instrumented: Application, memory: mem0.Memory) -> None:
 
 
 def test_hosted_client(instrumented: Application, platform: FakePlatform) -> None:
-    """The hosted client's spans are of kind CLIENT and say which service was asked, and for which project."""
+    """The hosted client's spans have the kind CLIENT, and name the service and the project."""
     client = mem0.MemoryClient(api_key="key", host=platform.url)
     with closing(client.client):
         client.search("tea", filters=ALICE)
@@ -242,7 +242,7 @@ def test_operations_of_hosted_clients(  # noqa: PLR0913, PLR0917  # what is call
     expected: dict[str, Any],
     is_async: bool,  # noqa: FBT001  # a parameter of the test
 ) -> None:
-    """Both hosted clients have one span an operation, also where one method calls another."""
+    """Both hosted clients give one span per operation, even if one method calls another."""
     if is_async:
         asyncio.run(_call_async(platform, call))
     else:
@@ -272,19 +272,19 @@ async def _call_async(platform: FakePlatform, call: Callable[[Any], Any]) -> Non
         ("None", {}),
     ],
 )
-def test_where_a_hosted_client_goes(url: str, expected: dict[str, Any]) -> None:
+def test_the_server_of_a_hosted_client(url: str, expected: dict[str, Any]) -> None:
     """Address and port come from the client's `host`, with the default port of its scheme."""
     assert _server_attributes(url) == expected
 
 
 @pytest.mark.parametrize(("project", "store"), [("p1", "p1"), (None, None), ("", None)])
 def test_a_hosted_client_without_a_project(project: str | None, store: str | None) -> None:
-    """The store of a hosted client is its project, where its API key belongs to one."""
+    """The store of a hosted client is its project, or None if its API key belongs to no project."""
     assert store_of(SimpleNamespace(project_id=project)) == store
 
 
 def test_a_failure_of_the_hosted_api(instrumented: Application, platform: FakePlatform) -> None:
-    """The exception that Mem0 made of an HTTP answer is the failure, and reaches the caller."""
+    """The exception that Mem0 raises for an HTTP error is the span's `error.type`, and reaches the caller."""
     client = mem0.MemoryClient(api_key="key", host=platform.url)
     with closing(client.client), pytest.raises(mem0.exceptions.MemoryNotFoundError):
         client.get("missing")

@@ -26,12 +26,12 @@ OPERATION = "gen_ai.operation.name"
 
 
 def named(spans: list[ReadableSpan], name: str) -> list[dict[str, Any]]:
-    """Return the attributes of the spans of one name."""
+    """Return the attributes of the spans with one name."""
     return [dict(span.attributes or {}) for span in spans if span.name == name]
 
 
 def test_the_phases_of_an_add(instrumented: Application, memory: mem0.Memory) -> None:
-    """An `add` shows which model was asked for what, what was stored where, and the history write."""
+    """An `add` has phases for the embedder, the model, the vector store and the history, with their attributes."""
     memory.add("I like green tea. My cat is called Miso.", user_id="alice")
 
     spans = instrumented.spans()
@@ -67,20 +67,20 @@ def test_the_phases_of_an_add(instrumented: Application, memory: mem0.Memory) ->
 
 
 def test_only_operations_have_durations(instrumented: Application, memory: mem0.Memory) -> None:
-    """Phases are no measurements: the models' own instrumentation counts those."""
+    """Phases are not measured: the instrumentation of the models does that."""
     memory.add("I like green tea.", user_id="alice")
     assert [point.count for point in instrumented.durations()] == [1]
 
 
 def test_phases_carry_no_operation_name(instrumented: Application, memory: mem0.Memory) -> None:
-    """A query by `gen_ai.operation.name` counts each call of a model once: on its own instrumentation's span."""
+    """Only the operation has `gen_ai.operation.name`, so a query counts a model call once, on its own CLIENT span."""
     memory.add("I like green tea.", user_id="alice")
     named_by_operation = [span for span in instrumented.spans() if OPERATION in (span.attributes or {})]
     assert [span.name for span in named_by_operation] == ["upsert_memory"]
 
 
 def test_components_outside_an_operation(instrumented: Application, memory: mem0.Memory) -> None:
-    """A component that the application calls by itself is none of our business."""
+    """A component that the application itself calls outside an operation gives no span."""
     memory.get_all(filters=ALICE)
     instrumented.spans()
 
@@ -93,7 +93,7 @@ def test_components_outside_an_operation(instrumented: Application, memory: mem0
 def test_a_phase_that_mem0_recovers_from(
     instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failed attempt is a failed phase; the operation that got along without it has succeeded."""
+    """A failed call is a failed phase, but an operation that recovers from it has not failed."""
 
     class Unbatched(fake_models.HashEmbedder):
         def embed_batch(self, *_: Any, **__: Any) -> Any:
@@ -112,7 +112,7 @@ def test_a_phase_that_mem0_recovers_from(
 def test_a_phase_that_fails_the_operation(
     instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The phase has the component's own exception, the operation the one that Mem0 made of it."""
+    """The phase has the component's own exception, and the operation the one that Mem0 raises for it."""
 
     class Refusing(fake_models.EchoLLM):
         def generate_response(self, messages: Any, **_: Any) -> str:
@@ -144,7 +144,7 @@ def test_an_override_that_calls_super_is_one_phase(
 
 
 def test_a_component_of_the_applications_own(instrumented: Application, memory: mem0.Memory) -> None:
-    """An object with the interface's methods is enough; without a known class it has no provider."""
+    """An object with the interface's methods is a component. If Mem0 does not know its class, it has no provider."""
 
     class Own:
         def embed(self, text: str, memory_action: str) -> list[float]:
@@ -162,7 +162,7 @@ def test_a_component_of_the_applications_own(instrumented: Application, memory: 
 
 
 def test_a_mock_is_left_alone(instrumented: Application, memory: mem0.Memory) -> None:
-    """An object whose methods are made up at run time has no phases, and works as before."""
+    """A mock, which creates its methods at run time, has no phases and works as before."""
     memory.llm = MagicMock()
     memory.llm.generate_response.return_value = '{"memory": []}'
 
@@ -173,7 +173,7 @@ def test_a_mock_is_left_alone(instrumented: Application, memory: mem0.Memory) ->
 def test_a_reranker_is_a_phase(
     instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A reranker's span says how many documents it had; a model that it asks in turn is a span below it."""
+    """A reranker's span has the number of documents. A model that the reranker calls is a span below it."""
 
     class Reranker(BaseReranker):
         def __init__(self, llm: Any) -> None:
@@ -203,12 +203,12 @@ def test_a_reranker_is_a_phase(
 
 
 def test_an_unsupported_method_is_no_phase(instrumented: Application, memory: mem0.Memory) -> None:
-    """A store without keyword search inherits a stub of it, which took no time worth a span."""
+    """A store without keyword search inherits a method that does nothing, which gives no span."""
     store = type(memory.vector_store)
     own_keyword_search = store.keyword_search
 
     class WithoutKeywords(VectorStoreBase):
-        """The real store, but for the one method."""
+        """The real store without `keyword_search`."""
 
     for name in {*vars(store), *vars(VectorStoreBase)} - {"keyword_search", "__dict__", "__weakref__"}:
         setattr(WithoutKeywords, name, vars(store).get(name, vars(VectorStoreBase).get(name)))
@@ -225,7 +225,7 @@ def test_an_unsupported_method_is_no_phase(instrumented: Application, memory: me
 
 
 def test_the_properties_of_components_are_not_run(instrumented: Application, memory: mem0.Memory) -> None:
-    """What a span says about a component is read from what is stored on it; no code of its own is run."""
+    """A span's attributes come from the component's instance dictionary; no property of the component runs."""
 
     class Touchy(fake_models.HashEmbedder):
         @property
@@ -247,7 +247,7 @@ def test_the_properties_of_components_are_not_run(instrumented: Application, mem
 
 
 def test_a_component_inside_a_component(instrumented: Application, memory: mem0.Memory) -> None:
-    """A class that is met inside an operation is one of a component from then on, also in its own methods."""
+    """A component class first seen inside an operation is instrumented from then on, including its own methods."""
     memory.search("tea", filters=ALICE)
     instrumented.spans()
 

@@ -1,4 +1,4 @@
-"""Work in Mem0's thread pool, or in a task, belongs to its operation for as long as that lasts."""
+"""Work in Mem0's thread pool, or in a task, belongs to its operation until the operation ends."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ALICE = {"user_id": "alice"}
 def test_work_in_mem0s_thread_pool_belongs_to_its_operation(
     instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`search` asks the entity store from a pool of its own; those calls are below it, context and all."""
+    """`search` queries the entity store in its own pool. Those calls are below its span and have its context."""
     seen: list[tuple[str | None, int]] = []
     request = contextvars.ContextVar[str | None]("request", default=None)
     memory.add("Miso lives in Lisbon.", user_id="alice")
@@ -54,7 +54,7 @@ def test_work_in_mem0s_thread_pool_belongs_to_its_operation(
 
 
 def test_other_thread_pools_are_left_alone(instrumented: Application) -> None:
-    """Only Mem0's own name for the pool changes, and it shows everything else of the module."""
+    """Only Mem0's own name for the pool class changes; all other names of the module stay."""
     del instrumented
     view = mem0.memory.main.concurrent
     assert view is not concurrent
@@ -69,12 +69,12 @@ def test_other_thread_pools_are_left_alone(instrumented: Application) -> None:
 def test_a_task_that_outlives_its_operation(
     instrumented: Application, async_memory: mem0.AsyncMemory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A task that outlives its operation keeps no result alive, and what it does with Mem0 is an operation again."""
+    """A task that outlives its operation keeps no result alive, and its own calls of Mem0 are new operations."""
     tasks: list[asyncio.Task[Any]] = []
     found: list[weakref.ref[Found]] = []
 
     class Found(list[Any]):
-        """A result that can be referred to weakly."""
+        """A result that supports weak references."""
 
     async def session() -> None:
         release = asyncio.Event()

@@ -1,4 +1,4 @@
-"""What an instrumented process imports and when, in real processes of their own."""
+"""An instrumented process imports the right modules at the right time. Each test runs a real process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SETUP = """
 
 
 def run(code: str, directory: Path, **environment: str) -> Any:
-    """Run code in a process of its own, without Mem0's own telemetry, and return what it printed last, as JSON."""
+    """Run code in a separate process without Mem0's own telemetry. Return the last line that it prints, as JSON."""
     script = (
         "from support import loopback_only\n"
         + textwrap.dedent(SETUP.format(directory=str(directory)))
@@ -59,7 +59,7 @@ def run(code: str, directory: Path, **environment: str) -> Any:
 
 
 def test_no_opentelemetry_is_imported(tmp_path: Path) -> None:
-    """A process that does not use OpenTelemetry is instrumented and works without importing any of it."""
+    """A process that does not use OpenTelemetry works when instrumented, and never imports OpenTelemetry."""
     loaded = run(
         """
         operations.install()
@@ -75,8 +75,8 @@ def test_no_opentelemetry_is_imported(tmp_path: Path) -> None:
 
 
 def test_installing_imports_no_library() -> None:
-    """Before Mem0 is imported, installing imports modules of ours and of the standard library only."""
-    # Not measured: coverage itself imports things.
+    """Before Mem0 is imported, `install` imports only our modules and the standard library."""
+    # Disable coverage here, because it imports modules itself.
     clean = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     result = subprocess.run(
         [sys.executable, "-Ic", _LIGHT], env=clean, capture_output=True, text=True, check=True
@@ -87,7 +87,7 @@ def test_installing_imports_no_library() -> None:
 
 @pytest.mark.parametrize("first", ["mem0", "operations"])
 def test_import_order_does_not_matter(tmp_path: Path, first: str) -> None:
-    """Operations are recorded whether Mem0 was imported before they were installed or after."""
+    """Operations are recorded whether Mem0 is imported before `install` or after."""
     imports = {"mem0": "import mem0; operations.install()", "operations": "operations.install(); import mem0"}
     spans = run(
         f"""
@@ -104,7 +104,7 @@ def test_import_order_does_not_matter(tmp_path: Path, first: str) -> None:
 
 
 def test_a_provider_that_is_set_later_counts(tmp_path: Path) -> None:
-    """Calls before the application sets its global provider pass through, those after it are recorded."""
+    """Calls before the application sets its global provider pass through; later calls are recorded."""
     counts = run(
         f"""
         operations.install()
@@ -126,7 +126,7 @@ def test_a_provider_that_is_set_later_counts(tmp_path: Path) -> None:
 
 
 def test_a_provider_named_in_the_environment_counts(tmp_path: Path) -> None:
-    """OTEL_PYTHON_TRACER_PROVIDER and its like are honoured by the first call."""
+    """The first call respects OTEL_PYTHON_TRACER_PROVIDER and OTEL_PYTHON_METER_PROVIDER."""
     kinds = run(
         """
         from opentelemetry import metrics, trace
@@ -145,7 +145,7 @@ def test_a_provider_named_in_the_environment_counts(tmp_path: Path) -> None:
 
 
 def test_a_provider_that_cannot_be_loaded(tmp_path: Path) -> None:
-    """Where OTEL_PYTHON_TRACER_PROVIDER names a provider that there is not, that is logged once, and metrics go on."""
+    """If OTEL_PYTHON_TRACER_PROVIDER names an unknown provider, this is logged once, and metrics are still recorded."""
     answers = run(
         """
         import logging
@@ -173,7 +173,7 @@ def test_a_provider_that_cannot_be_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("first", ["import opentelemetry.trace", "pass"])
 def test_the_first_operation_imports_nothing(tmp_path: Path, first: str) -> None:
-    """A fork in another thread cannot hit an import of ours, whether OpenTelemetry comes before Mem0 or after."""
+    """The first operation imports nothing of ours, so a fork in another thread cannot interrupt such an import."""
     imported = run(
         f"""
         {first}
@@ -193,7 +193,7 @@ def test_the_first_operation_imports_nothing(tmp_path: Path, first: str) -> None
 
 @pytest.mark.parametrize("release", ["1.0.11", "3.0.0", None])
 def test_other_releases_of_mem0_stay_as_they_are(tmp_path: Path, release: str | None) -> None:
-    """Where mem0ai is not 2.x nothing is replaced, and the state says why."""
+    """If mem0ai is not 2.x, nothing is replaced, and the state gives the reason."""
     package = tmp_path / "elsewhere" / "mem0"
     for part in (package, package / "memory", package / "client"):
         part.mkdir(parents=True)

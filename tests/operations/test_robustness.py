@@ -1,4 +1,4 @@
-"""Whatever the application's OpenTelemetry does, Mem0 works as it would without it."""
+"""Mem0 works as before, whatever the application's OpenTelemetry does."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ ALICE = {"user_id": "alice"}
 
 
 class Broken(Exception):  # noqa: N818  # raised on purpose
-    """What the doubles below raise."""
+    """The exception that the fakes in this file raise."""
 
 
 class BrokenProvider(trace.TracerProvider):
-    """A tracer provider that fails when it is asked for a tracer."""
+    """A tracer provider whose `get_tracer` raises."""
 
     def get_tracer(self, *_: Any, **__: Any) -> Any:
         """Fail."""
@@ -39,10 +39,10 @@ class BrokenProvider(trace.TracerProvider):
 
 
 class BrokenTracer(trace.TracerProvider):
-    """A tracer provider whose tracer fails when it starts a span."""
+    """A tracer provider whose tracer raises in `start_span`."""
 
     def get_tracer(self, *_: Any, **__: Any) -> Any:
-        """Return such a tracer."""
+        """Return a tracer that raises in `start_span`."""
         return type("Tracer", (), {"start_span": self._fail})()
 
     @staticmethod
@@ -53,7 +53,7 @@ class BrokenTracer(trace.TracerProvider):
 @pytest.mark.usefixtures("lenient")
 @pytest.mark.parametrize("provider", [BrokenProvider(), BrokenTracer()])
 def test_a_broken_provider(application: Application, memory: mem0.Memory, provider: Any) -> None:
-    """A provider that raises costs the application its spans, and nothing else."""
+    """If a provider raises, the application loses only its spans."""
     operations.install(tracer_provider=provider, meter_provider=application.meter_provider)
     memory.add("I like tea.", user_id="alice")
     assert memory.search("tea", filters=ALICE)["results"]
@@ -79,8 +79,10 @@ def test_a_broken_hook(
     assert {record.levelno for record in reports} <= {logging.DEBUG}
 
 
-def test_classes_made_at_run_time_can_go(instrumented: Application, memory: mem0.Memory) -> None:
-    """A component class that the application drops is not kept alive, and `remove` can do without it."""
+def test_dropped_component_classes_are_garbage_collected(
+    instrumented: Application, memory: mem0.Memory
+) -> None:
+    """A component class that the application drops is garbage-collected, and `remove` works without it."""
 
     def search_with_a_class_of_its_own() -> weakref.ref[type]:
         class Embedder:
@@ -101,7 +103,7 @@ def test_classes_made_at_run_time_can_go(instrumented: Application, memory: mem0
 
 @pytest.mark.usefixtures("lenient")
 def test_a_component_that_cannot_be_instrumented(instrumented: Application, memory: mem0.Memory) -> None:
-    """A class that refuses new attributes keeps its methods, and the operation its span."""
+    """A class that refuses new attributes keeps its methods, and the operation works."""
 
     class Frozen(type):
         def __setattr__(cls, name: str, value: object) -> None:
@@ -118,7 +120,7 @@ def test_a_component_that_cannot_be_instrumented(instrumented: Application, memo
 
 @pytest.mark.parametrize("hook", ["request_hook", "response_hook"])
 def test_a_hook_that_is_interrupted(application: Application, memory: mem0.Memory, hook: str) -> None:
-    """Ctrl-C in a hook passes, and ends the operation's span: it does not stay the current one."""
+    """Ctrl-C in a hook reaches the caller and ends the operation's span, which does not stay current."""
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -130,8 +132,8 @@ def test_a_hook_that_is_interrupted(application: Application, memory: mem0.Memor
     assert application.operation_span().name == "list_memory"
 
 
-def test_taken_back_while_an_operation_begins(instrumented: Application, memory: mem0.Memory) -> None:
-    """A component that an operation meets only then is put back all the same."""
+def test_removed_while_an_operation_begins(instrumented: Application, memory: mem0.Memory) -> None:
+    """If `remove` runs while a beginning operation instruments a component, that component is restored too."""
     replaced: list[str] = []
 
     class TakesAllBack(type):
@@ -152,14 +154,14 @@ def test_taken_back_while_an_operation_begins(instrumented: Application, memory:
 
 
 def test_suppressed_instrumentation(instrumented: Application, memory: mem0.Memory) -> None:
-    """Where instrumentation is suppressed in the context, nothing is recorded."""
+    """If instrumentation is suppressed in the context, nothing is recorded."""
     with suppress_instrumentation():
         memory.get_all(filters=ALICE)
     assert (instrumented.spans(), instrumented.durations()) == ([], [])
 
 
 def test_only_traces_or_only_metrics(application: Application, memory: mem0.Memory) -> None:
-    """An application may have either signal alone."""
+    """An application can have traces without metrics, or metrics without traces."""
     operations.install(tracer_provider=application.tracer_provider)
     assert operations.state()[1].endswith("recording traces")
     memory.get_all(filters=ALICE)
@@ -174,7 +176,7 @@ def test_only_traces_or_only_metrics(application: Application, memory: mem0.Memo
 
 
 def test_providers_that_do_nothing(memory: mem0.Memory, application: Application) -> None:
-    """With the API's own no-op providers a call passes straight through."""
+    """With the API's no-op providers, a call goes straight to Mem0."""
     operations.install(tracer_provider=NoOpTracerProvider(), meter_provider=NoOpMeterProvider())
     memory.get_all(filters=ALICE)
     assert not hasattr(type(memory.vector_store).list, "__wrapped__")
@@ -184,7 +186,7 @@ def test_providers_that_do_nothing(memory: mem0.Memory, application: Application
 def test_a_disabled_sdk(
     memory: mem0.Memory, application: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """OTEL_SDK_DISABLED makes the SDK's providers hand out no-ops, which is the same."""
+    """With OTEL_SDK_DISABLED the SDK's providers return no-ops, so a call goes straight to Mem0."""
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     disabled = TracerProvider(shutdown_on_exit=False), MeterProvider(shutdown_on_exit=False)
     operations.install(tracer_provider=disabled[0], meter_provider=disabled[1])
@@ -207,7 +209,7 @@ def test_no_sdk(memory: mem0.Memory) -> None:
 
 
 def test_a_sampled_out_operation(application: Application, memory: mem0.Memory) -> None:
-    """An operation that is not sampled is measured; it has no span, nor phases, and no hook is called."""
+    """An operation that is not sampled is measured, but has no span and no phases, and calls no hook."""
     seen: list[Any] = []
     application.tracer_provider.sampler = ALWAYS_OFF
     application.instrument(request_hook=lambda *arguments: seen.append(arguments))
@@ -217,7 +219,7 @@ def test_a_sampled_out_operation(application: Application, memory: mem0.Memory) 
 
 
 def test_a_sampled_out_operation_asks_the_sampler_once(application: Application, memory: mem0.Memory) -> None:
-    """Where an operation's span does not record its phases begin no spans, and what is below is not sampled."""
+    """If an operation's span does not record, its phases start no spans, and spans below it are not sampled."""
     sampler = application.tracer_provider.sampler = mock.Mock(wraps=ALWAYS_ON)
     application.instrument()
     memory.add("I like tea.", user_id="alice")
@@ -239,7 +241,7 @@ def test_a_sampled_out_operation_asks_the_sampler_once(application: Application,
 
 
 def test_the_applications_own_span_is_the_parent(instrumented: Application, memory: mem0.Memory) -> None:
-    """An operation is a child of the span that it is called in, and that one is current again afterwards."""
+    """An operation is a child of the application's current span, which is current again afterwards."""
     tracer = instrumented.tracer_provider.get_tracer("application")
     with tracer.start_as_current_span("request") as request:
         memory.get_all(filters=ALICE)

@@ -1,4 +1,4 @@
-"""The names of the conventions are those of the installed `opentelemetry.semconv`."""
+"""Our constants for the conventions have the values of the installed `opentelemetry.semconv`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 OWN = ("MEM0_", "SCOPE_", "SCHEMA_", "CAPTURE_", "DURATION_", "HOSTED_", "CREATE_")
 UNPUBLISHED = "GEN_AI_MEMORY_"
-"""Names that are in the conventions' repository, and not yet in a release of the package."""
+"""The prefix of names that are in the conventions' repository, but not yet in a release of the package."""
 
 
 def published() -> dict[str, Any]:
-    """Return every constant of the package's attributes and metrics."""
+    """Return every constant in the package's attribute and metric modules."""
     found: dict[str, Any] = {}
     for package in (incubating_attributes, incubating_metrics):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
@@ -48,7 +48,7 @@ def test_an_attribute_is_the_published_one(name: str) -> None:
 
 
 def test_the_metric_and_the_schema_are_published() -> None:
-    """The histogram has a published name, and the schema URL is that of a published release."""
+    """The histogram's name is published, and the schema URL belongs to a published release."""
     assert published()["GEN_AI_CLIENT_OPERATION_DURATION"] == _semconv.DURATION_METRIC
     assert SCHEMA_URL in {schema.value for schema in Schemas}
 
@@ -61,5 +61,5 @@ def test_the_metric_and_the_schema_are_published() -> None:
     ],
 )
 def test_values_are_well_known(values: Any, kind: type[Enum]) -> None:
-    """Where Mem0's name of a provider or database is replaced, it is replaced by a well-known value."""
+    """If we replace Mem0's name of a provider or database, the replacement is a well-known value."""
     assert set(values) <= {member.value for member in kind}

@@ -1,4 +1,4 @@
-"""Spans as a tree of lines."""
+"""`span_tree.lines` shows spans as a tree of lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def span(
     number: int, parent: int | None, *, milliseconds: int = 1, attributes: Mapping[str, str] | None = None
 ) -> ReadableSpan:
-    """Return a finished span that began in the order of its number."""
+    """Return a finished span. Spans with higher numbers start later."""
     start = number * 1_000_000
     return ReadableSpan(
         f"span {number}",
@@ -29,7 +29,7 @@ def span(
 
 
 def test_a_tree() -> None:
-    """Children are below their parent, the oldest first, with what each took and how it failed."""
+    """Children are below their parent, oldest first, with their duration and their error."""
     failed = span(4, 2, attributes={"error.type": "ValueError"})
     spans = [failed, span(3, 2), span(5, 1), span(2, 1), span(1, None, milliseconds=12)]
     assert list(span_tree.lines(spans)) == [
@@ -42,5 +42,5 @@ def test_a_tree() -> None:
 
 
 def test_a_span_whose_parent_is_elsewhere() -> None:
-    """A span below one that is not shown is a root."""
+    """A span whose parent is not among the spans is a root."""
     assert list(span_tree.lines([span(2, 1), span(3, 2)], describe=lambda _: "")) == ["span 2", "└─ span 3"]

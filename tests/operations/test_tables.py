@@ -1,4 +1,4 @@
-"""The tables of Mem0's components, factories and pools describe the Mem0 that is installed."""
+"""The tables of Mem0's components, factories and pools describe the installed Mem0."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from mem0_telemetry.mem0_internals import operations as tables
     ],
 )
 def test_providers_come_from_mem0s_factories(interface: str, cls: type, provider: str | None) -> None:
-    """A class, or one derived from it, belongs to the provider that Mem0's factory names; others to none."""
+    """A class that Mem0's factory names, or a subclass of it, has that provider. Other classes have none."""
     assert tables.provider_of(interface, cls) == provider
 
 
 def test_the_tables_describe_the_installed_mem0(memory: mem0.Memory) -> None:
-    """Every factory, class, stub and pool that the tables name exists in the Mem0 that is installed."""
+    """Every factory, class, method and pool that the tables name exists in the installed Mem0."""
     for factory in tables.FACTORIES.values():
         assert getattr(mem0.utils.factory, factory).provider_to_class
     for path in [*tables.HISTORY_PROVIDERS, *tables.INHERITED_STUBS]:

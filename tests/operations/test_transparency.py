@@ -1,4 +1,4 @@
-"""Mem0's classes look and behave as they did, and nothing is left once operations are removed."""
+"""Instrumented classes of Mem0 look and behave as before, and `remove` restores them completely."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ALICE = {"user_id": "alice"}
 
 
 def methods() -> Iterator[tuple[type, str, Any]]:
-    """Yield every method of Mem0's classes that can be instrumented."""
+    """Yield every method of Mem0's classes that is an operation."""
     for module, names in tables.CLASSES.items():
         for name in names:
             cls = getattr(sys.modules[module], name)
@@ -39,7 +39,7 @@ def methods() -> Iterator[tuple[type, str, Any]]:
 
 
 def appearance(function: Any) -> dict[str, Any]:
-    """Return what can be seen of a function."""
+    """Return everything that introspection shows of a function."""
     return {
         "signature": inspect.signature(function),
         "full argument spec": inspect.getfullargspec(function),
@@ -54,7 +54,7 @@ def appearance(function: Any) -> dict[str, Any]:
 
 
 def test_methods_look_the_same(application: Application) -> None:
-    """Signature, kind, source, documentation and pickle of every method are what they were."""
+    """Every method keeps its signature, kind, source, documentation and pickle."""
     before = {(cls, name): appearance(function) for cls, name, function in methods()}
     originals = {(cls, name): function for cls, name, function in methods()}
 
@@ -64,11 +64,11 @@ def test_methods_look_the_same(application: Application) -> None:
     for cls, name, function in methods():
         assert function is not originals[cls, name], f"{cls.__name__}.{name} is not instrumented"
         assert appearance(function) == before[cls, name]
-        assert pickle.loads(pickle.dumps(function)) is function  # noqa: S301  # made in the line before
+        assert pickle.loads(pickle.dumps(function)) is function  # noqa: S301  # pickled in the same expression
 
 
 def test_removing_leaves_no_trace(application: Application, memory: mem0.Memory) -> None:
-    """After `remove`, every class and module has exactly the attributes it had, those of components too."""
+    """After `remove`, every class and module, also of components, has exactly its original attributes."""
     watched = [
         *{cls for cls, _, _ in methods()},
         mem0.memory.main,
@@ -93,7 +93,7 @@ def test_removing_leaves_no_trace(application: Application, memory: mem0.Memory)
 
 
 def test_installing_twice_changes_nothing(instrumented: Application, memory: mem0.Memory) -> None:
-    """A second `install` records each operation once still, and one `remove` is enough."""
+    """After a second `install`, each operation is still recorded once, and one `remove` is enough."""
     operations.install()
     memory.get_all(filters=ALICE)
     assert len(instrumented.operation_spans()) == 1
@@ -104,10 +104,10 @@ def test_installing_twice_changes_nothing(instrumented: Application, memory: mem
     assert instrumented.spans() == []
 
 
-def test_somebody_elses_wrapper_survives(
+def test_another_librarys_wrapper_survives(
     application: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wrapper that was put around ours stays where it is, and ours inside it becomes inert."""
+    """Another library's wrapper around ours stays after `remove`, and ours inside it records nothing."""
     application.instrument()
     ours = mem0.Memory.get_all
     calls: list[str] = []
@@ -146,7 +146,7 @@ def test_a_subclass_that_calls_super(instrumented: Application, memory: mem0.Mem
 def test_an_operation_inside_another_on_the_same_object(
     instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A `Memory` that calls itself is one operation; calling another `Memory` is one inside the other."""
+    """A `Memory` that calls itself gives one operation. A call of another `Memory` is an operation inside it."""
     monkeypatch.setattr(
         memory, "_create_memory", lambda *_, **__: memory.get_all(filters=ALICE), raising=True
     )
@@ -164,7 +164,7 @@ def test_an_operation_inside_another_on_the_same_object(
 
 
 def test_exceptions_arrive_as_they_are(instrumented: Application, memory: mem0.Memory) -> None:
-    """The caller gets the very exception that was raised, with its traceback and its cause."""
+    """The caller gets the original exception object, with its traceback and its cause."""
     del instrumented
     error, cause = RuntimeError("from the model"), KeyError("cause")
 
@@ -186,7 +186,7 @@ def test_exceptions_arrive_as_they_are(instrumented: Application, memory: mem0.M
 def test_interruptions_pass_and_are_recorded(
     instrumented: Application, memory: mem0.Memory, kind: type[BaseException]
 ) -> None:
-    """What is not an `Exception` passes through as well, and its operation has failed."""
+    """A `BaseException` also reaches the caller, and its operation is recorded as failed."""
 
     def interrupt(*_: Any, **__: Any) -> None:
         raise kind
@@ -202,7 +202,7 @@ def test_interruptions_pass_and_are_recorded(
 def test_a_coroutine_that_is_never_awaited_does_nothing(
     instrumented: Application, async_memory: mem0.AsyncMemory
 ) -> None:
-    """Calling an async method starts nothing before it is awaited; the coroutine has the method's name."""
+    """Calling an async method records nothing until it is awaited. The coroutine has the method's name."""
     coroutine = async_memory.search("tea", filters=ALICE)
     assert inspect.iscoroutine(coroutine)
     assert coroutine.__qualname__ == "AsyncMemory.search"
@@ -213,7 +213,7 @@ def test_a_coroutine_that_is_never_awaited_does_nothing(
 def test_a_plain_function_that_returns_a_coroutine(
     application: Application, platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A decorated coroutine function stays the plain function it is, and is recorded while it is awaited."""
+    """A coroutine function behind a plain function stays a plain function, and is recorded while it is awaited."""
     hidden = mem0.AsyncMemoryClient.get
 
     @functools.wraps(hidden)
@@ -239,7 +239,7 @@ def test_a_plain_function_that_returns_a_coroutine(
 def test_a_coroutine_closed_from_another_context(
     instrumented: Application, async_memory: mem0.AsyncMemory, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A coroutine that is abandoned half-way ends its span without a complaint in the application's log."""
+    """A coroutine that is closed before its end ends its span, and nothing is logged."""
     started = asyncio.Event()
 
     async def wait(*_: Any, **__: Any) -> None:
@@ -259,7 +259,7 @@ def test_a_coroutine_closed_from_another_context(
 
 
 async def _first_step(coroutine: Any) -> None:
-    """Drive a coroutine to its first suspension inside a task of its own."""
+    """Run a coroutine to its first suspension inside a separate task."""
     coroutine.send(None)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Replace `mem0.memory.telemetry` by a drop-in: one module under both names, in every holder of its names."""
+"""Replace `mem0.memory.telemetry` with a drop-in, and the names that Mem0's other modules imported from it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mem0_telemetry.base.guard import guard
 from mem0_telemetry.mem0_internals import import_hook
 from mem0_telemetry.mem0_internals.names import (
     FIXED,
+    FORWARDS_TO,
     HOLDERS,
-    LEADS_THROUGH,
     MAIN_MODULE,
     MIGRATIONS_COLLECTION,
     NATIVE_NAMES,
@@ -26,21 +26,21 @@ from mem0_telemetry.mem0_internals.native_module import close_without_waiting, i
 from mem0_telemetry.mem0_internals.ownership import is_mem0s, is_module, is_ours, is_replaceable
 
 _Place = tuple[str, MutableMapping[str, Any], str]
-"""A label, a namespace, and the name in it."""
+"""A label, a namespace, and a name in that namespace."""
 
 _ORIGINALS = "__mem0_telemetry_originals__"
-"""Where a module keeps what of Mem0's was replaced in it, for any copy of this package to give back."""
+"""The attribute in which a module keeps Mem0's replaced values, so that any copy of this package can restore them."""
 
 
 class DropIn:
-    """Puts a drop-in module in the place of Mem0's own telemetry module, and takes it out again.
+    """Replaces Mem0's own telemetry module with a drop-in module, and restores it.
 
-    Writes over what is Mem0's own or ours, name by name: what the application has put in such a place stays there.
-    Not thread-safe: the caller (`instrument`, `uninstrument`) holds a lock.
+    A name is replaced only if its value is Mem0's own or ours: a value that the application put there stays.
+    Not thread-safe: the callers (`instrument`, `uninstrument`) hold a lock.
 
     Args:
-        drop_in: the module to put there.
-        found: called with Mem0's own module object where that had been imported before us, or was being imported.
+        drop_in: the replacement, one module object under both names.
+        found: called with Mem0's own module object if that was imported before us, or was being imported.
     """
 
     def __init__(self, drop_in: ModuleType, *, found: Callable[[ModuleType], None]) -> None:
@@ -49,20 +49,20 @@ class DropIn:
         self._own = {name: getattr(drop_in, name) for name in NATIVE_NAMES}
         self._silenced: set[str] = set()
         self._native: ModuleType | None = None
-        """Mem0's own module object where it had been imported before us."""
+        """Mem0's own module object, if it was imported before us."""
         self.active = False
 
     def replace(self) -> None:
-        """Replace Mem0's names, now and in everything of Mem0 that is imported later. Idempotent."""
+        """Replace Mem0's names in its loaded modules, and in each module that is imported later. Idempotent."""
         if self.active:
             return
         self.active = True
         native = sys.modules.get(TELEMETRY_MODULE)
         if native is not None and native is not self._drop_in:
-            # Another thread may be importing it, and about to build its client.
+            # Use a hook, because another thread may still be importing the module and build its client later.
             import_hook.when_imported(TELEMETRY_MODULE, self._take_over)
         for module in [namespace[name] for _, namespace, name in _places()]:
-            # The application has replaced or removed the entry in `sys.modules`, and Mem0's code goes on with its own.
+            # If the application replaced or removed the entry in `sys.modules`, Mem0's code still uses its own module.
             if is_module(module) and module is not native and is_mem0s(module):
                 self._take_over(module)
         import_hook.serve(TELEMETRY_MODULE, self._drop_in)
@@ -70,12 +70,12 @@ class DropIn:
             import_hook.when_imported(name, self._repoint)
 
     def restore(self, *, opted_out: bool) -> None:
-        """Give Mem0 its own names back, without building a native client to do so. Idempotent.
+        """Restore Mem0's own names, without building a native client. Idempotent.
 
-        A Mem0 that has adopted the drop-in has no other names: it keeps them.
+        A Mem0 that has adopted the drop-in has no other names, so they stay.
 
         Args:
-            opted_out: leave Mem0's own flag `False`, so that taking us out never turns telemetry on.
+            opted_out: leave Mem0's own flag `False`, so that removing the drop-in never turns telemetry on.
         """
         if not self.active or (self._native is None and is_adopted()):
             return
@@ -103,10 +103,10 @@ class DropIn:
         sys.modules.setdefault(TELEMETRY_MODULE, native)
         for _, namespace, name in ours:
             kept = namespace.get(_ORIGINALS, {})
-            # What Mem0's own import statement would have given it: the module, or a name of it.
+            # Mem0's own import statement would have bound the module itself, or a name from it.
             natives = native if name in WHOLE_MODULE else getattr(native, name, None)
             namespace[name] = kept.get(name, natives)
-        for name in NATIVE_NAMES:  # last: it was put into our module, and no holder had it
+        for name in NATIVE_NAMES:  # comes last: values written into our module must not reach a holder
             written = getattr(self._drop_in, name)
             if not is_ours(written) and is_replaceable(names.get(name)):
                 names[name] = written
@@ -116,7 +116,7 @@ class DropIn:
             vars(main)["VectorStoreFactory"] = factory.__base__
 
     def not_replaced(self) -> tuple[str, ...]:
-        """Return the names of Mem0's that hold something of the application's while the drop-in is in place."""
+        """Return the names in Mem0 that the active drop-in has not replaced, because the application set them."""
         if not self.active:
             return ()
         held = [(label, namespace[name]) for label, namespace, name in _places()]
@@ -134,22 +134,22 @@ class DropIn:
         if is_mem0s(native):
             names = vars(native)
             owned = {name for name in NATIVE_NAMES if name in names and not is_replaceable(names[name])}
-            self._silenced = {name for name, through in LEADS_THROUGH.items() if through & owned}
+            self._silenced = {name for name, targets in FORWARDS_TO.items() if targets & owned}
             self._native = native
             self._found(native)
             with guard("closing Mem0's own telemetry"):
-                close_without_waiting(native, everywhere=_is_held_otherwise(names))
+                close_without_waiting(native, everywhere=_holders_differ(names))
             for name in NATIVE_NAMES:
                 self._replace_name(names, name)
-            if owned:  # whoever imports a name of it later is to find the application's
+            if owned:  # later imports from the module must find the application's values
                 entered = native
         for _, namespace, name in _module_places():
             if is_replaceable(namespace[name]):
                 namespace[name] = entered
 
     def _repoint(self, module: ModuleType) -> None:
-        """Give the holder `module` the drop-in's values; called right after its own code has run."""
-        if not self.active:  # taken out while it was imported
+        """Give the holder `module` the drop-in's values, right after the module's own code has run."""
+        if not self.active:  # the drop-in was removed during the import
             return
         names = vars(module)
         for name in HOLDERS[module.__name__]:
@@ -160,7 +160,7 @@ class DropIn:
                 names["VectorStoreFactory"] = _without_migrations(factory)
 
     def _replace_name(self, names: dict[str, Any], name: str) -> None:
-        """Write over a name of a module of Mem0's, unless it holds something of the application's."""
+        """Replace a name in a module of Mem0, unless its value is the application's."""
         if name not in names or not is_replaceable(names[name]):
             return
         if is_mem0s(names[name]):
@@ -170,17 +170,17 @@ class DropIn:
         elif name in FIXED:
             names[name] = FIXED[name]
         else:
-            value = getattr(self._drop_in, name)  # what was written into ours is not for others
+            value = getattr(self._drop_in, name)  # the application may have written its own there
             names[name] = value if is_ours(value) else self._own[name]
 
 
 def _places() -> list[_Place]:
-    """Return where Mem0 holds its telemetry module or names of it, as far as it is loaded."""
+    """Return the places in loaded modules that hold Mem0's telemetry module or a name from it."""
     return [*_module_places(), *_holder_places()]
 
 
 def _module_places() -> list[_Place]:
-    """Return where Python holds the telemetry module itself."""
+    """Return the places where Python holds the telemetry module itself."""
     places: list[_Place] = [(TELEMETRY_MODULE, sys.modules, TELEMETRY_MODULE)]
     parent = sys.modules.get(PARENT_PACKAGE)
     if is_module(parent):
@@ -189,7 +189,7 @@ def _module_places() -> list[_Place]:
 
 
 def _holder_places() -> Iterator[_Place]:
-    """Return where Mem0's other modules hold names of it."""
+    """Yield the places where Mem0's other modules hold names from it."""
     for holder, names in HOLDERS.items():
         module = sys.modules.get(holder)
         namespace = vars(module) if is_module(module) else {}
@@ -198,15 +198,15 @@ def _holder_places() -> Iterator[_Place]:
                 yield f"{holder}.{name}", namespace, name
 
 
-def _is_held_otherwise(native: dict[str, Any]) -> bool:
-    """Return whether a name of Mem0's is not what its module has: replaced, or from before a reload."""
+def _holders_differ(native: dict[str, Any]) -> bool:
+    """Return whether a name was replaced in a holder or in the module, or is from before a reload."""
     return any(
         held[name] is not native.get(name, held[name]) for _, held, name in _holder_places()
     ) or not all(is_mem0s(native[name]) for name in NATIVE_NAMES if name in native)
 
 
 def _without_migrations(factory: Any) -> Any:
-    """Return a vector store factory that builds none for telemetry, as mem0ai 1.0.0 does on or off."""
+    """Return a factory that builds no vector store for telemetry. mem0ai 1.0.0 builds one even when opted out."""
 
     class VectorStoreFactory(factory):
         _without_migrations = True

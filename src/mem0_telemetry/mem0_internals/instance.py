@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a Mem0 instance into plain values, under the property names that Mem0 itself uses.
+"""Read a Mem0 instance into plain values, under Mem0's own property names.
 
-Only instance dictionaries and the type's own names are read, never an attribute: no property, descriptor or
-`__getattr__` of the user's objects is run, so that nothing of theirs can raise, block or have effects here.
+These functions read only instance dictionaries and the names of types, never an attribute. No property, descriptor
+or `__getattr__` of the user's objects runs, so their code cannot raise, block or have side effects here.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-# The type's own getters: a metaclass with attributes of these names is not asked.
+# Use the getters of `type` itself: a metaclass may define attributes with these names.
 _module_of: Callable[[type], object] = type.__dict__["__module__"].__get__
 _name_of: Callable[[type], str] = type.__dict__["__name__"].__get__
 _NOTHING: dict[str, Any] = {}
 
 
 def observed_of_memory(memory: object) -> dict[str, object]:
-    """Return the observed values of a `Memory` or `AsyncMemory`, by the names in Mem0's own `capture_event`.
+    """Return the observed values of a `Memory` or `AsyncMemory`, under the names in Mem0's own `capture_event`.
 
-    A value that cannot be read is left out. Ids, names and texts that Mem0 also sends are not even read.
+    Omit a value that cannot be read. Ids, names and texts, which Mem0 sends too, are not even read.
     """
     fields = fields_of(memory)
     observed: dict[str, object] = {"history_store": "sqlite"}
@@ -43,7 +43,7 @@ def observed_of_memory(memory: object) -> dict[str, object]:
 
 
 def observed_of_client(client: object) -> dict[str, object]:
-    """Return the observed values of a hosted client (`MemoryClient`, `Project`, ...): its class, nothing else."""
+    """Return the observed values of a hosted client (`MemoryClient`, `Project`, ...): only its class."""
     return {"function": class_path(type(client))}
 
 
@@ -53,7 +53,7 @@ def observed_of_nothing(_: object) -> dict[str, object]:
 
 
 def fields_of(thing: object) -> dict[str, Any]:
-    """Return the instance dictionary of `thing`, or an empty one. Runs no code of `thing`'s class."""
+    """Return the instance dictionary of `thing`, or an empty one. Run no code of its class."""
     try:
         fields = object.__getattribute__(thing, "__dict__")
     except AttributeError:
@@ -62,7 +62,7 @@ def fields_of(thing: object) -> dict[str, Any]:
 
 
 def class_path(cls: type) -> str:
-    """Return `module.Class`, as Mem0 writes a component; "" where either is no plain text: no class of Mem0's."""
+    """Return `module.Class`, Mem0's form for a component, or "" if a part is not a plain `str` (never in Mem0)."""
     module, name = _module_of(cls), _name_of(cls)
-    # Formatting anything else would run its code.
+    # Formatting any other type would run its code.
     return f"{module}.{name}" if type(module) is str and type(name) is str else ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where Mem0 keeps its telemetry names, as data: true of every release from 1.0.0 on."""
+"""Tables of the places where Mem0 keeps its telemetry names, correct for every release since 1.0.0."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ TELEMETRY_MODULE = "mem0.memory.telemetry"
 PARENT_PACKAGE = "mem0.memory"
 MAIN_MODULE = "mem0.memory.main"
 MIGRATIONS_COLLECTION = "mem0migrations"
-"""The collection of the second vector store that Mem0 builds for telemetry, and that we never build."""
+"""The collection of the second vector store that Mem0 builds for telemetry. We never build it."""
 
 MARK = "_is_part_of_mem0_telemetry"
-"""What the module of a function of ours has, so that another copy of this package knows it."""
+"""The attribute that marks our modules and classes, so that other copies of this package recognize them."""
 _is_part_of_mem0_telemetry = True
 
 
-class _Off(int):
-    """Equals `False`, and can be recognised as ours, not the application's."""
+class _MarkedFalse(int):
+    """A value that equals `False` and is recognizable as ours, not the application's."""
 
     _is_part_of_mem0_telemetry = True
 
 
 def silent(*_: object, **__: object) -> None:
-    """Do nothing. It is where Mem0's own function would have led to what the application put there."""
+    """Do nothing, in place of a Mem0 function that would pass events to a value of the application."""
 
 
 def _quiet_telemetry() -> ModuleType:
-    """Return what Mem0's notices see of telemetry while the drop-in is in place: off.
+    """Return the module that shows telemetry as off to Mem0's notices while the drop-in is active.
 
-    So no feature flag is evaluated, no file is fetched, no notice is spent and `add` counts nothing
-    (mem0/memory/notices.py asks `MEM0_TELEMETRY` first, then `_get_oss_telemetry()`).
+    Mem0 then evaluates no feature flag, fetches no file and uses up no notice, and `add` counts nothing
+    (mem0/memory/notices.py reads `MEM0_TELEMETRY` first, then calls `_get_oss_telemetry()`).
     """
     module = ModuleType("mem0_telemetry.quiet")
     values = {
@@ -49,17 +49,17 @@ HOLDERS = {
     "mem0.proxy.main": ("capture_event", "capture_client_event"),
     "mem0.memory.notices": ("telemetry_module",),
 }
-"""The modules that take names from Mem0's telemetry module. Names that a release does not have are left out there."""
+"""The modules that import names from Mem0's telemetry module. A name that a release does not have is skipped."""
 
 WHOLE_MODULE = frozenset({"telemetry_module", "telemetry", TELEMETRY_MODULE})
-"""Names that hold the telemetry module itself: of a holder, of the parent package, and in `sys.modules`."""
+"""Names of the telemetry module itself: in a holder, in the parent package and in `sys.modules`."""
 
 FIXED = {
-    # Taken by value; where true, each Memory builds a second vector store in the user's own database.
-    "MEM0_TELEMETRY": _Off(False),
+    # Holders import the value. If it is true, each Memory builds a second vector store in the user's database.
+    "MEM0_TELEMETRY": _MarkedFalse(False),
     "telemetry_module": _quiet_telemetry(),
 }
-"""What a holder gets while the drop-in is in place, where it is not the drop-in's value of that name."""
+"""Values that a holder gets instead of the drop-in's own values of these names."""
 
 NATIVE_NAMES = (
     "AnonymousTelemetry",
@@ -68,13 +68,13 @@ NATIVE_NAMES = (
     "capture_event",
     "client_telemetry",
 )
-"""Names of the native module itself that are re-pointed, for whoever fetched the module object before us."""
+"""Names to replace in the native module itself, for code that got the module object before us."""
 
-LEADS_THROUGH = {
+FORWARDS_TO = {
     "capture_event": {"AnonymousTelemetry", "_get_oss_telemetry"},
     "capture_client_event": {"client_telemetry"},
 }
-"""What Mem0's own functions hand their events to. Where the application has replaced that, they are silent."""
+"""The names to which Mem0's own functions pass events. If the application replaced one, we silence the function."""
 
 NATIVE_EXIT_HOOK = "_shutdown_oss_telemetry"
-"""The function of the native module that it registers with `atexit` (and `client_telemetry.close`)."""
+"""The function that the native module registers with `atexit`, in addition to `client_telemetry.close`."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the operations need to know of Mem0 2.x: where its classes and components are, and how to read a call.
+"""Knowledge of Mem0 2.x for the operations: tables of its classes and components, and functions that read a call.
 
-Read from mem0ai 2.0.0 to 2.2.1. The tables are plain data and cost nothing to import. The readers look into
-`__dict__` only, so that no property or descriptor of the application's objects is run.
+Checked against mem0ai 2.0.0 to 2.2.1. The tables are plain data and cost nothing to import. The functions read only
+the `__dict__` of the application's objects, so no property or descriptor runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Final
 from mem0_telemetry.mem0_internals.instance import fields_of
 
 SUPPORTED_GENERATION: Final = "2"
-"""The generation of mem0ai that these tables describe, as the first part of its version."""
+"""The major version of mem0ai that these tables describe."""
 
 CLASSES: Final[dict[str, tuple[str, ...]]] = {
     "mem0.client.main": ("MemoryClient", "AsyncMemoryClient"),
@@ -23,10 +23,10 @@ CLASSES: Final[dict[str, tuple[str, ...]]] = {
 """The classes whose methods are operations, by the module that defines them."""
 
 HOSTED: Final = "mem0.client.main"
-"""The module whose classes call Mem0's hosted API; the other one works in this process."""
+"""The module whose classes call Mem0's hosted API; those of the other one work in this process."""
 
 OPTIONS: Final = "mem0.client.types"
-"""The module of the classes that hold the hosted clients' options."""
+"""The module that defines the option classes of the hosted clients."""
 
 METHODS: Final[dict[str, str]] = {
     "add": "messages",
@@ -44,7 +44,7 @@ METHODS: Final[dict[str, str]] = {
     "batch_delete": "memories",
     "chat": "query",
 }
-"""Each operation's method, and the name of its first parameter where that says something about the call."""
+"""Each method that is an operation, with its first parameter if that describes the call, otherwise an empty string."""
 
 COMPONENTS: Final[dict[str, str]] = {
     "embedding_model": "embedder",
@@ -66,20 +66,20 @@ FACTORIES: Final[dict[str, str]] = {
 """The factory that names the providers of each interface; the history has none."""
 
 HISTORY_PROVIDERS: Final[dict[str, str]] = {"mem0.memory.storage.SQLiteManager": "sqlite"}
-"""Mem0's own history, by the name of its class."""
+"""The provider name of Mem0's own history, by its class path."""
 
 INHERITED_STUBS: Final = frozenset({"mem0.vector_stores.base.VectorStoreBase.keyword_search"})
-"""Interface methods that do nothing where a store does not support them."""
+"""Interface methods that do nothing, inherited by stores that do not support them."""
 
 POOLS: Final[dict[str, str]] = {"mem0.memory.main": "concurrent"}
-"""Modules that start thread pools in the middle of an operation, and the name that they reach them by."""
+"""Modules that start thread pools during an operation, each with the name through which it finds the pool class."""
 
 
 def argument(name: str, position: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """Return what a method was called with for `name`, its parameter at `position`; None if absent.
+    """Return the argument that a call passes for the parameter `name`, or None if it passes none.
 
-    `self` is at position 0, and a parameter that is keyword-only. The hosted clients take the same values in
-    an object of options as well.
+    `position` counts from `self`, which is 0; it is also 0 for a keyword-only parameter. The hosted clients accept
+    the same values in an options object too.
     """
     if name in kwargs:
         return kwargs[name]
@@ -90,12 +90,12 @@ def argument(name: str, position: int, args: Sequence[Any], kwargs: Mapping[str,
 
 
 def creates_records(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    """Return whether an `add` stores what it is given as new records, without leaving the choice to Mem0."""
+    """Return whether an `add` stores its input as new records, instead of letting Mem0 choose what to store."""
     return argument("infer", 0, args, kwargs) is False or kwargs.get("memory_type") == "procedural_memory"
 
 
 def store_of(instance: object) -> str | None:
-    """Return what identifies the store of an instance: its collection, or the project of a hosted client."""
+    """Return the id of an instance's store: its collection, or a hosted client's project. None if unknown."""
     fields = fields_of(instance)
     for name in ("collection_name", "project_id"):
         value = fields.get(name)
@@ -105,10 +105,10 @@ def store_of(instance: object) -> str | None:
 
 
 def records_of(result: object) -> list[dict[str, Any]] | None:
-    """Return the memory records in what a method returned, None where it holds none.
+    """Return the memory records in a method's result, or None if the result is not made of records.
 
-    A list comes as it is or under `results`; a single record has its own `id`. Entries without `id` (hosted
-    clients answer with the state of a job) are not records.
+    The result is a list, a dict with a list under `results`, or a single record. Each record has an `id`: the
+    state of a job, which hosted clients may return, has none.
     """
     if isinstance(result, dict):
         result = [result] if "id" in result else result.get("results")
@@ -119,7 +119,7 @@ def records_of(result: object) -> list[dict[str, Any]] | None:
 
 
 def rows_of(result: object) -> int | None:
-    """Return how many rows a vector store answered with; its `list` may return them inside one more list."""
+    """Return how many rows a vector store returned. Its `list` may wrap the rows in an outer list."""
     if isinstance(result, (list, tuple)):
         first = result[0] if result else None
         return len(first) if isinstance(first, (list, tuple)) else len(result)
@@ -127,7 +127,7 @@ def rows_of(result: object) -> int | None:
 
 
 def provider_of(interface: str, cls: type) -> str | None:
-    """Return Mem0's name for the provider that a component's class, or a base of it, belongs to."""
+    """Return Mem0's provider name for a component's class or a base of it, or None if Mem0 has none."""
     factory = getattr(sys.modules.get(FACTORY_MODULE), FACTORIES.get(interface, ""), None)
     table = getattr(factory, "provider_to_class", {})
     names = {path[0] if isinstance(path, tuple) else path: name for name, path in table.items()}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tell what is Mem0's own, or ours, from what the application has put in its place.
+"""Distinguish Mem0's own values, and ours, from values that the application put in their place.
 
-Nothing here runs code of the value that is judged, and no mock is asked: it would say yes to everything.
+These functions never run code of the value that they check: a mock, for example, would answer yes to every question.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ _FIELDS = {"posthog", "user_id", MARK}
 
 
 def is_module(value: object) -> TypeGuard[ModuleType]:
-    """Return whether a value is really a module: `isinstance` believes what a mock says."""
+    """Return whether a value is really a module. `isinstance` would trust the class that a mock claims."""
     return issubclass(type(value), ModuleType)
 
 
 def is_ours(value: object) -> bool:
-    """Return whether a value is of this package, or of another copy of it in this process."""
+    """Return whether a value comes from this package, or from another copy of it in this process."""
     return _is_own(value, _is_our_function) or (
         (vars(value) if is_module(value) else vars(type(value))).get(MARK) is True
     )
 
 
 def is_mem0s(value: object) -> bool:
-    """Return whether a value comes from the code of Mem0's telemetry module; also one that a reload has left behind.
+    """Return whether a value comes from the code of Mem0's telemetry module, even from before a reload.
 
-    What wraps, patches or extends one of Mem0's is the application's.
+    A value that wraps, patches or extends one of Mem0's is the application's.
     """
     if is_module(value):
         names = vars(value)
@@ -42,7 +42,7 @@ def is_mem0s(value: object) -> bool:
 
 
 def is_replaceable(value: object) -> bool:
-    """Return whether nothing of the application's is lost where `value` is written over."""
+    """Return whether `value` can be replaced without losing a value of the application."""
     return value is True or is_ours(value) or is_mem0s(value)
 
 
@@ -52,7 +52,7 @@ def is_posthog_class(cls: type) -> bool:
 
 
 def _is_own(value: object, is_function: Callable[[object], bool]) -> bool:
-    """Judge a function, a class by all its methods, or an instance of such a class by its fields."""
+    """Check a function, a class by all its methods, or an instance by its class and its fields."""
     kind = type(value)
     if kind is FunctionType:
         return is_function(value)
@@ -67,7 +67,7 @@ def _is_own(value: object, is_function: Callable[[object], bool]) -> bool:
         return False
     fields = vars(value)
     client: Any = fields.get("posthog")
-    if client is None:  # Mem0 builds none where it is off, and we mark what we have closed
+    if client is None:  # Mem0 builds none when it is off, and we mark the ones that we closed
         known = MARK in fields or is_function is _is_our_function
         untouched = known or not says_on(vars(kind)["__init__"].__globals__.get("MEM0_TELEMETRY"))
     elif type(client).__dict__.get(MARK) is True:
@@ -78,7 +78,7 @@ def _is_own(value: object, is_function: Callable[[object], bool]) -> bool:
 
 
 def _is_our_function(value: Any) -> bool:
-    # Not by an attribute of the function: `functools.wraps` copies those to a wrapper.
+    # Check the function's module: `functools.wraps` copies the function's own attributes to a wrapper.
     return type(value) is FunctionType and value.__globals__.get(MARK) is True
 
 
@@ -87,7 +87,7 @@ def _is_mem0s_function(value: Any) -> bool:
 
 
 def _own_files() -> list[str]:
-    """Return where the code of Mem0's telemetry module may be: in the directories of its package."""
+    """Return the possible paths of Mem0's telemetry module, one for each directory of its package."""
     package = sys.modules.get(PARENT_PACKAGE)
     paths = vars(package).get("__path__", ()) if is_module(package) else ()
-    return [os.path.join(path, "telemetry.py") for path in paths]  # noqa: PTH118  # as Python's finder joins it
+    return [os.path.join(path, "telemetry.py") for path in paths]  # noqa: PTH118  # joined as Python's finder does

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mem0's optional habit of keeping the installation id in a vector store that the caller passes."""
+"""Keep the installation id in a vector store that the caller passes, as Mem0 does on request."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _DEFAULT_DIMENSIONS = 1536
 
 
 def stored_user_id(vector_store: Any, user_id: str) -> str:
-    """Return the id that `vector_store` holds under `user_id`, else `user_id`, inserted there as Mem0 would have it.
+    """Return the id that `vector_store` has under `user_id`, or else insert `user_id` as Mem0 does, and return it.
 
-    Only ever called with a store that the application itself passed (mem0/memory/setup.py `get_or_create_user_id`).
+    Called only with a store that the application itself passed (mem0/memory/setup.py `get_or_create_user_id`).
     """
     with guard("looking up the installation id in a vector store"):
         existing = vector_store.get(vector_id=user_id)

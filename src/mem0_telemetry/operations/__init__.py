@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mem0's operations as spans and metrics in the application's own OpenTelemetry providers.
+"""Record Mem0's operations as spans and metrics in the application's own OpenTelemetry providers.
 
-The application's channel: nothing here is ever sent to the vendor, and the switches of usage telemetry do not
-touch it. Importing this package imports no OpenTelemetry, and neither does a call into Mem0 in a process that
-has not imported it: such a call passes straight through.
+Nothing recorded here is ever sent to the vendor, and the switches of usage telemetry have no effect on it. Importing
+this package does not import OpenTelemetry, and neither does a call into Mem0: in a process that has not imported
+OpenTelemetry, such a call goes straight to Mem0.
 """
 
 from __future__ import annotations

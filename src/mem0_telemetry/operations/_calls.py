@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the wrappers, the operations and their phases share: which method is called, and what is under way.
+"""Definitions that the wrappers, the operations and their phases share: settings, methods, the current operation.
 
-Nothing here imports OpenTelemetry, which a process that calls Mem0 may not have imported.
+This module does not import OpenTelemetry, because a process that calls Mem0 may not have imported it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextvars
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
-if TYPE_CHECKING:  # the application is the first to import it
+if TYPE_CHECKING:  # the application must import it first
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
@@ -19,7 +19,7 @@ ResponseHook: TypeAlias = "Callable[[Span, object, Any], None]"
 
 
 class Settings:
-    """The arguments of `install`, None by default. Read at every call, so a change counts at once."""
+    """The arguments of `install`, None by default. Every call reads them, so a change takes effect at once."""
 
     def __init__(self) -> None:
         self.tracer_provider: TracerProvider | None = None
@@ -29,17 +29,17 @@ class Settings:
 
 
 class Method(NamedTuple):
-    """A method that is an operation, with what is the same for all of its calls."""
+    """A method that is an operation, with the values that all of its calls share."""
 
     name: str
     parameter: str
-    """Its first parameter, where that says something about the call."""
+    """Its first parameter if that describes the call, otherwise an empty string."""
     hosted: bool
     """Whether it calls Mem0's hosted API."""
     labels: Mapping[str, Any]
     """Attributes of its spans and of its measurements."""
     attributes: Mapping[str, Any]
-    """Attributes of its spans, the labels among them."""
+    """Attributes of its spans, including the labels."""
 
 
 class PhaseMethod(NamedTuple):
@@ -50,20 +50,20 @@ class PhaseMethod(NamedTuple):
     span_name: str
 
 
-class UnderWay(Protocol):
-    """What those inside an operation may know of it."""
+class CurrentOperation(Protocol):
+    """The current operation, as its phases and the calls inside it see it."""
 
     instance: object
-    """The object that it was called on, None when it is over."""
+    """The object that it was called on, or None after its end."""
     tracer: Tracer | None
-    """Where the spans of its phases go; None where its own span does not record, and when it is over."""
+    """The tracer for its phases. None if the operation's own span does not record, and after its end."""
 
 
-CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[UnderWay, object] | None]] = contextvars.ContextVar(
+CURRENT_SCOPE: Final[contextvars.ContextVar[tuple[CurrentOperation, object] | None]] = contextvars.ContextVar(
     "mem0_operation", default=None
 )
-"""An operation, and the component whose phase is being recorded, None between phases.
+"""The current operation, and the component whose phase is being recorded, or None between phases.
 
-Carried by context, so asyncio tasks and `asyncio.to_thread` inherit it and concurrent calls never see each
-other's. A task that outlives its operation keeps the scope, so what ends clears `instance` and `tracer`.
+The context carries it, so asyncio tasks and `asyncio.to_thread` inherit it, and concurrent calls never see each
+other's. A task that outlives its operation keeps it, so the operation clears `instance` and `tracer` at its end.
 """

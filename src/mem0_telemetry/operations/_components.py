@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instrument the interfaces of the classes that Mem0's components are of.
+"""Instrument the classes of Mem0's components.
 
-A class is met when an object that uses it begins an operation, whoever made it: Mem0's factories or the
-application. Its methods are replaced where they are defined, so for all of its instances, and do nothing
-outside an operation.
+A class is instrumented when an object that uses it begins an operation, whether Mem0's factories or the application
+made the component. A method is replaced in the class that defines it, so for all instances. The replacement records
+nothing outside an operation.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ _BEGINNING = guard("beginning a phase")
 
 
 class Components:
-    """The component classes that have been met. Thread-safe: meeting one twice at once does no harm."""
+    """The instrumented component classes. Thread-safe: two threads may instrument the same class at once."""
 
     def __init__(self, patches: _wrappers.Patches) -> None:
         self._patches = patches
-        self._met: dict[tuple[str, int], tuple[weakref.ref[type], Mapping[str, str]]] = {}
-        """By interface and class: held weakly, and told apart by identity, as a metaclass may have no hash."""
+        self._known: dict[tuple[str, int], tuple[weakref.ref[type], Mapping[str, str]]] = {}
+        """Weak references to classes, with their provider. The key has the class's `id`: a class may have no hash."""
 
-    def meet(self, instance: object) -> None:
-        """Meet the classes of an object's components."""
+    def instrument(self, instance: object) -> None:
+        """Instrument the classes of an object's components."""
         fields = fields_of(instance)
         for attribute, interface in mem0.COMPONENTS.items():
             self.provider(interface, type(fields.get(attribute)))
 
     def provider(self, interface: str, cls: type) -> Mapping[str, str]:
-        """Return the attribute that names a class's provider, if that has a name; instrument a class that is new."""
-        key, met = (interface, id(cls)), self._met
-        found = met.get(key)
+        """Return the attribute that names a class's provider, if it is known. Instrument a class that is new."""
+        key, known = (interface, id(cls)), self._known
+        found = known.get(key)
         if found is not None:
             return found[1]
         attributes: dict[str, str] = {}
-        with guard("naming a component's provider"):  # asked again where that fails
+        with guard("naming a component's provider"):  # if this fails, the next call tries again
             attributes = _provider(interface, cls)
-            met[key] = weakref.ref(cls, lambda _: met.pop(key, None)), attributes
+            known[key] = weakref.ref(cls, lambda _: known.pop(key, None)), attributes
         for name in _semconv.PHASE_NAMES[interface]:
             with guard("instrumenting a component"):
-                self._instrument(cls, interface, name)
+                self._replace(cls, interface, name)
         return attributes
 
-    def _instrument(self, cls: type, interface: str, name: str) -> None:
+    def _replace(self, cls: type, interface: str, name: str) -> None:
         owner = next((base for base in cls.__mro__ if name in vars(base)), None)
         if owner is None or self._patches.covers(owner, name):
             return
@@ -63,7 +63,7 @@ class Components:
             self._patches.replace(owner, name, _wrappers.recorded(original, begin))
 
     def _begin(self, method: PhaseMethod, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Phase | None:
-        """Begin a phase; None outside an operation that records, and where a component calls itself."""
+        """Begin a phase. Return None outside an operation that records, and if a component calls itself."""
         scope = CURRENT_SCOPE.get()
         if scope is None or not args:
             return None

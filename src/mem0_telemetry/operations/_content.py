@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the application passes, as values that a span can carry and OTLP can encode.
+"""Convert the application's values into values that a span can hold and OTLP can encode.
 
-Content goes into a span only where the operator has asked for it.
+Content goes into a span only if the operator has asked for it.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from mem0_telemetry.base.guard import guard
 from mem0_telemetry.operations import _semconv
 
 LONGEST: Final = 65_536
-"""Characters of a text, or of all texts in one attribute: a request with a larger span may be refused whole."""
+"""The most characters of a text, or of all texts in one attribute. A backend may refuse a request with larger spans."""
 _DEEPEST = 16
 _HUGE = 1e18
 
 
 def is_captured() -> bool:
-    """Return whether the environment asks for content on spans; read at each call that is recorded."""
+    """Return whether the environment asks for content on spans. Every recorded call reads it."""
     value = os.environ.get(_semconv.CAPTURE_CONTENT_VARIABLE, "")
     return value.strip().lower() in _semconv.CAPTURE_CONTENT_VALUES
 
 
 def encodable(value: str, longest: int = LONGEST) -> str:
-    """Return a text that protobuf can encode: cut, and with "?" for each lone surrogate."""
+    """Return a text that protobuf can encode: cut to `longest`, with "?" for each lone surrogate."""
     if type(value) is str and len(value) <= longest and value.isascii():
         return value
     return str.encode(value, "utf-8", "replace").decode()[:longest]
 
 
 def text_of(value: object) -> str:
-    """Return a value as text, or the name of its class where it cannot be made text."""
+    """Return a value as text, or the name of its class if `str` fails."""
     if isinstance(value, str):
         return encodable(value)
     with guard("making text of a value"):
@@ -43,7 +43,7 @@ def text_of(value: object) -> str:
 
 
 def records_json(records: Iterable[Mapping[str, Any]]) -> str:
-    """Return `gen_ai.memory.records`: what the conventions define, and no ids of users, agents or runs."""
+    """Return `gen_ai.memory.records`, with the conventions' fields and without ids of users, agents or runs."""
     return json.dumps(_Plain().of([_record(record) for record in records]), ensure_ascii=False)
 
 
@@ -54,7 +54,7 @@ def _record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _Plain:
-    """Makes a copy that is valid JSON of any value: bounded in size and depth, so cycles end as well."""
+    """Copies any value into one that JSON can encode. Size and depth are limited, so a cycle ends too."""
 
     def __init__(self) -> None:
         self._left = LONGEST
@@ -63,7 +63,7 @@ class _Plain:
         self._left -= 1
         if value is None or value is True or value is False:
             return value
-        if isinstance(value, (int, float)) and -_HUGE < value < _HUGE:  # neither NaN nor too long
+        if isinstance(value, (int, float)) and -_HUGE < value < _HUGE:  # excludes NaN and long numbers
             return value
         if not isinstance(value, (dict, list, tuple)):
             return self._text(value)
@@ -89,8 +89,8 @@ class _Plain:
 def description_of(error: BaseException) -> str:
     """Return the description of a failed span's status.
 
-    The exception's message where content is captured. It may repeat what a user said or was called, so
-    otherwise only where the exception was raised, which `error.type` does not say.
+    If content is captured, it is the exception's message. A message may contain a user's words or name, so
+    otherwise the description is only the place that raised the exception, which `error.type` does not contain.
     """
     if is_captured():
         return text_of(error)

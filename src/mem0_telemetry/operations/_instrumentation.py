@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where and when Mem0's classes are instrumented, and how all of it is taken back."""
+"""Instrument Mem0's classes once they are imported, and restore them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mem0_telemetry.operations._recorder import Recorder
 from mem0_telemetry.operations._threads import carrying_context
 from mem0_telemetry.operations._wrappers import Begin, is_method, recorded
 
-if TYPE_CHECKING:  # the application is the first to import it
+if TYPE_CHECKING:  # the application must import it first
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
@@ -43,10 +43,10 @@ class Instrumentation:
         request_hook: RequestHook | None = None,
         response_hook: ResponseHook | None = None,
     ) -> None:
-        """Record Mem0's operations from now on, whether Mem0 has been imported already or is imported later.
+        """Record Mem0's operations from now on, whether Mem0 is already imported or is imported later.
 
-        Idempotent, silent and thread-safe. A second call changes what it names and leaves the rest as it is. The
-        arguments are those of `mem0_telemetry.instrument` (docs/operations.md).
+        Idempotent, silent and thread-safe. A second call changes only the settings that it passes. The arguments
+        are those of `mem0_telemetry.instrument` (docs/operations.md).
         """
         given = {
             "tracer_provider": tracer_provider,
@@ -58,18 +58,18 @@ class Instrumentation:
             if value is not None:
                 setattr(self._recorder.settings, name, value)
         if self._installed:
-            return  # the hooks are there, and would run once more for modules that are loaded
+            return  # the hooks are registered, and `_obstacle` is up to date
         self._installed = True
         self._obstacle = "waiting for mem0 to be imported"
         for name in mem0.CLASSES:
             when_imported(name, self._instrument)
 
     def remove(self) -> None:
-        """Put everything back as it was before `install`. Idempotent; operations under way end as they began."""
+        """Restore everything as it was before `install`. Idempotent. Operations in progress still end their spans."""
         self._installed = False
         for name in mem0.CLASSES:
             forget(name, self._instrument)
-        with self._lock.of_this_process():  # another thread may be in `_instrument`, at the end of its import
+        with self._lock.of_this_process():  # another thread may be in `_instrument`, after an import
             forget(_TRACE_API, self._recorder.prepare)
             self._recorder.patches.restore()
             self._reset()
@@ -81,10 +81,10 @@ class Instrumentation:
         return True, f"instrumenting mem0ai {_mem0_version()}, recording {self._recorder.signals()}"
 
     def _instrument(self, module: ModuleType) -> None:
-        """Replace the methods of a module's classes; called once that module's own code has run."""
+        """Replace the methods of a module's classes, right after the module's own code has run."""
         version = _mem0_version()
         with self._lock.of_this_process():
-            if not self._installed:  # removed while it was imported
+            if not self._installed:  # `remove` was called during the import
                 return
             if version.partition(".")[0] != mem0.SUPPORTED_GENERATION:
                 self._obstacle = f"operations need mem0ai {mem0.SUPPORTED_GENERATION}.x, this is {version}"

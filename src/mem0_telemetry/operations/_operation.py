@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One call of an operation: its span, its duration, and what the call and its result say about it."""
+"""Record one call of an operation: its span, its duration, and attributes of its arguments and result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mem0_telemetry.operations._components import Components
 from mem0_telemetry.operations._recording import Recording
 from opentelemetry import context
 
-if TYPE_CHECKING:  # imported here, it would count as used by the application
+if TYPE_CHECKING:  # `_signals` would mistake our import for the application's
     from opentelemetry.metrics import Histogram
 
 Attributes: TypeAlias = Mapping[str, AttributeValue]
@@ -33,7 +33,7 @@ _COUNTED_IN_RESULT = frozenset({"add", "search", "get", "get_all"})
 
 
 class Operation(Recording):
-    """An operation under way: its duration is measured beside."""
+    """An operation in progress: it has a span and a duration."""
 
     def __init__(
         self, instance: object, method: Method, histogram: Histogram | None, settings: Settings
@@ -56,7 +56,7 @@ class Operation(Recording):
         around: context.Context,
         components: Components,
     ) -> None:
-        """Start the span; make the components' calls phases where the span records."""
+        """Start the span. If it records, calls to the components become phases."""
         method = self._method
         attributes = dict(method.attributes)
         try:
@@ -76,13 +76,13 @@ class Operation(Recording):
         self.tracer = tracer
         try:
             if not method.hosted:
-                components.meet(self.instance)
+                components.instrument(self.instance)
             self._captured = _content.is_captured()
             if self._captured:
                 with guard("reading the content of a call"):
                     self.span.set_attributes(_request_content(method, args, kwargs))
             self._call_hook(self._settings.request_hook, args[1:], kwargs)
-        except BaseException as error:  # Ctrl-C, say: it passes, and the span must not stay the current one
+        except BaseException as error:  # such as Ctrl-C: it propagates, but the span must not stay current
             self.__exit__(None, error, None)
             raise
 
@@ -115,7 +115,7 @@ class Operation(Recording):
 
 
 def _labels(method: Method, instance: object, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Attributes:
-    """Return the attributes that span and histogram share."""
+    """Return the attributes that the span and the histogram share."""
     labels = dict(method.labels)
     if method.name == "add" and mem0.creates_records(args, kwargs):
         labels[_semconv.GEN_AI_OPERATION_NAME] = _semconv.CREATE_MEMORY
@@ -129,7 +129,7 @@ def _server_attributes(url: str) -> dict[str, AttributeValue]:
     try:
         parts = urlsplit(url)
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
-    except ValueError:  # a bracket that is not closed, a port that is no number
+    except ValueError:  # an unclosed bracket, or a port that is not a number
         return {}
     if not parts.hostname:
         return {}
@@ -139,7 +139,7 @@ def _server_attributes(url: str) -> dict[str, AttributeValue]:
 def _read_records(
     method: Method, args: Sequence[Any], kwargs: Mapping[str, Any], attributes: dict[str, AttributeValue]
 ) -> None:
-    """Add which record a call is about, or how many."""
+    """Add the id of the record that a call is about, or the number of records."""
     subject = mem0.argument(method.parameter, 1, args, kwargs)
     if isinstance(subject, list) and method.parameter == "memories":
         attributes[_semconv.GEN_AI_MEMORY_RECORD_COUNT] = len(subject)
@@ -157,7 +157,7 @@ def _request_content(
         return {_semconv.GEN_AI_MEMORY_QUERY_TEXT: _content.encodable(subject)}
     records: list[dict[str, Any]] = []
     if method.name == "update":
-        position = 0 if method.hosted else 2  # keyword or option of the hosted clients
+        position = 0 if method.hosted else 2  # the hosted clients take it as a keyword or option
         text = mem0.argument("text", position, args, kwargs) or kwargs.get("data")
         records = [{"text": text, "id": subject}] if text is not None else []
     elif method.name == "batch_update" and isinstance(subject, list):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One phase of an operation: the span of a call from Mem0 to one of its components."""
+"""Record a phase of an operation: one call from Mem0 to one of its components."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opentelemetry.util.types import AttributeValue
 from mem0_telemetry.mem0_internals import operations as mem0
 from mem0_telemetry.mem0_internals.instance import fields_of
 from mem0_telemetry.operations import _content, _semconv
-from mem0_telemetry.operations._calls import PhaseMethod, UnderWay
+from mem0_telemetry.operations._calls import CurrentOperation, PhaseMethod
 from mem0_telemetry.operations._recording import Recording
 from opentelemetry import context
 
@@ -21,9 +21,9 @@ _BATCHES = {"insert": "vectors", "search_batch": "queries", "batch_add_history":
 
 
 class Phase(Recording):
-    """A phase under way."""
+    """A phase in progress."""
 
-    def __init__(self, operation: UnderWay, method: PhaseMethod, component: object) -> None:
+    def __init__(self, operation: CurrentOperation, method: PhaseMethod, component: object) -> None:
         super().__init__((operation, component))
         self._method = method
 
@@ -63,7 +63,7 @@ def _read_request(
         _set_text(attributes, _semconv.DB_COLLECTION_NAME, fields_of(component).get("collection_name"))
         if method.name in _BATCHES:
             size = _length(mem0.argument(_BATCHES[method.name], 1, args, kwargs))
-            if size is not None and size > 1:  # one is no batch to the conventions
+            if size is not None and size > 1:  # the conventions do not call one a batch
                 attributes[_semconv.DB_OPERATION_BATCH_SIZE] = size
         return
     model = fields_of(fields_of(component).get("config")).get("model")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide at each call whether there is anything to record into, and begin the operation if so."""
+"""Check at each call whether any provider records, and begin an operation if one does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mem0_telemetry.operations._calls import CURRENT_SCOPE, Method, Settings
 from mem0_telemetry.operations._signals import Signal, histogram_of, tracer_of
 from mem0_telemetry.operations._wrappers import Patches
 
-if TYPE_CHECKING:  # it imports OpenTelemetry
+if TYPE_CHECKING:  # these modules import OpenTelemetry
     from mem0_telemetry.operations._components import Components
     from mem0_telemetry.operations._operation import Operation
 
@@ -19,7 +19,7 @@ _BEGINNING = guard("beginning an operation")
 
 
 class Recorder:
-    """What every wrapper asks before it calls Mem0. Thread-safe: it holds nothing of a call."""
+    """Begins the operation of each call of a wrapper. Thread-safe: it holds no state of a call."""
 
     def __init__(self) -> None:
         self.settings = Settings()
@@ -29,10 +29,10 @@ class Recorder:
         self._prepared: tuple[type[Operation], Components] | None = None
 
     def prepare(self, _: object = None) -> tuple[type[Operation], Components]:
-        """Import what an operation needs. It imports OpenTelemetry, so the application has to be first.
+        """Import the modules of an operation. They import OpenTelemetry, so the application must import it first.
 
-        Called right after `opentelemetry.trace` has been imported. In the first operation it would be too late: a
-        child that another thread forks during an import waits for that import for ever.
+        Called right after `opentelemetry.trace` has been imported. The first operation would be too late: if another
+        thread forks during our import, the child waits for that import for ever.
         """
         from mem0_telemetry.operations._components import Components  # noqa: PLC0415
         from mem0_telemetry.operations._operation import Operation  # noqa: PLC0415
@@ -41,7 +41,7 @@ class Recorder:
         return self._prepared
 
     def signals(self) -> str:
-        """Return in words what would be recorded now."""
+        """Return in words which signals would be recorded now."""
         found = {
             "traces": self._traces.find(self.settings.tracer_provider),
             "metrics": self._metrics.find(self.settings.meter_provider),
@@ -50,12 +50,12 @@ class Recorder:
         return names or "nothing: the application has no OpenTelemetry provider"
 
     def begin(self, method: Method, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Operation | None:
-        """Begin an operation; None where nothing records, or the object is inside one already."""
+        """Begin an operation. Return None if nothing records, or if the object is already inside one."""
         operation = None
         with _BEGINNING:
             tracer = self._traces.find(self.settings.tracer_provider)
             histogram = self._metrics.find(self.settings.meter_provider)
-            # A wrapper may outlive us inside somebody else's.
+            # Other code that has wrapped our wrapper still calls it after `remove`.
             if (tracer is None and histogram is None) or self.patches.restored:
                 return None
             instance = args[0] if args else kwargs.get("self")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of the OpenTelemetry conventions, and the few of our own.
+"""Names from the OpenTelemetry conventions, and a few of our own.
 
 Sources: the memory span `gen_ai.memory.client` and the metric `gen_ai.client.operation.duration` of
 open-telemetry/semantic-conventions-genai (model/gen-ai/spans.yaml, registry.yaml, metrics.yaml; status
-Development, so names may change), everything else of open-telemetry/semantic-conventions 1.44.0. The
+Development, so names may change), everything else from open-telemetry/semantic-conventions 1.44.0. The
 published Python package has no memory names yet, hence these constants.
 """
 
@@ -40,7 +40,7 @@ DB_OPERATION_NAME: Final = "db.operation.name"
 DB_RESPONSE_RETURNED_ROWS: Final = "db.response.returned_rows"
 DB_SYSTEM_NAME: Final = "db.system.name"
 
-# Ours, where the conventions have nothing
+# Our own, because the conventions have none
 MEM0_EMBED_ACTION: Final = "mem0.embed.action"
 MEM0_EMBED_TEXT_COUNT: Final = "mem0.embed.text.count"
 MEM0_RERANK_DOCUMENT_COUNT: Final = "mem0.rerank.document.count"
@@ -66,13 +66,13 @@ OPERATION_NAMES: Final = {
     "delete_users": "delete_memory",
     "reset": "delete_memory",
     "chat": "chat",
-    # The conventions have no operation for these; named after their pattern.
+    # The conventions have no operation for these; the names follow their pattern.
     "get": "get_memory",
     "get_all": "list_memory",
     "history": "get_memory_history",
     "users": "list_memory_entities",
 }
-"""`gen_ai.operation.name`, and so the span's name, of each method; `add` may also be `create_memory`."""
+"""The `gen_ai.operation.name` of each method, and so its span's name. `add` may also be `create_memory`."""
 
 PHASE_NAMES: Final = {
     "embedder": {"embed": "mem0.embed", "embed_batch": "mem0.embed"},
@@ -99,10 +99,10 @@ PHASE_NAMES: Final = {
         "reset": "mem0.history.reset",
     },
 }
-"""The name of the span for each method of a component's interface that is a phase of an operation."""
+"""The span name of each component method that is a phase of an operation, by interface."""
 
 DATABASES: Final = frozenset({"vector_store", "history"})
-"""The interfaces whose phases have the attributes of a database."""
+"""The interfaces whose phases have database attributes."""
 
 PROVIDER_NAMES: Final = {
     "aws_bedrock": "aws.bedrock",
@@ -113,7 +113,7 @@ PROVIDER_NAMES: Final = {
     "vertexai": "gcp.vertex_ai",
     "xai": "x_ai",
 }
-"""`gen_ai.provider.name` where Mem0's name of the provider differs."""
+"""The values of `gen_ai.provider.name` that differ from Mem0's provider name."""
 
 DB_SYSTEM_NAMES: Final = {
     "azure_mysql": "mysql",
@@ -121,4 +121,4 @@ DB_SYSTEM_NAMES: Final = {
     "pgvector": "postgresql",
     "supabase": "postgresql",
 }
-"""`db.system.name` where Mem0's name of the vector store differs."""
+"""The values of `db.system.name` that differ from Mem0's name of the vector store."""

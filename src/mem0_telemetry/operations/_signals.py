@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The application's tracer and histogram, found at each call without importing OpenTelemetry.
+"""Find the application's tracer and histogram at each call, without importing OpenTelemetry.
 
-Where the process has not imported `opentelemetry.trace` or `.metrics` there can be no provider, and none is
-found; likewise for the API's own no-op providers. Providers that were passed explicitly are used as they are.
+A process that has not imported `opentelemetry.trace` or `.metrics` cannot have set a provider. The API's own no-op
+providers count as none. A provider that the application passed to `install` comes before the global one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mem0_telemetry.base.guard import guard
 from mem0_telemetry.operations import _semconv
 from mem0_telemetry.version import SCHEMA_URL, __version__
 
-if TYPE_CHECKING:  # the application is the first to import it
+if TYPE_CHECKING:  # the application must import it first
     from opentelemetry.metrics import Histogram, MeterProvider
     from opentelemetry.trace import Tracer, TracerProvider
 
@@ -25,12 +25,12 @@ _ASKING = guard("asking for an OpenTelemetry provider")
 
 
 class Signal(Generic[_T]):
-    """One signal: finds the provider in force and remembers what was built from it.
+    """One signal: finds the current provider and caches the tracer or histogram built from it.
 
     Args:
         module: the module of the API that holds the global provider.
-        getter: its function that returns that provider.
-        build: returns what records the signal, or None for a provider that does nothing.
+        getter: the function in that module that returns the provider.
+        build: returns the tracer or histogram of a provider, or None if the provider does nothing.
     """
 
     def __init__(self, module: str, getter: str, build: Callable[[Any], _T | None]) -> None:
@@ -41,16 +41,16 @@ class Signal(Generic[_T]):
         self._failed = False
 
     def find(self, provider: object | None) -> _T | None:
-        """Return what records this signal, of `provider` or else the global one; None where there is none."""
+        """Return the tracer or histogram of `provider`, or else of the global one. Return None if neither records."""
         if provider is None:
-            # The getter is not there yet where another thread is importing its module.
+            # The getter may be missing while another thread is importing its module.
             get_provider = getattr(sys.modules.get(self._module), self._getter, None)
             if get_provider is None or self._failed:
                 return None
             with _ASKING:
                 provider = get_provider()
             if provider is None:
-                # The environment names one that cannot be loaded; OpenTelemetry logs that each time.
+                # The environment names a provider that fails to load. OpenTelemetry logs that at each call.
                 self._failed = True
                 return None
         built = self._built
@@ -63,7 +63,7 @@ class Signal(Generic[_T]):
 
 
 def tracer_of(provider: TracerProvider) -> Tracer | None:
-    """Return the tracer of a provider; None where it does nothing."""
+    """Return the tracer of a provider, or None if the provider does nothing."""
     from opentelemetry.trace import NoOpTracer, ProxyTracerProvider  # noqa: PLC0415
 
     if isinstance(provider, ProxyTracerProvider):
@@ -73,10 +73,10 @@ def tracer_of(provider: TracerProvider) -> Tracer | None:
 
 
 def histogram_of(provider: MeterProvider) -> Histogram | None:
-    """Return the histogram of operation durations; None where the provider does nothing."""
+    """Return the histogram of operation durations, or None if the provider does nothing."""
     from opentelemetry.metrics import NoOpMeter  # noqa: PLC0415
 
-    if type(provider).__name__ == "_ProxyMeterProvider":  # the API's own; it is not public
+    if type(provider).__name__ == "_ProxyMeterProvider":  # a private class of the API
         return None
     meter = provider.get_meter(_semconv.SCOPE_NAME, __version__, schema_url=SCHEMA_URL)
     if isinstance(meter, NoOpMeter):

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thread pools that Mem0 starts in the middle of an operation, and whose work belongs to it.
+"""Carry the context into thread pools that Mem0 starts during an operation.
 
-`asyncio.to_thread` carries the context by itself; a `ThreadPoolExecutor` does not. Only the name that Mem0's
-own module reaches it by is replaced: the class in the standard library, and everybody else's pools, stay as
-they are.
+`asyncio.to_thread` carries the context; a `ThreadPoolExecutor` does not. We replace only the name through which
+Mem0's module finds the pool class: the standard library's class and the pools of other code stay as they are.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 
-class _View(ModuleType):
-    """A module as one other module sees it: itself, but for one name, whose value `make` returns."""
+class _ModuleProxy(ModuleType):
+    """A proxy of a module that differs in one name, whose value `make` returns."""
 
     def __init__(self, module: ModuleType, name: str, make: Callable[[], object]) -> None:
         super().__init__(module.__name__, module.__doc__)
@@ -35,11 +34,11 @@ class _View(ModuleType):
 
 @functools.cache
 def _context_carrying_executor() -> type[ThreadPoolExecutor]:
-    # Imported when Mem0 asks for its pool, as Python itself does: the import fails once the main thread has ended.
+    # Import it when Mem0 uses its pool, as Python itself does: the import fails after the main thread has ended.
     from concurrent.futures.thread import ThreadPoolExecutor  # noqa: PLC0415
 
     class ContextCarryingExecutor(ThreadPoolExecutor):
-        """A pool whose work runs in the context that submitted it, if that is inside an operation."""
+        """A pool that runs each task in the context of its `submit`, if that is inside an operation."""
 
         def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
             if CURRENT_SCOPE.get() is None:
@@ -50,6 +49,6 @@ def _context_carrying_executor() -> type[ThreadPoolExecutor]:
 
 
 def carrying_context(concurrent: ModuleType) -> ModuleType:
-    """Return the package `concurrent` with a thread pool that carries the context."""
-    futures = _View(concurrent.futures, "ThreadPoolExecutor", _context_carrying_executor)
-    return _View(concurrent, "futures", lambda: futures)
+    """Return a proxy of the package `concurrent` with a thread pool that carries the context."""
+    futures = _ModuleProxy(concurrent.futures, "ThreadPoolExecutor", _context_carrying_executor)
+    return _ModuleProxy(concurrent, "futures", lambda: futures)

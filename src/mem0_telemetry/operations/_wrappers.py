@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Replace Mem0's methods, and its components', by functions that record, and put the originals back exactly.
+"""Replace methods of Mem0 and its components with wrappers that record calls, and restore the originals exactly.
 
-Each function is a plain function like the one it replaces: same name, documentation, signature and kind, so that
-`inspect`, `help`, pickling by name, copying, subclassing and `super()` find what they would have found. (The
-objects of `wrapt` can be neither pickled nor copied, and are another object at each access.) A call that is
-not recorded goes straight to the original; what the original returns or raises goes to the caller as it is.
+Each wrapper is a plain function with the name, docstring, signature and kind of its original, so `inspect`, `help`,
+pickling by name, copying, subclassing and `super()` work as before. (`wrapt` objects can be neither pickled nor
+copied, and each access returns a new one.) A call that is not recorded goes straight to the original. The original's
+result or exception reaches the caller unchanged.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-if TYPE_CHECKING:  # it imports OpenTelemetry
+if TYPE_CHECKING:  # that module imports OpenTelemetry
     from mem0_telemetry.operations._recording import Recording
 
-Asked: TypeAlias = "Callable[..., Recording | None] | None"
+BeginFunction: TypeAlias = "Callable[..., Recording | None] | None"
 
 _METHOD_DESCRIPTOR: Final = 1 << 17
-"""Python's flag on types whose objects, called through an instance, get it as their first argument."""
+"""Python's flag `Py_TPFLAGS_METHOD_DESCRIPTOR`: objects of the type get the instance as their first argument."""
 
 
 class Begin(functools.partial):  # type: ignore[type-arg]
-    """What a wrapper asks at each call: it returns a `Recording`, or None.
+    """The function that a wrapper calls before each call of its original. Returns a `Recording`, or None.
 
-    Pickled it is None. So a class that is pickled by value, as cloudpickle does with those of `__main__`, can
-    be loaded where this package is missing: its wrappers are there, and only call their originals.
+    It is pickled as None. So a class that is pickled by value, as cloudpickle does with classes of `__main__`, can
+    be loaded without this package: its wrappers then only call their originals.
     """
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
@@ -38,43 +38,43 @@ class Begin(functools.partial):  # type: ignore[type-arg]
 
 
 def is_method(original: object) -> bool:
-    """Return whether a class's attribute, called through an instance, gets it as its first argument.
+    """Return whether a class's attribute, called through an instance, gets the instance as its first argument.
 
     A `functools.partial`, a builtin, a mock or another callable object does not, nor does a static or class
-    method: a function in its place would get an argument more.
+    method: a function in its place would get one argument too many.
     """
     kind = type(original)
-    # A proxy, as `wrapt` makes them, claims the class of the function inside. So does a mock, which is not bound.
+    # A `wrapt` proxy claims the class of the function inside. So does a mock, but a mock has no `__get__`.
     is_proxy = isinstance(original, FunctionType) and hasattr(kind, "__get__")
     return bool(kind.__flags__ & _METHOD_DESCRIPTOR) or is_proxy
 
 
-def recorded(original: Any, begin: Asked) -> Callable[..., Any]:
-    """Return the function that calls `original`, and records the call where `begin` does not return None."""
+def recorded(original: Any, begin: BeginFunction) -> Callable[..., Any]:
+    """Return a function that calls `original`, and records the call unless `begin` returns None."""
     target = original if type(original).__flags__ & _METHOD_DESCRIPTOR else _binding(original)
     if not inspect.iscoroutinefunction(inspect.unwrap(original)):
-        return _disguised(_sync(target, begin), original)
-    wrapper = _disguised(_async(target, begin), original)
+        return _with_metadata_of(_sync(target, begin), original)
+    wrapper = _with_metadata_of(_async(target, begin), original)
     if inspect.iscoroutinefunction(original):
         return wrapper
-    # A plain function around a coroutine function, which a decorator of the first 2.x releases makes of the
-    # hosted client's methods. It stays one, and what it returns is recorded while it is awaited.
+    # In the first 2.x releases a decorator puts a plain function around the hosted client's coroutine functions. The
+    # replacement stays a plain function too, and the coroutine that it returns records the call.
 
     def call(*args: Any, **kwargs: Any) -> Any:
         return wrapper(*args, **kwargs)
 
-    return _disguised(call, original)
+    return _with_metadata_of(call, original)
 
 
 def _binding(proxy: Any) -> Callable[..., Any]:
     def call(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
-        method = proxy.__get__(instance, type(instance))  # it may use the instance that it is bound to
+        method = proxy.__get__(instance, type(instance))  # the proxy may use the instance
         return method(*args, **kwargs)
 
     return call
 
 
-def _sync(original: Callable[..., Any], begin: Asked) -> Callable[..., Any]:
+def _sync(original: Callable[..., Any], begin: BeginFunction) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         recording = begin and begin(args, kwargs)
         if recording is None:
@@ -86,7 +86,7 @@ def _sync(original: Callable[..., Any], begin: Asked) -> Callable[..., Any]:
     return call
 
 
-def _async(original: Callable[..., Any], begin: Asked) -> Callable[..., Any]:
+def _async(original: Callable[..., Any], begin: BeginFunction) -> Callable[..., Any]:
     async def call(*args: Any, **kwargs: Any) -> Any:
         recording = begin and begin(args, kwargs)
         if recording is None:
@@ -98,7 +98,7 @@ def _async(original: Callable[..., Any], begin: Asked) -> Callable[..., Any]:
     return call
 
 
-def _disguised(wrapper: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+def _with_metadata_of(wrapper: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
     functools.update_wrapper(wrapper, original)
     if type(original) is not FunctionType:
         for name in dir(original):  # such as `cache_clear` of a cached method
@@ -112,29 +112,28 @@ def _disguised(wrapper: Callable[..., Any], original: Callable[..., Any]) -> Cal
 
 
 class Patches:
-    """What has been replaced. Classes are held weakly: an application may make them by the thousand."""
+    """The replaced attributes. References to classes are weak: an application may create thousands of classes."""
 
     def __init__(self) -> None:
         self._replaced: list[tuple[weakref.ref[Any], str, weakref.ref[Any]]] = []
         self.restored = False
-        """True once `restore` was called."""
+        """True after `restore` was called."""
 
     def replace(self, owner: Any, name: str, replacement: Any) -> None:
-        """Set an attribute of a class or module to something that keeps the original as `__wrapped__`."""
+        """Set an attribute of a class or module to a replacement that has the original as `__wrapped__`."""
         setattr(owner, name, replacement)
         self._replaced.append((weakref.ref(owner), name, weakref.ref(replacement)))
-        if self.restored:  # an operation was beginning when all was put back
+        if self.restored:  # an operation was beginning during `restore`
             self.restore()
 
     def covers(self, owner: Any, name: str) -> bool:
-        """Return whether this attribute has been replaced already."""
+        """Return whether this attribute has already been replaced."""
         return any(name == other and owner_of() is owner for owner_of, other, _ in self._replaced)
 
     def restore(self) -> None:
-        """Put the originals back, last one first; what is replaced later, at once.
+        """Restore the originals, last one first. An attribute that is replaced later is restored at once.
 
-        What somebody else has wrapped or replaced since is left alone; a wrapper of ours inside it passes
-        through.
+        An attribute that other code has since replaced stays: if it wraps our wrapper, that only calls its original.
         """
         self.restored = True
         while self._replaced:
