@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every event that Mem0 may send: those of `Memory`, `AsyncMemory` and the chat proxy, and of the hosted clients."""
+"""Every event that may be sent: those of `Memory`, `AsyncMemory` and the chat proxy, and of the hosted clients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mem0_telemetry.policy.registry import attributes as a
 from mem0_telemetry.policy.registry.model import Attribute, Event
 
 _HOT = 0.1
-"""Mem0's own default for the events of a call that applications make often."""
+"""Mem0's own default sample rate for the events of calls that applications make often."""
 
 _COMPONENTS = (
     a.FUNCTION,
@@ -33,7 +33,7 @@ PROJECT_TEXTS = (
     "memory_depth",
     "usecase_setting",
 )
-"""The settings of a project that hold words of the user's: told by name only."""
+"""The settings of a project that contain the user's text: only their names are sent."""
 
 
 def _memory(call: str, brief: str, question: str, *own: Attribute, sample_rate: float = 1.0) -> Event:
