@@ -99,9 +99,9 @@ def test_an_event_is_declared_by_the_rules(event: model.Event) -> None:
     assert 0 < event.sample_rate <= 1
     assert event.hot == (event.sample_rate < 1)
     assert re.fullmatch(r"mem0ai \d+\.\d+\.\d+", event.since)
-    if event.told_by_name:
+    if event.names_only:
         keys = next(attribute for attribute in event.attributes if attribute.mem0_name == "keys")
-        assert set(event.told_by_name) <= set(keys.type.texts)
+        assert set(event.names_only) <= set(keys.type.texts)
 
 
 def calls() -> Iterator[tuple[str, set[str]]]:
@@ -128,7 +128,7 @@ def test_every_event_of_the_installed_mem0_is_declared() -> None:
     assert [name for name in found if name not in declared] == []
     for name, properties in calls():
         event = declared[name]
-        sent = {attribute.mem0_name for attribute in event.attributes} | {*event.told_by_name} | NEVER_SENT
+        sent = {attribute.mem0_name for attribute in event.attributes} | {*event.names_only} | NEVER_SENT
         assert properties <= sent, name
 
 

@@ -153,7 +153,7 @@ def test_a_deletion_of_entities_tells_which_kinds_but_not_which() -> None:
     assert selected("client.delete_users", **facts) == {"sync_type": "sync", "keys": ("user_id", "app_id")}
 
 
-def test_settings_of_a_project_are_told_by_name() -> None:
+def test_settings_of_a_project_are_names_only() -> None:
     """Instructions and categories are told by name, switches by value."""
     facts = {
         "custom_instructions": "Remember only the secrets",

@@ -78,13 +78,13 @@ def test_no_code_of_a_value_is_run(registered: Event) -> None:
     """A value of a subclass of a built-in type is left out unasked; a cyclic one does no harm."""
     cyclic: list[Any] = []
     cyclic.append(cyclic)
-    names = {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.told_by_name}
+    names = {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.names_only}
     for trap in (Trap("x"), TrapList(["x"]), TrapInt(1), TrapDict(a=1), object()):
-        given = dict.fromkeys(names - {*registered.told_by_name}, trap)
+        given = dict.fromkeys(names - {*registered.names_only}, trap)
         assert select(registered, given) == {}
     assert set(select(registered, dict.fromkeys(names, cyclic)).values()) <= {
         ("other",),
-        registered.told_by_name,
+        registered.names_only,
     }
 
 
@@ -124,7 +124,7 @@ def test_whatever_is_given_only_declared_values_come_out(data: st.DataObject) ->
     """For any observed values of any event, each value that comes out is one that its type declares, and is stable."""
     registered = data.draw(st.sampled_from(EVENTS))
     names = sorted(
-        {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.told_by_name, "user_id"}
+        {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.names_only, "user_id"}
     )
     facts = data.draw(st.dictionaries(st.sampled_from(names) | st.text(), ANYTHING))
     result = select(registered, facts)
@@ -139,7 +139,7 @@ def test_whatever_is_given_only_declared_values_come_out(data: st.DataObject) ->
 @given(st.text(min_size=4, max_size=30), st.sampled_from(EVENTS))
 def test_a_planted_text_never_comes_out(secret: str, registered: Event) -> None:
     """A text of the user's, planted in every fact and as every key, is in nothing that comes out."""
-    names = [a.mem0_name for a in registered.attributes if a.mem0_name] + [*registered.told_by_name]
+    names = [a.mem0_name for a in registered.attributes if a.mem0_name] + [*registered.names_only]
     declared = {str(value) for a in registered.attributes for value in a.type.texts}
     if any(secret in value for value in declared) or secret.strip("0123456789.") == "":
         return

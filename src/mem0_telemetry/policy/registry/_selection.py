@@ -54,9 +54,9 @@ def select(event: Event, observed: object) -> dict[str, AttributeValue]:
     if type(observed) is not dict:
         return {}
     selected = _selected(observed, _of_calls[event.name])
-    if event.told_by_name and attributes.KEYS.key not in selected:
+    if event.names_only and attributes.KEYS.key not in selected:
         given = {name for name, value in observed.items() if type(name) is str and value is not None}
-        names = attributes.KEYS.type.select([name for name in event.told_by_name if name in given])
+        names = attributes.KEYS.type.select([name for name in event.names_only if name in given])
         if names is not None:
             selected[attributes.KEYS.key] = names
     return selected

@@ -50,7 +50,7 @@ def _hosted(
     brief: str,
     question: str,
     *own: Attribute,
-    told_by_name: tuple[str, ...] = (),
+    names_only: tuple[str, ...] = (),
     since: str = "mem0ai 1.0.0",
 ) -> Event:
     return Event(
@@ -59,7 +59,7 @@ def _hosted(
         brief,
         question,
         (*_HOSTED, *own),
-        told_by_name=told_by_name,
+        names_only=names_only,
         since=since,
     )
 
@@ -146,7 +146,7 @@ OF_HOSTED_CLIENTS = (
         "Entities were deleted with their memories.",
         "Which kinds of entity are deleted?",
         a.KEYS,
-        told_by_name=("user_id", "agent_id", "app_id", "run_id"),
+        names_only=("user_id", "agent_id", "app_id", "run_id"),
     ),
     _hosted(
         "feedback",
@@ -154,7 +154,7 @@ OF_HOSTED_CLIENTS = (
         "Are memories good?",
         a.FEEDBACK,
         a.KEYS,
-        told_by_name=("feedback_reason",),
+        names_only=("feedback_reason",),
     ),
     _hosted("get_summary", "A summary was asked for.", "Are summaries used?"),
     _hosted("create_memory_export", "An export was started.", "Are exports used?", a.KEYS),
@@ -191,7 +191,7 @@ OF_HOSTED_CLIENTS = (
         a.MULTILINGUAL,
         a.ENABLE_GRAPH,
         a.API_VERSION,
-        told_by_name=PROJECT_TEXTS,
+        names_only=PROJECT_TEXTS,
     ),
     _hosted("project.get", "A project was read.", "Which settings are read?", a.FIELDS),
     _hosted(
@@ -199,7 +199,7 @@ OF_HOSTED_CLIENTS = (
         "A project was made.",
         "Are projects used, and described?",
         a.KEYS,
-        told_by_name=("name", "description"),
+        names_only=("name", "description"),
     ),
     _hosted(
         "project.update",
@@ -209,7 +209,7 @@ OF_HOSTED_CLIENTS = (
         a.MULTILINGUAL,
         a.DECAY,
         a.ENABLE_GRAPH,
-        told_by_name=PROJECT_TEXTS,
+        names_only=PROJECT_TEXTS,
     ),
     _hosted("project.delete", "A project was deleted.", "Are projects given up?"),
     _hosted("project.get_members", "The members of a project were listed.", "Are projects shared?"),

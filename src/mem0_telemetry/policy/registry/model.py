@@ -47,7 +47,7 @@ class Event(NamedTuple):
     """The attributes that it may carry in addition to those of every event."""
     sample_rate: float = 1.0
     """The share of `Memory`'s events that is kept by default; events of a hosted client are all kept."""
-    told_by_name: tuple[str, ...] = ()
+    names_only: tuple[str, ...] = ()
     """Mem0's properties whose values are never sent: `keys` contains the names of those that were given."""
     since: str = "mem0ai 1.0.0"
     """The first release that sends it, of mem0ai or of this package."""
