@@ -103,7 +103,7 @@ def test_standard_certificates(tmp_path: Path) -> None:
     assert config.files == {"certificate": str(logs), "client_key": str(key)}
 
 
-def test_grpc_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_grpc_that_is_not_installed_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     """If `grpc` cannot be imported, choosing it is a problem; HTTP does not need it."""
     monkeypatch.setitem(sys.modules, "grpc", None)
     (problem,) = resolve({"MEM0_TELEMETRY_EXPORTER": "otlp", "MEM0_TELEMETRY_OTLP_PROTOCOL": "grpc"}).problems
@@ -123,7 +123,7 @@ def test_installed_entry_point() -> None:
 
 
 @pytest.mark.parametrize("value", ["none", "NONE", "posthog,none"])
-def test_none_is_opted_out(value: str) -> None:
+def test_none_chooses_no_destination(value: str) -> None:
     """`none`, alone or in a list, chooses no destination and is not a problem."""
     chosen = resolve({"MEM0_TELEMETRY_EXPORTER": value})
     assert (chosen.configs, chosen.problems, chosen.none) == ((), (), True)
@@ -198,7 +198,7 @@ def test_the_hint_for_a_posthog_host_is_a_posthog_host() -> None:
 
 
 @pytest.mark.parametrize("value", ["postog", "OLTP", "otlp_http"])
-def test_a_name_that_is_like_an_exporters_is_shown(value: str) -> None:
+def test_a_mistyped_exporter_name_is_shown(value: str) -> None:
     """A problem shows a mistyped exporter name. Any other name may be a secret and is hidden, as tested above."""
     (problem,) = resolve({"MEM0_TELEMETRY_EXPORTER": value}).problems
     assert f"has the name {value!r}, which is no installed exporter" in problem
@@ -207,7 +207,7 @@ def test_a_name_that_is_like_an_exporters_is_shown(value: str) -> None:
 @pytest.mark.parametrize(
     "variable", ["MEM0_TELEMETRY_OTLP_ENDPOINT", "MEM0_TELEMETRY_POSTHOG_HOST", "OTEL_EXPORTER_OTLP_ENDPOINT"]
 )
-def test_an_address_without_a_scheme_is_told_what_it_lacks(variable: str) -> None:
+def test_an_address_without_a_scheme_is_a_problem(variable: str) -> None:
     """Many people consider `localhost:4318` a URL, so the problem says that the scheme is missing."""
     name = "posthog" if "POSTHOG" in variable else "otlp"
     (problem,) = resolve({"MEM0_TELEMETRY_EXPORTER": name, variable: "localhost:4318"}).problems
@@ -248,7 +248,7 @@ def test_unusable_otlp_leaves_the_others(variable: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY"])
-def test_a_certificate_that_cannot_be_read_is_told_where_it_is_needed(variable: str) -> None:
+def test_an_unreadable_certificate_is_a_problem_for_https(variable: str) -> None:
     """An unreadable certificate is a problem for an https endpoint; for http it is never read."""
     chosen = {"MEM0_TELEMETRY_EXPORTER": "otlp", variable: "/nowhere/file.pem"}
     (problem,) = resolve({**chosen, "OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1"}).problems
@@ -273,7 +273,7 @@ def test_a_module_without_a_spec_is_installed(monkeypatch: pytest.MonkeyPatch) -
         *(("OTEL_EXPORTER_OTLP_HEADERS", f"{name}=value") for name in ("x-bin", "x!y", "x*", ":path")),
     ],
 )
-def test_what_grpc_cannot_take_is_named(variable: str, value: str) -> None:
+def test_values_that_grpc_does_not_accept_are_problems(variable: str, value: str) -> None:
     """An address or header that gRPC cannot express is a problem, and is not dropped silently."""
     protocol = variable.rpartition("_")[0] + "_PROTOCOL"
     chosen = resolve({"MEM0_TELEMETRY_EXPORTER": "otlp", protocol: "grpc", variable: value})

@@ -89,7 +89,7 @@ def test_http_is_isolated(server: CaptureServer, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_http_comes_again(status: int, server: CaptureServer) -> None:
+def test_http_retryable_status(status: int, server: CaptureServer) -> None:
     """A retryable status is a FAILURE after one attempt, with the seconds that the server asks to wait."""
     server.answer(Answer(status=status, headers={"Retry-After": "7"}))
     exporter = http(server.url)
@@ -102,7 +102,7 @@ def test_http_comes_again(status: int, server: CaptureServer) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 405, 408, 413, 500, 501, 505])
-def test_http_is_done_with_what_never_will_be(status: int, server: CaptureServer) -> None:
+def test_http_permanent_status(status: int, server: CaptureServer) -> None:
     """Any other error status is a SUCCESS: the batch is dropped and counted. A redirect is not followed."""
     server.answer(Answer(status=status, headers={"Location": f"{server.url}/elsewhere"}))
     exporter = http(server.url)
@@ -111,7 +111,7 @@ def test_http_is_done_with_what_never_will_be(status: int, server: CaptureServer
     assert [request.path for request in server.requests] == ["/v1/logs"]
 
 
-def test_http_looks_at_no_location(server: CaptureServer) -> None:
+def test_http_ignores_the_location_of_a_redirect(server: CaptureServer) -> None:
     """A redirect to an invalid URL is dropped and counted like any other redirect."""
     server.answer(Answer(status=302, headers={"Location": "http://["}))
     exporter = http(server.url)
@@ -264,7 +264,7 @@ def _retry_in(seconds: int, nanos: int = 0) -> bytes:
         (grpc.StatusCode.UNAVAILABLE, b"\xff\xff", None),
     ],
 )
-def test_grpc_says_when_to_come_again(
+def test_grpc_retry_info(
     logs: tuple[_Logs, str], code: grpc.StatusCode, details: bytes, seconds: float | None
 ) -> None:
     """A status with a `RetryInfo`, even RESOURCE_EXHAUSTED, is a FAILURE with the seconds that it asks to wait."""
@@ -299,7 +299,7 @@ def test_grpc_refused() -> None:
     exporter.shutdown()
 
 
-def test_certificate_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_certificate_raises(tmp_path: Path) -> None:
     """Building the exporter fails if a certificate of the standard variables cannot be read."""
     with pytest.raises(OSError, match=r"missing\.pem"):
         otlp.build(

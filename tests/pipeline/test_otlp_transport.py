@@ -84,7 +84,7 @@ def test_a_dripping_server_behind_tls_and_a_proxy(
     assert server.requests[0].path == "http://otel.example/"
 
 
-def test_certificates_that_are_named_count(
+def test_named_certificates_are_used(
     certificate: Path, tls_server: CaptureServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The CA and client certificate of the standard variables are used, whatever the value of `REQUESTS_CA_BUNDLE`."""
@@ -105,7 +105,7 @@ def test_a_certificate_that_cannot_be_read(tls_server: CaptureServer, tmp_path: 
     assert exporter.failure == "OSError"
 
 
-def test_what_tracers_add_is_left_out(server: CaptureServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_headers_that_tracers_add_are_removed(server: CaptureServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request has only the configured headers and those of HTTP, even if tracers add others in two places."""
     secret = {"sentry-trace": "leaked", "Baggage": "release=leaked", "traceparent": "leaked"}
     putrequest, send = http.client.HTTPConnection.putrequest, requests.Session.send

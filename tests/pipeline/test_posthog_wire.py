@@ -122,7 +122,7 @@ _SETTINGS = {
 
 
 @pytest.mark.parametrize("name", BATCHES)
-def test_mem0s_requests_are_what_they_were(
+def test_requests_equal_the_golden_files(
     server: CaptureServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Each request is the same byte for byte, whatever the application sets for its own exporter."""

@@ -58,7 +58,7 @@ def hostile_environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hostile_environ")
-def test_record_is_ours_alone() -> None:
+def test_a_record_is_independent_of_the_application() -> None:
     """Name, body, time, attributes, resource and scope are as given, even inside a span and with hostile settings."""
     collecting = Collecting()
     provider = PrivateProvider({"service.name": "mem0"}, collecting, {})
@@ -97,7 +97,7 @@ def test_runtime_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "raised", [PackageNotFoundError("mem0ai"), OSError(errno.EMFILE, "too many open files")]
 )
-def test_a_version_that_cannot_be_told(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_version_is_left_out(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unknown version (in a frozen application, or if no file can be opened) is left out, and no event is lost."""
 
     def refuse(_: str) -> str:
@@ -147,13 +147,13 @@ class TestSelection:
         assert (log.body, log.trace_id, log.span_id, log.timestamp) == ("mem0.add", 0, 0, 5)
         assert dict(selected.resource.attributes) == {"service.name": "mem0"}
 
-    @pytest.mark.parametrize(("given", "told"), [(-1, 0), (10**20, 2**63 - 1)])
-    def test_times_that_otlp_does_not_have(self, given: int, told: int) -> None:
+    @pytest.mark.parametrize(("given", "expected"), [(-1, 0), (10**20, 2**63 - 1)])
+    def test_times_outside_the_range_of_otlp(self, given: int, expected: int) -> None:
         """A time before 1970 or beyond 64 bits becomes the nearest valid time, so that the request does not fail."""
         record = LogRecord(timestamp=given, observed_timestamp=given, event_name="mem0.add")
         selected = Selection()(ReadableLogRecord(record, Resource({})))
         assert selected is not None
-        assert (selected.log_record.timestamp, selected.log_record.observed_timestamp) == (told, told)
+        assert (selected.log_record.timestamp, selected.log_record.observed_timestamp) == (expected, expected)
         encode_logs([selected]).SerializeToString()
 
     @pytest.mark.parametrize("name", [None, "", "mem0.unheard", "app.event"])
@@ -189,7 +189,7 @@ class TestOwnRecords:
         assert record.resource is not None
         return ReadableLogRecord(record.log_record, record.resource)
 
-    def test_as_they_were_emitted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_unchanged_record_is_not_selected_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """An unchanged record is not selected twice, and later changes of it do not affect the selected copy."""
         monkeypatch.setattr("mem0_telemetry.policy.registry.select_record", pytest.fail)
         record = self.emitted()
@@ -229,7 +229,7 @@ class TestOwnRecords:
         assert selected is not None
         assert not selected.log_record.attributes
 
-    def test_a_change_is_of_one_record_alone(self) -> None:
+    def test_a_change_affects_one_record_only(self) -> None:
         """A processor's change of one event does not affect the next event."""
         collecting = Collecting()
         provider = PrivateProvider({}, collecting, {"service.version": "2.2.1"})
@@ -264,7 +264,7 @@ def test_ids_are_random_uuids() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process")  # from Python 3.12 on, if the process has threads
-def test_a_forked_child_makes_ids_of_its_own() -> None:
+def test_a_forked_child_generates_its_own_ids() -> None:
     """The provider that a child inherits does not generate the same ids as the parent's provider."""
     collecting = Collecting()
     provider = PrivateProvider({}, collecting, {})

@@ -28,7 +28,7 @@ OWN = {"MEM0_TELEMETRY_OTLP_ENDPOINT": "http://c:4318"}
         ("http://[::1]:4318", "http://[::1]:4318/v1/logs"),
     ],
 )
-def test_an_endpoint_is_a_choice(given: str, endpoint: str) -> None:
+def test_an_endpoint_alone_chooses_otlp(given: str, endpoint: str) -> None:
     """An OTLP endpoint without a chosen exporter is the only destination, and its path for logs is not doubled."""
     config = the_one(MEM0_TELEMETRY_OTLP_ENDPOINT=given)
     assert (config.name, config.endpoint) == ("otlp", endpoint)
@@ -51,7 +51,7 @@ def test_a_grpc_endpoint_keeps_its_port() -> None:
     ],
     ids=lambda environ: "+".join(name.removeprefix("MEM0_TELEMETRY_") for name in environ),
 )
-def test_settings_that_do_not_say_where_to_send_nothing(environ: dict[str, str]) -> None:
+def test_settings_without_an_address_choose_no_destination(environ: dict[str, str]) -> None:
     """Headers without an address, or settings of two exporters, choose no destination, and never the vendor."""
     chosen = resolve(environ)
     assert chosen.configs == ()
