@@ -54,12 +54,12 @@ def test_the_truth_table_has_each_stored_choice() -> None:
     ],
     ids=str,
 )
-def test_the_reason_says_what_to_look_at(setting: dict[str, Any], said: str) -> None:
+def test_the_reason_names_the_setting_or_command(setting: dict[str, Any], said: str) -> None:
     """Each decision's reason names the setting behind it, or the command that undoes it."""
     assert said in decide(**setting).reason
 
 
-def test_every_source_that_says_off_is_told() -> None:
+def test_every_source_that_says_off_is_listed() -> None:
     """The decision also lists the other sources that say off, with their reasons."""
     consent = decide({"DO_NOT_TRACK": "1", "OTEL_SDK_DISABLED": "true"}, state=STATES["disabled"])
     assert consent.source == "OTEL_SDK_DISABLED"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TABLE = json.loads((Path(__file__).parents[2] / "conformance" / "consent.json").read_text())
 
 
-def test_names_that_nothing_reads_are_found() -> None:
+def test_unread_variables_are_found() -> None:
     """Unread names of the table that look like a switch are found; our own names and harmless ones are not."""
     known = dict.fromkeys(
         [*TABLE["names"]["harmless"], *(getattr(names, n) for n in dir(names) if n.isupper())], "1"
@@ -49,7 +49,7 @@ def test_a_switch_is_on_for_true_and_its_spellings() -> None:
     ],
 )
 @pytest.mark.parametrize("own", [False, True], ids=["vendor alone", "own backend too"])
-def test_a_name_that_nothing_reads_stops_what_goes_to_the_vendor(
+def test_an_unread_variable_stops_sending_to_the_vendor(
     settings: dict[str, str],
     named: str,
     own: bool,  # noqa: FBT001  # a parameter of the test
@@ -79,7 +79,7 @@ def test_a_name_that_nothing_reads_stops_what_goes_to_the_vendor(
     assert {request.path for request in server.requests} == ({"/v1/logs"} if own else set())
 
 
-def test_a_name_that_nothing_reads_is_told_to_who_sends_nothing_to_posthog(tmp_path: Path) -> None:
+def test_an_unread_variable_without_posthog_is_only_a_warning(tmp_path: Path) -> None:
     """If PostHog is not chosen, the WARNING only says that the variable is not read."""
     settings = {"MEM0_TELEMETRY_EXPORTER": "otlp", "MEM0_TELEMETRY_OTLP_TIMEOUT": "5"}
     code = """
@@ -104,7 +104,7 @@ def test_a_name_that_nothing_reads_is_told_to_who_sends_nothing_to_posthog(tmp_p
         ("MEM0_DISABLE_TELEMETRY", "use MEM0_TELEMETRY=False, which switches telemetry off"),
     ],
 )
-def test_the_hint_is_a_name_that_is_near(name: str, hint: str) -> None:
+def test_the_hint_is_a_similar_name(name: str, hint: str) -> None:
     """The hint is a similar name. A name that only shares a prefix is not suggested."""
     assert names.problem_of_unread([name], stops_posthog=True).endswith(hint)
 
@@ -142,7 +142,7 @@ def test_opentelemetry_instrument_starts() -> None:
         ("no", True),
     ],
 )
-def test_a_switch_is_set_by_anything_but_no(value: str | None, *, on: bool) -> None:
+def test_a_switch_is_set_by_any_value_except_no(value: str | None, *, on: bool) -> None:
     """Empty, `0` and `false`, in any case, count as not set; any other value counts as set."""
     environ = {} if value is None else {"DO_NOT_TRACK": value}
     assert names.is_set(environ, "DO_NOT_TRACK") == on

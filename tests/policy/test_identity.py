@@ -113,7 +113,7 @@ def test_an_id_that_belongs_to_an_account_is_not_used(
 @pytest.mark.parametrize(
     "harmless", [{"telemetry": {"aliased_pairs": []}}, {"platform": {}}, {"platform": "x"}]
 )
-def test_an_empty_account_is_none(tmp_path: Path, harmless: dict[str, Any]) -> None:
+def test_empty_account_fields_show_no_account(tmp_path: Path, harmless: dict[str, Any]) -> None:
     """The empty fields that Mem0's tools write do not show an account."""
     write_config(tmp_path, {"user_id": MEM0S, **harmless})
     assert establish(str(tmp_path)).id == MEM0S
@@ -145,7 +145,7 @@ def test_an_empty_object_is_a_config_without_an_id(tmp_path: Path) -> None:
     assert (tmp_path / "config.json").read_text() == "{}"
 
 
-def test_our_own_id_does_not_ask_the_config(tmp_path: Path) -> None:
+def test_our_own_id_does_not_depend_on_the_config(tmp_path: Path) -> None:
     """An id that never came from Mem0 stays, whatever happens to `config.json`."""
     made = establish(str(tmp_path), account_linked=True)
     write_config(tmp_path, "{")

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("new_process")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '"x"', "7", "\x00", "{}x"], ids=range(8))
-def test_a_config_that_cannot_be_understood_gives_an_ephemeral_id(tmp_path: Path, content: str) -> None:
+def test_an_unparsable_config_gives_an_ephemeral_id(tmp_path: Path, content: str) -> None:
     """An unparsable `config.json` may show an account, so the id is ephemeral and not stored."""
     before = write_config(tmp_path, content)
     made = establish(str(tmp_path))
@@ -69,9 +69,7 @@ def test_a_home_that_cannot_exist_gives_an_ephemeral_id() -> None:
     assert current("/dev/null/.mem0") is None
 
 
-def test_a_stored_id_is_used_where_nothing_more_can_be_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stored_id_is_used_on_a_read_only_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stored id is used on a disk that has become read-only, because nothing must be written."""
     write_config(tmp_path, {"user_id": MEM0S})
     establish(str(tmp_path))

@@ -112,9 +112,9 @@ def test_every_property_is_sent_or_listed(sessions: dict[str, list[dict[str, Any
                 if sent != value and key not in LISTED:
                     unlisted.add((name, key))
                 kind = TYPES.get((name, key))
-                taken = kind.select(value) if kind is not None else None
+                selected = kind.select(value) if kind is not None else None
                 if (
-                    list(taken) if isinstance(taken, tuple) else taken
+                    list(selected) if isinstance(selected, tuple) else selected
                 ) == value != sent and value is not None:
                     changed.add((name, key, value, sent))
     assert unlisted == set()

@@ -100,7 +100,7 @@ def test_another_container_is_another_run(home: Path) -> None:
     assert start(home, program=IN_A_CONTAINER + PROGRAM) == ("True\nTrue\n", "")
 
 
-def test_a_process_that_outlives_the_first_one_is_of_its_run(home: Path) -> None:
+def test_a_child_that_outlives_the_first_process_belongs_to_its_run(home: Path) -> None:
     """A child that outlives the process that showed the notice still records nothing."""
     assert start(home, program=LEFT_BEHIND) == ("False\nFalse\n", TEXT)
 
@@ -114,19 +114,19 @@ def test_without_a_terminal_there_is_no_notice(home: Path) -> None:
 @pytest.mark.parametrize(
     "chosen", [{"MEM0_TELEMETRY": "true"}, {"MEM0_TELEMETRY_EXPORTER": "posthog"}], ids=["on", "exporter"]
 )
-def test_whoever_has_chosen_is_not_told(home: Path, chosen: dict[str, str]) -> None:
+def test_an_explicit_choice_needs_no_notice(home: Path, chosen: dict[str, str]) -> None:
     """A user who explicitly chose yes, or a destination, gets no notice."""
     assert start(home, chosen=chosen) == ("True\nTrue\n", "")
     assert list(home.iterdir()) == []
 
 
 @pytest.mark.parametrize("empty", ["", " ", "''"])
-def test_an_empty_choice_of_exporter_is_none(home: Path, empty: str) -> None:
+def test_an_empty_exporter_variable_is_no_choice(home: Path, empty: str) -> None:
     """Blanks or empty quotes choose no destination, so the notice is shown."""
     assert start(home, chosen={"MEM0_TELEMETRY_EXPORTER": empty}) == ("False\nFalse\n", TEXT)
 
 
-def test_where_it_cannot_be_remembered_nothing_is_recorded(home: Path) -> None:
+def test_without_a_stored_notice_nothing_is_recorded(home: Path) -> None:
     """If it cannot be stored that the notice was shown, it is not shown at each start, and nothing is recorded."""
     (home / "telemetry").write_text("in the way")
     for _ in range(2):
@@ -134,7 +134,7 @@ def test_where_it_cannot_be_remembered_nothing_is_recorded(home: Path) -> None:
 
 
 @pytest.mark.parametrize(("terminal", "vendor"), [(False, True), (True, False), (False, False)])
-def test_it_concerns_the_vendor_at_a_terminal_only(*, terminal: bool, vendor: bool) -> None:
+def test_the_notice_is_for_the_vendor_at_a_terminal_only(*, terminal: bool, vendor: bool) -> None:
     """The notice is needed only if events go to the vendor and stderr is a terminal."""
     assert concerns({}, terminal=True, vendor=True)
     assert not concerns({}, terminal=terminal, vendor=vendor)
@@ -167,7 +167,7 @@ def test_two_programs_at_once_show_it_once(home: Path) -> None:
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO(), io.BytesIO()], ids=["none", "text", "bytes"])
-def test_what_has_no_terminal_is_none(stream: io.TextIOBase | None) -> None:
+def test_a_stream_without_a_descriptor_is_no_terminal(stream: io.TextIOBase | None) -> None:
     """A missing stderr, or one that the application has replaced, is not a terminal."""
     assert not is_terminal(stream)  # type: ignore[arg-type]
 

@@ -33,7 +33,7 @@ def state_where(monkeypatch: pytest.MonkeyPatch, directory: Path, function: str,
 
 @pytest.mark.parametrize("function", ["open", "read"])
 @pytest.mark.parametrize("name", ["EMFILE", "ENFILE", "ENOMEM", "EIO", "EINTR", "ESTALE"])
-def test_an_error_that_passes_is_no_choice(
+def test_a_temporary_error_does_not_say_off(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, function: str, name: str
 ) -> None:
     """If the system temporarily cannot read the file, the stored choice is unknown and does not say off."""
@@ -43,16 +43,16 @@ def test_an_error_that_passes_is_no_choice(
 
 
 @pytest.mark.parametrize("name", ["EACCES", "EPERM", "ELOOP", "EISDIR", "ENXIO"])
-def test_a_file_that_may_not_be_read_is_a_no(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
-) -> None:
+def test_an_unreadable_file_says_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
     """If permission is missing, or the path is not a regular file, it may contain an opt-out, so telemetry is off."""
     state = state_where(monkeypatch, tmp_path, "open", getattr(errno, name))
     assert state.readable is False
     assert consent.decide({}, state=state).enabled is False
 
 
-def test_what_cannot_be_read_now_is_not_written_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_temporarily_unreadable_state_is_not_overwritten(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A change fails while the file is temporarily unreadable, because it would lose the content."""
     state_file.update(str(tmp_path), lambda state: state._replace(disabled=True))
     monkeypatch.setattr(state_file, "read", lambda _: state_file.State(readable=None))

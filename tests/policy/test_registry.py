@@ -173,7 +173,7 @@ print(*({*sys.modules} - before))
 """
 
 
-def test_what_the_drop_in_needs_is_of_the_standard_library() -> None:
+def test_the_drop_in_needs_only_the_standard_library() -> None:
     """The modules that the drop-in needs even when opted out import only the standard library."""
     command = [sys.executable, "-S", "-c", LOADED]
     loaded = subprocess.check_output(command, text=True, env={"PYTHONPATH": str(SOURCE)})

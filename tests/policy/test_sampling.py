@@ -40,7 +40,9 @@ def test_an_unusable_rate_is_the_default(value: str) -> None:
         *[(0, 0.0), (False, 0.0), (-1, 0.0), (None, 0.0), ({}, 0.0), (float("nan"), 0.0)],
     ],
 )
-def test_a_rate_on_the_drop_in(written: object, rate: float, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rate_assigned_in_the_drop_in(
+    written: object, rate: float, caplog: pytest.LogCaptureFixture
+) -> None:
     """A string is read like the variable, a number works as in Mem0, and any other value keeps nothing."""
     caplog.set_level(logging.DEBUG, "mem0_telemetry")
     assert [rate_of(written), rate_of(written)] == [rate, rate]

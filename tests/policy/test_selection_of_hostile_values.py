@@ -90,17 +90,17 @@ def test_no_code_of_a_value_is_run(registered: Event) -> None:
 
 def test_no_code_of_a_key_is_run() -> None:
     """A key that is not a plain string is not looked up, and the other values are still selected."""
-    facts: dict[Any, Any] = {Trap("limit"): 3, "sync_type": "sync", 7: 7, None: None}
-    assert select(event("mem0.search"), facts) == {"mem0.sync_type": "sync"}
+    observed: dict[Any, Any] = {Trap("limit"): 3, "sync_type": "sync", 7: 7, None: None}
+    assert select(event("mem0.search"), observed) == {"mem0.sync_type": "sync"}
 
 
-def test_only_a_plain_dict_is_looked_at() -> None:
+def test_only_a_plain_dict_is_read() -> None:
     """Nothing is selected from an object that is not exactly a `dict`."""
-    for facts in (None, 7, "x", [("limit", 3)], TrapDict(limit=3)):
-        assert select(event("mem0.search"), facts) == {}
+    for observed in (None, 7, "x", [("limit", 3)], TrapDict(limit=3)):
+        assert select(event("mem0.search"), observed) == {}
 
 
-def test_huge_facts_are_not_walked_through_by_value() -> None:
+def test_many_undeclared_values_select_nothing() -> None:
     """Nothing is selected from a hundred thousand undeclared values."""
     assert select(event("mem0.search"), {f"k{n}": n for n in range(100_000)}) == {}
 
@@ -120,14 +120,14 @@ ANYTHING = st.recursive(
 
 
 @given(st.data())
-def test_whatever_is_given_only_declared_values_come_out(data: st.DataObject) -> None:
+def test_only_declared_values_are_selected(data: st.DataObject) -> None:
     """For any observed values of any event, each selected value is one that its type declares, and is stable."""
     registered = data.draw(st.sampled_from(EVENTS))
     names = sorted(
         {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.names_only, "user_id"}
     )
-    facts = data.draw(st.dictionaries(st.sampled_from(names) | st.text(), ANYTHING))
-    result = select(registered, facts)
+    observed = data.draw(st.dictionaries(st.sampled_from(names) | st.text(), ANYTHING))
+    result = select(registered, observed)
     types = {attribute.key: attribute.type for attribute in registered.attributes}
     for key, value in result.items():
         assert type(value) in {bool, int, float, str, tuple}
@@ -137,12 +137,12 @@ def test_whatever_is_given_only_declared_values_come_out(data: st.DataObject) ->
 
 
 @given(st.text(min_size=4, max_size=30), st.sampled_from(EVENTS))
-def test_a_planted_text_never_comes_out(secret: str, registered: Event) -> None:
+def test_a_planted_text_is_never_selected(secret: str, registered: Event) -> None:
     """A user's text that is planted in every value and as a key is never in the selected attributes."""
     names = [a.mem0_name for a in registered.attributes if a.mem0_name] + [*registered.names_only]
     declared = {str(value) for a in registered.attributes for value in a.type.texts}
     if any(secret in value for value in declared) or secret.strip("0123456789.") == "":
         return
     for planted in (secret, [secret], {secret: secret}, [[secret]], (secret, "user_id")):
-        facts = {**dict.fromkeys(names, planted), secret: planted}
-        assert secret not in repr(select(registered, facts))
+        observed = {**dict.fromkeys(names, planted), secret: planted}
+        assert secret not in repr(select(registered, observed))

@@ -37,19 +37,19 @@ def test_a_record_is_selected_again() -> None:
         ("mem0.sync_type", 7),
     ],
 )
-def test_a_tampered_line_loses_what_is_not_declared(key: str, value: object) -> None:
+def test_a_tampered_line_loses_undeclared_values(key: str, value: object) -> None:
     """Only the declared attributes of the event are selected from a spooled line, whatever it contains."""
     assert select_record({key: value}, "mem0.init") == {}
 
 
-def test_an_exact_size_of_an_earlier_version_is_made_coarse() -> None:
+def test_an_exact_size_of_an_earlier_version_is_rounded() -> None:
     """Exact sizes in a line that an earlier version spooled are rounded when the line is read."""
     earlier = {"mem0.limit": 17, "mem0.threshold": 0.123, "mem0.embedding_model.dimensions": 1537}
     assert select_record(earlier, "mem0.search") == {"mem0.limit": 20, "mem0.threshold": 0.1}
 
 
 @pytest.mark.parametrize("name", [None, "", "client.add", "mem0.notice_displayed"])
-def test_a_record_of_an_unknown_event_is_none(name: str | None) -> None:
+def test_a_record_of_an_undeclared_event_is_not_selected(name: str | None) -> None:
     """A record of an undeclared event is not selected at all."""
     assert select_record({"mem0.sync_type": "sync"}, name) is None
 
@@ -84,7 +84,7 @@ def test_the_resource_keeps_what_is_declared() -> None:
     }
 
 
-def test_drops_are_told_by_reason() -> None:
+def test_dropped_events_are_counted_by_reason() -> None:
     """The count of dropped events for each declared reason becomes an attribute; other reasons are left out."""
     assert dropped_attributes({"queue_full": 12, "expired": 0, "alice": 3}) == {
         "mem0.telemetry.dropped.queue_full": 12

@@ -70,7 +70,7 @@ def test_no_change_writes_nothing(tmp_path: Path) -> None:
     ],
     ids=range(11),
 )
-def test_what_cannot_be_understood_is_unreadable(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_state_is_unreadable(tmp_path: Path, content: bytes) -> None:
     """A file that is not a valid state is unreadable, never an empty state: it may have contained an opt-out."""
     path_of_state(tmp_path).parent.mkdir()
     path_of_state(tmp_path).write_bytes(content)
@@ -80,7 +80,7 @@ def test_what_cannot_be_understood_is_unreadable(tmp_path: Path, content: bytes)
     assert path_of_state(tmp_path).read_bytes() == content
 
 
-def test_what_is_read_can_be_written_again(tmp_path: Path) -> None:
+def test_a_state_with_odd_values_can_be_written_again(tmp_path: Path) -> None:
     """A state with odd values, even nested ones, can be read and changed without an error."""
     path_of_state(tmp_path).parent.mkdir()
     notice = '"version": 1, "deep": ' + "[" * 900 + "]" * 900 + r', "half": "\ud800", "nan": NaN'
@@ -89,7 +89,7 @@ def test_what_is_read_can_be_written_again(tmp_path: Path) -> None:
     assert read(str(tmp_path)).notice == {"version": 1, "half": "\ud800"}
 
 
-def test_an_unreadable_state_can_be_written_anew(tmp_path: Path) -> None:
+def test_an_unreadable_state_can_be_replaced(tmp_path: Path) -> None:
     """A change that does not depend on the old state is stored, even if the old state is unreadable."""
     path_of_state(tmp_path).parent.mkdir()
     path_of_state(tmp_path).write_bytes(b"{")
@@ -118,7 +118,7 @@ KINDS = ["directory", "pipe", "socket", "endless device", "link"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_file_is_unreadable_and_does_not_hang(
+def test_a_path_that_is_no_file_is_unreadable_and_does_not_hang(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """A directory, pipe, socket, device or link instead of the file is unreadable, and is not opened."""
@@ -137,7 +137,7 @@ def test_what_is_no_file_is_unreadable_and_does_not_hang(
     assert opened == [str(path.parent)]
 
 
-def test_what_was_swapped_while_it_was_opened_is_refused(
+def test_a_file_that_is_swapped_while_it_is_opened_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pipe that replaces the file between the check and the opening causes no wait and is closed again."""
@@ -158,7 +158,7 @@ def test_what_was_swapped_while_it_was_opened_is_refused(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_lock_stores_nothing(tmp_path: Path, kind: str) -> None:
+def test_without_a_regular_lock_file_nothing_is_stored(tmp_path: Path, kind: str) -> None:
     """If the lock is not a regular file, it is neither waited for nor opened, and no change is stored."""
     update(str(tmp_path), disable)
     put_in_the_way(tmp_path / "telemetry" / "state.lock", kind, tmp_path / "elsewhere")
@@ -168,7 +168,7 @@ def test_what_is_no_lock_stores_nothing(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["to a directory", "to nothing"])
-def test_a_link_in_the_place_of_the_directory_is_not_followed(tmp_path: Path, *, there: bool) -> None:
+def test_a_link_instead_of_the_directory_is_not_followed(tmp_path: Path, *, there: bool) -> None:
     """A link instead of `telemetry/` may hide a stored choice: it means off, and nothing is written to its target."""
     elsewhere = tmp_path / "elsewhere"
     if there:
@@ -183,7 +183,7 @@ def test_a_link_in_the_place_of_the_directory_is_not_followed(tmp_path: Path, *,
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can play another user")
 @pytest.mark.parametrize("what", ["telemetry", "telemetry/state.json", "telemetry/state.lock"])
-def test_what_belongs_to_another_user_is_not_used(tmp_path: Path, what: str) -> None:
+def test_files_of_another_user_are_not_used(tmp_path: Path, what: str) -> None:
     """A directory or state of another user means off, and with a lock of another user nothing is stored."""
     update(str(tmp_path), lambda state: state._replace(installation_id="chosen by another user"))
     before = path_of_state(tmp_path).read_bytes()
@@ -194,7 +194,7 @@ def test_what_belongs_to_another_user_is_not_used(tmp_path: Path, what: str) -> 
     assert path_of_state(tmp_path).read_bytes() == before
 
 
-def test_a_change_overwrites_no_file_of_another_name(tmp_path: Path) -> None:
+def test_a_change_does_not_overwrite_a_hard_linked_file(tmp_path: Path) -> None:
     """If our file names are hard links to another file of the user, a change does not modify that file."""
     (tmp_path / "telemetry").mkdir()
     precious = tmp_path / "precious"
@@ -215,7 +215,7 @@ state_file.update(sys.argv[1], lambda state: state._replace(disabled=True))
 """
 
 
-def test_what_a_killed_process_wrote_aside_is_removed(tmp_path: Path) -> None:
+def test_the_temporary_file_of_a_killed_process_is_removed(tmp_path: Path) -> None:
     """A later change removes the temporary file of a killed process, but not a new one, whose writer may be alive."""
     assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False).returncode == -9
     [aside] = (tmp_path / "telemetry").glob("state.json.*")
@@ -226,7 +226,7 @@ def test_what_a_killed_process_wrote_aside_is_removed(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "telemetry").iterdir()) == ["state.lock"]
 
 
-def test_windows_paths_stand_in_for_directory_descriptors(
+def test_paths_are_used_without_directory_descriptors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the platform cannot open directories, files are found by their paths, and links are still refused."""
