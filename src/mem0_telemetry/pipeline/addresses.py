@@ -28,9 +28,7 @@ class UnusableError(ValueError):
 
 
 def one_spelling(text: str, variable: str, example: str, *, keep_port: bool = False) -> str:
-    """Return `text` as an http(s) URL with scheme and host in lower case.
-
-    A default port, a dot after the host and slashes at the end are removed.
+    """Return `text` as an http(s) URL with scheme and host in lower case, and no default port, trailing dot or slash.
 
     Args:
         text: the URL.

@@ -151,7 +151,7 @@ class _GRPCExporter(OTLPExporter):
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__()
         import grpc  # noqa: PLC0415  # only if gRPC is chosen
-        from google.rpc import error_details_pb2, status_pb2  # noqa: F401, PLC0415  # not during an export
+        from google.rpc import error_details_pb2, status_pb2  # noqa: F401, PLC0415  # import now, not during an export
         from opentelemetry.proto.collector.logs.v1 import logs_service_pb2_grpc  # noqa: PLC0415
 
         scheme, _, target = config.endpoint.partition("://")

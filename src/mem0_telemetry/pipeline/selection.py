@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 class Selection:
     """Copies the declared values of a record into a new record; returns None for an unregistered event.
 
-    It removes all other values: those that the application emitted on the private provider or added by a processor,
-    that the SDK added to the resource (`service.instance.id` after a fork), or that another program wrote into the
-    spool. Thread-safe.
+    All other values are removed: those of the application's own records and processors, those that the SDK adds to the
+    resource (`service.instance.id` after a fork), and those that another program wrote to the spool. Thread-safe.
     """
 
     def __init__(self) -> None:

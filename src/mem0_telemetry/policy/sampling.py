@@ -15,8 +15,7 @@ from mem0_telemetry.environment_variables import MEM0_TELEMETRY_SAMPLE_RATE, num
 def rate_of(written: object) -> float:
     """Return the rate for a value that a program assigned in the drop-in. A string is read like the variable.
 
-    A number works as in Mem0: 0 and less keep nothing, 1 and more keep all. Any other value keeps nothing, because Mem0
-    fails on it.
+    A number works as in Mem0: up to 0 keeps nothing, from 1 on keeps all. Any other value, on which Mem0 fails, is 0.
     """
     if isinstance(written, str):
         return _rate_of_text(str(written))
@@ -34,10 +33,7 @@ def _rate_of_text(written: str) -> float:
 
 
 def keep(rate: float) -> bool:
-    """Decide whether one event is kept. Costs 0.1 µs; thread-safe.
-
-    It has its own random source: the application's `random.seed` has no effect here, and its sequence stays the same.
-    """
+    """Decide whether one event is kept, independently of the application's `random`. Costs 0.1 µs; thread-safe."""
     return rate >= 1.0 or source()() < rate
 
 

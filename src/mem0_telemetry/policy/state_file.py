@@ -90,8 +90,7 @@ def read(directory: str) -> State:
 def update(directory: str, change: Callable[[State], State], *, timeout: float = 2.0) -> State:
     """Change the state in Mem0's `directory` under a lock for all processes and threads, and return the new state.
 
-    The file is replaced in one step, so it survives a crash at any point. If `change` returns an equal state, nothing
-    is written.
+    The file is replaced in one step, so it survives a crash at any point. An equal state is not written.
 
     Args:
         directory: Mem0's directory; our own directory in it is created if it is missing.

@@ -37,8 +37,7 @@ class Usage:
             drop_in: the globals of the drop-in, which contain its flag.
         """
         self.switches.flags.meet_drop_in(drop_in)
-        # `instrument()` decides before this call and warns after it, because now it holds its own lock and the
-        # import lock of the drop-in.
+        # `instrument()` decides earlier and warns later, because it now holds its lock and an import lock.
         first = not self.switches.decided
         self.switches.decide()
         if first:

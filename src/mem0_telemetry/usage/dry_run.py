@@ -16,10 +16,7 @@ _said: set[str] = set()
 
 
 def show(event: Event, attributes: Mapping[str, object], *, directory: str) -> None:
-    """Print one event to stderr as a line of JSON, with the attributes of its record and of its resource.
-
-    If no installation id exists yet, none is created and the line contains none.
-    """
+    """Print one event to stderr as a line of JSON: its attributes, the installation id if it exists, the resource."""
     if sys.stderr is None:
         return
     from mem0_telemetry.pipeline.resource import runtime_metadata  # noqa: PLC0415  # not needed when opted out

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The closed types that an attribute may have. None of them takes free text.
 
-A type reads only exact built-in types, and only a bounded part of a value. So it never runs code of the value, and
-never raises.
+A type reads only exact built-in types and a bounded part of a value, so it never runs a value's code and never raises.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def one_of(*values: str | int, words: str = "") -> Type:
 
 BOOL = one_of(True, False, words="`true` or `false`")
 MARK = one_of(True, words="`true`, or absent")
-"""`True` where it applies, and absent where it does not."""
+"""`True` if it applies, otherwise absent."""
 
 
 def whole_number(low: int, high: int) -> Type:
@@ -60,8 +59,8 @@ def whole_number(low: int, high: int) -> Type:
 def up_to(*bounds: int) -> Type:
     """Make a type of sizes: an `int` is rounded up to the next bound, or down to the last bound if it is larger.
 
-    An application fixes a size in its code, so an exact size would link its installations. Numbers below 1 and other
-    values are left out.
+    An exact size, fixed in an application's code, would link its installations. Other values, and those below 1, are
+    left out.
     """
 
     def select(value: object) -> AttributeValue | None:
@@ -89,10 +88,7 @@ def enum(*values: str, other: str = "other") -> Type:
 
 
 def class_path(*, versioned: Iterable[str], versions: Type, plain: Iterable[str]) -> Type:
-    """Make an enum of the paths of classes, some followed by an API version; any other text becomes `custom`.
-
-    A versioned path with an undeclared version ends in `other`.
-    """
+    """Make an enum of class paths, some with an API version. Unknown versions become `other`, other texts `custom`."""
     beginnings = tuple(f"{path}." for path in versioned)
 
     def undeclared(value: str) -> str:
