@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mem0's usage telemetry on OpenTelemetry.
 
-Importing this package does nothing and costs nothing: what a name needs is loaded when it is first used.
+Importing this package does nothing and costs nothing: a name loads its dependencies when it is first used.
 
 Public names: `instrument`, `uninstrument`, `Mem0Instrumentor`, `set_enabled`, `status`, `Status`,
 `get_logger_provider`, `flush`, `shutdown`; and the modules `mem0_telemetry.telemetry` (the drop-in for
@@ -10,11 +10,11 @@ Public names: `instrument`, `uninstrument`, `Mem0Instrumentor`, `set_enabled`, `
 
 from __future__ import annotations
 
-# Not by `__getattr__`: a signal handler that calls one of these may interrupt the very import that it would start.
+# Import these now, not in `__getattr__`: a signal handler that calls one may interrupt the import that it would start.
 from mem0_telemetry.api.instrumentation import instrument, uninstrument
 from mem0_telemetry.api.process import flush, get_logger_provider, set_enabled, shutdown
 
-# Nor this: tools ask every module in `sys.modules` for its version, and must not import by that.
+# Import this now too: tools read the version of every module in `sys.modules`, which must not start an import.
 from mem0_telemetry.version import __version__
 
 TYPE_CHECKING = False

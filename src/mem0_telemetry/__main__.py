@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m mem0_telemetry`: the command, where its script is not on the path."""
+"""Run the command as `python -m mem0_telemetry`, for example if its script is not on the path."""
 
 import sys
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`Mem0Instrumentor`: the OpenTelemetry way to call `instrument()`, and the entry point for zero-code."""
+"""`Mem0Instrumentor`: OpenTelemetry's way to call `instrument()`, and the entry point for zero-code instrumentation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection
 from inspect import signature
 from typing import Any
 
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # `# type: ignore` on its first line
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # upstream's module begins with `# type: ignore`
 
 from mem0_telemetry.api.instrumentation import instrument, uninstrument
 
@@ -20,15 +20,15 @@ class Mem0Instrumentor(BaseInstrumentor):
     """Instruments Mem0; takes the arguments of `mem0_telemetry.instrument`.
 
     `opentelemetry-instrument python app.py` finds it by its entry point `mem0`, and
-    `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=mem0` leaves it out.
+    `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=mem0` disables it.
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return any mem0ai from 1.0.0 on; there is no upper bound, as `import mem0` works whatever happens to us."""
+        """Return mem0ai from 1.0.0 on, without an upper bound: `import mem0` works even if this package fails."""
         return _instruments
 
     def _instrument(self, **kwargs: Any) -> None:
-        known = signature(instrument).parameters  # `BaseInstrumentor` hands its own arguments on as well
+        known = signature(instrument).parameters  # `BaseInstrumentor` also passes its own arguments
         instrument(**{name: value for name, value in kwargs.items() if name in known})
 
     def _uninstrument(self, **_: Any) -> None:

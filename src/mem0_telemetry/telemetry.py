@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drop-in for `mem0.memory.telemetry`: the same names and signatures, on OpenTelemetry.
 
-`instrument()` makes this module object *be* `mem0.memory.telemetry`. Nothing here raises into Mem0, prints, or touches
-the network; opted out, `capture_event` and `capture_client_event` return at their first line. All state but the flag
-lives in `mem0_telemetry.usage.current`, so `importlib.reload` forgets nothing.
+`instrument()` makes this module object *be* `mem0.memory.telemetry`. Nothing here raises into Mem0, prints, or uses
+the network; if telemetry is off, `capture_event` and `capture_client_event` return at their first line.
+`importlib.reload` loses no state: it is in `mem0_telemetry.usage.current`, or read again from `globals()`.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ __all__ = [
 FEATURE_FLAGS_REQUEST_TIMEOUT_SECONDS = 0.5
 """Read by Mem0's notices; no feature flag is ever requested."""
 
-# `globals()`: a reload keeps what has been written here.
+# Read `globals()` first: a reload must keep the value that a program has assigned.
 MEM0_TELEMETRY: bool = globals().get(
     "MEM0_TELEMETRY", _env.MEM0_TELEMETRY not in os.environ or _env.is_explicitly_on(os.environ)
 )
-"""The run-time switch of Mem0's guide: `False` is off at the next call; `True` only withdraws that.
+"""The run-time switch of Mem0's guide: `False` switches off from the next call on; `True` only withdraws that.
 
-A text is read as the variable is; anything else is off.
+A string is read like the variable; any other value is off.
 """
 
 MEM0_TELEMETRY_SAMPLE_RATE: float = globals().get(
@@ -58,7 +58,7 @@ def capture_event(
 ) -> None:
     """Record an event of a `Memory` or `AsyncMemory`. Never raises or does I/O; docs/benchmarks.md has costs.
 
-    Never waits, but in a forked child: its first ten events wait until they are on disk, 0.5 s at most.
+    Never waits, except in a forked child: its first ten events wait until they are on disk, 0.5 s at most.
     """
     if _usage.switches.off or not _says_on(MEM0_TELEMETRY):
         return
@@ -70,26 +70,26 @@ def capture_event(
 def capture_client_event(
     event_name: str, instance: object, additional_data: dict[str, Any] | None = None
 ) -> None:
-    """Record an event of a hosted client. Never sampled; otherwise as `capture_event`."""
+    """Record an event of a hosted client. Never sampled; otherwise like `capture_event`."""
     if _usage.switches.off or not _says_on(MEM0_TELEMETRY):
         return
     _usage.recorder.observe(event_name, instance, additional_data, _observed_of_client, 1.0)
 
 
 def _observed_of_memory(memory: object) -> dict[str, object] | None:
-    """Read `memory`; None where Mem0's own would hand the event to what the application has put in its place."""
+    """Read `memory`; return None if the application has replaced an object that Mem0 would pass the event to."""
     if (AnonymousTelemetry, _get_oss_telemetry, _own_class.__init__, _own_class.capture_event) != _own:
         return None
     return _instance.observed_of_memory(memory)
 
 
 def _observed_of_client(client: object) -> dict[str, object] | None:
-    """Read `client`; None as above."""
+    """Read `client`; return None if the application has replaced `client_telemetry`."""
     return _instance.observed_of_client(client) if _is_ours(client_telemetry) else None
 
 
 class _InertClient:
-    """Where Mem0 keeps its PostHog client: has the methods that Mem0 calls, and does nothing in each."""
+    """Replaces Mem0's PostHog client: it has the methods that Mem0 calls, which do nothing."""
 
     _is_part_of_mem0_telemetry = True
 
@@ -107,33 +107,32 @@ class AnonymousTelemetry:
     """Mem0's telemetry object, without a client of its own.
 
     Attributes:
-        posthog: an inert handle; None where telemetry is off. Whoever writes to it, or calls `close`, silences this
-            object.
+        posthog: an inert client; None if telemetry is off. An assignment to it, or `close`, silences this object.
     """
 
     def __init__(self, vector_store: object = None, before_send: Callable[..., object] | None = None) -> None:  # noqa: ARG002
-        """Build nothing. The arguments are Mem0's: no id is stored in a vector store, and sampling comes first here."""
+        """Build no client and ignore Mem0's arguments: no id goes into a vector store, and sampling happens earlier."""
         on = _says_on(MEM0_TELEMETRY) and not _usage.switches.off
         vars(self)["posthog"] = _InertClient() if on else None
 
     @property
     def posthog(self) -> Any:
-        """Return what Mem0 looks for before it sends."""
+        """Return the client that Mem0 checks before it sends."""
         return vars(self).get("posthog")
 
     @posthog.setter
     def posthog(self, value: object) -> None:
-        """Hold the application's, and know that it is: Mem0's own would hand its events to it."""
+        """Keep the application's object, and mark it as such: Mem0's own code would pass its events to that object."""
         vars(self).update(posthog=value, is_replaced=True)
 
     @property
     def user_id(self) -> str | None:
-        """Return the installation id once there is one, else None. Reading it creates nothing."""
+        """Return the installation id, or None if there is none yet. Reading it creates nothing."""
         return None if self.posthog is None else _usage.recorder.installation_id()
 
     @user_id.setter
     def user_id(self, _: object) -> None:
-        """Take no other id, and raise nothing: Mem0's own object can be assigned one."""
+        """Ignore the assigned id without an error, because Mem0's own object allows the assignment."""
 
     def capture_event(
         self,
@@ -150,11 +149,11 @@ class AnonymousTelemetry:
         )
 
     def capture_identify(self, anon_id: str | None, email: str | None) -> bool:  # noqa: ARG002
-        """Return False: no id of ours is ever tied to an e-mail address."""
+        """Return False: our id is never linked to an e-mail address."""
         return False
 
     def close(self) -> None:
-        """Take this object out of service, and no other."""
+        """Silence this object, and no other."""
         self.posthog = None
 
 
@@ -165,7 +164,7 @@ _oss_telemetry_shutting_down = False
 
 
 def _get_oss_telemetry() -> None:
-    """Return None, so that Mem0's notices stay quiet."""
+    """Return None, so that Mem0 shows no notices."""
 
 
 _own = (_own_class, _get_oss_telemetry, _own_class.__init__, _own_class.capture_event)
@@ -177,11 +176,11 @@ def _shutdown_oss_telemetry() -> None:
 
 
 def get_or_create_user_id(vector_store: Any = None) -> str | None:
-    """Return the installation id, made where there is none yet; None where telemetry is off.
+    """Return the installation id; create it if there is none yet. Return None if telemetry is off.
 
     Args:
-        vector_store: Mem0's optional behaviour: a store that the caller passes gets the id as a record of its own,
-            and an id that it already holds is returned. Not touched where telemetry is off.
+        vector_store: optional, as in Mem0: a store in which the id is kept as a separate record; an id that it already
+            contains is returned. Not used if telemetry is off.
     """
     user_id = _usage.recorder.make_installation_id()
     if user_id is None or vector_store is None:
@@ -190,11 +189,11 @@ def get_or_create_user_id(vector_store: Any = None) -> str | None:
 
 
 def __getattr__(name: str) -> Any:
-    """Return what Mem0's own module, executed privately and opted out, has under a name that we do not know."""
+    """Return an unknown name from Mem0's own module, which is executed privately and opted out."""
     if name.startswith("__"):
         raise AttributeError(name)
     if name == "Posthog":
-        return _InertClient  # Nothing calls it. Tests replace it, also where Mem0's own module is this one.
+        return _InertClient  # nothing calls it; tests patch it in Mem0's module, which may be this one
     return _native_module.native_attribute(name)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The versions that we state, each in the one place where it is written."""
+"""The versions that this package reports. Each is defined only here."""
 
 __version__ = "0.1.0"
-"""Of this distribution."""
+"""The version of this distribution."""
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
-"""Of OpenTelemetry's semantic conventions, for all that we record."""
+"""The version of OpenTelemetry's semantic conventions that all our telemetry follows."""

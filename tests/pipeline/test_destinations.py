@@ -1,4 +1,4 @@
-"""Which destinations the environment chooses, and that a typo never sends to the vendor."""
+"""Tests of the destinations that the environment chooses: a typo never sends data to the vendor."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_default_is_mem0s_posthog() -> None:
 
 
 def test_own_posthog() -> None:
-    """Key and host of our own variables are used; the application's `POSTHOG_*` never are."""
+    """Our own variables set the key and the host; the application's `POSTHOG_*` never do."""
     config = only(
         MEM0_TELEMETRY_POSTHOG_API_KEY=" phc_own ",
         MEM0_TELEMETRY_POSTHOG_HOST="https://eu.i.posthog.com/",
@@ -84,13 +84,13 @@ def test_own_posthog() -> None:
     ],
 )
 def test_otlp(environ: dict[str, str], endpoint: str, headers: dict[str, str], protocol: str) -> None:
-    """One of our own variables makes the standard ones count for nothing; without any, the standard ones apply."""
+    """If one of our own variables is set, the standard ones are ignored; otherwise the standard ones apply."""
     config = only(MEM0_TELEMETRY_EXPORTER="otlp", **environ)
     assert (config.endpoint, config.headers, config.protocol) == (endpoint, headers, protocol)
 
 
 def test_standard_certificates(tmp_path: Path) -> None:
-    """With the standard variables, the logs form of a certificate wins over the general one."""
+    """Of the standard variables, the certificate for logs takes precedence over the general one."""
     logs, key = tmp_path / "logs.pem", tmp_path / "key.pem"
     logs.touch()
     key.touch()
@@ -103,8 +103,8 @@ def test_standard_certificates(tmp_path: Path) -> None:
     assert config.files == {"certificate": str(logs), "client_key": str(key)}
 
 
-def test_grpc_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where `grpc` cannot be imported it is not chosen in silence; HTTP needs none."""
+def test_grpc_that_is_not_installed_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If `grpc` cannot be imported, choosing it is a problem; HTTP does not need it."""
     monkeypatch.setitem(sys.modules, "grpc", None)
     (problem,) = resolve({"MEM0_TELEMETRY_EXPORTER": "otlp", "MEM0_TELEMETRY_OTLP_PROTOCOL": "grpc"}).problems
     assert "not installed for grpc; pip install" in problem
@@ -112,7 +112,7 @@ def test_grpc_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_several_in_the_order_given() -> None:
-    """A list keeps its order, folds case of our own names, and takes each once."""
+    """A list keeps its order, ignores the case of our own names, and drops duplicates."""
     chosen = resolve({"MEM0_TELEMETRY_EXPORTER": "otlp, PostHog ,console,posthog"})
     assert [config.name for config in chosen.configs] == ["otlp", "posthog", "console"]
 
@@ -123,8 +123,8 @@ def test_installed_entry_point() -> None:
 
 
 @pytest.mark.parametrize("value", ["none", "NONE", "posthog,none"])
-def test_none_is_opted_out(value: str) -> None:
-    """`none`, alone or in a list, chooses nothing, and is no mistake."""
+def test_none_chooses_no_destination(value: str) -> None:
+    """`none`, alone or in a list, chooses no destination and is not a problem."""
     chosen = resolve({"MEM0_TELEMETRY_EXPORTER": value})
     assert (chosen.configs, chosen.problems, chosen.none) == ((), (), True)
     assert chosen.reason_for_none == "MEM0_TELEMETRY_EXPORTER chooses none"
@@ -177,7 +177,7 @@ UNUSABLE = [
 
 @pytest.mark.parametrize(("variable", "value"), UNUSABLE)
 def test_unusable_value_builds_no_destination(variable: str, value: str) -> None:
-    """A typo gives nothing to send to, with one sentence that names the variable, and never its value."""
+    """A typo chooses no destination. One sentence names the variable, and never its value."""
     chosen = resolve(
         {variable: value, **({} if "EXPORTER" in variable else {"MEM0_TELEMETRY_EXPORTER": "posthog"})}
     )
@@ -191,15 +191,15 @@ def test_unusable_value_builds_no_destination(variable: str, value: str) -> None
 
 
 def test_the_hint_for_a_posthog_host_is_a_posthog_host() -> None:
-    """Who mistypes the host of PostHog is shown one of PostHog, and no address of an OpenTelemetry collector."""
+    """A mistyped PostHog host gets a hint with a PostHog host, not with the address of an OpenTelemetry collector."""
     (problem,) = resolve({"MEM0_TELEMETRY_POSTHOG_HOST": "eu.posthog.com"}).problems
     assert "https://eu.i.posthog.com" in problem
     assert "otel" not in problem
 
 
 @pytest.mark.parametrize("value", ["postog", "OLTP", "otlp_http"])
-def test_a_name_that_is_like_an_exporters_is_shown(value: str) -> None:
-    """A mistyped exporter is named; a name that is like none may be a secret, and the tests above hold that."""
+def test_a_mistyped_exporter_name_is_shown(value: str) -> None:
+    """A problem shows a mistyped exporter name. Any other name may be a secret and is hidden, as tested above."""
     (problem,) = resolve({"MEM0_TELEMETRY_EXPORTER": value}).problems
     assert f"has the name {value!r}, which is no installed exporter" in problem
 
@@ -207,15 +207,15 @@ def test_a_name_that_is_like_an_exporters_is_shown(value: str) -> None:
 @pytest.mark.parametrize(
     "variable", ["MEM0_TELEMETRY_OTLP_ENDPOINT", "MEM0_TELEMETRY_POSTHOG_HOST", "OTEL_EXPORTER_OTLP_ENDPOINT"]
 )
-def test_an_address_without_a_scheme_is_told_what_it_lacks(variable: str) -> None:
-    """`localhost:4318` is a URL to many, so the problem says what is missing."""
+def test_an_address_without_a_scheme_is_a_problem(variable: str) -> None:
+    """Many people consider `localhost:4318` a URL, so the problem says that the scheme is missing."""
     name = "posthog" if "POSTHOG" in variable else "otlp"
     (problem,) = resolve({"MEM0_TELEMETRY_EXPORTER": name, variable: "localhost:4318"}).problems
     assert problem.startswith(f"{variable} has no http:// or https://")
 
 
 def test_credentials_in_a_host_are_refused_by_name() -> None:
-    """A host with a user name is not used, and the problem says why, without the secret."""
+    """A host with a user name or password is not used, and the problem says why without the secret."""
     (problem,) = resolve({"MEM0_TELEMETRY_POSTHOG_HOST": "https://user:secret@example.com"}).problems
     assert "user name or password" in problem
     assert "secret" not in problem
@@ -238,7 +238,7 @@ def test_credentials_in_a_host_are_refused_by_name() -> None:
     ],
 )
 def test_unusable_otlp_leaves_the_others(variable: str, value: str) -> None:
-    """What is wrong with one destination does not stop the others."""
+    """A problem with one destination does not stop the others."""
     chosen = resolve({"MEM0_TELEMETRY_EXPORTER": "otlp,console", variable: value})
     assert [config.name for config in chosen.configs] == ["console"]
     (problem,) = chosen.problems
@@ -248,8 +248,8 @@ def test_unusable_otlp_leaves_the_others(variable: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("variable", ["OTEL_EXPORTER_OTLP_CERTIFICATE", "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY"])
-def test_a_certificate_that_cannot_be_read_is_told_where_it_is_needed(variable: str) -> None:
-    """Over https it is a problem from the start; over http nobody reads it."""
+def test_an_unreadable_certificate_is_a_problem_for_https(variable: str) -> None:
+    """An unreadable certificate is a problem for an https endpoint; for http it is never read."""
     chosen = {"MEM0_TELEMETRY_EXPORTER": "otlp", variable: "/nowhere/file.pem"}
     (problem,) = resolve({**chosen, "OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1"}).problems
     assert problem.split()[0] == variable
@@ -257,7 +257,7 @@ def test_a_certificate_that_cannot_be_read_is_told_where_it_is_needed(variable: 
 
 
 def test_a_module_without_a_spec_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a program's own tests put in the place of `grpc` raises nothing into it."""
+    """A fake `grpc` module of a program's own tests, which has no spec, causes no error."""
     monkeypatch.setitem(sys.modules, "grpc", ModuleType("grpc"))
     otlp = {"MEM0_TELEMETRY_EXPORTER": "otlp", "MEM0_TELEMETRY_OTLP_PROTOCOL": "grpc"}
     assert [config.name for config in resolve(otlp).configs] == ["otlp"]
@@ -273,8 +273,8 @@ def test_a_module_without_a_spec_is_installed(monkeypatch: pytest.MonkeyPatch) -
         *(("OTEL_EXPORTER_OTLP_HEADERS", f"{name}=value") for name in ("x-bin", "x!y", "x*", ":path")),
     ],
 )
-def test_what_grpc_cannot_take_is_named(variable: str, value: str) -> None:
-    """What gRPC's address or metadata cannot express is a problem, and is not dropped without a word."""
+def test_values_that_grpc_does_not_accept_are_problems(variable: str, value: str) -> None:
+    """An address or header that gRPC cannot express is a problem, and is not dropped silently."""
     protocol = variable.rpartition("_")[0] + "_PROTOCOL"
     chosen = resolve({"MEM0_TELEMETRY_EXPORTER": "otlp", protocol: "grpc", variable: value})
     assert chosen.configs == ()
@@ -295,7 +295,7 @@ def test_what_grpc_cannot_take_is_named(variable: str, value: str) -> None:
     ],
 )
 def test_standard_grpc_address(environ: dict[str, str], endpoint: str) -> None:
-    """Over gRPC a path is ignored, and an address without a scheme uses TLS unless `INSECURE` says otherwise."""
+    """Over gRPC a path is ignored, and an address without a scheme uses TLS unless `INSECURE` is true."""
     standard = {f"OTEL_EXPORTER_OTLP_{name}": value for name, value in environ.items()}
     config = only(MEM0_TELEMETRY_EXPORTER="otlp", OTEL_EXPORTER_OTLP_PROTOCOL="grpc", **standard)
     assert (config.endpoint, config.query) == (endpoint, "")
@@ -310,7 +310,7 @@ def test_standard_grpc_address(environ: dict[str, str], endpoint: str) -> None:
     ],
 )
 def test_a_query_is_sent_and_not_shown(variable: str, value: str, url: str) -> None:
-    """The path of the signal goes before a query; the endpoint that is shown has none; it tells mailboxes apart."""
+    """The signal's path goes before the query. The shown endpoint has no query. Another query means another mailbox."""
     config = only(MEM0_TELEMETRY_EXPORTER="otlp", **{variable: value})
     assert config.url == url
     assert config.endpoint == url.partition("?")[0]
@@ -319,7 +319,7 @@ def test_a_query_is_sent_and_not_shown(variable: str, value: str, url: str) -> N
 
 
 def test_fingerprint_names_the_address() -> None:
-    """The fingerprint differs with endpoint, key, headers and protocol, is stable, and holds none of them."""
+    """The fingerprint differs with endpoint, key, headers and protocol, is stable, and contains only hex digits."""
     base = {"MEM0_TELEMETRY_EXPORTER": "otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": "http://a:1"}
     variants = [
         only(**base),

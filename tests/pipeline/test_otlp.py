@@ -1,4 +1,4 @@
-"""The one-attempt OTLP exporters, over real sockets: what comes back is done, or comes again."""
+"""Tests of the one-attempt OTLP exporters over real sockets: each response means done or retry."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def http(url: str, **options: Any) -> otlp.OTLPExporter:
 
 
 def test_http_request(server: CaptureServer) -> None:
-    """One uncompressed protobuf `POST` to the very URL, with the configured headers and none of the environment's."""
+    """One uncompressed protobuf `POST` goes to the exact URL, with the configured headers only."""
     exporter = http(server.url, headers={"x-key": "secret"})
     assert exporter.export(BATCH) is SUCCESS
     (request,) = server.requests
@@ -71,7 +71,7 @@ def test_http_request(server: CaptureServer) -> None:
 
 
 def test_http_is_isolated(server: CaptureServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No header, credential of a `.netrc`, cookie or compression of the application's reaches the wire."""
+    """A request contains no header, `.netrc` credential, cookie or compression of the application."""
     (tmp_path / ".netrc").write_text("default login someone password hunter2\n")
     (tmp_path / ".netrc").chmod(0o600)
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
@@ -89,8 +89,8 @@ def test_http_is_isolated(server: CaptureServer, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_http_comes_again(status: int, server: CaptureServer) -> None:
-    """An answer that may change is FAILURE after one attempt, with the seconds that the server asks for."""
+def test_http_retryable_status(status: int, server: CaptureServer) -> None:
+    """A retryable status is a FAILURE after one attempt, with the seconds that the server asks to wait."""
     server.answer(Answer(status=status, headers={"Retry-After": "7"}))
     exporter = http(server.url)
     assert exporter.export(BATCH) is FAILURE
@@ -102,8 +102,8 @@ def test_http_comes_again(status: int, server: CaptureServer) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 307, 400, 401, 403, 404, 405, 408, 413, 500, 501, 505])
-def test_http_is_done_with_what_never_will_be(status: int, server: CaptureServer) -> None:
-    """An answer that stays is SUCCESS, dropped and counted; a redirect is not followed."""
+def test_http_permanent_status(status: int, server: CaptureServer) -> None:
+    """Any other error status is a SUCCESS: the batch is dropped and counted. A redirect is not followed."""
     server.answer(Answer(status=status, headers={"Location": f"{server.url}/elsewhere"}))
     exporter = http(server.url)
     assert exporter.export(BATCH) is SUCCESS
@@ -111,8 +111,8 @@ def test_http_is_done_with_what_never_will_be(status: int, server: CaptureServer
     assert [request.path for request in server.requests] == ["/v1/logs"]
 
 
-def test_http_looks_at_no_location(server: CaptureServer) -> None:
-    """A redirect to what is no URL is done with like any other."""
+def test_http_ignores_the_location_of_a_redirect(server: CaptureServer) -> None:
+    """A redirect to an invalid URL is dropped and counted like any other redirect."""
     server.answer(Answer(status=302, headers={"Location": "http://["}))
     exporter = http(server.url)
     assert exporter.export(BATCH) is SUCCESS
@@ -120,7 +120,7 @@ def test_http_looks_at_no_location(server: CaptureServer) -> None:
 
 
 def test_http_sends_the_query(server: CaptureServer) -> None:
-    """A query of the endpoint, which some backends take a token from, is sent."""
+    """The query of the endpoint, from which some backends read a token, is sent."""
     assert http(server.url, query="token=secret").export(BATCH) is SUCCESS
     assert server.requests[0].path == "/v1/logs?token=secret"
 
@@ -154,7 +154,7 @@ def test_http_sends_the_query(server: CaptureServer) -> None:
 def test_http_partial_success(
     content_type: str, body: bytes, dropped: dict[str, int], server: CaptureServer
 ) -> None:
-    """Records that the server takes and rejects are refused, and counted; an answer that says nothing took all."""
+    """Records that a success response rejects are counted as refused; an unreadable response accepts all records."""
     server.answer(Answer(body=body, headers={"Content-Type": content_type}))
     exporter = http(server.url)
     assert exporter.export(BATCH * 3) is SUCCESS
@@ -163,7 +163,7 @@ def test_http_partial_success(
 
 
 def test_http_refused_and_dropped_connections(server: CaptureServer) -> None:
-    """A connection that fails is FAILURE, and the next one works."""
+    """A failed connection is a FAILURE, and the next export works."""
     server.answer(Answer(drop=True))
     exporter = http(server.url)
     assert exporter.export(BATCH) is FAILURE
@@ -208,7 +208,7 @@ def by_grpc(url: str, **options: Any) -> otlp.OTLPExporter:
 
 
 def test_grpc_call(logs: tuple[_Logs, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """One call, with the configured headers and none of the environment's."""
+    """One call is made, with the configured headers and none of the environment."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-leak=leaked")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "many")
     servicer, url = logs
@@ -235,7 +235,7 @@ def test_grpc_call(logs: tuple[_Logs, str], monkeypatch: pytest.MonkeyPatch) -> 
 def test_grpc_codes(
     logs: tuple[_Logs, str], code: grpc.StatusCode, result: LogRecordExportResult, dropped: dict[str, int]
 ) -> None:
-    """A code that may change is FAILURE after one call; one that stays is SUCCESS, dropped and counted."""
+    """A retryable code is a FAILURE after one call; with any other code the batch is dropped and counted."""
     servicer, url = logs
     servicer.codes.append(code)
     exporter = by_grpc(url)
@@ -264,10 +264,10 @@ def _retry_in(seconds: int, nanos: int = 0) -> bytes:
         (grpc.StatusCode.UNAVAILABLE, b"\xff\xff", None),
     ],
 )
-def test_grpc_says_when_to_come_again(
+def test_grpc_retry_info(
     logs: tuple[_Logs, str], code: grpc.StatusCode, details: bytes, seconds: float | None
 ) -> None:
-    """A status with a `RetryInfo` is FAILURE, also of a full server, with the seconds that it asks for."""
+    """A status with a `RetryInfo`, even RESOURCE_EXHAUSTED, is a FAILURE with the seconds that it asks to wait."""
     servicer, url = logs
     servicer.codes, servicer.retry_info = [code], details
     exporter = by_grpc(url)
@@ -279,7 +279,7 @@ def test_grpc_says_when_to_come_again(
 
 
 def test_grpc_partial_success(logs: tuple[_Logs, str]) -> None:
-    """Records that the service takes and rejects are refused, and counted."""
+    """Records that a success response rejects are counted as refused."""
     servicer, url = logs
     servicer.rejected = 2
     exporter = by_grpc(url)
@@ -290,7 +290,7 @@ def test_grpc_partial_success(logs: tuple[_Logs, str]) -> None:
 
 
 def test_grpc_refused() -> None:
-    """Where nobody listens the call is FAILURE."""
+    """A call to a port without a listener is a FAILURE."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
@@ -299,8 +299,8 @@ def test_grpc_refused() -> None:
     exporter.shutdown()
 
 
-def test_certificate_that_is_not_there(tmp_path: Path) -> None:
-    """A certificate of the standard variables that cannot be read is an error when the exporter is built."""
+def test_a_missing_certificate_raises(tmp_path: Path) -> None:
+    """Building the exporter fails if a certificate of the standard variables cannot be read."""
     with pytest.raises(OSError, match=r"missing\.pem"):
         otlp.build(
             DestinationConfig(

@@ -1,4 +1,4 @@
-"""OTLP over HTTP against servers that never end, certificates, and tracers that add headers: over real sockets."""
+"""Tests of OTLP/HTTP over real sockets: slow servers, certificates, and tracers that add headers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tls_server(certificate: Path) -> Iterator[CaptureServer]:
-    """Run a server that speaks TLS, and asks clients for a certificate."""
+    """Run a TLS server that requires a client certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     context.load_verify_locations(certificate)
@@ -61,9 +61,9 @@ def tls_server(certificate: Path) -> Iterator[CaptureServer]:
 def test_a_dripping_server_does_not_break_the_deadline(
     server: CaptureServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that sends a byte now and then is given up at the deadline, and has not taken the batch."""
+    """An export to a server that sends one byte at a time ends at the deadline, as a FAILURE."""
     monkeypatch.setattr(otlp, "_TIMEOUT", 1.0)
-    server.answer(Answer(drip=0.5))  # which would come to an end after a minute, and say 200
+    server.answer(Answer(drip=0.5))  # the complete response, a 200, would take a minute
     exporter = exporter_to(server.url)
     assert exporter.export(BATCH) is FAILURE
     assert exporter.failure in {"ConnectionError", "ReadTimeout"}
@@ -84,14 +84,14 @@ def test_a_dripping_server_behind_tls_and_a_proxy(
     assert server.requests[0].path == "http://otel.example/"
 
 
-def test_certificates_that_are_named_count(
+def test_named_certificates_are_used(
     certificate: Path, tls_server: CaptureServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The CA and the client's certificate of the standard variables are used, whatever `REQUESTS_CA_BUNDLE` names."""
+    """The CA and client certificate of the standard variables are used, whatever the value of `REQUESTS_CA_BUNDLE`."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", requests.certs.where())
     ca = {"certificate": str(certificate)}
     assert exporter_to(tls_server.url).export(BATCH) is FAILURE
-    assert exporter_to(tls_server.url, files=ca).export(BATCH) is FAILURE  # no certificate of the client's
+    assert exporter_to(tls_server.url, files=ca).export(BATCH) is FAILURE  # without a client certificate
     assert tls_server.requests == []
     own = {**ca, "client_certificate": str(certificate)}
     assert exporter_to(tls_server.url, files=own).export(BATCH) is SUCCESS
@@ -99,14 +99,14 @@ def test_certificates_that_are_named_count(
 
 
 def test_a_certificate_that_cannot_be_read(tls_server: CaptureServer, tmp_path: Path) -> None:
-    """A named certificate that is not there sends nothing; it may come back."""
+    """A missing certificate file is a FAILURE, because the file may come back. Nothing is sent."""
     exporter = exporter_to(tls_server.url, files={"certificate": str(tmp_path / "missing.pem")})
     assert exporter.export(BATCH) is FAILURE
     assert exporter.failure == "OSError"
 
 
-def test_what_tracers_add_is_left_out(server: CaptureServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request has the headers that are configured and those of HTTP, whatever a tracer adds, and wherever."""
+def test_headers_that_tracers_add_are_removed(server: CaptureServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request has only the configured headers and those of HTTP, even if tracers add others in two places."""
     secret = {"sentry-trace": "leaked", "Baggage": "release=leaked", "traceparent": "leaked"}
     putrequest, send = http.client.HTTPConnection.putrequest, requests.Session.send
 

@@ -1,7 +1,7 @@
-"""The exact bodies that PostHog is sent for Mem0's records, as files: no setting of the exporter changes them.
+"""Compare the request bodies that PostHog receives for Mem0's records with files: no exporter setting changes them.
 
-`tests/pipeline/golden/*.json` hold what went over the wire, indented, with a fixed moment of sending and release.
-Run with `UPDATE_GOLDEN=1` to write them anew, and read the difference.
+`tests/pipeline/golden/*.json` contain the bodies, indented, with a fixed `sent_at` and exporter version. Run with
+`UPDATE_GOLDEN=1` to write the files again, and read the difference.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _ADD = {
 
 
 def _record(name: str, attributes: dict[str, Any], **fields: Any) -> ReadableLogRecord:
-    """Return a record as the sender hands it to an exporter."""
+    """Return a record as the sender passes it to an exporter."""
     record = LogRecord(
         timestamp=_TIME, event_name=name, body=name, severity_number=SeverityNumber.INFO, **fields
     )
@@ -74,13 +74,13 @@ BATCHES = {
         _record("mem0.add", _ADD),
         _record("mem0.create_procedural_memory", {**_COMMON, "log.record.uid": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}),
         _record("mem0.add", _COMMON),
-        _record("mem0.add", dict(_COMMON)),  # equal to the one before, and yet another event
+        _record("mem0.add", dict(_COMMON)),  # equal to the previous record, but a separate event
     ],
     "hosted": [
         _record("mem0.client.init", {**_COMMON, "log.record.uid": "0198f3c1-7b52-7c3e-9c51-000000000002"}),
         _record("mem0.client.add", {**_ADD, "mem0.sync_type": "async"}),
     ],
-    # What an application's settings could turn into something else: Mem0's requests stay what they are.
+    # An application's settings could change these attributes; Mem0's requests must stay the same.
     "odd": [
         _record(
             "mem0.add",
@@ -122,10 +122,10 @@ _SETTINGS = {
 
 
 @pytest.mark.parametrize("name", BATCHES)
-def test_mem0s_requests_are_what_they_were(
+def test_requests_equal_the_golden_files(
     server: CaptureServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Byte for byte, whatever the application sets for an exporter of its own."""
+    """Each request is the same byte for byte, whatever the application sets for its own exporter."""
     for variable, value in _SETTINGS.items():
         monkeypatch.setenv(f"OTEL_EXPORTER_POSTHOG_{variable}", value)
     config = DestinationConfig("posthog", endpoint=server.url, api_key="phc_golden")

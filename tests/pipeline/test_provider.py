@@ -1,4 +1,4 @@
-"""The private provider, its resource and the last selection: nothing of the application's gets in."""
+"""Tests of the private provider, its resource and the last selection: no data of the application gets in."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ INSTALLATION = "0b0f2d5c-6e8e-4f6f-9a55-9d3f2b1c0a77"
 
 
 class Collecting(LogRecordProcessor):
-    """Keeps what is emitted."""
+    """Keeps the emitted records."""
 
     def __init__(self) -> None:
         self.records: list[ReadWriteLogRecord] = []
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
-        """Keep it."""
+        """Keep the record."""
         self.records.append(log_record)
 
     def shutdown(self) -> None:
@@ -48,7 +48,7 @@ class Collecting(LogRecordProcessor):
 
 @pytest.fixture
 def hostile_environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Set what an application may set for OpenTelemetry, which would cut, fail or mark our records."""
+    """Set variables that an application may set for OpenTelemetry, and that could cut, break or label our records."""
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "team=secret,service.name=theirs")
     monkeypatch.setenv("OTEL_SERVICE_NAME", "theirs")
     monkeypatch.setenv("OTEL_ATTRIBUTE_COUNT_LIMIT", "2")
@@ -58,8 +58,8 @@ def hostile_environ(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hostile_environ")
-def test_record_is_ours_alone() -> None:
-    """Name, body, time, attributes, resource and scope are as given, inside a span and against every setting."""
+def test_a_record_is_independent_of_the_application() -> None:
+    """Name, body, time, attributes, resource and scope are as given, even inside a span and with hostile settings."""
     collecting = Collecting()
     provider = PrivateProvider({"service.name": "mem0"}, collecting, {})
     with TracerProvider(shutdown_on_exit=False).get_tracer("app").start_as_current_span("request"):
@@ -81,7 +81,7 @@ def test_record_is_ours_alone() -> None:
 
 
 def test_runtime_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenTelemetry's values for machine and system, major and minor of the system, and no build strings."""
+    """The metadata has OpenTelemetry's values for machine and system, and `major.minor` without a build string."""
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(platform, "release", lambda: "6.18.44-some-vendor+1")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
@@ -97,8 +97,8 @@ def test_runtime_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "raised", [PackageNotFoundError("mem0ai"), OSError(errno.EMFILE, "too many open files")]
 )
-def test_a_version_that_cannot_be_told(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A frozen application has no metadata of packages, or no file can be opened now: no event is lost for it."""
+def test_an_unknown_version_is_left_out(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown version (in a frozen application, or if no file can be opened) is left out, and no event is lost."""
 
     def refuse(_: str) -> str:
         raise raised
@@ -121,13 +121,13 @@ def test_a_version_that_cannot_be_told(raised: Exception, monkeypatch: pytest.Mo
     ],
 )
 def test_operating_systems(system: str, expected: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`sys.platform` becomes OpenTelemetry's well-known value; what has none is left out."""
+    """`sys.platform` becomes OpenTelemetry's well-known value; a platform without one is left out."""
     monkeypatch.setattr("sys.platform", system)
     assert runtime_metadata().get("os.type") == expected
 
 
 class TestSelection:
-    """The last step before a record is spooled."""
+    """Tests of the last step before a record is spooled."""
 
     def select(
         self, name: str | None, resource: Resource | None = None, **attributes: object
@@ -138,7 +138,7 @@ class TestSelection:
         return Selection()(ReadableLogRecord(record, resource or Resource({})))
 
     def test_new_record_of_declared_values(self) -> None:
-        """Undeclared attributes, body, trace and span id, severity and resource attributes of others are gone."""
+        """Undeclared attributes and resource attributes, the body, and the trace and span id are removed."""
         resource = Resource({"service.name": "mem0", "service.instance.id": "x", "team": "secret"})
         selected = self.select("mem0.add", resource, **{"mem0.sync_type": "sync", "memory": "secret"})
         assert selected is not None
@@ -147,22 +147,22 @@ class TestSelection:
         assert (log.body, log.trace_id, log.span_id, log.timestamp) == ("mem0.add", 0, 0, 5)
         assert dict(selected.resource.attributes) == {"service.name": "mem0"}
 
-    @pytest.mark.parametrize(("given", "told"), [(-1, 0), (10**20, 2**63 - 1)])
-    def test_times_that_otlp_does_not_have(self, given: int, told: int) -> None:
-        """A clock before 1970, or past 64 bits, gives the nearest time: else the whole request would fail."""
+    @pytest.mark.parametrize(("given", "expected"), [(-1, 0), (10**20, 2**63 - 1)])
+    def test_times_outside_the_range_of_otlp(self, given: int, expected: int) -> None:
+        """A time before 1970 or beyond 64 bits becomes the nearest valid time, so that the request does not fail."""
         record = LogRecord(timestamp=given, observed_timestamp=given, event_name="mem0.add")
         selected = Selection()(ReadableLogRecord(record, Resource({})))
         assert selected is not None
-        assert (selected.log_record.timestamp, selected.log_record.observed_timestamp) == (told, told)
+        assert (selected.log_record.timestamp, selected.log_record.observed_timestamp) == (expected, expected)
         encode_logs([selected]).SerializeToString()
 
     @pytest.mark.parametrize("name", [None, "", "mem0.unheard", "app.event"])
     def test_other_events_are_dropped(self, name: str | None) -> None:
-        """An event that is not registered is no event."""
+        """A record whose event is not registered is dropped."""
         assert self.select(name) is None
 
     def test_selecting_twice_selects_the_same(self) -> None:
-        """What has been selected passes again as it is."""
+        """A second selection returns the same attributes and resource."""
         selection = Selection()
         resource = Resource({"service.name": "mem0", "app.installation.id": INSTALLATION})
         record = LogRecord(timestamp=5, event_name="mem0.add", attributes={"mem0.sync_type": "sync"})
@@ -175,10 +175,10 @@ class TestSelection:
 
 
 class TestOwnRecords:
-    """What we emit was selected when it was recorded: it is selected again only where somebody has changed it."""
+    """Tests of our own records, which are selected again only if a processor has changed them."""
 
     def emitted(self, change: Callable[[LogRecord], None] | None = None) -> ReadableLogRecord:
-        """Emit an event on a provider to which the application has added a processor."""
+        """Emit an event; `change` is a processor that the application has added to the provider."""
         collecting, changing = Collecting(), Collecting()
         provider = PrivateProvider({"service.name": "mem0"}, collecting, {"service.version": "2.2.1"})
         if change is not None:
@@ -189,8 +189,8 @@ class TestOwnRecords:
         assert record.resource is not None
         return ReadableLogRecord(record.log_record, record.resource)
 
-    def test_as_they_were_emitted(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Nothing is selected twice, and what is written is a record of its own."""
+    def test_an_unchanged_record_is_not_selected_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An unchanged record is not selected twice, and later changes of it do not affect the selected copy."""
         monkeypatch.setattr("mem0_telemetry.policy.registry.select_record", pytest.fail)
         record = self.emitted()
         selected = Selection()(record)
@@ -212,7 +212,7 @@ class TestOwnRecords:
         ],
     )
     def test_changed_by_a_processor(self, attributes: dict[str, object], left: dict[str, object]) -> None:
-        """What a processor of the application adds or changes is selected as if it came from anywhere."""
+        """Values that a processor of the application adds or changes are selected like any foreign value."""
         selected = Selection()(self.emitted(lambda log: log.attributes.update(attributes)))  # type: ignore[union-attr]
         assert selected is not None
         found = dict(selected.log_record.attributes or {})
@@ -220,7 +220,7 @@ class TestOwnRecords:
 
     @pytest.mark.parametrize("attributes", [None, {}, {"memory": "secret"}])
     def test_replaced_by_a_processor(self, attributes: dict[str, str] | None) -> None:
-        """A processor may take everything away."""
+        """If a processor removes or replaces all attributes, the event is kept without undeclared attributes."""
 
         def replace(log: LogRecord) -> None:
             log.attributes = attributes
@@ -229,8 +229,8 @@ class TestOwnRecords:
         assert selected is not None
         assert not selected.log_record.attributes
 
-    def test_a_change_is_of_one_record_alone(self) -> None:
-        """What a processor does with one event does not show in the next."""
+    def test_a_change_affects_one_record_only(self) -> None:
+        """A processor's change of one event does not affect the next event."""
         collecting = Collecting()
         provider = PrivateProvider({}, collecting, {"service.version": "2.2.1"})
         event = {"mem0.sync_type": "sync"}
@@ -243,7 +243,7 @@ class TestOwnRecords:
         assert attributes == {"mem0.sync_type": "sync", "service.version": "2.2.1"}
 
     def test_renamed_by_a_processor(self) -> None:
-        """Under another name it is another event."""
+        """A record that a processor renames to an unregistered event is dropped."""
 
         def rename(log: LogRecord) -> None:
             log.event_name = "app.event"
@@ -252,7 +252,7 @@ class TestOwnRecords:
 
 
 def test_ids_are_random_uuids() -> None:
-    """Each record has an id of its own, of version 4 and the variant of RFC 9562."""
+    """Each record has a different id, a UUID of version 4 and the variant of RFC 9562."""
     collecting = Collecting()
     provider = PrivateProvider({}, collecting, {})
     for _ in range(100):
@@ -263,9 +263,9 @@ def test_ids_are_random_uuids() -> None:
     assert {str(UUID(one)) for one in ids} == ids
 
 
-@pytest.mark.filterwarnings("ignore:This process")  # from 3.12 on, where there are threads
-def test_a_forked_child_makes_ids_of_its_own() -> None:
-    """The provider that a child inherits does not give its events the ids of its parent's."""
+@pytest.mark.filterwarnings("ignore:This process")  # from Python 3.12 on, if the process has threads
+def test_a_forked_child_generates_its_own_ids() -> None:
+    """The provider that a child inherits does not generate the same ids as the parent's provider."""
     collecting = Collecting()
     provider = PrivateProvider({}, collecting, {})
 

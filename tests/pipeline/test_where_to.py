@@ -1,4 +1,4 @@
-"""Where events go: what is meant by the variables that are set, and one spelling for each address."""
+"""Tests of the chosen destination: which one the set variables mean, and that each address has one spelling."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ OWN = {"MEM0_TELEMETRY_OTLP_ENDPOINT": "http://c:4318"}
         ("http://[::1]:4318", "http://[::1]:4318/v1/logs"),
     ],
 )
-def test_an_endpoint_is_a_choice(given: str, endpoint: str) -> None:
-    """Who names an OTLP endpoint and chooses nothing means it alone, and its path for logs is not doubled."""
+def test_an_endpoint_alone_chooses_otlp(given: str, endpoint: str) -> None:
+    """An OTLP endpoint without a chosen exporter is the only destination, and its path for logs is not doubled."""
     config = the_one(MEM0_TELEMETRY_OTLP_ENDPOINT=given)
     assert (config.name, config.endpoint) == ("otlp", endpoint)
 
 
 def test_a_grpc_endpoint_keeps_its_port() -> None:
-    """Without a port gRPC takes 443 also for `http`, so 80 has to stay."""
+    """A gRPC endpoint keeps port 80, because gRPC without a port uses 443 even for `http`."""
     own = {"MEM0_TELEMETRY_OTLP_PROTOCOL": "grpc", "MEM0_TELEMETRY_OTLP_ENDPOINT": "http://c:80"}
     assert the_one(**own).endpoint == "http://c:80"
 
@@ -51,8 +51,8 @@ def test_a_grpc_endpoint_keeps_its_port() -> None:
     ],
     ids=lambda environ: "+".join(name.removeprefix("MEM0_TELEMETRY_") for name in environ),
 )
-def test_settings_that_do_not_say_where_to_send_nothing(environ: dict[str, str]) -> None:
-    """Headers without an address, or settings of two kinds, choose nothing, and least of all the vendor."""
+def test_settings_without_an_address_choose_no_destination(environ: dict[str, str]) -> None:
+    """Headers without an address, or settings of two exporters, choose no destination, and never the vendor."""
     chosen = resolve(environ)
     assert chosen.configs == ()
     (problem,) = chosen.problems
@@ -61,7 +61,7 @@ def test_settings_that_do_not_say_where_to_send_nothing(environ: dict[str, str])
 
 
 def test_settings_of_two_kinds_are_used_as_chosen() -> None:
-    """With a choice, settings of what is not chosen are no mistake."""
+    """If an exporter is chosen, settings of the other exporter are not a problem."""
     both = {**OWN, "MEM0_TELEMETRY_POSTHOG_API_KEY": "phc_own"}
     for names in (["otlp"], ["posthog"], ["posthog", "otlp"]):
         chosen = resolve({"MEM0_TELEMETRY_EXPORTER": ",".join(names), **both})
@@ -74,7 +74,7 @@ def test_settings_of_two_kinds_are_used_as_chosen() -> None:
     ["EXPORTER", "POSTHOG_API_KEY", "POSTHOG_HOST", "OTLP_ENDPOINT", "OTLP_HEADERS", "OTLP_PROTOCOL"],
 )
 def test_an_empty_variable_is_unset(name: str, nothing: str) -> None:
-    """As in OpenTelemetry, an empty variable changes nothing, also in the quotes that Docker's `--env-file` keeps."""
+    """As in OpenTelemetry, an empty variable counts as unset, even in the quotes that Docker's `--env-file` keeps."""
     for others in (
         {},
         OWN,
@@ -92,7 +92,7 @@ def test_an_empty_variable_is_unset(name: str, nothing: str) -> None:
 
 @pytest.mark.parametrize("quote", ["'", '"', " "])
 def test_quotes_around_a_value_are_removed(quote: str) -> None:
-    """`docker run --env-file` keeps quotes: a value in quotes is the value."""
+    """Quotes around a value, which `docker run --env-file` keeps, are removed."""
     plain = {
         "MEM0_TELEMETRY_EXPORTER": "posthog,otlp",
         "MEM0_TELEMETRY_POSTHOG_API_KEY": "phc_own-Key_1",
@@ -130,14 +130,14 @@ def test_quotes_around_a_value_are_removed(quote: str) -> None:
     ids=ascii,
 )
 def test_the_vendor_in_another_spelling_is_the_vendor(spelling: str) -> None:
-    """Mem0's own host is one address, one directory of the spool, and told by the notice, however it is written."""
+    """Each spelling of Mem0's own host means the vendor, and has the same address and spool directory."""
     config = the_one(MEM0_TELEMETRY_POSTHOG_HOST=spelling)
     assert config.is_vendor is True
     assert (config.endpoint, config.fingerprint) == (VENDOR_HOST, the_one().fingerprint)
 
 
 def test_the_vendors_host_at_another_port_or_path_is_the_vendor() -> None:
-    """A path or a port makes another address, and the same receiver; a host that only looks alike is none."""
+    """Mem0's host with another port or path is still the vendor; a host that only looks similar is not."""
     for host in (
         "https://us.i.posthog.com:8443",
         "https://us.i.posthog.com/x",

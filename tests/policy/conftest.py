@@ -7,5 +7,5 @@ from mem0_telemetry.policy import identity
 
 @pytest.fixture
 def new_process() -> None:
-    """Nothing is known of an id that an earlier test had for its process."""
+    """Forget the ephemeral id of an earlier test, as a new process would not have it."""
     identity._ephemeral.cache_clear()

@@ -1,4 +1,4 @@
-"""Consent: the truth table of `conformance/consent.json`, and that nothing but a clear yes is a yes."""
+"""Tests of consent: the truth table of `conformance/consent.json`, and that only an explicit yes is a yes."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ SWITCHES = ("MEM0_TELEMETRY", "OTEL_SDK_DISABLED", "DO_NOT_TRACK", "PYTEST_VERSI
 
 @pytest.mark.parametrize("case", TABLE["decisions"], ids=lambda case: json.dumps(case)[:120])
 def test_the_truth_table_holds(case: dict[str, Any]) -> None:
-    """Every decision of the truth table is what `decide` answers, deciding source and all."""
+    """`decide` returns every decision of the truth table, with its source."""
     consent = decide(
         case["environment"],
         flag=case.get("switch", True),
@@ -37,7 +37,7 @@ def test_the_truth_table_names_every_switch() -> None:
 
 
 def test_the_truth_table_has_each_stored_choice() -> None:
-    """The truth table asks for every choice that can be stored."""
+    """The truth table covers every choice that can be stored."""
     assert {case["choice"] for case in TABLE["decisions"] if "choice" in case} == {*STATES}
 
 
@@ -54,13 +54,13 @@ def test_the_truth_table_has_each_stored_choice() -> None:
     ],
     ids=str,
 )
-def test_the_reason_says_what_to_look_at(setting: dict[str, Any], said: str) -> None:
+def test_the_reason_names_the_setting_or_command(setting: dict[str, Any], said: str) -> None:
     """Each decision's reason names the setting behind it, or the command that undoes it."""
     assert said in decide(**setting).reason
 
 
-def test_every_source_that_says_off_is_told() -> None:
-    """Beside the source that decides, the others that say off are told with their reasons."""
+def test_every_source_that_says_off_is_listed() -> None:
+    """The decision also lists the other sources that say off, with their reasons."""
     consent = decide({"DO_NOT_TRACK": "1", "OTEL_SDK_DISABLED": "true"}, state=STATES["disabled"])
     assert consent.source == "OTEL_SDK_DISABLED"
     assert [source for source, _ in consent.also] == ["DO_NOT_TRACK", "state.json"]
@@ -74,7 +74,7 @@ def test_every_source_that_says_off_is_told() -> None:
     problem=st.one_of(st.none(), st.text(min_size=1, max_size=8)),
 )
 def test_anything_off_wins(*, environ: dict[str, str], flag: bool, state: State, problem: str | None) -> None:
-    """One more source that says off never turns telemetry on, whatever the others say."""
+    """If any source says off, telemetry is off, whatever the other sources say."""
     consent = decide(environ, flag=flag, state=state, destination_problem=problem)
     if not flag or state.disabled or state.readable is False or problem is not None:
         assert not consent.enabled
@@ -98,14 +98,14 @@ def test_only_three_spellings_keep_it_on(value: str) -> None:
 
 
 def test_a_reason_shows_a_value_without_its_control_characters() -> None:
-    """What is set is repeated in the reason so that it can do nothing to a terminal, and is cut short."""
+    """The reason contains no control characters of the value, which could affect a terminal, and is short."""
     reason = decide({"MEM0_TELEMETRY": "\x1b[2J" + "x" * 500}).reason
     assert "\x1b" not in reason
     assert len(reason) < 100
 
 
 def test_consent_cannot_be_changed() -> None:
-    """A decision is a value: writing to it raises."""
+    """A decision is immutable: assigning to it raises."""
     consent = decide({})
     with pytest.raises(AttributeError):
         consent.enabled = True

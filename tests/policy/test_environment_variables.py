@@ -1,4 +1,4 @@
-"""The names of variables: documented, harmless to `opentelemetry-instrument`, and read the same way everywhere."""
+"""Tests of the environment variables: documented, harmless to `opentelemetry-instrument`, and read consistently."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 TABLE = json.loads((Path(__file__).parents[2] / "conformance" / "consent.json").read_text())
 
 
-def test_names_that_nothing_reads_are_found() -> None:
-    """Of the table's names those that look like a switch and that nothing reads are found, and none of ours."""
+def test_unread_variables_are_found() -> None:
+    """Unread names of the table that look like a switch are found; our own names and harmless ones are not."""
     known = dict.fromkeys(
         [*TABLE["names"]["harmless"], *(getattr(names, n) for n in dir(names) if n.isupper())], "1"
     )
@@ -33,7 +33,7 @@ def test_names_that_nothing_reads_are_found() -> None:
 
 
 def test_a_switch_is_on_for_true_and_its_spellings() -> None:
-    """A run-time switch is on for `True` and the texts that keep the variable on, and off for anything else."""
+    """A run-time switch is on for `True` and the strings that keep the variable on, and off for any other value."""
     assert [value for value in TABLE["values"]["on"] if not names.says_on(value)] == []
     assert [value for value in (*TABLE["values"]["off"], object()) if names.says_on(value)] == []
 
@@ -49,14 +49,14 @@ def test_a_switch_is_on_for_true_and_its_spellings() -> None:
     ],
 )
 @pytest.mark.parametrize("own", [False, True], ids=["vendor alone", "own backend too"])
-def test_a_name_that_nothing_reads_stops_what_goes_to_the_vendor(
+def test_an_unread_variable_stops_sending_to_the_vendor(
     settings: dict[str, str],
     named: str,
     own: bool,  # noqa: FBT001  # a parameter of the test
     tmp_path: Path,
     server: CaptureServer,
 ) -> None:
-    """One WARNING names it and not its value; a backend of one's own goes on, and without one telemetry is off."""
+    """One WARNING names the variable, not its value. Nothing is sent to PostHog; the user's own backend still works."""
     settings = {**settings, "MEM0_TELEMETRY_SAMPLE_RATE": "1", "MEM0_TELEMETRY": "true"}
     if own:
         settings.update(MEM0_TELEMETRY_EXPORTER="posthog,otlp", MEM0_TELEMETRY_OTLP_ENDPOINT=server.url)
@@ -79,8 +79,8 @@ def test_a_name_that_nothing_reads_stops_what_goes_to_the_vendor(
     assert {request.path for request in server.requests} == ({"/v1/logs"} if own else set())
 
 
-def test_a_name_that_nothing_reads_is_told_to_who_sends_nothing_to_posthog(tmp_path: Path) -> None:
-    """Where PostHog was not chosen, the WARNING says that the variable is not read, and nothing that is not so."""
+def test_an_unread_variable_without_posthog_is_only_a_warning(tmp_path: Path) -> None:
+    """If PostHog is not chosen, the WARNING only says that the variable is not read."""
     settings = {"MEM0_TELEMETRY_EXPORTER": "otlp", "MEM0_TELEMETRY_OTLP_TIMEOUT": "5"}
     code = """
         import json, mem0_telemetry
@@ -104,13 +104,13 @@ def test_a_name_that_nothing_reads_is_told_to_who_sends_nothing_to_posthog(tmp_p
         ("MEM0_DISABLE_TELEMETRY", "use MEM0_TELEMETRY=False, which switches telemetry off"),
     ],
 )
-def test_the_hint_is_a_name_that_is_near(name: str, hint: str) -> None:
-    """A name that shares a beginning, and no more, with one of ours is no hint."""
+def test_the_hint_is_a_similar_name(name: str, hint: str) -> None:
+    """The hint is a similar name. A name that only shares a prefix is not suggested."""
     assert names.problem_of_unread([name], stops_posthog=True).endswith(hint)
 
 
 def test_every_name_is_documented() -> None:
-    """Below each name stands what it means."""
+    """Each name has a docstring below it."""
     found = set()
     for node, below in pairwise(ast.parse(Path(names.__file__).read_text(encoding="utf-8")).body):
         if isinstance(node, ast.Assign) and isinstance(below, ast.Expr):
@@ -121,7 +121,7 @@ def test_every_name_is_documented() -> None:
 
 
 def test_opentelemetry_instrument_starts() -> None:
-    """With our distributions installed no option of the command is declared twice."""
+    """`opentelemetry-instrument` starts: our distributions declare none of its options a second time."""
     assert [name for name in dir(names) if name.startswith("OTEL_")] == []
     script = "from opentelemetry.instrumentation.auto_instrumentation import run; run()"
     command = [sys.executable, "-c", script, "--help"]
@@ -142,15 +142,15 @@ def test_opentelemetry_instrument_starts() -> None:
         ("no", True),
     ],
 )
-def test_a_switch_is_set_by_anything_but_no(value: str | None, *, on: bool) -> None:
-    """Empty, `0` and `false`, in any case, are not set; everything else is."""
+def test_a_switch_is_set_by_any_value_except_no(value: str | None, *, on: bool) -> None:
+    """Empty, `0` and `false`, in any case, count as not set; any other value counts as set."""
     environ = {} if value is None else {"DO_NOT_TRACK": value}
     assert names.is_set(environ, "DO_NOT_TRACK") == on
 
 
 @pytest.mark.parametrize("name", names.CI_VARIABLES)
 def test_a_build_service_is_known(name: str) -> None:
-    """Each of the services' variables labels the process; an empty one or `false` does not."""
+    """The variable of each build service labels the process, unless it is `false`."""
     assert names.is_ci({name: "true"})
     assert not names.is_ci({name: "false"})
     assert not names.is_ci({})

@@ -1,4 +1,4 @@
-"""Identity: one random id for each installation, and Mem0's `config.json` is never changed."""
+"""Tests of the installation id: one random id for each installation, and Mem0's `config.json` is never changed."""
 
 import uuid
 from pathlib import Path
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("new_process")
 
 
 def test_mem0s_id_is_kept(tmp_path: Path) -> None:
-    """A UUID that Mem0 has written is the installation's id, so that unique counts continue."""
+    """A UUID that Mem0 has stored becomes the installation id, so that unique counts continue."""
     before = write_config(tmp_path, {"user_id": MEM0S})
     assert establish(str(tmp_path)) == Identity(id=MEM0S) == current(str(tmp_path))
     assert (tmp_path / "config.json").read_bytes() == before
@@ -22,7 +22,7 @@ def test_mem0s_id_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("account_linked", [False, True], ids=["memory", "hosted client"])
 def test_a_missing_config_is_not_made(tmp_path: Path, *, account_linked: bool) -> None:
-    """Without a `config.json` the id is in our own state alone, so that `disable` and `clean` forget all of it."""
+    """Without a `config.json` only our own state contains the id, so `disable` and `clean` remove it completely."""
     made = establish(str(tmp_path), account_linked=account_linked)
     assert is_random(made.id)
     assert not made.ephemeral
@@ -33,21 +33,21 @@ def test_a_missing_config_is_not_made(tmp_path: Path, *, account_linked: bool) -
 
 
 def test_a_config_that_comes_later_does_not_change_the_id(tmp_path: Path) -> None:
-    """Where Mem0 writes its id after ours was made, ours stays: the installation is counted once."""
+    """If Mem0 stores its id after ours was created, ours stays, so the installation is counted once."""
     made = establish(str(tmp_path))
     write_config(tmp_path, {"user_id": MEM0S})
     assert establish(str(tmp_path)) == made == current(str(tmp_path))
 
 
 def test_nothing_exists_before_the_first_event(tmp_path: Path) -> None:
-    """Asking for the current id makes none, and answers none although Mem0 has one."""
+    """Reading the current id creates none, and returns None even if Mem0 has one."""
     write_config(tmp_path, {"user_id": MEM0S})
     assert current(str(tmp_path)) is None
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_mem0s_id_is_remembered_when_a_tool_drops_it(tmp_path: Path) -> None:
-    """Mem0's tools rewrite `config.json` with a fixed schema: the id stays all the same."""
+    """The id stays the same after one of Mem0's tools rewrites `config.json` with a fixed schema, without the id."""
     write_config(tmp_path, {"user_id": MEM0S})
     establish(str(tmp_path))
     write_config(tmp_path, {"telemetry": {"anonymous_id": "cli-1"}, "defaults": {}})
@@ -71,7 +71,7 @@ def test_mem0s_id_is_remembered_when_a_tool_drops_it(tmp_path: Path) -> None:
     ids=range(10),
 )
 def test_only_a_random_uuid_is_taken_over(tmp_path: Path, user_id: object) -> None:
-    """A `user_id` that is no random UUID (one of version 1 holds the MAC address) is left where it is."""
+    """A `user_id` that is not a random UUID (version 1 contains the MAC address) is neither used nor changed."""
     before = write_config(tmp_path, {"user_id": user_id})
     made = establish(str(tmp_path))
     assert is_random(made.id)
@@ -97,7 +97,7 @@ def test_only_a_random_uuid_is_taken_over(tmp_path: Path, user_id: object) -> No
 def test_an_id_that_belongs_to_an_account_is_not_used(
     tmp_path: Path, account: dict[str, Any], when: str
 ) -> None:
-    """Where `config.json` shows an account, the id is a fresh one from the next event on, and for good."""
+    """If `config.json` shows an account, a fresh id replaces Mem0's id at the next event, permanently."""
     if when == "later":
         write_config(tmp_path, {"user_id": MEM0S})
         assert establish(str(tmp_path)).id == MEM0S
@@ -113,14 +113,14 @@ def test_an_id_that_belongs_to_an_account_is_not_used(
 @pytest.mark.parametrize(
     "harmless", [{"telemetry": {"aliased_pairs": []}}, {"platform": {}}, {"platform": "x"}]
 )
-def test_an_empty_account_is_none(tmp_path: Path, harmless: dict[str, Any]) -> None:
-    """The empty fields that Mem0's tools write say nothing of an account."""
+def test_empty_account_fields_show_no_account(tmp_path: Path, harmless: dict[str, Any]) -> None:
+    """The empty fields that Mem0's tools write do not show an account."""
     write_config(tmp_path, {"user_id": MEM0S, **harmless})
     assert establish(str(tmp_path)).id == MEM0S
 
 
 def test_a_hosted_client_replaces_a_shared_id_once(tmp_path: Path) -> None:
-    """Building a hosted client replaces Mem0's id by a fresh one, and a fresh one is not replaced again."""
+    """Building a hosted client replaces Mem0's id with a fresh one, which is not replaced again."""
     write_config(tmp_path, {"user_id": MEM0S})
     assert establish(str(tmp_path)).id == MEM0S
     made = establish(str(tmp_path), account_linked=True)
@@ -129,7 +129,7 @@ def test_a_hosted_client_replaces_a_shared_id_once(tmp_path: Path) -> None:
 
 
 def test_an_id_that_is_about_to_be_replaced_is_not_current(tmp_path: Path) -> None:
-    """What is current is the id of the next event: none where an account shows, or cannot be ruled out."""
+    """The current id is the id of the next event: None if `config.json` shows an account or cannot be parsed."""
     write_config(tmp_path, {"user_id": MEM0S})
     establish(str(tmp_path))
     assert current(str(tmp_path)) == Identity(id=MEM0S)
@@ -139,14 +139,14 @@ def test_an_id_that_is_about_to_be_replaced_is_not_current(tmp_path: Path) -> No
 
 
 def test_an_empty_object_is_a_config_without_an_id(tmp_path: Path) -> None:
-    """`{}` is understood: the id is a fresh one in our own state, and the file stays as it is."""
+    """With `{}` as `config.json`, the id is a fresh one in our own state, and the file stays unchanged."""
     write_config(tmp_path, "{}")
     assert not establish(str(tmp_path)).ephemeral
     assert (tmp_path / "config.json").read_text() == "{}"
 
 
-def test_our_own_id_does_not_ask_the_config(tmp_path: Path) -> None:
-    """An id that was never Mem0's stays, whatever becomes of `config.json`."""
+def test_our_own_id_does_not_depend_on_the_config(tmp_path: Path) -> None:
+    """An id that never came from Mem0 stays, whatever happens to `config.json`."""
     made = establish(str(tmp_path), account_linked=True)
     write_config(tmp_path, "{")
     assert establish(str(tmp_path)) == made
@@ -154,14 +154,14 @@ def test_our_own_id_does_not_ask_the_config(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stored", ["not a uuid", str(uuid.uuid1()), ""], ids=["text", "version 1", "empty"])
 def test_a_stored_id_that_is_no_random_uuid_is_replaced(tmp_path: Path, stored: str) -> None:
-    """Whatever `state.json` holds, only a random UUID is ever used."""
+    """A stored id in `state.json` is used only if it is a random UUID."""
     state_file.update(str(tmp_path), lambda state: state._replace(installation_id=stored))
     assert current(str(tmp_path)) is None
     assert is_random(establish(str(tmp_path)).id)
 
 
 def test_reset_gives_a_fresh_id(tmp_path: Path) -> None:
-    """After `reset` the id is another one, and stays."""
+    """After `reset` the id is a different one, and stays the same from then on."""
     before = write_config(tmp_path, {"user_id": MEM0S})
     establish(str(tmp_path))
     fresh = reset(str(tmp_path))
@@ -171,7 +171,7 @@ def test_reset_gives_a_fresh_id(tmp_path: Path) -> None:
 
 
 def test_a_forgotten_id_does_not_come_back(tmp_path: Path) -> None:
-    """After `disable` or `clean` the next id is a fresh one, although `config.json` still has the old one."""
+    """After `disable` or `clean` the next id is a fresh one, although `config.json` still contains the old one."""
     write_config(tmp_path, {"user_id": MEM0S})
     establish(str(tmp_path))
     state_file.update(str(tmp_path), forget)
@@ -180,7 +180,7 @@ def test_a_forgotten_id_does_not_come_back(tmp_path: Path) -> None:
 
 
 def test_an_api_key_in_the_config_survives_byte_for_byte(tmp_path: Path) -> None:
-    """Whatever we do, a `config.json` with an API key in it keeps every byte, its mode and its inode."""
+    """A `config.json` with an API key keeps its content, mode and inode through every operation."""
     path = tmp_path / "config.json"
     path.write_text(f'{{"platform":{{"api_key":"m0-secret"}},\n\t"user_id" : "{MEM0S}"}}\n')
     path.chmod(0o640)

@@ -1,4 +1,4 @@
-"""Identity while others write at the same time: many processes and Mem0's own tools end with one id."""
+"""Tests of the installation id under concurrency: many processes and Mem0's own tools end with one id."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ print(made.id, made.ephemeral)
 
 
 def race(directory: Path, count: int) -> list[str]:
-    """Let `count` processes establish the id at once and answer what each printed."""
+    """Let `count` processes establish the id at the same time, and return what each printed."""
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", ESTABLISH, str(directory)],
@@ -45,7 +45,7 @@ def race(directory: Path, count: int) -> list[str]:
 
 
 def test_fifty_processes_end_with_one_id(tmp_path: Path) -> None:
-    """Fifty processes that record their first event at once end with one stored id."""
+    """Fifty processes that record their first event at the same time get one stored id."""
     answers = race(tmp_path, 50)
     stored = current(str(tmp_path))
     assert stored is not None
@@ -58,7 +58,7 @@ import json, pathlib, sys
 path = pathlib.Path(sys.argv[1])
 print("ready", flush=True)
 for n in range(400):
-    # As Mem0's tools do it: load what there is, then write a fixed schema in place.
+    # Mem0's tools also load the current content, then write a fixed schema in place.
     try:
         known = json.loads(path.read_text())
     except ValueError:
@@ -69,7 +69,7 @@ for n in range(400):
 
 
 def test_a_tool_that_rewrites_the_config_meanwhile_does_no_harm(tmp_path: Path) -> None:
-    """While another program loads and writes `config.json` in place, the stored id stays the same one."""
+    """The stored id stays the same while another program rewrites `config.json` in place."""
     write_config(tmp_path, {"user_id": MEM0S})
     assert establish(str(tmp_path)).id == MEM0S
     writer = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Identity where none can be read or stored: the process has one of its own, marked as ephemeral."""
+"""Tests of the ephemeral id, which a process uses if no id can be read or stored."""
 
 import os
 from pathlib import Path
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.usefixtures("new_process")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '"x"', "7", "\x00", "{}x"], ids=range(8))
-def test_a_config_that_cannot_be_understood_gives_an_ephemeral_id(tmp_path: Path, content: str) -> None:
-    """Whether it has an account cannot be known: the id is this process's, is marked, and not stored."""
+def test_an_unparsable_config_gives_an_ephemeral_id(tmp_path: Path, content: str) -> None:
+    """An unparsable `config.json` may show an account, so the id is ephemeral and not stored."""
     before = write_config(tmp_path, content)
     made = establish(str(tmp_path))
     assert made.ephemeral
@@ -26,7 +26,7 @@ def test_a_config_that_cannot_be_understood_gives_an_ephemeral_id(tmp_path: Path
 
 @pytest.mark.parametrize("kind", ["directory", "fifo", "dangling link"])
 def test_a_config_that_is_no_file_is_left_alone(tmp_path: Path, kind: str) -> None:
-    """A directory, a pipe or a link to nowhere as `config.json` neither hangs us nor is replaced."""
+    """A directory, a pipe or a dangling link as `config.json` causes no hang and is not replaced."""
     path = tmp_path / "config.json"
     if kind == "directory":
         path.mkdir()
@@ -43,9 +43,9 @@ def test_a_config_that_is_no_file_is_left_alone(tmp_path: Path, kind: str) -> No
 
 
 def test_a_read_only_home_gives_an_ephemeral_id(tmp_path: Path) -> None:
-    """Where nothing can be stored, the id is this process's, and marked; tried as a user who is not root."""
+    """If nothing can be stored, the id is ephemeral. The child drops root, which could write anyway."""
     tmp_path.chmod(0o555)
-    establish("/dev/null/.mem0")  # what it imports may not be readable for another user
+    establish("/dev/null/.mem0")  # import now: another user may not be able to read the modules
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
@@ -62,17 +62,15 @@ def test_a_read_only_home_gives_an_ephemeral_id(tmp_path: Path) -> None:
 
 
 def test_a_home_that_cannot_exist_gives_an_ephemeral_id() -> None:
-    """Without any place to store it, the id is this process's, is marked, and is always the same."""
+    """If no place to store an id can exist, the id is ephemeral and the same for the whole process."""
     made = establish("/dev/null/.mem0")
     assert made.ephemeral
     assert establish("/dev/null/.mem0") == made
     assert current("/dev/null/.mem0") is None
 
 
-def test_a_stored_id_is_used_where_nothing_more_can_be_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stored id needs no writing: it is used on a disk that has become read-only."""
+def test_a_stored_id_is_used_on_a_read_only_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stored id is used on a disk that has become read-only, because nothing must be written."""
     write_config(tmp_path, {"user_id": MEM0S})
     establish(str(tmp_path))
 
@@ -84,7 +82,7 @@ def test_a_stored_id_is_used_where_nothing_more_can_be_stored(
 
 
 def test_an_unreadable_state_gives_an_ephemeral_id(tmp_path: Path) -> None:
-    """A state that cannot be read is not written over by an event."""
+    """An event does not overwrite an unreadable state; its id is ephemeral."""
     (tmp_path / "telemetry").mkdir()
     (tmp_path / "telemetry" / "state.json").write_text("{")
     assert establish(str(tmp_path)).ephemeral

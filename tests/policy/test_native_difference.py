@@ -1,4 +1,4 @@
-"""One session through Mem0's own telemetry and through ours: what Mem0 sends arrives, or is listed as not sent."""
+"""Run one session with Mem0's own telemetry and with ours: ours sends the same data, or lists it as not sent."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if not NATIVE:
 
 @pytest.fixture(scope="module")
 def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
-    """Return what PostHog received of one session, natively and through us, by `native` and `ours`."""
+    """Return the events that PostHog received from one session, by `native` and `ours`."""
     texts = json.dumps(new_texts())
     received = {}
     for name in ("native", "ours"):
@@ -70,7 +70,7 @@ TYPES = {
 
 
 def test_every_event_is_sent_or_listed(sessions: dict[str, list[dict[str, Any]]]) -> None:
-    """Each event that Mem0 sends is sent as often by us, but for those that are listed as not sent."""
+    """We send each event of Mem0 equally often, except those listed as not sent."""
     native, ours = by_name(sessions["native"]), by_name(sessions["ours"])
     assert len(native) > 30
     counts = {name: len(events) for name, events in native.items() if name not in WHOLE_EVENTS}
@@ -100,7 +100,7 @@ KEPT = {
 
 
 def test_every_property_is_sent_or_listed(sessions: dict[str, list[dict[str, Any]]]) -> None:
-    """Each property that Mem0 sends keeps its name and value, or is listed; a declared value always stays."""
+    """Each property of Mem0 keeps its name and value, or is listed. A value that its type declares always stays."""
     native, ours = by_name(sessions["native"]), by_name(sessions["ours"])
     unlisted, changed, kept = set(), set(), set()
     for name, events in ours.items():
@@ -112,9 +112,9 @@ def test_every_property_is_sent_or_listed(sessions: dict[str, list[dict[str, Any
                 if sent != value and key not in LISTED:
                     unlisted.add((name, key))
                 kind = TYPES.get((name, key))
-                taken = kind.select(value) if kind is not None else None
+                selected = kind.select(value) if kind is not None else None
                 if (
-                    list(taken) if isinstance(taken, tuple) else taken
+                    list(selected) if isinstance(selected, tuple) else selected
                 ) == value != sent and value is not None:
                     changed.add((name, key, value, sent))
     assert unlisted == set()
@@ -123,9 +123,9 @@ def test_every_property_is_sent_or_listed(sessions: dict[str, list[dict[str, Any
 
 
 def test_nothing_of_the_accounts_is_sent(sessions: dict[str, list[dict[str, Any]]]) -> None:
-    """Mem0 sends hosted events under the account's e-mail; ours all have one random id, and none has a listed name."""
+    """Mem0 sends hosted events under the account's e-mail, we under a random id and without any listed property."""
     assert len({event["distinct_id"] for event in sessions["native"]}) > 1
-    assert len({event["distinct_id"] for event in sessions["ours"]}) <= 2  # another one once an account shows
+    assert len({event["distinct_id"] for event in sessions["ours"]}) <= 2  # a new id once an account shows
     never = {name for given in NOT_SENT for name in given.properties}
     names = {name for event in sessions["ours"] for name in event["properties"]}
     assert names & never == set()

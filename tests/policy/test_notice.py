@@ -1,4 +1,4 @@
-"""The notice, on a real pseudo-terminal: shown once, before anything is recorded, and never anywhere else."""
+"""Tests of the notice on a real pseudo-terminal: shown once, before anything is recorded, and only at a terminal."""
 
 import io
 import os
@@ -30,7 +30,7 @@ if further:
 def start(
     directory: Path, *, terminal: bool = True, chosen: dict[str, str] | None = None, program: str = PROGRAM
 ) -> tuple[str, str]:
-    """Run a program that asks twice, itself and in a child; answer what it and its user got to see."""
+    """Run a program that calls `admits` itself and in a child; return its output and what its terminal showed."""
     script = directory.parent / "program.py"
     script.write_text(PROGRAM)
     reader, end = pty.openpty() if terminal else os.pipe()
@@ -55,7 +55,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def test_it_is_shown_once_and_that_run_records_nothing(home: Path) -> None:
-    """The first run at a terminal shows the notice and records nothing, child and all; the next one does."""
+    """The first run at a terminal shows the notice, and neither it nor its child records; the next run does."""
     assert start(home) == ("False\nFalse\n", TEXT)
     stored = state_file.read(str(home)).notice
     assert (stored["version"], stored["date"]) == (VERSION, time.strftime("%Y-%m-%d", time.gmtime()))
@@ -65,7 +65,7 @@ def test_it_is_shown_once_and_that_run_records_nothing(home: Path) -> None:
 IN_A_CONTAINER = """
 import os, sys
 from mem0_telemetry.policy import state_file
-# Each container has a process 1: those that share a directory have the same number for their runs.
+# Each container has a process 1, so containers that share a directory use the same number for their runs.
 state_file.update(sys.argv[1], lambda state: state._replace(notice={**state.notice, "group": os.getpgrp()}))
 """
 LEFT_BEHIND = """
@@ -95,18 +95,18 @@ os.read(done, 1)
 
 
 def test_another_container_is_another_run(home: Path) -> None:
-    """Of two containers that share a directory and number their processes alike, the second one is recorded."""
+    """The second of two containers that share a directory and use equal process numbers records events."""
     assert start(home) == ("False\nFalse\n", TEXT)
     assert start(home, program=IN_A_CONTAINER + PROGRAM) == ("True\nTrue\n", "")
 
 
-def test_a_process_that_outlives_the_first_one_is_of_its_run(home: Path) -> None:
-    """A child that goes on after the process that showed the notice has ended still records nothing."""
+def test_a_child_that_outlives_the_first_process_belongs_to_its_run(home: Path) -> None:
+    """A child that outlives the process that showed the notice still records nothing."""
     assert start(home, program=LEFT_BEHIND) == ("False\nFalse\n", TEXT)
 
 
 def test_without_a_terminal_there_is_no_notice(home: Path) -> None:
-    """Where nobody sits there, nothing is shown or stored, and the run records."""
+    """Without a terminal, nothing is shown or stored, and the run records events."""
     assert start(home, terminal=False) == ("True\nTrue\n", "")
     assert list(home.iterdir()) == []
 
@@ -114,34 +114,34 @@ def test_without_a_terminal_there_is_no_notice(home: Path) -> None:
 @pytest.mark.parametrize(
     "chosen", [{"MEM0_TELEMETRY": "true"}, {"MEM0_TELEMETRY_EXPORTER": "posthog"}], ids=["on", "exporter"]
 )
-def test_whoever_has_chosen_is_not_told(home: Path, chosen: dict[str, str]) -> None:
-    """An explicit yes, or an explicit destination, needs no notice."""
+def test_an_explicit_choice_needs_no_notice(home: Path, chosen: dict[str, str]) -> None:
+    """A user who explicitly chose yes, or a destination, gets no notice."""
     assert start(home, chosen=chosen) == ("True\nTrue\n", "")
     assert list(home.iterdir()) == []
 
 
 @pytest.mark.parametrize("empty", ["", " ", "''"])
-def test_an_empty_choice_of_exporter_is_none(home: Path, empty: str) -> None:
-    """Blanks or quotes around nothing choose no destination, so whoever sits there is told."""
+def test_an_empty_exporter_variable_is_no_choice(home: Path, empty: str) -> None:
+    """Blanks or empty quotes choose no destination, so the notice is shown."""
     assert start(home, chosen={"MEM0_TELEMETRY_EXPORTER": empty}) == ("False\nFalse\n", TEXT)
 
 
-def test_where_it_cannot_be_remembered_nothing_is_recorded(home: Path) -> None:
-    """A notice that would come back at every start is not shown, and nothing is recorded instead."""
+def test_without_a_stored_notice_nothing_is_recorded(home: Path) -> None:
+    """If it cannot be stored that the notice was shown, it is not shown at each start, and nothing is recorded."""
     (home / "telemetry").write_text("in the way")
     for _ in range(2):
         assert start(home) == ("False\nFalse\n", "")
 
 
 @pytest.mark.parametrize(("terminal", "vendor"), [(False, True), (True, False), (False, False)])
-def test_it_concerns_the_vendor_at_a_terminal_only(*, terminal: bool, vendor: bool) -> None:
-    """Somebody's own destination, or no terminal, is no reason for a notice."""
+def test_the_notice_is_for_the_vendor_at_a_terminal_only(*, terminal: bool, vendor: bool) -> None:
+    """The notice is needed only if events go to the vendor and stderr is a terminal."""
     assert concerns({}, terminal=True, vendor=True)
     assert not concerns({}, terminal=terminal, vendor=vendor)
 
 
 def test_a_dry_run_shows_no_notice() -> None:
-    """A dry run creates nothing, so it cannot remember a notice either."""
+    """A dry run shows no notice: it creates nothing, so it could not store that the notice was shown."""
     assert not concerns({"MEM0_TELEMETRY_DEBUG": "1"}, terminal=True, vendor=True)
 
 
@@ -150,13 +150,13 @@ def test_a_dry_run_shows_no_notice() -> None:
     [({}, False), ({"version": 0}, False), ({"version": VERSION}, True), ({"version": VERSION + 1}, True)],
 )
 def test_a_new_text_is_shown_again(*, stored: dict[str, int], shown: bool) -> None:
-    """An older notice does not count; a newer one, of a newer release, does."""
+    """A notice counts as shown if its version is the current one or that of a newer release."""
     assert is_shown(State(notice=stored)) == shown
     assert not is_shown(State(notice={"version": "1"}))
 
 
 def test_two_programs_at_once_show_it_once(home: Path) -> None:
-    """Of two programs that read the state before either wrote it, one shows it and neither records."""
+    """If two programs read the state before either wrote it, one shows the notice and neither records."""
     seen: list[str] = []
     for _ in range(2):
         reader, end = pty.openpty()
@@ -167,20 +167,20 @@ def test_two_programs_at_once_show_it_once(home: Path) -> None:
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO(), io.BytesIO()], ids=["none", "text", "bytes"])
-def test_what_has_no_terminal_is_none(stream: io.TextIOBase | None) -> None:
-    """A stderr that is gone, or that the application has replaced, is no terminal."""
+def test_a_stream_without_a_descriptor_is_no_terminal(stream: io.TextIOBase | None) -> None:
+    """A missing stderr, or one that the application has replaced, is not a terminal."""
     assert not is_terminal(stream)  # type: ignore[arg-type]
 
 
 def test_a_closed_stderr_is_no_terminal(tmp_path: Path) -> None:
-    """A closed stderr is no terminal, and asking raises nothing."""
+    """A closed stderr is not a terminal, and the check does not raise."""
     with (tmp_path / "closed").open("w") as stream:
         pass
     assert not is_terminal(stream)
 
 
 def test_the_text_fits_a_terminal() -> None:
-    """Each line fits 80 columns; it says what, to whom, how to see it and how to stop it."""
+    """Each line fits 80 columns. The text says what goes to whom, how to see it and how to stop it."""
     assert max(len(line) for line in TEXT.splitlines()) <= 80
     for word in ("PostHog", "US", "MEM0_TELEMETRY_DEBUG=1", "mem0-telemetry disable", "MEM0_TELEMETRY=False"):
         assert word in TEXT

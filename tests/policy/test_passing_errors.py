@@ -1,4 +1,4 @@
-"""What keeps `state.json` from being read: an error that passes is no choice; what the file is may be one."""
+"""Tests of reading `state.json`: a temporary error is not an opt-out, an unreadable file is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def state_where(monkeypatch: pytest.MonkeyPatch, directory: Path, function: str, error: int) -> State:
-    """Return the state that is read where `os.<function>` fails with `error`."""
+    """Return the state that is read while `os.<function>` fails with `error`."""
     state_file.update(str(directory), lambda state: state._replace(disabled=False, fresh_id=True))
     real = getattr(os, function)
 
@@ -33,27 +33,27 @@ def state_where(monkeypatch: pytest.MonkeyPatch, directory: Path, function: str,
 
 @pytest.mark.parametrize("function", ["open", "read"])
 @pytest.mark.parametrize("name", ["EMFILE", "ENFILE", "ENOMEM", "EIO", "EINTR", "ESTALE"])
-def test_an_error_that_passes_is_no_choice(
+def test_a_temporary_error_does_not_say_off(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, function: str, name: str
 ) -> None:
-    """Where the system cannot read the file at the moment, nothing says off, and nothing is known either."""
+    """If the system temporarily cannot read the file, the stored choice is unknown and does not say off."""
     state = state_where(monkeypatch, tmp_path, function, getattr(errno, name))
     assert state.readable is None
     assert consent.decide({}, state=state).enabled is True
 
 
 @pytest.mark.parametrize("name", ["EACCES", "EPERM", "ELOOP", "EISDIR", "ENXIO"])
-def test_a_file_that_may_not_be_read_is_a_no(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
-) -> None:
-    """Where permission is missing, or something else is in the file's place, it may say off."""
+def test_an_unreadable_file_says_off(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    """If permission is missing, or the path is not a regular file, it may contain an opt-out, so telemetry is off."""
     state = state_where(monkeypatch, tmp_path, "open", getattr(errno, name))
     assert state.readable is False
     assert consent.decide({}, state=state).enabled is False
 
 
-def test_what_cannot_be_read_now_is_not_written_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A change is refused while the file cannot be read: it would forget what is there."""
+def test_a_temporarily_unreadable_state_is_not_overwritten(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A change fails while the file is temporarily unreadable, because it would lose the content."""
     state_file.update(str(tmp_path), lambda state: state._replace(disabled=True))
     monkeypatch.setattr(state_file, "read", lambda _: state_file.State(readable=None))
     with pytest.raises(OSError, match="cannot be read"):

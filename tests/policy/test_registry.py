@@ -1,4 +1,4 @@
-"""Registry lint: what is declared is named, typed and documented by the rules, and is all that Mem0 has."""
+"""Check that the registry follows its rules for names, types and texts, and covers all of the installed Mem0."""
 
 import ast
 import importlib.util
@@ -33,7 +33,7 @@ ATTRIBUTES = {
 }
 NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 CLOSED = {"_enum", "_select_uuid", "enum_set", "one_of", "rate", "up_to", "version", "whole_number"}
-"""Functions of the module that select a value, or make what does."""
+"""Functions of the module that select a value, or that make such a function."""
 MEM0 = Path(str(importlib.util.find_spec("mem0").origin)).parent  # type: ignore[union-attr]
 
 
@@ -50,7 +50,7 @@ def test_an_attribute_is_declared_by_the_rules(attribute: Attribute) -> None:
 
 
 def test_every_type_is_closed() -> None:
-    """There is no type for free text: each one in the module is one that is known to be closed."""
+    """There is no type for free text: the module only has types that are known to be closed."""
     made = {
         name
         for name, value in vars(types).items()
@@ -61,7 +61,7 @@ def test_every_type_is_closed() -> None:
 
 @pytest.mark.parametrize("attribute", ATTRIBUTES.values(), ids=ATTRIBUTES)
 def test_declared_values_are_bounded(attribute: Attribute) -> None:
-    """An enum ends in `other` or `custom`, has no value twice and none that could not be sent."""
+    """The values of an enum are unique, short and plain, and end with `other` or `custom`."""
     values = attribute.type.texts
     if not values:
         return
@@ -71,13 +71,13 @@ def test_declared_values_are_bounded(attribute: Attribute) -> None:
 
 
 def test_no_key_is_also_a_namespace() -> None:
-    """By OpenTelemetry's naming rules no attribute is called like the namespace of another."""
+    """No attribute has the name of another one's namespace, as OpenTelemetry's naming rules require."""
     for key in ATTRIBUTES:
         assert not [other for other in ATTRIBUTES if other.startswith(f"{key}.")]
 
 
 def test_names_are_unique() -> None:
-    """No two events share a name here or in PostHog, and no key has two meanings."""
+    """No two events share a name here or in PostHog, and each key has one meaning."""
     assert len({event.name for event in EVENTS}) == len(EVENTS)
     assert len({event.posthog_name for event in EVENTS}) == len(EVENTS)
     for event in EVENTS:
@@ -91,7 +91,7 @@ def test_names_are_unique() -> None:
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
 def test_an_event_is_declared_by_the_rules(event: model.Event) -> None:
-    """Every event has a name under `mem0.`, says when it is recorded and what it is good for."""
+    """Every event has a name under `mem0.`, a sentence on when it is recorded, and the question that it answers."""
     assert event.name.startswith("mem0.")
     assert NAME.fullmatch(event.name)
     assert re.fullmatch(r"[A-Z].*\.", event.brief)
@@ -99,9 +99,9 @@ def test_an_event_is_declared_by_the_rules(event: model.Event) -> None:
     assert 0 < event.sample_rate <= 1
     assert event.hot == (event.sample_rate < 1)
     assert re.fullmatch(r"mem0ai \d+\.\d+\.\d+", event.since)
-    if event.told_by_name:
+    if event.names_only:
         keys = next(attribute for attribute in event.attributes if attribute.mem0_name == "keys")
-        assert set(event.told_by_name) <= set(keys.type.texts)
+        assert set(event.names_only) <= set(keys.type.texts)
 
 
 def calls() -> Iterator[tuple[str, set[str]]]:
@@ -128,7 +128,7 @@ def test_every_event_of_the_installed_mem0_is_declared() -> None:
     assert [name for name in found if name not in declared] == []
     for name, properties in calls():
         event = declared[name]
-        sent = {attribute.mem0_name for attribute in event.attributes} | {*event.told_by_name} | NEVER_SENT
+        sent = {attribute.mem0_name for attribute in event.attributes} | {*event.names_only} | NEVER_SENT
         assert properties <= sent, name
 
 
@@ -152,7 +152,7 @@ def provider_tables() -> Iterator[tuple[str, set[str]]]:
 
 
 def test_every_component_of_the_installed_mem0_is_declared() -> None:
-    """Each class that a factory of the installed mem0ai can make is in the registry's enum."""
+    """Each class that a factory of the installed mem0ai can build is in the registry's enum."""
     tables = dict(provider_tables())
     assert {"VectorStoreFactory", "LlmFactory", "EmbedderFactory"} <= set(tables)
     for factory, declared in FACTORIES.items():
@@ -173,20 +173,20 @@ print(*({*sys.modules} - before))
 """
 
 
-def test_what_the_drop_in_needs_is_of_the_standard_library() -> None:
-    """Registry, consent, sampling and state load no other package: the drop-in needs them, opted out as well."""
+def test_the_drop_in_needs_only_the_standard_library() -> None:
+    """The modules that the drop-in needs even when opted out import only the standard library."""
     command = [sys.executable, "-S", "-c", LOADED]
     loaded = subprocess.check_output(command, text=True, env={"PYTHONPATH": str(SOURCE)})
     assert {name.partition(".")[0] for name in loaded.split()} <= {"mem0_telemetry", *sys.stdlib_module_names}
 
 
 def test_versions_of_the_api_are_shared() -> None:
-    """The API version is one enum, wherever Mem0 sends it."""
+    """All attributes that contain an API version use the same enum."""
     paths = ATTRIBUTES["mem0.function"].type.texts
     versions = CLIENT_API_VERSION.type.texts
     assert {f"mem0.memory.main.Memory.{version}" for version in versions} <= {*paths}
 
 
 def test_every_reason_for_a_drop_is_declared() -> None:
-    """Each reason under which the pipeline counts has its attribute, beside the drop-in's own."""
+    """Each reason for which the delivery or the recorder counts a dropped event has an attribute."""
     assert set(added_attributes.DROP_REASONS) == {*DROP_REASONS, "unknown_event", "not_ready"}

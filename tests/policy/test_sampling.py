@@ -1,4 +1,4 @@
-"""Sampling as Mem0 does it, and without a trace in the application's random numbers."""
+"""Tests of sampling: it works as in Mem0, and does not affect the application's random numbers."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from mem0_telemetry.policy.sampling import keep, rate_of
 
 
 def rate_from(value: str) -> float:
-    """Return the rate that a value of the variable is."""
+    """Return the rate for a value of the variable."""
     return number({MEM0_TELEMETRY_SAMPLE_RATE: value}, MEM0_TELEMETRY_SAMPLE_RATE)
 
 
@@ -22,13 +22,13 @@ def rate_from(value: str) -> float:
     [("0", 0.0), ("1", 1.0), ("0.25", 0.25), (" 0.5 ", 0.5), ("1e-3", 0.001)],
 )
 def test_a_rate_is_read(value: str, rate: float) -> None:
-    """A number from 0 to 1 is the rate."""
+    """A number from 0 to 1 is used as the rate."""
     assert rate_from(value) == rate
 
 
 @pytest.mark.parametrize("value", ["", "half", "1.1", "-0.1", "nan", "inf", "50%", "0,5"])
 def test_an_unusable_rate_is_the_default(value: str) -> None:
-    """What is no number from 0 to 1 is Mem0's own default."""
+    """Any value except a number from 0 to 1 gives Mem0's own default."""
     assert rate_from(value) == rate_from("") == number({}, MEM0_TELEMETRY_SAMPLE_RATE) == 0.1
 
 
@@ -40,8 +40,10 @@ def test_an_unusable_rate_is_the_default(value: str) -> None:
         *[(0, 0.0), (False, 0.0), (-1, 0.0), (None, 0.0), ({}, 0.0), (float("nan"), 0.0)],
     ],
 )
-def test_a_rate_on_the_drop_in(written: object, rate: float, caplog: pytest.LogCaptureFixture) -> None:
-    """A text is read as the variable is; a number keeps what it keeps in Mem0; anything else keeps nothing."""
+def test_a_rate_assigned_in_the_drop_in(
+    written: object, rate: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A string is read like the variable, a number works as in Mem0, and any other value keeps nothing."""
     caplog.set_level(logging.DEBUG, "mem0_telemetry")
     assert [rate_of(written), rate_of(written)] == [rate, rate]
     assert {record.levelname for record in caplog.records} <= {"DEBUG"}
@@ -49,19 +51,19 @@ def test_a_rate_on_the_drop_in(written: object, rate: float, caplog: pytest.LogC
 
 @given(st.text())
 def test_reading_a_rate_never_raises(value: str) -> None:
-    """Whatever is set, the rate is from 0 to 1."""
+    """The rate is from 0 to 1 for any value of the variable."""
     assert 0 <= rate_from(value) <= 1
 
 
 def test_the_share_that_is_kept_is_the_rate() -> None:
-    """0 keeps nothing, 1 everything, and a rate between them about that share."""
+    """0 keeps no event, 1 keeps all, and a rate between them keeps about that share."""
     assert not any(keep(0.0) for _ in range(1000))
     assert all(keep(1.0) for _ in range(1000))
     assert 1500 < sum(keep(0.1) for _ in range(20_000)) < 2500
 
 
 def test_the_applications_random_numbers_are_left_alone() -> None:
-    """Seeding decides nothing about telemetry, and telemetry does not move the application's sequence."""
+    """The application's seed does not affect sampling, and sampling does not affect the application's sequence."""
     random.seed(7)
     expected = [random.random() for _ in range(5)]  # noqa: S311  # the application's numbers
     random.seed(7)
@@ -77,7 +79,7 @@ def test_the_applications_random_numbers_are_left_alone() -> None:
 
 
 def test_forked_workers_do_not_keep_the_same_events() -> None:
-    """Two children of one process draw from sequences of their own."""
+    """Two forked children of one process use different random sequences."""
     keep(0.5)
     drawn = []
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Selection: of the observed values only what is declared comes through, as its closed type."""
+"""Tests of selection: only declared values pass, and only as their closed types allow."""
 
 from typing import Any
 
@@ -13,21 +13,21 @@ from mem0_telemetry.policy.registry import (
 from support.observed_values import SEARCH_AS_MEM0_HAS_IT, event
 
 
-def selected(mem0_name: str, **facts: Any) -> dict[str, Any]:
-    """Return what is selected, by the names that PostHog knows."""
+def selected(mem0_name: str, **observed: Any) -> dict[str, Any]:
+    """Return the selected values, by PostHog's property names."""
     names = posthog_property_names()
-    return {names[key]: value for key, value in select(event(mem0_name), facts).items()}
+    return {names[key]: value for key, value in select(event(mem0_name), observed).items()}
 
 
 def test_a_search_keeps_mem0s_names_and_values() -> None:
-    """What Mem0 sends of a search keeps its names and values, but for what is never sent."""
+    """The properties that Mem0 sends for a search keep their names and values, except those never sent."""
     never_sent = {"collection", "encoded_ids"}
     expected = {name: value for name, value in SEARCH_AS_MEM0_HAS_IT.items() if name not in never_sent}
     assert selected("mem0.search", **SEARCH_AS_MEM0_HAS_IT) == {**expected, "keys": ("user_id", "agent_id")}
 
 
-def test_a_search_is_told_by_opentelemetrys_keys() -> None:
-    """On the record every key is namespaced and nothing is empty."""
+def test_a_search_has_opentelemetrys_keys() -> None:
+    """The record of a search has OpenTelemetry's namespaced keys, and no empty value."""
     assert select(event("mem0.search"), SEARCH_AS_MEM0_HAS_IT) == {
         "mem0.function": "mem0.memory.main.Memory.v1.1",
         "mem0.sample_rate": 0.1,
@@ -47,7 +47,7 @@ def test_a_search_is_told_by_opentelemetrys_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "given_value", "taken"),
+    ("name", "given_value", "expected"),
     [
         ("vector_store", "acme.stores.Secret", "custom"),
         ("vector_store", "mem0.vector_stores.qdrant.Qdrant2", "custom"),
@@ -100,13 +100,11 @@ def test_a_search_is_told_by_opentelemetrys_keys() -> None:
         ("keys", "user_id", None),
     ],
 )
-def test_a_value_outside_its_type_does_not_come_through(
-    name: str, given_value: object, taken: object
-) -> None:
-    """What is outside its type becomes the type's `other` or `custom`, loses detail, or is left out."""
+def test_a_value_outside_its_type_is_not_selected(name: str, given_value: object, expected: object) -> None:
+    """A value outside its type becomes the type's `other` or `custom`, is rounded, or is left out."""
     result = selected("mem0.search", **{name: given_value}).get(name)
-    assert result == taken
-    assert type(result) is type(taken)
+    assert result == expected
+    assert type(result) is type(expected)
 
 
 @pytest.mark.parametrize(
@@ -128,34 +126,34 @@ def test_a_value_outside_its_type_does_not_come_through(
         ("12345678.1", None),
     ],
 )
-def test_a_version_is_the_part_that_is_one(text: str, version: str | None) -> None:
-    """A version keeps its numbers and a pre-release; what may be somebody's own is cut off."""
+def test_text_after_a_version_is_cut_off(text: str, version: str | None) -> None:
+    """A version keeps its numbers and a pre-release part; the rest, which may be private, is cut off."""
     assert added_attributes.SERVICE_VERSION.type.select(text) == version
 
 
-def test_the_same_value_is_taken_the_same_way_each_time() -> None:
-    """What is remembered of a value is what was first answered, also where values are equal."""
+def test_the_same_value_is_selected_the_same_way_each_time() -> None:
+    """The cache returns the first result again, and does not mix up equal values of different types."""
     for _ in range(2):
         assert selected("mem0.search", threshold=1)["threshold"] == 1.0
         assert "threshold" not in selected("mem0.search", threshold=True)
         assert added_attributes.SERVICE_VERSION.type.select("acme") is None
 
 
-def test_a_deletion_of_entities_tells_which_kinds_but_not_which() -> None:
-    """Where Mem0 sends the ids themselves, the names of the given ones are sent under `keys`."""
-    facts = {
+def test_a_deletion_of_entities_sends_their_kinds_but_not_their_ids() -> None:
+    """If Mem0 sends the ids themselves, we send only the names of the given ones, in `keys`."""
+    observed = {
         "user_id": "alice@example.com",
         "agent_id": None,
         "app_id": "",
         "run_id": None,
         "sync_type": "sync",
     }
-    assert selected("client.delete_users", **facts) == {"sync_type": "sync", "keys": ("user_id", "app_id")}
+    assert selected("client.delete_users", **observed) == {"sync_type": "sync", "keys": ("user_id", "app_id")}
 
 
-def test_settings_of_a_project_are_told_by_name() -> None:
-    """Instructions and categories are told by name, switches by value."""
-    facts = {
+def test_only_the_names_of_a_projects_texts_are_sent() -> None:
+    """For instructions and categories only the names are sent; for switches the values are sent."""
+    observed = {
         "custom_instructions": "Remember only the secrets",
         "custom_categories": None,
         "multilingual": True,
@@ -163,7 +161,7 @@ def test_settings_of_a_project_are_told_by_name() -> None:
         "agent_custom_instructions": "x",
         "sync_type": "async",
     }
-    assert selected("client.project.update", **facts) == {
+    assert selected("client.project.update", **observed) == {
         "sync_type": "async",
         "multilingual": True,
         "decay": False,
@@ -171,21 +169,21 @@ def test_settings_of_a_project_are_told_by_name() -> None:
     }
 
 
-def test_what_mem0_tells_under_keys_itself_is_kept() -> None:
-    """Where Mem0 names the given ones itself, the names are not made anew."""
-    facts = {"keys": ["custom_categories"], "custom_instructions": "x"}
-    assert selected("client.project.update", **facts) == {"keys": ("custom_categories",)}
+def test_keys_that_mem0_passes_are_kept() -> None:
+    """If Mem0 passes `keys` itself, those names are kept and none are added."""
+    observed = {"keys": ["custom_categories"], "custom_instructions": "x"}
+    assert selected("client.project.update", **observed) == {"keys": ("custom_categories",)}
 
 
 def test_a_feedback_is_its_verdict() -> None:
-    """The verdict is sent, and that a reason was given, but never the reason or the memory's id."""
-    facts = {
+    """The verdict and the fact that a reason was given are sent, but never the reason or the memory's id."""
+    observed = {
         "memory_id": "m-1",
         "feedback": "NEGATIVE",
         "feedback_reason": "It knows me",
         "sync_type": "sync",
     }
-    assert selected("client.feedback", **facts) == {
+    assert selected("client.feedback", **observed) == {
         "feedback": "NEGATIVE",
         "keys": ("feedback_reason",),
         "sync_type": "sync",
@@ -193,7 +191,7 @@ def test_a_feedback_is_its_verdict() -> None:
 
 
 def test_the_names_that_the_exporter_gets() -> None:
-    """Events and attributes have Mem0's own names in PostHog wherever Mem0 has one."""
+    """In PostHog, events and attributes have Mem0's own names if Mem0 has one."""
     events, properties = posthog_event_names(), posthog_property_names()
     assert events["mem0.create_procedural_memory"] == "mem0._create_procedural_memory"
     assert events["mem0.client.project.add_member"] == "client.project.add_member"

@@ -1,4 +1,4 @@
-"""Selection from whatever is given: no code of a value is run, and nothing undeclared comes out."""
+"""Tests of selection with hostile values: no code of a value runs, and only declared values are selected."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from support.observed_values import event
 
 
 class Trap(str):
-    """A text whose every method gives the game away."""
+    """A string whose methods raise."""
 
     __slots__ = ()
 
@@ -32,7 +32,7 @@ class Trap(str):
 
 
 class TrapList(list):  # type: ignore[type-arg]
-    """A list that gives the game away when it is looked at."""
+    """A list that raises when it is read."""
 
     def __iter__(self) -> Any:
         raise AssertionError("iter was called")
@@ -42,7 +42,7 @@ class TrapList(list):  # type: ignore[type-arg]
 
 
 class TrapInt(int):
-    """A number that gives the game away when it is compared."""
+    """A number that raises when it is compared."""
 
     def __le__(self, other: object) -> bool:
         raise AssertionError("<= was called")
@@ -60,10 +60,10 @@ class TrapInt(int):
 
 
 class TrapDict(dict):  # type: ignore[type-arg]
-    """A dict that gives the game away when it is asked."""
+    """A dict that raises when it is read."""
 
     def get(self, *_: object) -> Any:
-        """Give the game away."""
+        """Raise."""
         raise AssertionError("get was called")
 
     def __getitem__(self, _: object) -> Any:
@@ -75,38 +75,38 @@ class TrapDict(dict):  # type: ignore[type-arg]
 
 @pytest.mark.parametrize("registered", EVENTS, ids=lambda registered: registered.name)
 def test_no_code_of_a_value_is_run(registered: Event) -> None:
-    """A value of a subclass of a built-in type is left out unasked; a cyclic one does no harm."""
+    """A value of a subclass of a built-in type is left out, and no method of it is called; a cyclic list is safe."""
     cyclic: list[Any] = []
     cyclic.append(cyclic)
-    names = {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.told_by_name}
+    names = {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.names_only}
     for trap in (Trap("x"), TrapList(["x"]), TrapInt(1), TrapDict(a=1), object()):
-        given = dict.fromkeys(names - {*registered.told_by_name}, trap)
+        given = dict.fromkeys(names - {*registered.names_only}, trap)
         assert select(registered, given) == {}
     assert set(select(registered, dict.fromkeys(names, cyclic)).values()) <= {
         ("other",),
-        registered.told_by_name,
+        registered.names_only,
     }
 
 
 def test_no_code_of_a_key_is_run() -> None:
-    """A key that is no plain text is not looked up, and the other values come through all the same."""
-    facts: dict[Any, Any] = {Trap("limit"): 3, "sync_type": "sync", 7: 7, None: None}
-    assert select(event("mem0.search"), facts) == {"mem0.sync_type": "sync"}
+    """A key that is not a plain string is not looked up, and the other values are still selected."""
+    observed: dict[Any, Any] = {Trap("limit"): 3, "sync_type": "sync", 7: 7, None: None}
+    assert select(event("mem0.search"), observed) == {"mem0.sync_type": "sync"}
 
 
-def test_only_a_plain_dict_is_looked_at() -> None:
-    """Facts that are not exactly a `dict` select nothing."""
-    for facts in (None, 7, "x", [("limit", 3)], TrapDict(limit=3)):
-        assert select(event("mem0.search"), facts) == {}
+def test_only_a_plain_dict_is_read() -> None:
+    """Nothing is selected from an object that is not exactly a `dict`."""
+    for observed in (None, 7, "x", [("limit", 3)], TrapDict(limit=3)):
+        assert select(event("mem0.search"), observed) == {}
 
 
-def test_huge_facts_are_not_walked_through_by_value() -> None:
-    """Only declared names are looked up: a hundred thousand unknown values select nothing."""
+def test_many_undeclared_values_select_nothing() -> None:
+    """Nothing is selected from a hundred thousand undeclared values."""
     assert select(event("mem0.search"), {f"k{n}": n for n in range(100_000)}) == {}
 
 
 def test_an_unknown_event_is_none() -> None:
-    """What the registry does not declare is no event: notices and `$identify` above all."""
+    """A name that the registry does not declare, such as Mem0's notices and `$identify`, is not an event."""
     names: list[object] = ["mem0.notice_displayed", "$identify", "mem0.x", "", None, 7, [], Trap("mem0.add")]
     for name in names:
         assert event_by_mem0_name(name) is None
@@ -120,14 +120,14 @@ ANYTHING = st.recursive(
 
 
 @given(st.data())
-def test_whatever_is_given_only_declared_values_come_out(data: st.DataObject) -> None:
-    """For any observed values of any event, each value that comes out is one that its type declares, and is stable."""
+def test_only_declared_values_are_selected(data: st.DataObject) -> None:
+    """For any observed values of any event, each selected value is one that its type declares, and is stable."""
     registered = data.draw(st.sampled_from(EVENTS))
     names = sorted(
-        {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.told_by_name, "user_id"}
+        {a.mem0_name for a in registered.attributes if a.mem0_name} | {*registered.names_only, "user_id"}
     )
-    facts = data.draw(st.dictionaries(st.sampled_from(names) | st.text(), ANYTHING))
-    result = select(registered, facts)
+    observed = data.draw(st.dictionaries(st.sampled_from(names) | st.text(), ANYTHING))
+    result = select(registered, observed)
     types = {attribute.key: attribute.type for attribute in registered.attributes}
     for key, value in result.items():
         assert type(value) in {bool, int, float, str, tuple}
@@ -137,12 +137,12 @@ def test_whatever_is_given_only_declared_values_come_out(data: st.DataObject) ->
 
 
 @given(st.text(min_size=4, max_size=30), st.sampled_from(EVENTS))
-def test_a_planted_text_never_comes_out(secret: str, registered: Event) -> None:
-    """A text of the user's, planted in every fact and as every key, is in nothing that comes out."""
-    names = [a.mem0_name for a in registered.attributes if a.mem0_name] + [*registered.told_by_name]
+def test_a_planted_text_is_never_selected(secret: str, registered: Event) -> None:
+    """A user's text that is planted in every value and as a key is never in the selected attributes."""
+    names = [a.mem0_name for a in registered.attributes if a.mem0_name] + [*registered.names_only]
     declared = {str(value) for a in registered.attributes for value in a.type.texts}
     if any(secret in value for value in declared) or secret.strip("0123456789.") == "":
         return
     for planted in (secret, [secret], {secret: secret}, [[secret]], (secret, "user_id")):
-        facts = {**dict.fromkeys(names, planted), secret: planted}
-        assert secret not in repr(select(registered, facts))
+        observed = {**dict.fromkeys(names, planted), secret: planted}
+        assert secret not in repr(select(registered, observed))

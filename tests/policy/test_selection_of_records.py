@@ -1,4 +1,4 @@
-"""Selection of whole records: what is read back from disk, or comes from the SDK, holds nothing undeclared."""
+"""Tests of selecting whole records, from the SDK or from disk: undeclared attributes are removed."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from support.observed_values import SEARCH_AS_MEM0_HAS_IT, event
 
 
 def test_a_record_is_selected_again() -> None:
-    """What was selected comes through a second selection unchanged, with what the writer has added."""
+    """A second selection does not change the selected attributes or those that the writer has added."""
     first = select(event("mem0.search"), SEARCH_AS_MEM0_HAS_IT)
     added = {
         "app.installation.id": "0b8a1c7e-3f43-4f0b-9d53-6f6f2d6b1a10",
@@ -23,7 +23,7 @@ def test_a_record_is_selected_again() -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("mem0.limit", 3),  # declared, but not of this event
+        ("mem0.limit", 3),  # declared, but not for this event
         ("user.id", "alice"),
         ("app.installation.id", "alice"),
         ("app.installation.id", "0B8A1C7E-3F43-4F0B-9D53-6F6F2D6B1A10"),
@@ -37,25 +37,25 @@ def test_a_record_is_selected_again() -> None:
         ("mem0.sync_type", 7),
     ],
 )
-def test_a_tampered_line_loses_what_is_not_declared(key: str, value: object) -> None:
-    """Whatever a spooled line holds, only declared attributes of its event get out of it."""
+def test_a_tampered_line_loses_undeclared_values(key: str, value: object) -> None:
+    """Only the declared attributes of the event are selected from a spooled line, whatever it contains."""
     assert select_record({key: value}, "mem0.init") == {}
 
 
-def test_an_exact_size_of_an_earlier_version_is_made_coarse() -> None:
-    """A line that an earlier version has spooled loses its exact sizes when it is read."""
+def test_an_exact_size_of_an_earlier_version_is_rounded() -> None:
+    """Exact sizes in a line that an earlier version spooled are rounded when the line is read."""
     earlier = {"mem0.limit": 17, "mem0.threshold": 0.123, "mem0.embedding_model.dimensions": 1537}
     assert select_record(earlier, "mem0.search") == {"mem0.limit": 20, "mem0.threshold": 0.1}
 
 
 @pytest.mark.parametrize("name", [None, "", "client.add", "mem0.notice_displayed"])
-def test_a_record_of_an_unknown_event_is_none(name: str | None) -> None:
-    """A record that is no declared event is not selected at all."""
+def test_a_record_of_an_undeclared_event_is_not_selected(name: str | None) -> None:
+    """A record of an undeclared event is not selected at all."""
     assert select_record({"mem0.sync_type": "sync"}, name) is None
 
 
 def test_the_resource_keeps_what_is_declared() -> None:
-    """Versions, system and architecture come through; what the SDK and the environment add does not."""
+    """Versions, system and architecture are kept; attributes that the SDK or the environment added are removed."""
     declared = {
         "service.name": "mem0",
         "service.version": "2.2.1",
@@ -84,8 +84,8 @@ def test_the_resource_keeps_what_is_declared() -> None:
     }
 
 
-def test_drops_are_told_by_reason() -> None:
-    """Counts of dropped events become attributes of their own, by declared reasons only."""
+def test_dropped_events_are_counted_by_reason() -> None:
+    """The count of dropped events for each declared reason becomes an attribute; other reasons are left out."""
     assert dropped_attributes({"queue_full": 12, "expired": 0, "alice": 3}) == {
         "mem0.telemetry.dropped.queue_full": 12
     }

@@ -1,4 +1,4 @@
-"""Consent over the life of a process: the sequences of `conformance/consent.json`, with the real drop-in."""
+"""Tests of consent over the life of a process: the sequences of `conformance/consent.json`, with the real drop-in."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ for step in steps:
 
 
 def test_every_sequence_holds(tmp_path: Path, server: CaptureServer) -> None:
-    """Each event of each sequence is recorded or not, as the truth table says, by either run-time switch."""
+    """Each event of each sequence is recorded or not as the truth table says, with both run-time switches."""
 
     def play(numbered: tuple[int, tuple[list[dict[str, Any]], str]]) -> str:
         number, (steps, switch) = numbered
@@ -73,7 +73,7 @@ def test_every_sequence_holds(tmp_path: Path, server: CaptureServer) -> None:
         home.mkdir()
         environ = posthog_environ(home, server.url, MEM0_DIR=str(home / ".mem0"))
         program = PROGRAM.format(steps=json.dumps(steps), switch=switch)
-        result = run_python(program, environ, timeout=180, listening=False)  # a mistaken destination is told
+        result = run_python(program, environ, timeout=180, listening=False)  # some steps cause warnings
         return result.stderr if result.returncode else ""
 
     runs = [(sequence["steps"], "flag") for sequence in SEQUENCES]

@@ -1,4 +1,4 @@
-"""`state.json`: atomic, locked, unreadable means off, and never created by reading."""
+"""Tests of `state.json`: changes are atomic and locked, unreadable means off, and reading creates nothing."""
 
 import json
 import os
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.interpreter
 
 
 def path_of_state(directory: Path) -> Path:
-    """Return where the state is kept."""
+    """Return the path of the state file."""
     return directory / "telemetry" / "state.json"
 
 
@@ -36,7 +36,7 @@ def test_reading_creates_nothing(tmp_path: Path) -> None:
 
 
 def test_a_change_is_stored_and_private(tmp_path: Path) -> None:
-    """What is stored is read again; directory and files are the owner's alone."""
+    """A stored state can be read again; only the owner has access to the directory and the files."""
     update(str(tmp_path), disable)
     assert read(str(tmp_path)) == State(disabled=True)
     assert stat.S_IMODE((tmp_path / "telemetry").stat().st_mode) == 0o700
@@ -45,7 +45,7 @@ def test_a_change_is_stored_and_private(tmp_path: Path) -> None:
 
 
 def test_no_change_writes_nothing(tmp_path: Path) -> None:
-    """A change that changes nothing leaves the file alone."""
+    """A change that returns an equal state does not write the file."""
     update(str(tmp_path), disable)
     before = path_of_state(tmp_path).stat()
     update(str(tmp_path), disable)
@@ -70,8 +70,8 @@ def test_no_change_writes_nothing(tmp_path: Path) -> None:
     ],
     ids=range(11),
 )
-def test_what_cannot_be_understood_is_unreadable(tmp_path: Path, content: bytes) -> None:
-    """A file that is no state is unreadable, never an empty state: it may have said off."""
+def test_an_invalid_state_is_unreadable(tmp_path: Path, content: bytes) -> None:
+    """A file that is not a valid state is unreadable, never an empty state: it may have contained an opt-out."""
     path_of_state(tmp_path).parent.mkdir()
     path_of_state(tmp_path).write_bytes(content)
     assert not read(str(tmp_path)).readable
@@ -80,8 +80,8 @@ def test_what_cannot_be_understood_is_unreadable(tmp_path: Path, content: bytes)
     assert path_of_state(tmp_path).read_bytes() == content
 
 
-def test_what_is_read_can_be_written_again(tmp_path: Path) -> None:
-    """A state with odd values in it, nested ones too, is read, and changed without an error."""
+def test_a_state_with_odd_values_can_be_written_again(tmp_path: Path) -> None:
+    """A state with odd values, even nested ones, can be read and changed without an error."""
     path_of_state(tmp_path).parent.mkdir()
     notice = '"version": 1, "deep": ' + "[" * 900 + "]" * 900 + r', "half": "\ud800", "nan": NaN'
     path_of_state(tmp_path).write_text('{"disabled": false, "notice": {' + notice + "}}")
@@ -89,8 +89,8 @@ def test_what_is_read_can_be_written_again(tmp_path: Path) -> None:
     assert read(str(tmp_path)).notice == {"version": 1, "half": "\ud800"}
 
 
-def test_an_unreadable_state_can_be_written_anew(tmp_path: Path) -> None:
-    """Somebody who says what the state is to be gets it, whatever was there."""
+def test_an_unreadable_state_can_be_replaced(tmp_path: Path) -> None:
+    """A change that does not depend on the old state is stored, even if the old state is unreadable."""
     path_of_state(tmp_path).parent.mkdir()
     path_of_state(tmp_path).write_bytes(b"{")
     update(str(tmp_path), lambda _: State(disabled=True))
@@ -98,7 +98,7 @@ def test_an_unreadable_state_can_be_written_anew(tmp_path: Path) -> None:
 
 
 def put_in_the_way(path: Path, kind: str, elsewhere: Path) -> None:
-    """Put something that is no file of ours in the place of `path`."""
+    """Replace `path` with something that is not our file."""
     path.unlink(missing_ok=True)
     if kind == "directory":
         path.mkdir()
@@ -118,10 +118,10 @@ KINDS = ["directory", "pipe", "socket", "endless device", "link"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_file_is_unreadable_and_does_not_hang(
+def test_a_path_that_is_no_file_is_unreadable_and_does_not_hang(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """A directory, pipe, socket, device or link in the place of the file is unreadable, and is not opened."""
+    """A directory, pipe, socket, device or link instead of the file is unreadable, and is not opened."""
     path = path_of_state(tmp_path)
     path.parent.mkdir()
     put_in_the_way(path, kind, tmp_path / "elsewhere")
@@ -137,10 +137,10 @@ def test_what_is_no_file_is_unreadable_and_does_not_hang(
     assert opened == [str(path.parent)]
 
 
-def test_what_was_swapped_while_it_was_opened_is_refused(
+def test_a_file_that_is_swapped_while_it_is_opened_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pipe that takes a file's place between the look and the opening is neither waited for nor kept open."""
+    """A pipe that replaces the file between the check and the opening causes no wait and is closed again."""
     update(str(tmp_path), disable)
     real, opened = os.open, []
 
@@ -158,8 +158,8 @@ def test_what_was_swapped_while_it_was_opened_is_refused(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_no_lock_stores_nothing(tmp_path: Path, kind: str) -> None:
-    """Whatever lies at the lock's place is neither waited for nor opened, and no change is stored without the lock."""
+def test_without_a_regular_lock_file_nothing_is_stored(tmp_path: Path, kind: str) -> None:
+    """If the lock is not a regular file, it is neither waited for nor opened, and no change is stored."""
     update(str(tmp_path), disable)
     put_in_the_way(tmp_path / "telemetry" / "state.lock", kind, tmp_path / "elsewhere")
     with pytest.raises(files.NotOursError, match=r"state\.lock"):
@@ -168,8 +168,8 @@ def test_what_is_no_lock_stores_nothing(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["to a directory", "to nothing"])
-def test_a_link_in_the_place_of_the_directory_is_not_followed(tmp_path: Path, *, there: bool) -> None:
-    """A link as `telemetry/` may hide a stored choice: it counts as off, and nothing is written where it leads."""
+def test_a_link_instead_of_the_directory_is_not_followed(tmp_path: Path, *, there: bool) -> None:
+    """A link instead of `telemetry/` may hide a stored choice: it means off, and nothing is written to its target."""
     elsewhere = tmp_path / "elsewhere"
     if there:
         update(str(elsewhere), lambda state: state._replace(installation_id="x"))
@@ -183,8 +183,8 @@ def test_a_link_in_the_place_of_the_directory_is_not_followed(tmp_path: Path, *,
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can play another user")
 @pytest.mark.parametrize("what", ["telemetry", "telemetry/state.json", "telemetry/state.lock"])
-def test_what_belongs_to_another_user_is_not_used(tmp_path: Path, what: str) -> None:
-    """A foreign directory or state counts as off, and a foreign lock lets nothing be stored."""
+def test_files_of_another_user_are_not_used(tmp_path: Path, what: str) -> None:
+    """A directory or state of another user means off, and with a lock of another user nothing is stored."""
     update(str(tmp_path), lambda state: state._replace(installation_id="chosen by another user"))
     before = path_of_state(tmp_path).read_bytes()
     os.chown(tmp_path / what, 65534, 65534)
@@ -194,8 +194,8 @@ def test_what_belongs_to_another_user_is_not_used(tmp_path: Path, what: str) -> 
     assert path_of_state(tmp_path).read_bytes() == before
 
 
-def test_a_change_overwrites_no_file_of_another_name(tmp_path: Path) -> None:
-    """A hard link to another file of the user's, at any name that could be written to, leaves that file alone."""
+def test_a_change_does_not_overwrite_a_hard_linked_file(tmp_path: Path) -> None:
+    """If our file names are hard links to another file of the user, a change does not modify that file."""
     (tmp_path / "telemetry").mkdir()
     precious = tmp_path / "precious"
     precious.write_text('{"disabled": false}')
@@ -215,8 +215,8 @@ state_file.update(sys.argv[1], lambda state: state._replace(disabled=True))
 """
 
 
-def test_what_a_killed_process_wrote_aside_is_removed(tmp_path: Path) -> None:
-    """A file written aside by a process that was killed goes with a later change; a new one may have a live writer."""
+def test_the_temporary_file_of_a_killed_process_is_removed(tmp_path: Path) -> None:
+    """A later change removes the temporary file of a killed process, but not a new one, whose writer may be alive."""
     assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False).returncode == -9
     [aside] = (tmp_path / "telemetry").glob("state.json.*")
     update(str(tmp_path), lambda state: state)
@@ -226,10 +226,10 @@ def test_what_a_killed_process_wrote_aside_is_removed(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "telemetry").iterdir()) == ["state.lock"]
 
 
-def test_windows_paths_stand_in_for_directory_descriptors(
+def test_paths_are_used_without_directory_descriptors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the platform opens no directories, files are found by their paths, and links are refused all the same."""
+    """If the platform cannot open directories, files are found by their paths, and links are still refused."""
     monkeypatch.setattr(files, "_HAVE_DIRECTORY_DESCRIPTORS", False)
     update(str(tmp_path), disable)
     with files.Directory(str(tmp_path), "telemetry") as ours:
@@ -240,7 +240,7 @@ def test_windows_paths_stand_in_for_directory_descriptors(
 
 
 def test_a_telemetry_directory_that_is_a_file_is_no_state(tmp_path: Path) -> None:
-    """Where our directory cannot exist there is no choice stored, and storing one fails plainly."""
+    """If our directory cannot exist, there is no stored choice, and storing one raises."""
     (tmp_path / "telemetry").write_text("")
     assert read(str(tmp_path)) == State()
     with pytest.raises(OSError, match="telemetry"):
@@ -248,7 +248,7 @@ def test_a_telemetry_directory_that_is_a_file_is_no_state(tmp_path: Path) -> Non
 
 
 def test_a_failing_change_leaves_the_state_as_it_was(tmp_path: Path) -> None:
-    """An exception in a change passes through, the state stays and the lock is free again."""
+    """An exception in a change is raised, the state stays the same and the lock is released."""
     update(str(tmp_path), disable)
 
     def fail(_: State) -> State:
@@ -260,7 +260,7 @@ def test_a_failing_change_leaves_the_state_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_the_state_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the new state does not fit, the old one stays and nothing is left beside it."""
+    """If the new state does not fit on the disk, the old one stays and no temporary file is left."""
     update(str(tmp_path), disable)
 
     def no_space(*_: object) -> int:
@@ -275,7 +275,7 @@ def test_a_full_disk_leaves_the_state_as_it_was(tmp_path: Path, monkeypatch: pyt
 
 
 def test_waiting_for_the_lock_has_an_end(tmp_path: Path) -> None:
-    """Another process that keeps the lock costs no more than the time that is given."""
+    """Waiting for a lock that is held elsewhere ends after the given timeout."""
     held, leave = threading.Event(), threading.Event()
 
     def hold(state: State) -> State:
@@ -302,7 +302,7 @@ for _ in range(20):
 
 
 def test_changes_of_many_processes_do_not_get_lost(tmp_path: Path) -> None:
-    """Eight processes that count up together count every one of their steps."""
+    """No step is lost when eight processes increment a counter at the same time."""
     processes = [subprocess.Popen([sys.executable, "-c", COUNT, str(tmp_path)]) for _ in range(8)]
     assert [process.wait(180) for process in processes] == [0] * 8
     assert read(str(tmp_path)).notice == {"n": 160}
@@ -321,7 +321,7 @@ def test_the_file_is_plain_json(tmp_path: Path) -> None:
 
 
 def test_the_directory_is_mem0s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`MEM0_DIR` where it is set, else `.mem0` in the home directory, and an absolute path in both cases."""
+    """The directory is `MEM0_DIR` if it is set, else `.mem0` in the home directory; the path is always absolute."""
     monkeypatch.setenv("HOME", str(tmp_path))
     assert mem0_dir({}) == mem0_dir({"MEM0_DIR": ""}) == str(tmp_path / ".mem0")
     monkeypatch.chdir(tmp_path)
@@ -329,7 +329,7 @@ def test_the_directory_is_mem0s(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 
 def test_without_a_home_nothing_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no home directory, reading finds nothing and storing fails: no `~` is made anywhere."""
+    """Without a home directory, reading finds nothing and storing fails: no directory `~` is created."""
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     directory = mem0_dir({})
     assert read(directory) == State()
@@ -340,7 +340,7 @@ def test_without_a_home_nothing_is_stored(monkeypatch: pytest.MonkeyPatch) -> No
 def test_without_locks_the_state_is_still_replaced_in_one_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a platform without `fcntl` everything but the mutual exclusion works."""
+    """On a platform without `fcntl` everything works except the mutual exclusion."""
     monkeypatch.setattr(state_file, "fcntl", None)
     assert state_file.update(str(tmp_path), disable) == State(disabled=True)
     assert read(str(tmp_path)) == State(disabled=True)

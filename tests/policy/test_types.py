@@ -1,4 +1,4 @@
-"""The closed types one by one: their edges, what they remember, and the words that `TELEMETRY.md` has for them."""
+"""Tests of each closed type: its limits, its cache, and the words that `TELEMETRY.md` shows for it."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ VERSION = types.version(parts=3)
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_type_is_told_in_words(kind: types.Type, words: str) -> None:
-    """Each type says which values there are, as the page for users prints it."""
+def test_a_type_describes_its_values(kind: types.Type, words: str) -> None:
+    """Each type describes its values in the words that `TELEMETRY.md` shows."""
     assert kind.words == words
 
 
 @pytest.mark.parametrize(
-    ("kind", "given_value", "taken"),
+    ("kind", "given_value", "expected"),
     [
         (types.one_of("python"), "python", "python"),
         (types.one_of("python"), "Python", None),
@@ -96,11 +96,11 @@ def test_a_type_is_told_in_words(kind: types.Type, words: str) -> None:
     ],
     ids=lambda value: ascii(value)[:20] if isinstance(value, (str, list)) else None,
 )
-def test_where_a_type_ends(kind: types.Type, given_value: object, taken: object) -> None:
-    """The last value that is taken, and the first that is not."""
+def test_the_limits_of_a_type(kind: types.Type, given_value: object, expected: object) -> None:
+    """Each type selects the last valid value at its limits, and leaves out or replaces the first invalid one."""
     result = kind.select(given_value)
-    assert result == taken
-    assert type(result) is type(taken)
+    assert result == expected
+    assert type(result) is type(expected)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_where_a_type_ends(kind: types.Type, given_value: object, taken: object)
     ],
     ids=["Rate", "Version"],
 )
-def test_what_is_remembered_is_bounded_and_right(kind: types.Type, memo: Any, values: list[Any]) -> None:
-    """Whatever number of values came before, each is taken the same way again, and 64 are remembered."""
+def test_the_cache_is_bounded_and_correct(kind: types.Type, memo: Any, values: list[Any]) -> None:
+    """The cache keeps 64 values, and each value is selected in the same way after any number of others."""
     for _ in range(2):
         assert [kind.select(value) for value in values] == values
     assert memo.cache_info().currsize == 64

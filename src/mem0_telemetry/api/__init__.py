@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The functions that `mem0_telemetry` exports: they act on usage telemetry and on Mem0's operations alike."""
+"""The functions that `mem0_telemetry` exports. They serve both usage telemetry and Mem0's operations."""

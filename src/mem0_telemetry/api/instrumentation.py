@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`instrument()` and `uninstrument()`: plain functions that import no OpenTelemetry.
+"""`instrument()` and `uninstrument()`. Importing this module imports no OpenTelemetry.
 
-What they import is inside their guard: however we are broken, they return, and `import mem0` works.
+The functions import the rest of this package inside a guard: even if it is broken, they return and `import mem0` works.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _lock = ForkSafeLock()
 
 
-def instrument(  # noqa: PLR0913  # each is a setting by name
+def instrument(  # noqa: PLR0913  # each is a keyword-only setting
     *,
     usage: bool = True,
     operations: bool = True,
@@ -29,15 +29,15 @@ def instrument(  # noqa: PLR0913  # each is a setting by name
     request_hook: Callable[..., Any] | None = None,
     response_hook: Callable[..., Any] | None = None,
 ) -> None:
-    """Put Mem0's usage telemetry on OpenTelemetry, and its operations into the application's own traces and metrics.
+    """Move Mem0's usage telemetry to OpenTelemetry, and record its operations in the application's traces and metrics.
 
-    Works before or after `import mem0`; idempotent, silent, thread-safe. Never raises on account of Mem0.
+    Works before or after `import mem0`; idempotent, silent, thread-safe. Never raises because of Mem0.
 
     Args:
-        usage: replace Mem0's own telemetry. Whether anything is then sent is for consent to say (README).
-        operations: spans and metrics of Mem0's operations on the application's own providers (docs/operations.md).
-        tracer_provider: for operations; default: the global one, if the application has one.
-        meter_provider: likewise.
+        usage: replace Mem0's own telemetry. Consent decides whether any event is then sent (README).
+        operations: record spans and metrics of Mem0's operations on the application's providers (docs/operations.md).
+        tracer_provider: for operations; default: the global provider, if the application has one.
+        meter_provider: for operations; default: the global provider, if the application has one.
         request_hook: for operations; called with each span and the call's arguments.
         response_hook: for operations; called with each span and the result.
     """
@@ -59,14 +59,14 @@ def instrument(  # noqa: PLR0913  # each is a setting by name
         if usage:
             from mem0_telemetry.usage import current  # noqa: PLC0415
 
-            current.usage.switches.warn()  # outside the lock: a log handler may use Mem0, and wait for it
+            current.usage.switches.warn()  # outside the lock: a log handler may use Mem0 and wait for it
 
 
 def uninstrument() -> None:
-    """Take everything back: Mem0's own names, and its classes as they were. Idempotent, silent, thread-safe.
+    """Restore Mem0's own names and classes. Idempotent, silent, thread-safe.
 
-    What has been queued is still delivered. Never builds a native PostHog client, and never turns telemetry on:
-    where we were opted out, Mem0's own flag is left `False`, which counts for a later `instrument()` as well.
+    Queued events are still delivered. Never builds a native PostHog client, and never turns telemetry on: if usage
+    telemetry was off, Mem0's own flag stays `False`, and a later `instrument()` also reads it.
     """
     with _lock.of_this_process():
         with guard("restoring Mem0's telemetry"):
@@ -80,11 +80,11 @@ def uninstrument() -> None:
 
 
 def _replace_native() -> None:
-    # `status` is not needed here. But a child that is forked while another thread imports it can never use it.
+    # Import `status` now, although it is not needed here: a child forked during its import could never use it.
     from mem0_telemetry.api import status  # noqa: F401, PLC0415
     from mem0_telemetry.usage.current import usage  # noqa: PLC0415
 
-    usage.switches.decide()  # first of all: then the drop-in, which decides too, leaves the warnings to us
+    usage.switches.decide()  # decide before the drop-in does, which then leaves the warnings to us
     from mem0_telemetry import telemetry  # noqa: PLC0415  # executing it reads the environment
 
     usage.replace_native(telemetry)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`status()`: one frozen picture of this process's telemetry."""
+"""`status()`: a frozen snapshot of this process's telemetry."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ __all__ = ["DestinationStatus", "OperationsStatus", "Status", "status"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationStatus:
-    """One destination of this process."""
+    """The status of one destination of this process."""
 
     name: str
-    """As in `MEM0_TELEMETRY_EXPORTER`."""
+    """The exporter's name, as in `MEM0_TELEMETRY_EXPORTER`."""
     endpoint: str
-    """Where it posts to; empty where it has no address."""
+    """The URL it posts to; empty if it has no address."""
     state: str = "idle"
-    """`idle` before the first event; then `ok`, or `refused`, `retrying`, `quiet` or `unusable`, and why."""
+    """`idle` before the first event; then `ok`, or `refused`, `retrying`, `quiet` or `unusable` with the reason."""
     waiting: int = 0
-    """Events that wait for it, those of earlier runs included."""
+    """Events not yet sent to it, including those of earlier runs."""
     sent: int = 0
-    """Events that it took, in this process."""
+    """Events that it accepted from this process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationsStatus:
-    """The application's own channel: spans and metrics of Mem0's operations."""
+    """The status of the application's own channel: spans and metrics of Mem0's operations."""
 
     active: bool
     reason: str
@@ -47,51 +47,51 @@ class OperationsStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Usage telemetry of this process, as it is now."""
+    """A snapshot of this process's telemetry."""
 
     enabled: bool
     """Whether events are recorded."""
     source: str
-    """What decided: an environment variable's name, `set_enabled`, `state.json`, `destination`, `notice`,
+    """The source that decided: an environment variable's name, `set_enabled`, `state.json`, `destination`, `notice`,
     `opentelemetry-sdk` or `default`."""
     reason: str
-    """Why, in words."""
+    """The reason, in words."""
     also_off: tuple[tuple[str, str], ...] = ()
-    """What else says off: `(source, reason)` each."""
+    """The other sources that say off, each as `(source, reason)`."""
     installation_id: str | None = None
-    """The pseudonymous id; None where there is none."""
+    """The pseudonymous id; None if there is none."""
     destinations: tuple[DestinationStatus, ...] = ()
     problems: tuple[str, ...] = ()
-    """What is set and cannot be used, each with the remedy: destinations, rates and times."""
+    """Settings that cannot be used (destinations, rates, times), each with the remedy."""
     sample_rate: float = 1.0
     """Share of the hot events of `Memory` that is kept."""
     threads: tuple[str, ...] = ()
-    """Our threads, by name."""
+    """The names of our threads."""
     spooled: int = 0
     """Events that this process has written to the spool, once for each destination."""
     sent: int = 0
-    """Events that destinations took."""
+    """Events that destinations accepted from this process."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """Events that were dropped, by reason."""
     waiting_earlier: int = 0
     """Events on disk that earlier runs or other processes left."""
     native_telemetry: bool = False
-    """Whether Mem0's own telemetry is in place in this process, instead of ours."""
+    """Whether Mem0's own telemetry is active in this process instead of ours."""
     instrumented: bool = False
     """Whether `instrument()` is in effect for usage."""
     not_replaced: tuple[str, ...] = ()
-    """Names of Mem0's modules that the application replaced itself: left to it, so their events are not recorded."""
+    """Names in Mem0's modules that the application has replaced. We keep them, so their events are not recorded."""
     operations: OperationsStatus = OperationsStatus(active=False, reason="not instrumented")
 
 
 def status() -> Status:
-    """Return a picture of this process's telemetry. Creates nothing, never raises; costs some file look-ups."""
+    """Return a snapshot of this process's telemetry. Creates nothing, never raises; reads a few files."""
     from mem0_telemetry import telemetry  # noqa: PLC0415  # executing it reads the environment
 
     decided = usage.switches.consent()
     pipeline, chosen = usage.recorder.pipeline, usage.switches.chosen
     snapshot = pipeline.delivery.status() if pipeline is not None else None
-    # Those that run, whatever is chosen by now.
+    # Show the running destinations, even if the environment now names others.
     configs = pipeline.configs if pipeline is not None else chosen.configs
     active, reason = state()
     in_place = usage.drop_in is not None and usage.drop_in.active
@@ -119,7 +119,7 @@ def status() -> Status:
 def _destinations(
     configs: Sequence[DestinationConfig], snapshot: DeliveryStatus | None
 ) -> tuple[DestinationStatus, ...]:
-    """Return the destinations as they run, or, before the first event, as they would."""
+    """Return the running destinations or, before the first event, the chosen ones."""
     if snapshot is None:
         return tuple(DestinationStatus(name=config.name, endpoint=config.endpoint) for config in configs)
     return tuple(

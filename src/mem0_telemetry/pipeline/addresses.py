@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read where to send from the texts of variables. Pure.
+"""Parse the addresses, protocols and headers that environment variables contain. Pure.
 
-Each address has one spelling: it names a directory of the spool, and tells whether events go to Mem0.
+Each address has one spelling, because the spelling names a spool directory and shows whether events go to Mem0.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ HTTP_PROTOBUF = "http/protobuf"
 _LOCAL_ENDPOINTS = {GRPC: "http://localhost:4317", HTTP_PROTOBUF: "http://localhost:4318"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|[a-z0-9_.%-]*:[a-z0-9_.:%-]*")
-"""A name or an IPv4 address, or else an IPv6 address with its zone; `urlsplit` has looked at the latter."""
+"""A name or an IPv4 address, or an IPv6 address with its zone, which `urlsplit` has already checked."""
 _HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 """A token (RFC 9110, section 5.6.2), in lower case."""
 _GRPC_NAME = re.compile(r"[a-z0-9_.-]+(?<!-bin)")
-"""What gRPC takes as a header's name with a text as its value."""
+"""A header name for which gRPC accepts a text value."""
 
 
 class UnusableError(ValueError):
-    """A value that cannot be used, in words that name the variable and the remedy, and never the value."""
+    """A value cannot be used. The message names the variable and the remedy, never the value."""
 
 
 def one_spelling(text: str, variable: str, example: str, *, keep_port: bool = False) -> str:
-    """Return `text` as an http(s) URL: lower case, without a default port, a dot after the host or a slash at the end.
+    """Return `text` as an http(s) URL with scheme and host in lower case, and no default port, trailing dot or slash.
 
     Args:
         text: the URL.
-        variable: where it comes from.
-        example: a URL that could stand there.
-        keep_port: keep a port that is the scheme's default one.
+        variable: the variable that contains it, for the error message.
+        example: a valid URL, for the error message.
+        keep_port: keep the port even if it is the scheme's default.
 
     Raises:
-        UnusableError: where it is no such URL, or has credentials, a query or a fragment.
+        UnusableError: if `text` is not an http(s) URL, or has credentials, a query or a fragment.
     """
     lacks_scheme = not text.lower().startswith(("http://", "https://"))
     what = "has no http:// or https:// at its beginning; set" if lacks_scheme else "is not"
     unusable = UnusableError(f"{variable} {what} a URL such as {example}")
     try:
         parts = urlsplit(text)
-        # As a client reads an international name: of full-width letters and the ideographic dot.
+        # HTTP clients also normalize international names: full-width letters and the ideographic dot.
         host = normalize("NFKC", parts.hostname or "").lower().replace("\u3002", ".").removesuffix(".")
         port = parts.port
     except ValueError:
         raise unusable from None
-    if parts.username is not None:  # an address is shown, so it must hold no secret
+    if parts.username is not None:  # addresses are shown, so they must not contain secrets
         raise UnusableError(
             f"{variable} holds a user name or password, so it is not used; set a URL such as {example}"
         )
@@ -64,7 +64,7 @@ def one_spelling(text: str, variable: str, example: str, *, keep_port: bool = Fa
 
 
 def otlp_protocol(variable: str, text: str) -> str:
-    """Return the protocol that `text`, the value of `variable`, names, or the default one where it is empty."""
+    """Return the protocol in `text`, the value of `variable`, or the default protocol if it is empty."""
     protocol = text.lower() or HTTP_PROTOBUF
     if protocol not in _LOCAL_ENDPOINTS:
         raise UnusableError(f"{variable} is neither {HTTP_PROTOBUF} nor {GRPC}")
@@ -72,14 +72,14 @@ def otlp_protocol(variable: str, text: str) -> str:
 
 
 def otlp_address(variable: str, text: str, protocol: str) -> tuple[str, str]:
-    """Return the URL that `text` names, or the local one where it is empty, and its query, which may be a secret.
+    """Return the URL in `text`, or the local default if it is empty, and its query, which may be a secret.
 
-    gRPC has neither: a path is ignored, as the stock exporter ignores it, and a query is an error.
+    gRPC uses neither path nor query: a path is ignored, as in the stock exporter, and a query is an error.
     """
     example = "https://otel.example.com:4318"
     url = text or _LOCAL_ENDPOINTS[protocol]
     if protocol == GRPC:
-        # A port is never the default one: without any, gRPC takes 443, whatever the scheme is.
+        # Keep even the scheme's default port: without a port, gRPC uses 443 for both schemes.
         scheme, _, rest = one_spelling(url, variable, example, keep_port=True).partition("://")
         return f"{scheme}://{rest.partition('/')[0]}", ""
     url, _, query = url.partition("?")
@@ -89,7 +89,7 @@ def otlp_address(variable: str, text: str, protocol: str) -> tuple[str, str]:
 
 
 def with_otlp_path(endpoint: str, variable: str, protocol: str) -> str:
-    """Return `endpoint`, the value of `variable`, with the path of the logs signal, which a base URL leaves out."""
+    """Return `endpoint`, the value of `variable`; append the path of the logs signal if it is a base URL."""
     if protocol == GRPC or endpoint.endswith("/v1/logs"):
         return endpoint
     if endpoint.endswith(("/v1/traces", "/v1/metrics")):
@@ -100,7 +100,7 @@ def with_otlp_path(endpoint: str, variable: str, protocol: str) -> str:
 
 
 def otlp_headers(variable: str, text: str, protocol: str) -> dict[str, str]:
-    """Return the headers of `name=value,name=value`, values URL-encoded (OTLP exporter, "Specifying headers")."""
+    """Parse headers of the form `name=value,name=value`, URL-encoded (OTLP exporter, "Specifying headers")."""
     headers: dict[str, str] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = item.partition("=")

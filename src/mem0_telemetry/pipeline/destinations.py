@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which destinations the environment chooses. Pure, standard library only, and nothing is built here.
+"""Read from the environment which destinations are chosen. Uses only the standard library and builds no exporter.
 
-Everything that decides *where* data goes is read here and nowhere else, so no exporter ever looks at the environment.
-An unusable value gives *no* destination, never the default one: a typo must not send to the vendor. No problem repeats
-the value of a variable: it may be a secret.
+Only this module reads the variables that decide *where* data goes; no exporter ever reads the environment. An unusable
+value gives *no* destination, never the default one: a typo must not send data to the vendor. A problem's text never
+repeats the value of a variable, which may be a secret, except a name that is close to the name of an exporter.
 """
 
 from __future__ import annotations
@@ -26,45 +26,45 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 VENDOR_API_KEY = "phc_hgJkUVJFYtmaJqrvf6CYN67TIQ8yhXAkWzUn9AMU4yX"
-"""Mem0's PostHog *project* key: public, write-only, in every release of mem0ai."""
+"""Mem0's PostHog *project* key: public, write-only, and part of every release of mem0ai."""
 VENDOR_HOST = "https://us.i.posthog.com"
 
 _VENDOR_HOSTS = ("us.i.posthog.com", "us.posthog.com", "app.posthog.com")
-"""Names of one host: the PostHog client maps the last two to the first."""
+"""Three names of the same host: the PostHog client maps the last two to the first."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)  # it holds secrets
 class DestinationConfig:
-    """One chosen destination, in plain values."""
+    """The settings of one chosen destination, as plain values."""
 
     name: str
     """The exporter's name, as in `MEM0_TELEMETRY_EXPORTER`."""
     endpoint: str = ""
-    """URL that is posted to, in its one spelling and without credentials, or "" where the exporter has none."""
+    """The URL to post to, normalized and without credentials, or "" if the exporter has no address."""
     query: str = ""
-    """The rest of that URL, which may be a secret: it is sent, and shown nowhere."""
+    """The query of that URL. It may be a secret, so it is sent but never shown."""
     api_key: str = ""
     """PostHog project key."""
     headers: Mapping[str, str] = field(default_factory=dict)
-    """For OTLP, in lower case."""
+    """For OTLP, with names in lower case."""
     protocol: str = ""
     """For OTLP, `http/protobuf` or `grpc`."""
     files: Mapping[str, str] = field(default_factory=dict)
-    """Paths of `certificate`, `client_key` and `client_certificate`, where the standard variables name them."""
+    """Paths of `certificate`, `client_key` and `client_certificate`, if the standard variables set them."""
 
     @property
     def is_vendor(self) -> bool:
-        """Return whether this sends to Mem0: PostHog at Mem0's own host."""
+        """Return whether events go to Mem0: to PostHog at the host that Mem0 uses."""
         return is_vendor(self.name, self.endpoint)
 
     @property
     def url(self) -> str:
-        """Return the endpoint with its query: what is posted to, and never shown."""
+        """Return the endpoint with its query: the URL to post to, which must never be shown."""
         return f"{self.endpoint}?{self.query}" if self.query else self.endpoint
 
     @property
     def fingerprint(self) -> str:
-        """Return 12 hex digits that name the mailbox of this address and its credentials: no other gets its files."""
+        """Return 12 hex digits of the address and its credentials. They name its mailbox, which no other one uses."""
         headers = sorted(f"{name}={value}" for name, value in self.headers.items())
         text = "\0".join((self.url, self.api_key, self.protocol, *headers))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
@@ -72,20 +72,20 @@ class DestinationConfig:
 
 @dataclass(frozen=True, slots=True)
 class Destinations:
-    """What the environment chooses; by default nothing yet."""
+    """The destinations that the environment chooses; empty by default."""
 
     configs: tuple[DestinationConfig, ...] = ()
-    """The usable ones, in the order given."""
+    """The usable destinations, in the given order."""
     problems: tuple[str, ...] = ()
-    """One sentence for each unusable one: it names the variable and the remedy."""
+    """One sentence for each unusable setting. It names the variable and the remedy."""
     remarks: tuple[str, ...] = ()
-    """What is set and changes nothing."""
+    """One sentence for variables that are set but have no effect."""
     none: bool = False
     """Whether `none` was chosen."""
 
     @property
     def reason_for_none(self) -> str | None:
-        """Return why nothing can be sent, or None where something can."""
+        """Return why nothing can be sent, or None if there is a destination."""
         if self.configs:
             return None
         if self.none:
@@ -94,13 +94,13 @@ class Destinations:
 
 
 def is_vendor(name: str, endpoint: str) -> bool:
-    """Return whether a config's `name` and `endpoint` are PostHog at Mem0's own host, whatever its port and path."""
+    """Return whether a config's `name` and `endpoint` mean PostHog at Mem0's host, with any port and path."""
     authority = endpoint.partition("://")[2].partition("/")[0]
     return name == "posthog" and authority.partition(":")[0] in _VENDOR_HOSTS
 
 
 def resolve(environ: Mapping[str, str]) -> Destinations:
-    """Read the destinations from `environ`. Never raises, logs, imports an exporter or touches the network."""
+    """Read the destinations from `environ`. Never raises, logs, imports an exporter or uses the network."""
     configs: list[DestinationConfig] = []
     problems: list[str] = []
     try:
@@ -117,7 +117,7 @@ def resolve(environ: Mapping[str, str]) -> Destinations:
             problems.append(str(error))
     remarks: tuple[str, ...] = ()
     if unread := env.unread(environ):
-        # It may be a no to Mem0's channel that is spelled wrong: it stops PostHog, at any host, and no other backend.
+        # It may be a misspelled opt-out from Mem0's channel, so it stops PostHog, at any host, but no other backend.
         configs = [config for config in configs if config.name != "posthog"]
         sentence = env.problem_of_unread(unread, stops_posthog="posthog" in chosen)
         if "posthog" in chosen:
@@ -128,7 +128,7 @@ def resolve(environ: Mapping[str, str]) -> Destinations:
 
 
 def _chosen(environ: Mapping[str, str]) -> dict[str, None]:
-    """Return the chosen names, each once; whoever sets an endpoint and chooses nothing means that endpoint alone."""
+    """Return the chosen names without duplicates; without a choice, the destination whose variables are set."""
     if chosen := env.text(environ, env.MEM0_TELEMETRY_EXPORTER):
         names = [name.strip() for name in chosen.split(",")]
         return dict.fromkeys(name.lower() if name.lower() in (*_READERS, "none") else name for name in names)
@@ -165,7 +165,7 @@ def _read_console(_: str, __: Mapping[str, str]) -> DestinationConfig:
 
 
 def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
-    """Read our own variables where one is set, else the standard ones, of which the form for logs wins."""
+    """Read our own variables if one is set, else the standard ones; those for logs take precedence."""
     own = any(env.text(environ, name) for name in _OWN_OTLP)
     prefixes = (_OWN_PREFIX,) if own else ("OTEL_EXPORTER_OTLP_LOGS_", "OTEL_EXPORTER_OTLP_")
 
@@ -181,7 +181,7 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
         insecure = given("INSECURE")[1].lower() == "true"
         address = f"{'http' if insecure else 'https'}://{address}"
     endpoint, query = addresses.otlp_address(variable, address, protocol)
-    if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):  # that one is used as it is
+    if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):  # a signal's own endpoint is used unchanged
         endpoint = addresses.with_otlp_path(endpoint, variable, protocol)
     files = {}
     for kind in () if own else ("certificate", "client_key", "client_certificate"):
@@ -196,10 +196,10 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
     )
 
 
-@cache  # the first event reads no file
+@cache  # so that the first event reads no file
 def entry_points_of(name: str) -> tuple[EntryPoint, ...]:
-    """Return the installed log exporters of that name."""
-    from importlib.metadata import entry_points  # noqa: PLC0415  # opted out, nobody needs it
+    """Return the installed log exporters with that name."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  # not needed when opted out
 
     return tuple(entry_points(group="opentelemetry_logs_exporter", name=name))
 
@@ -216,7 +216,7 @@ def _read_entry_point(name: str, _: Mapping[str, str]) -> DestinationConfig:
     )
 
 
-@cache  # as above
+@cache  # so that the first event reads no file
 def _is_readable(path: str) -> bool:
     return os.access(path, os.R_OK)
 
@@ -233,14 +233,14 @@ def _require_otlp(protocol: str) -> None:
 def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # what it is in
+    except ModuleNotFoundError:  # its parent package is missing
         return False
-    except ValueError:  # somebody has put a module there that has no spec
+    except ValueError:  # `sys.modules` has a module without a spec
         return True
 
 
 _POSTHOG_KEY = re.compile(r"phc_[A-Za-z0-9_-]{1,60}")
-"""PostHog refuses longer ones."""
+"""PostHog refuses longer keys."""
 _OWN_PREFIX = "MEM0_TELEMETRY_OTLP_"
 _OWN_OTLP = (
     env.MEM0_TELEMETRY_OTLP_ENDPOINT,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Build the exporter of each destination, with every argument that has an environment fallback passed explicitly."""
+"""Build the exporter of each destination. Every argument that has an environment fallback is passed explicitly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TIMEOUT: Final = 10.0  # seconds for one attempt
 
 
 def destination(config: DestinationConfig) -> Destination:
-    """Return the delivery's view of `config`: a mailbox's name, and what builds its exporter on the sender's thread."""
+    """Convert `config` for the delivery: the mailbox's name, and a function that builds the exporter for the sender."""
     kind = _KINDS.get(config.name) or _kind_of_entry_point(config.name)
     return Destination(
         name=config.name,
@@ -37,7 +37,7 @@ def destination(config: DestinationConfig) -> Destination:
 
 
 def posthog_mapping() -> dict[str, Any]:
-    """Return how records become PostHog events: nothing is left to a variable or to a default of the exporter's."""
+    """Return all options of PostHog's mapping, so that no variable and no default of the exporter applies."""
     return {
         "event_names": registry.posthog_event_names(),
         "property_names": registry.posthog_property_names(),
@@ -51,12 +51,12 @@ def posthog_mapping() -> dict[str, Any]:
         "trace_context": False,
         "conventions": False,
         "exceptions": False,
-        "redact": False,  # what may be sent is selected, not scrubbed
+        "redact": False,  # the registry selects, nothing is scrubbed
     }
 
 
 def _tell(config: DestinationConfig, settings: str, refusal: str) -> None:
-    """Log once for each cause that a destination refuses events."""
+    """Log that a destination refuses events, once for each cause."""
     cause = refusal.partition(":")[0]
     if cause == "partial success":
         what, remedy = "takes only a part of a batch", "See its own log."
@@ -68,7 +68,7 @@ def _tell(config: DestinationConfig, settings: str, refusal: str) -> None:
 
 
 def _say(config: DestinationConfig, what: str, remedy: str) -> None:
-    """Log, once, what is wrong with a destination: a WARNING to whoever chose it, else DEBUG."""
+    """Log a destination's problem once: at WARNING if the user chose the destination, else at DEBUG."""
     where = f"{config.name} {config.endpoint}".strip()
     text = f"Mem0 usage telemetry: {where} {what}, and nothing else is affected."
     if config.is_vendor and config.api_key == VENDOR_API_KEY:
@@ -78,7 +78,7 @@ def _say(config: DestinationConfig, what: str, remedy: str) -> None:
 
 
 def _build_posthog(config: DestinationConfig) -> LogRecordExporter:
-    from opentelemetry.exporter.posthog import PostHogLogExporter  # noqa: PLC0415  # on the sender's thread
+    from opentelemetry.exporter.posthog import PostHogLogExporter  # noqa: PLC0415  # only the sender needs it
 
     return PostHogLogExporter(
         api_key=config.api_key,
@@ -86,26 +86,26 @@ def _build_posthog(config: DestinationConfig) -> LogRecordExporter:
         timeout=_TIMEOUT,
         filter="all",
         meter_provider=NoOpMeterProvider(),
-        retry=False,  # one export is one attempt: the sender retries, as it holds the batch on disk
+        retry=False,  # one export is one attempt: the sender has the batch on disk and retries
         **posthog_mapping(),
     )
 
 
 def _build_otlp(config: DestinationConfig) -> LogRecordExporter:
-    from mem0_telemetry.pipeline import otlp  # noqa: PLC0415  # the extra [otlp], on the sender's thread
+    from mem0_telemetry.pipeline import otlp  # noqa: PLC0415  # the extra [otlp]; only the sender needs it
 
     return otlp.build(config)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What is known of an exporter."""
+    """The properties of one kind of exporter."""
 
     build: Callable[[DestinationConfig], LogRecordExporter]
     loggers: tuple[str, ...] = ()
-    """Every logger that its calls speak through, by exact name: filters are not inherited by child loggers."""
+    """The exact names of all loggers that its calls use, because child loggers do not inherit filters."""
     dropped: Callable[[Any], Mapping[str, int]] = lambda _: {}
-    """Returns what an exporter has given up so far, by its own reasons."""
+    """Returns the exporter's own counts of dropped records, by reason."""
     settings: str = "the settings of this exporter"
 
 
@@ -139,7 +139,7 @@ _KINDS: Final = {
 
 
 def _kind_of_entry_point(name: str) -> _Kind:
-    """Return what can be told of an unknown exporter; its calls may speak through its packages' loggers and OTLP's."""
+    """Describe a third-party exporter, whose calls may use the loggers of its packages and those of OTLP."""
     entry_point = entry_points_of(name)[0]
     parts = entry_point.module.split(".")
     own = (".".join(parts[: n + 1]) for n in range(len(parts)))

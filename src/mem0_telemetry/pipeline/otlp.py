@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OTLP exporters that make one attempt and say whether to come again: upstream's encoder, stubs and messages.
+"""OTLP exporters that make one attempt and report whether to retry, with upstream's encoder, stubs and messages.
 
 The stock exporter classes are not used (docs/decisions/otlp-exporters.md): they merge the application's
-`OTEL_EXPORTER_OTLP_*` under what they are given, retry and log inside `export`, and answer FAILURE for what can never
-succeed. Here the environment is not read at all, so isolation needs no upkeep.
+`OTEL_EXPORTER_OTLP_*` into their arguments, retry and log inside `export`, and return FAILURE for batches that can
+never succeed. The classes here never read the environment, so a new upstream variable cannot break their isolation.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TIMEOUT: Final = 10.0  # seconds for one attempt; OTEL_EXPORTER_OTLP_TIMEOUT's 
 _USER_AGENT: Final = f"mem0-telemetry/{__version__}"
 _SUCCESS: Final = range(200, 300)
 _PROTOBUF: Final = "application/x-protobuf"
-# OTLP specification, "Retryable Response Codes" and the table of "Failures": all others are never repeated.
+# OTLP specification, "Retryable Response Codes" and the table of "Failures": no other code is retried.
 _RETRYABLE_STATUS: Final = frozenset({429, 502, 503, 504})
 _RETRYABLE_CODES: Final = frozenset(
     {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
@@ -39,22 +39,22 @@ _RETRYABLE_CODES: Final = frozenset(
 
 
 def build(config: DestinationConfig) -> OTLPExporter:
-    """Return the exporter for `config`, with what it needs imported. Connects to nothing yet.
+    """Import the dependencies of the exporter for `config` and build it. Opens no connection yet.
 
     Raises:
-        OSError: a certificate file of the standard variables cannot be read.
+        OSError: if a certificate file that the standard variables name cannot be read.
     """
     return _GRPCExporter(config) if config.protocol == GRPC else _HTTPExporter(config)
 
 
 class OTLPExporter(LogRecordExporter):
-    """One `export` is one attempt. SUCCESS: done with it (delivered, or dropped and counted). FAILURE: later.
+    """One `export` is one attempt. SUCCESS: the batch was delivered, or dropped and counted. FAILURE: retry later.
 
     Attributes:
-        retry_after: seconds the server asked for at the last FAILURE, or None.
-        failure: why the last export was a FAILURE, in a few words; empty where it was none.
-        refusal: why the server will never take the last batch, or part of it; empty where it took it.
-        dropped: records given up so far, by reason (`http_404`, `grpc_unimplemented`, ...).
+        retry_after: seconds that the server asked to wait at the last FAILURE, or None.
+        failure: why the last export was a FAILURE, in a few words; empty after a SUCCESS.
+        refusal: why the server refused the last batch, or a part of it, for good; empty if it accepted all of it.
+        dropped: records dropped so far, by reason (`http_404`, `grpc_unimplemented`, ...).
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class OTLPExporter(LogRecordExporter):
         return LogRecordExportResult.SUCCESS
 
     def _taken(self, answer: ExportLogsServiceResponse, count: int) -> LogRecordExportResult:
-        """Count what the server took and rejected all the same (OTLP specification, "Partial Success")."""
+        """Count the records that the server rejected in a success (OTLP specification, "Partial Success")."""
         rejected = min(max(0, answer.partial_success.rejected_log_records), count)
         if rejected:
             return self._drop(f"partial success: {rejected} of {count} rejected", rejected)
@@ -88,16 +88,16 @@ class OTLPExporter(LogRecordExporter):
 
 
 class _HTTPExporter(OTLPExporter):
-    """`POST` of a protobuf body (OTLP/HTTP). Not compressed: two of four real receivers refuse gzip."""
+    """Posts a protobuf body (OTLP/HTTP), not compressed: two of four real receivers refused gzip."""
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__()
-        from opentelemetry.exporter.posthog import _session  # noqa: PLC0415  # `requests`: 100 ms
+        from opentelemetry.exporter.posthog import _session  # noqa: PLC0415  # imports `requests`: 100 ms
 
         self._url = config.url
         self._headers = {
             "user-agent": _USER_AGENT,
-            "accept-encoding": "identity",  # the default tells which decoders are installed
+            "accept-encoding": "identity",  # the default reveals which decoders are installed
             **config.headers,
             "content-type": _PROTOBUF,
         }
@@ -117,7 +117,7 @@ class _HTTPExporter(OTLPExporter):
             answer = self._post(
                 self._session, self._url, body, self._headers, deadline=self._monotonic() + _TIMEOUT
             )
-        except OSError as error:  # what `requests` raises is one too
+        except OSError as error:  # also the base class of the errors of `requests`
             return self._later(type(error).__name__)
         failure = f"HTTP {answer.status}"
         if answer.status in _RETRYABLE_STATUS:
@@ -135,7 +135,7 @@ class _HTTPExporter(OTLPExporter):
 
 
 def _read(content_type: str, content: bytes) -> ExportLogsServiceResponse:
-    """Return what a server says. Some answer in JSON to whatever they are sent, and some leave the type out."""
+    """Parse the server's response. Some servers always respond in JSON, and some omit the content type."""
     kind = content_type.partition(";")[0].strip().lower()
     with suppress(DecodeError, json_format.Error, ValueError, RecursionError):
         if kind in ("", _PROTOBUF, "application/octet-stream"):
@@ -146,12 +146,12 @@ def _read(content_type: str, content: bytes) -> ExportLogsServiceResponse:
 
 
 class _GRPCExporter(OTLPExporter):
-    """A unary call of the logs service (OTLP/gRPC)."""
+    """Makes a unary call to the logs service (OTLP/gRPC)."""
 
     def __init__(self, config: DestinationConfig) -> None:
         super().__init__()
-        import grpc  # noqa: PLC0415  # only where it is chosen
-        from google.rpc import error_details_pb2, status_pb2  # noqa: F401, PLC0415  # not in mid-export
+        import grpc  # noqa: PLC0415  # only if gRPC is chosen
+        from google.rpc import error_details_pb2, status_pb2  # noqa: F401, PLC0415  # import now, not during an export
         from opentelemetry.proto.collector.logs.v1 import logs_service_pb2_grpc  # noqa: PLC0415
 
         scheme, _, target = config.endpoint.partition("://")
@@ -172,7 +172,7 @@ class _GRPCExporter(OTLPExporter):
         except grpc.RpcError as error:
             code = error.code().name
             self.retry_after = _retry_delay(error)
-            # A full server can recover only where it says when (OTLP specification, "Failures").
+            # RESOURCE_EXHAUSTED may be retried only if the server says when (OTLP specification, "Failures").
             if code in _RETRYABLE_CODES or (code == "RESOURCE_EXHAUSTED" and self.retry_after is not None):
                 return self._later(f"gRPC {code}")
             return self._drop(f"gRPC {code}", len(batch))
@@ -184,8 +184,8 @@ class _GRPCExporter(OTLPExporter):
 
 
 def _retry_delay(error: grpc.RpcError) -> float | None:
-    """Return the seconds that a status asks to wait by its `google.rpc.RetryInfo`, or None where it has none."""
-    from google.rpc.error_details_pb2 import RetryInfo  # noqa: PLC0415  # comes with OTLP over gRPC
+    """Return the delay in seconds from the status's `google.rpc.RetryInfo`, or None if it has none."""
+    from google.rpc.error_details_pb2 import RetryInfo  # noqa: PLC0415  # installed with OTLP over gRPC
     from google.rpc.status_pb2 import Status  # noqa: PLC0415
 
     info = RetryInfo()

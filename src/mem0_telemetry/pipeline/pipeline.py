@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pipeline of this process: private provider, delivery and destinations, put together at the first kept event."""
+"""The pipeline of this process: private provider, delivery and destinations, built at the first kept event."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from mem0_telemetry.policy.registry import added_attributes, events
 from mem0_telemetry.policy.state_file import telemetry_dir
 
 _SHOW_AN_ACCOUNT = frozenset(event.name for event in events.OF_HOSTED_CLIENTS)
-"""Whoever uses a hosted client has an account, to which Mem0 ties the id that it keeps."""
+"""Events of a hosted client. Its user has an account, to which Mem0 links the id that it stores."""
 
 
 class Pipeline:
-    """Where policy and mechanism meet. Built once a process; a forked child goes on with it. Thread-safe.
+    """Connects policy and delivery. Built once per process; a forked child continues to use it. Thread-safe.
 
     Args:
         configs: the destinations.
-        directory: Mem0's directory (`MEM0_DIR`); ours in it is made by whoever first writes there.
-        allowed: whether telemetry is still on, None where that cannot be told now; asked before each write and send.
-        exit_timeout: seconds the network may hold the process at exit.
+        directory: Mem0's directory (`MEM0_DIR`); the first write creates our own directory in it.
+        allowed: returns whether telemetry is still on, or None if unknown now; called before each write and request.
+        exit_timeout: seconds that exit may wait for the network.
 
     Attributes:
         delivery: queue, spool and senders.
@@ -56,7 +56,7 @@ class Pipeline:
         self.exit_timeout = exit_timeout
         self._account_shows = False
         self._sending_as: _SendingAs | None = None
-        self._lock = threading.RLock()  # re-entrant: a signal handler may ask for the id
+        self._lock = threading.RLock()  # re-entrant: a signal handler may read the id
         self.delivery = Delivery(
             directory=Path(telemetry_dir(directory)),
             destinations=[destination(config) for config in configs],
@@ -68,42 +68,42 @@ class Pipeline:
             exit_timeout=exit_timeout,
         )
         self._allowed = allowed
-        atexit.register(self._leave)  # runs after the delivery's own, which is registered later
+        atexit.register(self._leave)  # runs after the delivery's own hook, which is registered later
 
     def logger_provider(self) -> LoggerProvider:
-        """Return the private provider, built now where no event has been written yet."""
+        """Return the private provider; build it if no event has been written yet."""
         return self._current().private.provider
 
     def identity(self) -> Identity:
-        """Return the installation id, made now where there is none yet."""
+        """Return the installation id; create it if there is none yet."""
         return self._current().identity
 
     @property
     def installation_id(self) -> str | None:
-        """Return the id that events are sent under, or None before the first."""
-        current = self._sending_as  # `follow` may take it away
+        """Return the id under which events are sent, or None before the first event."""
+        current = self._sending_as  # read it once: `follow` may reset it meanwhile
         return current.identity.id if current else None
 
     def follow(self, installation_id: str | None) -> None:
-        """Send under the stored id from now on: another process may have changed it, by `reset-id` or an account."""
+        """Use the stored id from now on: `reset-id` or a hosted client in another process may have changed it."""
         current = self._sending_as
         if current is not None and not current.identity.ephemeral and installation_id != current.identity.id:
             self._sending_as = None
 
     def _leave(self) -> None:
-        """Delete what this process wrote, where it was switched off in the last moment; whatever the exit budget is."""
+        """Delete this process's events if it was switched off at the last moment, whatever the exit budget is."""
         with guard("leaving"):
             if self._allowed() is False:
                 self.delivery.discard()
 
     def _emit(self, time_ns: int, event: str, attributes: Mapping[str, AttributeValue]) -> None:
-        """Emit one event. The delivery calls it on the writer's thread, inside the fork gate."""
+        """Emit one event. The delivery calls this on the writer's thread, inside the fork gate."""
         if event in _SHOW_AN_ACCOUNT:
-            self._account_shows = True  # from here on an id seeded by Mem0 is replaced for good
+            self._account_shows = True  # from now on an id taken over from Mem0 is replaced
         self._current().private.emit(time_ns, event, attributes)
 
     def _current(self) -> _SendingAs:
-        """Return who we are, and the provider that says so; made anew once an account shows."""
+        """Return the installation id and its provider; build both again once an event shows an account."""
         current = self._sending_as
         if current is None or current.account_linked != self._account_shows:
             with fork_gate.hold(), self._lock:
@@ -130,7 +130,7 @@ class _SendingAs(NamedTuple):
 
 
 def _common_attributes(identity: Identity, metadata: Mapping[str, str]) -> Mapping[str, AttributeValue]:
-    """Return what every record carries: real backends drop resources, and several runs of one spool differ."""
+    """Return the attributes of every record: some backends drop resources, and a spool holds records of many runs."""
     service_version = added_attributes.SERVICE_VERSION.key
     return registry.select_common(
         {

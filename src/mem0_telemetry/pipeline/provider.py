@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The private `LoggerProvider`: never the global one, and nothing of the application's OpenTelemetry settings in it."""
+"""The private `LoggerProvider`: never the global one, and independent of the application's OpenTelemetry settings."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 SCOPE: Final = InstrumentationScope("mem0_telemetry", __version__, SCHEMA_URL)
 
-# An empty context is falsy and would be replaced by the current one, trace and span id included.
+# The SDK would replace an empty context, which is falsy, with the current one and its trace and span id.
 NO_SPAN: Final = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 
 
 def explicit_limits() -> LogRecordLimits:
-    """Limits that are wide enough for every registered event, whatever `OTEL_*_LIMIT` says."""
+    """Return limits that every registered event fits into, whatever the value of `OTEL_*_LIMIT`."""
     wide = {
         "max_attributes": 128,
         "max_attribute_length": 4096,
@@ -42,7 +42,7 @@ def explicit_limits() -> LogRecordLimits:
 
 
 def _known(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Those of `arguments` that this release's `function` has: the SDK's constructors grow with its versions."""
+    """Return the `arguments` that `function` has in the installed SDK: newer releases add parameters."""
     parameters = signature(function).parameters
     return {name: value for name, value in arguments.items() if name in parameters}
 
@@ -50,8 +50,8 @@ def _known(function: Any, arguments: dict[str, Any]) -> dict[str, Any]:
 def _new_uuid(random: Random) -> str:
     """Return a random UUID (version 4).
 
-    Neither `uuid.uuid4` nor `os.urandom`: each releases the interpreter lock, which a thread that records in a loop
-    may then keep for 5 ms.
+    Do not use `uuid.uuid4` or `os.urandom`: both release the GIL, and a thread that records in a loop may then keep it
+    for 5 ms.
     """
     digits = f"{random.getrandbits(128):032x}"
     variant = "89ab"[int(digits[16], 16) % 4]
@@ -59,7 +59,7 @@ def _new_uuid(random: Random) -> str:
 
 
 class OwnRecord(LogRecord):
-    """A record of ours: outside every span, and with what was selected for it."""
+    """One of our own records. It belongs to no span, and keeps the values that were selected for it."""
 
     def __init__(self, time_ns: int, event: str, attributes: Mapping[str, AttributeValue]) -> None:
         super().__init__(
@@ -70,18 +70,18 @@ class OwnRecord(LogRecord):
             event_name=event,
         )
         self.selected = event, attributes
-        """Event name and attributes, as they were before any processor saw the record."""
+        """Event name and attributes as selected, before any processor received the record."""
 
 
 class PrivateProvider:
-    """A `LoggerProvider` with one fixed resource, and the way our own events take into it.
+    """Holds a `LoggerProvider` with one fixed resource, and emits our own events on it.
 
-    Every argument of the SDK that has an environment fallback is passed. Thread-safe.
+    Every SDK argument that has an environment fallback is passed explicitly. Thread-safe.
 
     Args:
         resource: all of the resource's attributes; nothing is merged into them.
-        processor: where its records go.
-        common: what each record carries; selected against the registry.
+        processor: receives the records.
+        common: the attributes of every record, selected against the registry.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class PrivateProvider:
         common: Mapping[str, AttributeValue],
     ) -> None:
         self._common = common
-        self._random = Random()  # noqa: S311  # not the application's, whose numbers may be seeded
+        self._random = Random()  # noqa: S311  # the application may seed the global generator
         self._process = os.getpid()
         self._limits = explicit_limits()
         self._resource = Resource(dict(resource), SCHEMA_URL)
@@ -103,14 +103,14 @@ class PrivateProvider:
         self._logger = self.provider.get_logger(SCOPE.name, SCOPE.version, SCOPE.schema_url)
 
     def emit(self, time_ns: int, event: str, attributes: Mapping[str, AttributeValue]) -> None:
-        """Emit one event, outside every span, with an id of its own. The body repeats the name: real backends drop it.
+        """Emit one event outside every span, with a new record id. The body repeats the name, which some backends drop.
 
         Args:
-            time_ns: when it happened, in nanoseconds since the epoch.
+            time_ns: when the event happened, in nanoseconds since the epoch.
             event: the registry's event name.
-            attributes: selected ones.
+            attributes: the selected attributes.
         """
-        if os.getpid() != self._process:  # a forked child would make its parent's ids
+        if os.getpid() != self._process:  # a forked child would generate the same ids as its parent
             self._random.seed()
             self._process = os.getpid()
         selected = {**attributes, **self._common, RECORD_UID.key: _new_uuid(self._random)}
@@ -120,7 +120,7 @@ class PrivateProvider:
             instrumentation_scope=SCOPE,
             limits=self._limits,
         )
-        # Only now: the SDK would spend 7 µs on checking 16 values for `BoundedAttributes`, which are plain and within
-        # all limits, as they were selected. A copy, as a processor may change it.
+        # Set the attributes only now: the SDK's constructor would spend 7 µs on checking 16 values for
+        # `BoundedAttributes`, although selection has made them plain and short. Copy them: a processor may change them.
         record.log_record.attributes = selected.copy()
-        self._logger.emit(record)  # type: ignore[call-overload]  # it takes a record with limits of its own
+        self._logger.emit(record)  # type: ignore[call-overload]  # it accepts a record with its own limits

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the runtime metadata, which is what the `Resource` says of this interpreter and machine.
+"""Read the runtime metadata: the attributes of the `Resource` that describe this interpreter and machine.
 
-Read once, on the writer's thread: `platform.machine()` and `platform.release()` are one `uname` call; nothing here
-starts a subprocess (`platform.processor()` would) or resolves a name.
+The writer's thread reads it when it builds a provider. `platform.machine()` and `platform.release()` share one `uname`
+call; no function here starts a subprocess (`platform.processor()` would) or resolves a host name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mem0_telemetry.version import __version__
 
 DISTRIBUTION = "mem0-telemetry"
 
-# What Python calls otherwise than OpenTelemetry's well-known values of `os.type` and `host.arch`.
+# Python's names that differ from OpenTelemetry's well-known values of `os.type` and `host.arch`.
 _OS_TYPES: Mapping[str, str] = {
     "win": "windows",  # `win32` without its digits
     "cygwin": "windows",
@@ -62,24 +62,21 @@ def runtime_metadata() -> dict[str, str]:
 
 
 def _version_of(distribution: str) -> str:
-    """Return the version of what is installed, or "" where it cannot be told."""
+    """Return the installed version of `distribution`, or "" if it is unknown."""
     try:
         return metadata.version(distribution)
-    except (
-        metadata.PackageNotFoundError,
-        OSError,
-    ):  # as in a frozen application; or no file can be opened now
+    except (metadata.PackageNotFoundError, OSError):  # a frozen application, or no file can be opened now
         return ""
 
 
 def _well_known(attribute: Attribute, name: str, renamed: Mapping[str, str]) -> str:
-    """Return the declared value for what Python calls `name`, or "" where there is none."""
+    """Return the declared value for Python's `name`, or "" if none is declared."""
     value = renamed.get(name, name)
     return value if value in attribute.type.texts else ""
 
 
 def _os_version() -> str:
-    """Return `major.minor` of the operating system: of macOS itself, else of the kernel. No build string."""
+    """Return `major.minor` of macOS, or on other systems of the kernel, without the build string."""
     version = platform.mac_ver()[0] or platform.release()
     major, _, rest = version.partition(".")
     minor = rest.partition(".")[0].partition("-")[0]

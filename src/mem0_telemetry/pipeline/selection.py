@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last step before a record is spooled, and the first after it is read: select it against the registry again."""
+"""Select a record against the registry again: last before it is spooled, and first after it is read."""
 
 from __future__ import annotations
 
@@ -20,25 +20,24 @@ if TYPE_CHECKING:
 
 
 class Selection:
-    """`record -> record | None`: a new record of declared values only, or None where the event is not registered.
+    """Copies the declared values of a record into a new record; returns None for an unregistered event.
 
-    Whatever was emitted on the private provider, changed by a processor that the application added to it, added to its
-    resource behind our back (the SDK adds `service.instance.id` after a fork) or written into the spool by others ends
-    here. Thread-safe.
+    All other values are removed: those of the application's own records and processors, those that the SDK adds to the
+    resource (`service.instance.id` after a fork), and those that another program wrote to the spool. Thread-safe.
     """
 
     def __init__(self) -> None:
         self._limits = explicit_limits()
-        # One resource serves a process's whole life; after a fork, or when the id changes, there is a second one.
+        # The last resource and its selected copy. A process has one resource until it forks or its id changes.
         self._resources: tuple[Resource | None, Resource] = (None, Resource({}))
 
     def __call__(self, record: ReadableLogRecord) -> ReadableLogRecord | None:
-        """Return the selected copy of `record`."""
+        """Return the selected copy of `record`, or None if its event is not registered."""
         log = record.log_record
         name = log.event_name
         attributes: Mapping[str, AttributeValue] | None
         if isinstance(log, OwnRecord) and log.selected == (name, log.attributes):
-            name, attributes = log.selected  # it was selected when it was recorded, and nobody has changed it
+            name, attributes = log.selected  # it was selected when it was recorded, and is unchanged
         else:
             attributes = registry.select_record(dict(log.attributes or {}), name)
         if not name or attributes is None:
@@ -64,5 +63,5 @@ class Selection:
 
 
 def _within_otlp(time_ns: int | None) -> int:
-    """Return the nearest time that OTLP has: a clock may be set to before 1970, or to a year that has no 64 bits."""
+    """Return the nearest time that OTLP can express: a clock may be set before 1970, or to a year beyond 64 bits."""
     return min(max(time_ns or 0, 0), 2**63 - 1)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""May it be sent, and what: consent, identity, registry, sampling, notice. Nothing here knows of delivery."""
+"""Decide whether an event may be sent, and with which values. Nothing here depends on delivery."""

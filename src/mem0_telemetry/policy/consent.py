@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Consent: telemetry is on only where nothing says off."""
+"""Consent: telemetry is on only if no source says off."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from mem0_telemetry import environment_variables as names
 from mem0_telemetry.policy.state_file import State
 
 STORED = "state.json"
-"""The source that stands for the stored choice."""
+"""The source name of the stored choice."""
 
 DESTINATION = "destination"
-"""The source that stands for there being nowhere to send to."""
+"""The source name of a missing destination."""
 
 DEFAULT = "default"
-"""The source of consent where nothing at all was set."""
+"""The source name if nothing is set."""
 
 _NO_CHOICE = State()
 
 
 class Consent(NamedTuple):
-    """The decision whether usage may be recorded, and what made it."""
+    """The decision whether usage may be recorded, and its source."""
 
     enabled: bool
-    """True only where nothing says off."""
+    """True only if no source says off."""
     source: str
-    """What decided: the name of a variable, or `set_enabled`, `state.json`, `destination`, `default`; where a process
-    finds out later, `notice` or `opentelemetry-sdk`."""
+    """The source that decided: the name of a variable, or `set_enabled`, `state.json`, `destination`, `default`; if a
+    process turns telemetry off later, `notice` or `opentelemetry-sdk`."""
     reason: str
-    """Why, in words that a user understands."""
+    """The reason, in words that a user understands."""
     also: tuple[tuple[str, str], ...] = ()
     """The other sources that say off, each with its reason."""
 
@@ -46,9 +46,9 @@ def decide(
 
     Args:
         environ: the environment.
-        flag: False where the running program switched telemetry off.
-        state: what is stored. Where it cannot be read at the moment, it does not say off.
-        destination_problem: in words, why there is nowhere to send to; None where there is.
+        flag: False if the running program switched telemetry off.
+        state: the stored state. While it is temporarily unreadable, it does not say off.
+        destination_problem: why there is no destination, in words; None if there is one.
     """
     off = tuple(_what_says_off(environ, flag=flag, state=state, destination_problem=destination_problem))
     if off:
@@ -85,7 +85,7 @@ def _what_says_off(
 
 
 def _setting(environ: Mapping[str, str], name: str) -> str:
-    """Return the setting in words; a value that is no spelling of a switch may be a secret in the wrong variable."""
+    """Return the setting in words. Hide a value that is not a known switch value: it may be a misplaced secret."""
     if names.text(environ, name).lower() in (*_YES, *_NO):
         return f"{name}={environ[name]!r}"
     return f"{name}=(a value that is not shown)"

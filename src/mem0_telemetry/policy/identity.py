@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One random id for each installation: Mem0's own where that is no more than a random id, else one of ours.
+"""One random id for each installation: Mem0's own id while it is only a random id, else one of ours.
 
-Mem0 keeps a UUID as `user_id` in `config.json`. Native telemetry links it to the account's e-mail, and a
-hosted client sends it beside the API key: from then on it is no pseudonym, and another one takes its place.
+Mem0 stores a UUID as `user_id` in `config.json`. Native telemetry links it to the account's e-mail, and a hosted
+client sends it together with the API key. It is then no longer a pseudonym, and a new id replaces it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _LARGEST_CONFIG = 1_048_576
 
 _CONFIG_READS = 3
 _CONFIG_PAUSE = 0.02
-"""Seconds until a `config.json` that cannot be parsed is read again: some tools of Mem0 write it in place."""
+"""Seconds before an unparsable `config.json` is read again: some tools of Mem0 write it in place."""
 
 _ATTEMPTS = 20
 _PATIENCE = 0.1
-"""Seconds to wait for the lock before looking again whether another process has made the id."""
+"""Seconds to wait for the lock before checking again whether another process has created the id."""
 
 _RANDOM_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-"""A UUID of version 4, and of no other: a version 1 holds the machine's MAC address."""
+"""A UUID of version 4 only: a UUID of version 1 contains the machine's MAC address."""
 
 
 class Identity(NamedTuple):
@@ -40,32 +40,29 @@ class Identity(NamedTuple):
     id: str
     """A random UUID."""
     ephemeral: bool = False
-    """It could not be stored: it is this process's, and that of the processes it forks."""
+    """Whether the id could not be stored. Then only this process and its forked children use it."""
 
 
 def current(directory: str) -> Identity | None:
-    """Return the id under which the next event would be sent, or None where one has to be made for it first.
-
-    Only reads; never raises.
-    """
+    """Return the id of the next event, or None if it has yet to be created. Only reads; never raises."""
     state = state_file.read(directory)
-    with suppress(OSError):  # `config.json` cannot be understood: the next id is an ephemeral one
+    with suppress(OSError):  # `config.json` cannot be parsed: the next id is an ephemeral one
         if _is_usable(state, directory, account_linked=False):
             return Identity(str(state.installation_id))
     return None
 
 
 def establish(directory: str, *, account_linked: bool = False) -> Identity:
-    """Return the id; make it where there is none, and replace one that has been linked to an account.
+    """Return the id; create it if there is none, and replace an id that has been linked to an account.
 
-    To be called at the first event that is really recorded, and again when a hosted client is built. However
-    many processes and threads ask at once, they get one id. Where nothing can be stored or may be (`disable`), or
-    `config.json` is there and cannot be understood, it is a random id of this process. Never raises; may wait
-    2 s for another process, so it is for the writer and not for a caller's thread.
+    Called at the first event that is really recorded, and again when a hosted client is built. Processes and threads
+    that call it at the same time get the same id. If nothing can or may be stored (`disable`), or if `config.json`
+    exists but cannot be parsed, the id is a random one of this process. Never raises. May wait 2 s for another
+    process, so the writer calls it, not the thread that records an event.
 
     Args:
         directory: Mem0's directory.
-        account_linked: a hosted client was built in this process, which links Mem0's id to an account.
+        account_linked: whether this process has built a hosted client, which links Mem0's id to an account.
     """
     change = partial(_with_usable_id, directory=directory, account_linked=account_linked)
     for _ in range(_ATTEMPTS):
@@ -73,7 +70,7 @@ def establish(directory: str, *, account_linked: bool = False) -> Identity:
             state = state_file.read(directory)
             if not _is_usable(state, directory, account_linked=account_linked):
                 state = state_file.update(directory, change, timeout=_PATIENCE)
-        except TimeoutError:  # a crowd at the lock: somebody may be done, and then there is nothing to write
+        except TimeoutError:  # many wait for the lock: one may have stored the id, so check again
             continue
         except OSError:
             break
@@ -82,31 +79,31 @@ def establish(directory: str, *, account_linked: bool = False) -> Identity:
 
 
 def reset(directory: str) -> Identity:
-    """Store a fresh id in Mem0's `directory` and return it. Raises OSError where it cannot be stored."""
+    """Store a fresh id in Mem0's `directory` and return it. Raises OSError if it cannot be stored."""
     return Identity(str(state_file.update(directory, _with_fresh_id).installation_id))
 
 
 def forget(state: State) -> State:
-    """Return the state without its id; the next one is a fresh one, whatever `config.json` holds."""
+    """Return the state without its id; the next id will be a fresh one, whatever `config.json` contains."""
     return state._replace(installation_id=None, seeded_id=False, fresh_id=True)
 
 
 def is_in_config(directory: str) -> bool:
-    """Return whether Mem0's own `config.json` holds an id: it is Mem0's file, and we delete nothing from it."""
+    """Return whether Mem0's own `config.json` contains an id. The file is Mem0's, so we never delete that id."""
     with suppress(OSError):
         return bool(_read_config(directory).get("user_id"))
     return False
 
 
 def _is_usable(state: State, directory: str, *, account_linked: bool) -> bool:
-    """Return whether the state has an id that may be used. Raises as `_read_config` does."""
+    """Return whether the state has an id that may be used. Raises OSError like `_read_config`."""
     if not state.readable or not _is_random_uuid(state.installation_id):
         return False
     return not state.seeded_id or not (account_linked or _shows_account(_read_config(directory)))
 
 
 def _with_usable_id(state: State, directory: str, *, account_linked: bool) -> State:
-    """Return the state with an id that may be used; a second look, as another process may have been first."""
+    """Return the state with an id that may be used. Check again under the lock: another process may have stored one."""
     if _is_usable(state, directory, account_linked=account_linked):
         return state
     if state.disabled:
@@ -124,10 +121,10 @@ def _with_fresh_id(state: State) -> State:
 
 
 def _read_config(directory: str) -> dict[str, Any]:
-    """Return what Mem0's `config.json` holds, nothing where there is none. It is Mem0's: it is never changed.
+    """Return the content of Mem0's `config.json`, or `{}` if there is no such file. Never changes the file.
 
     Raises:
-        OSError: it is there and cannot be read, or is not what Mem0 writes.
+        OSError: if the file cannot be read, or does not contain a JSON object as Mem0 writes it.
     """
     pause = Event()
     for _ in range(_CONFIG_READS):
@@ -147,7 +144,7 @@ def _read_config(directory: str) -> dict[str, Any]:
 
 
 def _shows_account(config: dict[str, Any]) -> bool:
-    """Return whether Mem0's id has been linked to an account, as far as `config.json` says."""
+    """Return whether `config.json` shows that Mem0's id has been linked to an account."""
     telemetry, platform = config.get("telemetry"), config.get("platform")
     aliased = type(telemetry) is dict and bool(telemetry.get("aliased_pairs"))
     known = type(platform) is dict and bool(platform.get("user_email") or platform.get("api_key"))
@@ -160,5 +157,5 @@ def _is_random_uuid(value: object) -> bool:
 
 @cache
 def _ephemeral() -> Identity:
-    """Return the one id of this process, which is also that of the processes it forks."""
+    """Return the random id of this process, which its forked children share."""
     return Identity(str(uuid.uuid4()), ephemeral=True)

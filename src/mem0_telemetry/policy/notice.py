@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The notice: who sits at a terminal is told before anything is recorded, once for each installation.
+"""The notice: inform a user at a terminal before anything is recorded, once for each installation.
 
-The run that shows it records nothing. It is shown when the first event would be recorded, so never in a run
-that was switched off before or that uses no Mem0.
+The run that shows the notice records nothing. It is shown when the first event would be recorded, so never in a run
+that is already switched off or does not use Mem0.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from mem0_telemetry.policy import state_file
 from mem0_telemetry.policy.state_file import State
 
 VERSION = 1
-"""To be raised where the text says something new: then it is shown once more."""
+"""Increase this if the text says something new: the notice is then shown again."""
 
 SOURCE = "notice"
-"""The source of consent that stands for the run in which the notice was shown."""
+"""The source of consent in the run that shows the notice."""
 
 REASON = "the first run at a terminal only shows the notice; the next one is recorded"
 
@@ -38,24 +38,24 @@ PostHog project in the US. Your memories, prompts, ids and keys are never sent.
 """
 
 _TIMEOUT = 0.2
-"""Seconds that the one small write may wait for another process: it is on the caller's thread."""
+"""Seconds that the one small write, on the caller's thread, may wait for another process."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a person sees what is written to `stream`. Never raises."""
-    # Anything may have replaced stderr: it may have no descriptor, or be closed.
+    """Return whether `stream` is a terminal. Never raises."""
+    # The program may have closed stderr, or replaced it with an object that has no descriptor.
     with guard("looking for a terminal"), suppress(AttributeError, OSError, ValueError):
         return stream is not None and os.isatty(stream.fileno())
     return False
 
 
 def concerns(environ: Mapping[str, str], *, terminal: bool, vendor: bool) -> bool:
-    """Return whether somebody has to be told at all. Pure.
+    """Return whether this run needs the notice. Pure.
 
     Args:
-        environ: the environment; whoever has chosen there needs no notice.
-        terminal: stderr is a terminal.
-        vendor: a destination is PostHog at Mem0's own host.
+        environ: the environment; a user who made a choice there needs no notice.
+        terminal: whether stderr is a terminal.
+        vendor: whether a destination is PostHog at Mem0's own host.
     """
     chosen = env.is_explicitly_on(environ) or env.text(environ, env.MEM0_TELEMETRY_EXPORTER)
     return terminal and vendor and not chosen and not env.is_set(environ, env.MEM0_TELEMETRY_DEBUG)
@@ -70,17 +70,17 @@ def is_shown(state: State) -> bool:
 def admits(
     directory: str, environ: Mapping[str, str], *, stderr: TextIO | None, vendor: bool, state: State
 ) -> bool:
-    """Return whether this run may record, as far as the notice goes; shows the notice where that is due.
+    """Return whether the notice lets this run record events; show the notice if it is due.
 
-    To be called once for a process, when the first event would be recorded. Where the notice cannot be
-    remembered, nothing is shown and nothing is recorded. Never raises.
+    Called once per process, when the first event would be recorded. If it cannot be stored that the notice was shown,
+    nothing is shown and nothing is recorded. Never raises.
 
     Args:
         directory: Mem0's directory.
         environ: the environment.
-        stderr: where the notice goes.
-        vendor: a destination is PostHog at Mem0's own host.
-        state: the state as it was read when this process began.
+        stderr: the stream for the notice.
+        vendor: whether a destination is PostHog at Mem0's own host.
+        state: the state as it was read when this process started.
     """
     if not concerns(environ, terminal=is_terminal(stderr), vendor=vendor):
         return True
@@ -95,7 +95,7 @@ def admits(
 
 
 def _remember(directory: str, run: dict[str, object]) -> bool:
-    """Store that the notice is shown; False where another process was first, or nothing can be stored."""
+    """Store that this run shows the notice. Return False if another process was first, or nothing can be stored."""
 
     def show(state: State) -> State:
         return state if is_shown(state) else state._replace(notice=run)
@@ -106,21 +106,21 @@ def _remember(directory: str, run: dict[str, object]) -> bool:
 
 
 def _this_run() -> dict[str, object]:
-    """Return which run this is: the processes that a shell started together, on one day.
+    """Identify this run: the processes that a shell started together, on one day.
 
-    Containers that share a directory number theirs alike, so it is also when the first of them was started.
+    Containers that share a directory may use equal process numbers, so the start time of the first process counts too.
     """
     group = os.getpgrp() if hasattr(os, "getpgrp") else os.getppid()
     started = None
-    with suppress(OSError, ValueError, IndexError):  # no Linux, or the first process has ended
-        # The field `starttime` of proc(5), counted from after the program's name, which is in parentheses.
+    with suppress(OSError, ValueError, IndexError):  # not Linux, or the first process has ended
+        # The field `starttime` of proc(5), counted after the program's name, which is in parentheses.
         started = int(Path(f"/proc/{group}/stat").read_bytes().rpartition(b")")[2].split()[19])
     day = strftime("%Y-%m-%d", gmtime())
     return {"version": VERSION, "date": day, "group": group, "started": started}
 
 
 def _is_same(run: dict[str, object], stored: Mapping[str, object]) -> bool:
-    """Return whether `run` is the one that showed the notice; where nothing tells when it was started, it is."""
+    """Return whether `run` is the one that showed the notice. An unknown start time matches any other."""
     started = stored.get("started")
     if run["started"] is None or started is None:
         run = {**run, "started": started}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide which of `Memory`'s hot events are kept, as Mem0 does, before anything else is done."""
+"""Decide which hot events of `Memory` are kept, as Mem0 does, before anything is read."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from mem0_telemetry.environment_variables import MEM0_TELEMETRY_SAMPLE_RATE, num
 
 
 def rate_of(written: object) -> float:
-    """Return the rate that a program has written on the drop-in: a text is read as the variable is.
+    """Return the rate for a value that a program assigned in the drop-in. A string is read like the variable.
 
-    A number does what it does in Mem0: 0 and less keep nothing, 1 and more keep all. Anything else keeps nothing, as
-    Mem0 fails at it.
+    A number works as in Mem0: up to 0 keeps nothing, from 1 on keeps all. Any other value, on which Mem0 fails, is 0.
     """
     if isinstance(written, str):
         return _rate_of_text(str(written))
@@ -25,7 +24,7 @@ def rate_of(written: object) -> float:
     return 1.0 if written >= 1 else float(written) if written > 0 else 0.0
 
 
-@lru_cache(16)  # it is asked at every call
+@lru_cache(16)  # it is called for every event
 def _rate_of_text(written: str) -> float:
     environ = {MEM0_TELEMETRY_SAMPLE_RATE: written}
     for problem in unusable_numbers(environ):
@@ -34,18 +33,14 @@ def _rate_of_text(written: str) -> float:
 
 
 def keep(rate: float) -> bool:
-    """Decide whether one event is kept; costs 0.1 µs. Safe to call from any thread.
-
-    Draws from a source of its own: the application's `random.seed` decides nothing here, and its sequence is not
-    disturbed.
-    """
+    """Decide whether one event is kept, independently of the application's `random`. Costs 0.1 µs; thread-safe."""
     return rate >= 1.0 or source()() < rate
 
 
 @cache
 def source() -> Callable[[], float]:
-    """Return what `keep` draws from. To be called before the first event, which registers nothing."""
+    """Return the random source of `keep`. Call it before the first event, which must not register a fork hook."""
     random = Random()  # noqa: S311  # a sample, not a secret
-    if hasattr(os, "register_at_fork"):  # else all workers of a server keep the same events
+    if hasattr(os, "register_at_fork"):  # otherwise all workers of a server keep the same events
         os.register_at_fork(after_in_child=random.seed)
     return random.random

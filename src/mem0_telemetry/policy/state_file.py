@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`MEM0_DIR/telemetry/state.json`: what this package remembers between runs, one small atomic file.
+"""The state that this package keeps between runs: `MEM0_DIR/telemetry/state.json`, one small atomic file.
 
-It is our own, and not in Mem0's `config.json`, as Mem0's own tools rewrite that with a fixed schema.
+The state is not in Mem0's `config.json`, because Mem0's own tools rewrite that file with a fixed schema.
 """
 
 from __future__ import annotations
@@ -24,43 +24,43 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _LARGEST = 65_536
-"""Bytes of a state that is read: ours has some hundred."""
+"""The largest file that is read, in bytes; a real one has a few hundred."""
 
 _PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EINTR, errno.ESTALE)
-"""Errors of the system and not of the file: too many open files, no memory, a disk or a server that is away."""
+"""Errors of the system, not of the file: too many open files, no memory, an unavailable disk or server."""
 
 _LOCK_POLL = 0.01
-"""Seconds between two attempts to get the lock: whoever holds it needs a few milliseconds."""
+"""Seconds between two attempts to get the lock, which its holder needs for a few milliseconds."""
 
 
 class State(NamedTuple):
-    """What is remembered. `State()` is what a new installation starts with."""
+    """The stored state. A new installation starts with `State()`."""
 
     disabled: bool = False
     """`mem0-telemetry disable` was run, and not withdrawn."""
     fresh_id: bool = False
-    """The next id must be a new one, whatever `config.json` holds."""
+    """The next id must be a new one, whatever `config.json` contains."""
     installation_id: str | None = None
-    """The installation id, once there is one."""
+    """The installation id, or None if there is none yet."""
     notice: Mapping[str, Any] = {}
-    """The notice that was shown: its `version`, `date` and process `group`; empty where none was."""
+    """The notice that was shown: its `version`, `date`, process `group` and `started`; empty if none was shown."""
     readable: bool | None = True
-    """False where there is a file that may not be read or understood: then nothing in it may be ignored.
+    """False if the file exists but cannot be read or parsed: it may contain an opt-out, so telemetry is off.
 
-    None where it cannot be read at the moment, for a reason that passes and says nothing of the choice.
+    None if the file is temporarily unreadable, which reveals nothing about the choice.
     """
     seeded_id: bool = False
-    """The id is the one of Mem0's `config.json`, which native telemetry may link to an account."""
+    """The id comes from Mem0's `config.json`, so native telemetry may link it to an account."""
 
 
 def mem0_dir(environ: Mapping[str, str]) -> str:
-    """Return Mem0's directory as Mem0 finds it, as an absolute path; nothing is created.
+    """Return the absolute path of Mem0's directory, found as Mem0 finds it. Creates nothing.
 
-    Where there is no home directory, or a relative one has gone, it is a path under which nothing can exist or be made.
+    If there is no home directory, or the working directory is gone, nothing can exist or be created under that path.
     """
     directory = environ.get(MEM0_DIR)
     if not directory:
-        home = os.path.expanduser("~")  # noqa: PTH111  # as Mem0 finds it
+        home = os.path.expanduser("~")  # noqa: PTH111  # Mem0 uses the same function
         if home == "~":
             return f"{os.devnull}/.mem0"
         directory = f"{home}/.mem0"
@@ -76,7 +76,7 @@ def telemetry_dir(directory: str) -> str:
 
 
 def read(directory: str) -> State:
-    """Read the state in Mem0's `directory`; never creates, waits or raises. A missing one is `State()`."""
+    """Read the state in Mem0's `directory`; never creates, waits or raises. A missing file is `State()`."""
     try:
         with Directory(telemetry_dir(directory)) as ours:
             content = ours.read("state.json", _LARGEST)
@@ -88,18 +88,17 @@ def read(directory: str) -> State:
 
 
 def update(directory: str, change: Callable[[State], State], *, timeout: float = 2.0) -> State:
-    """Change the state in Mem0's `directory` while no other process or thread does, and return the new one.
+    """Change the state in Mem0's `directory` under a lock for all processes and threads, and return the new state.
 
-    The file is replaced in one step, so that it survives a crash at any point. Where `change` returns an
-    equal state, nothing is written.
+    The file is replaced in one step, so it survives a crash at any point. An equal state is not written.
 
     Args:
-        directory: Mem0's directory; our own directory in it is made where it is missing.
-        change: makes the new state of the one that it is given, while the lock is held.
+        directory: Mem0's directory; our own directory in it is created if it is missing.
+        change: returns the new state for the current one; called while the lock is held.
         timeout: seconds to wait for another process that holds the lock.
 
     Raises:
-        OSError: where it cannot be stored, or `change` left an unreadable state as it was.
+        OSError: if the state cannot be stored, or if `change` returns an unreadable state.
     """
     with Directory(telemetry_dir(directory), create=True) as ours, _locked(ours, timeout):
         ours.remove_abandoned()
@@ -126,7 +125,7 @@ def _parse(content: bytes) -> State:
         installation_id=identifier,
         seeded_id=found.get("seeded_id") is True,
         fresh_id=found.get("fresh_id") is True,
-        # Nothing nested, which might be too deep to be written again.
+        # Leave out nested values, which might be too deep to be written again.
         notice={key: value for key, value in notice.items() if isinstance(value, str | int)},
     )
 
@@ -139,7 +138,7 @@ def _format(state: State) -> bytes:
 
 @contextmanager
 def _locked(ours: Directory, timeout: float) -> Iterator[None]:
-    """Hold the lock; TimeoutError where another process or thread keeps it."""
+    """Hold the lock. Raises TimeoutError if another process or thread keeps it."""
     try:
         descriptor = ours.create("state.lock")
     except FileExistsError:
@@ -153,15 +152,14 @@ def _locked(ours: Directory, timeout: float) -> Iterator[None]:
         yield
     finally:
         if fcntl is not None:
-            with suppress(
-                OSError
-            ):  # unlocked too, as a child that was forked meanwhile shares the descriptor
+            # Unlock explicitly: a child that was forked meanwhile shares the descriptor and keeps the lock.
+            with suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Return whether the file is locked now, or cannot be locked here: then the last to replace wins."""
+    """Return whether the file is now locked, or cannot be locked on this system: then the last writer wins."""
     if fcntl is not None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

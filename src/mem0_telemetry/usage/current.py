@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The usage telemetry of this process: the one object that the drop-in and the package's functions read through."""
+"""The usage telemetry of this process: the one object that the drop-in and the public functions share."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mem0_telemetry.usage.switches import Switches
 
 
 class Usage:
-    """Holds the recorder, its switches and the drop-in. It outlives a reload of the drop-in's module.
+    """Holds the recorder, its switches and the drop-in. It survives a reload of the drop-in's module.
 
     Attributes:
-        recorder: records what the drop-in hands on.
-        switches: the recorder's.
-        drop_in: what `instrument()` has put in the place of Mem0's own telemetry; None before that.
+        recorder: records the events that the drop-in passes on.
+        switches: the recorder's switches.
+        drop_in: the replacement of Mem0's own telemetry; None before `instrument()`.
     """
 
     def __init__(self) -> None:
@@ -26,18 +26,18 @@ class Usage:
         self.use(Recorder(Switches()))
 
     def use(self, recorder: Recorder) -> None:
-        """Work with `recorder` and its switches from now on."""
+        """Use `recorder` and its switches from now on."""
         self.recorder = recorder
         self.switches = recorder.switches
 
     def enter(self, drop_in: Mapping[str, Any]) -> None:
-        """Decide, and import what the first event needs. To be called by the drop-in when it is executed.
+        """Decide whether telemetry is on, and import what the first event needs. Called when the drop-in is executed.
 
         Args:
-            drop_in: the globals of the drop-in, in which its flag is.
+            drop_in: the globals of the drop-in, which contain its flag.
         """
         self.switches.flags.meet_drop_in(drop_in)
-        # `instrument()` decides first and warns later: here it holds its lock, and that of the drop-in's import.
+        # `instrument()` decides earlier and warns later, because it now holds its lock and an import lock.
         first = not self.switches.decided
         self.switches.decide()
         if first:
@@ -45,22 +45,22 @@ class Usage:
         self.recorder.prepare()
 
     def replace_native(self, module: ModuleType) -> None:
-        """Put `module` in the place of Mem0's own telemetry module."""
+        """Replace Mem0's own telemetry module with `module`."""
         if self.drop_in is None:
             self.drop_in = DropIn(module, found=self._note_native)
         self.drop_in.replace()
 
     def restore_native(self) -> None:
-        """Give Mem0 its own names back."""
+        """Restore Mem0's own names."""
         if self.drop_in is not None:
             self.drop_in.restore(opted_out=self.switches.leaves_off())
             self._note_native(None)
 
     def _note_native(self, native: ModuleType | None) -> None:
-        self.switches.meet_native(native)  # those of this moment: a test may work with others
+        self.switches.meet_native(native)  # read at each call: a test may use other switches
 
-    def set_enabled(self, enabled: bool) -> None:  # noqa: FBT001  # as the public function
-        """Switch this process off, or withdraw that. Off deletes what this process has queued and spooled."""
+    def set_enabled(self, enabled: bool) -> None:  # noqa: FBT001  # like the public function
+        """Switch this process off, or withdraw that. Switching off deletes its queued and spooled events."""
         self.switches.set_enabled(enabled=enabled)
         self.switches.warn()
         if enabled:
@@ -70,4 +70,4 @@ class Usage:
 
 
 usage = Usage()
-"""The one of this process."""
+"""The only instance of this process."""

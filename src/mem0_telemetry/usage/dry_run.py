@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`MEM0_TELEMETRY_DEBUG`: print what would be sent; send, spool and create nothing."""
+"""The dry run (`MEM0_TELEMETRY_DEBUG`): print the events that would be sent; send, spool and create nothing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ _said: set[str] = set()
 
 
 def show(event: Event, attributes: Mapping[str, object], *, directory: str) -> None:
-    """Print one event to stderr as a line of JSON: what its record and its resource would carry.
-
-    An installation id that does not exist yet is not made: it is then missing.
-    """
+    """Print one event to stderr as a line of JSON: its attributes, the installation id if it exists, the resource."""
     if sys.stderr is None:
         return
-    from mem0_telemetry.pipeline.resource import runtime_metadata  # noqa: PLC0415  # nobody else needs it when opted out
+    from mem0_telemetry.pipeline.resource import runtime_metadata  # noqa: PLC0415  # not needed when opted out
 
     who = identity.current(directory)
     line = {
@@ -30,15 +27,15 @@ def show(event: Event, attributes: Mapping[str, object], *, directory: str) -> N
         "attributes": {**attributes, **({added_attributes.INSTALLATION_ID.key: who.id} if who else {})},
         "resource": registry.select_resource(runtime_metadata()),
     }
-    print("mem0-telemetry would send:", json.dumps(line), file=sys.stderr)  # noqa: T201  # what it is for
+    print("mem0-telemetry would send:", json.dumps(line), file=sys.stderr)  # noqa: T201  # the purpose of a dry run
 
 
 def show_off(decided: Consent, *, warned: bool) -> None:
-    """Print once a process for each cause, to stderr, why there is nothing to be shown.
+    """Print to stderr why no events are shown, once per process for each cause.
 
     Args:
-        decided: telemetry is off, and why.
-        warned: a warning has said what is wrong with the destinations, which is not repeated.
+        decided: the decision that telemetry is off.
+        warned: whether a warning has already named the problem of the destinations, which is then not repeated.
     """
     if sys.stderr is not None and decided.source not in _said:
         _said.add(decided.source)

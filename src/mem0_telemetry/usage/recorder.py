@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record events: observe a call, select what may be sent, enqueue it; build the pipeline for the first one."""
+"""Record events: observe a call, select its attributes, enqueue the event; build the pipeline for the first event."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:  # it needs the OpenTelemetry SDK
     from mem0_telemetry.pipeline.pipeline import Pipeline
 
 _PASSING = (RecursionError, MemoryError, KeyboardInterrupt)
-"""Failures of a moment, which do not say that the SDK cannot be loaded: the next event tries again."""
+"""Temporary failures. They do not show that the SDK cannot be loaded, so the next event tries again."""
 _capturing = guard("capturing an event")
 
 
 class Recorder:
-    """Records the calls that the drop-in hands on, as long as its switches allow it. Thread-safe.
+    """Records the calls that the drop-in passes on, while its switches allow it. Thread-safe.
 
     Attributes:
         switches: asked before anything is read, selected or built.
-        pipeline: where events go, from the first kept one on.
+        pipeline: receives the events; None before the first kept event.
     """
 
     def __init__(self, switches: Switches) -> None:
@@ -40,15 +40,15 @@ class Recorder:
         self._dropped_before: dict[str, int] = {}
         self._first_event_seen = False
         self._building = False
-        # Re-entrant: a signal handler may record an event in the middle of the first event.
+        # Re-entrant: a signal handler may record an event during the first event.
         self._lock = ForkSafeLock()
 
     def prepare(self) -> None:
-        """Import what the first event needs, unless telemetry is off; from here on, a fork waits while we import.
+        """Import what the first event needs, unless telemetry is off. From this call on, a fork waits for our imports.
 
-        Called where imports are expected: when the drop-in is executed, or telemetry is switched on again. So the
-        caller of Mem0 pays for none, and a child that is forked during the first event finds none under way. Where
-        the OpenTelemetry SDK cannot be imported, telemetry is off; after a failure of a moment the next event tries.
+        Called when an import is expected: when the drop-in is executed, or telemetry is switched on again. So Mem0's
+        caller never pays for it, and a child forked during the first event inherits no unfinished import. If the
+        OpenTelemetry SDK cannot be imported, telemetry is off; after a temporary failure the next event tries again.
         """
         if self.switches.off or not self.switches.decided:
             return
@@ -65,13 +65,13 @@ class Recorder:
         observed_of: Callable[[object], dict[str, object] | None],
         rate: float,
     ) -> None:
-        """Record one call of Mem0's: decide, then read, then enqueue. Never raises.
+        """Record one call of Mem0: decide, read the instance, enqueue the event. Never raises.
 
         Args:
             name: Mem0's own event name.
-            instance: what the event is about; only its instance dictionaries are read.
-            additional: Mem0's own properties; anything but a plain dict is ignored.
-            observed_of: reads `instance`; answers None where the event is not to be recorded.
+            instance: the object that the event is about; only its instance dictionaries are read.
+            additional: Mem0's own properties; any value except a plain dict is ignored.
+            observed_of: reads `instance`; returns None if the event must not be recorded.
             rate: share of the hot events that is kept.
         """
         with _capturing:
@@ -96,17 +96,17 @@ class Recorder:
             self.enqueue(event, registry.select(event, observed))
 
     def _see_first_event(self) -> bool:
-        """Read the environment once more, so that `os.environ[...]` works in any order before the first event."""
+        """Read the environment again: a program may set `os.environ[...]` at any time before the first event."""
         enabled = self.switches.decide(read_state=False).enabled
         self.switches.warn()
-        # Not before: other threads' first events must not be ahead of what it says.
+        # Set this last: otherwise other threads skip this method and record events before the decision.
         self._first_event_seen = True
         return enabled
 
     def enqueue(self, event: Event, attributes: Mapping[str, Any]) -> None:
-        """Enqueue an event that was selected; in a dry run, print it."""
+        """Enqueue a selected event, or print it in a dry run."""
         if self.switches.dry_run:
-            with fork_gate.hold():  # it takes the lock of stderr
+            with fork_gate.hold():  # printing takes the lock of stderr
                 dry_run.show(event, attributes, directory=self.switches.directory)
             return
         try:
@@ -119,8 +119,8 @@ class Recorder:
         elif self._building:
             self.drop("not_ready")
 
-    def drop_unregistered(self, name: object) -> None:  # noqa: ARG002  # its name may be private
-        """Count an event that the registry does not know."""
+    def drop_unregistered(self, name: object) -> None:  # noqa: ARG002  # the name may be private
+        """Count an event that the registry does not declare."""
         self.drop("unknown_event")
 
     def drop(self, reason: str) -> None:
@@ -132,13 +132,13 @@ class Recorder:
         self.pipeline.delivery.count_dropped(reason)
 
     def dropped_before(self) -> dict[str, int]:
-        """Return the counts of events that were dropped before there was a pipeline, by reason."""
+        """Return the counts of events that were dropped before the pipeline was built, by reason."""
         return dict(self._dropped_before)
 
     def ensure_pipeline(self) -> Pipeline | None:
-        """Return the pipeline, built now the first time; None in a dry run and in the run that shows the notice.
+        """Return the pipeline, built at the first call, or None in a dry run and in the run that shows the notice.
 
-        Where it cannot be built, telemetry is off from here on; a failure of a moment is raised.
+        If building it fails, the error is raised and telemetry is off from then on, unless the failure is temporary.
         """
         if self.pipeline is None:
             with self._giving_up_on_failure():
@@ -146,27 +146,27 @@ class Recorder:
         return self.pipeline
 
     def pipeline_if_allowed(self) -> Pipeline | None:
-        """Return the pipeline for what is no event: every source of consent is asked again."""
-        # In this order: what is off reads no file.
+        """Ask every source of consent again; return the pipeline for a use other than an event, or None if off."""
+        # Check the switches first: if they are off, no file is read.
         if self.switches.allowed() and self.switches.decide().enabled:
             return self.ensure_pipeline()
         return None
 
     def _build_once(self) -> None:
         with fork_gate.hold(), self._lock.of_this_process():
-            # `_building` is only ever seen by a signal handler that has interrupted the building.
+            # Only a signal handler that interrupts the building, under the same lock, finds `_building` set.
             if self.pipeline is None and not self._building and self._is_admitted():
                 self._building = True
                 try:
                     self.pipeline = self._build_pipeline()
                 finally:
                     self._building = False
-                for reason, count in self._dropped_before.items():  # nobody adds to them any more
+                for reason, count in self._dropped_before.items():  # no longer changed by `drop`
                     self.pipeline.delivery.count_dropped(reason, count)
 
     @contextmanager
     def _giving_up_on_failure(self) -> Iterator[None]:
-        """Switch telemetry off where what is inside the `with` block fails, unless that is a failure of a moment."""
+        """Switch telemetry off if the `with` block fails, unless the failure is temporary. The error is raised."""
         try:
             yield
         except _PASSING:
@@ -176,11 +176,11 @@ class Recorder:
                 "the OpenTelemetry SDK cannot be loaded in this process, or not any more (logged at DEBUG)"
             )
             self.switches.turn_off("opentelemetry-sdk", reason)
-            self.drop("not_ready")  # counted once, for all events of this process
+            self.drop("not_ready")  # counted once for all events of this process
             raise
 
     def _is_admitted(self) -> bool:
-        """Return whether nobody has to be told first; the run in which somebody is told records nothing."""
+        """Return whether this run may record events: the run that shows the notice records none."""
         switches = self.switches
         if switches.off or switches.dry_run:
             return False
@@ -202,7 +202,7 @@ class Recorder:
         )
 
     def _may_send(self) -> bool | None:
-        """Return whether telemetry is still on, None where that cannot be told now."""
+        """Return whether telemetry is still on, or None while `state.json` is temporarily unreadable."""
         if not self.switches.allowed():
             return False
         state = state_file.read(self.switches.directory)
@@ -211,14 +211,14 @@ class Recorder:
         return state.readable and not state.disabled
 
     def installation_id(self) -> str | None:
-        """Return the id that this process sends under, else the stored one, else None. Creates nothing."""
+        """Return the id under which this process sends, else the stored id, else None. Creates nothing."""
         if self.pipeline is not None and self.pipeline.installation_id is not None:
             return self.pipeline.installation_id
         found = identity.current(self.switches.directory)
         return found.id if found else None
 
     def make_installation_id(self) -> str | None:
-        """Return the id, made now where there is none; None where telemetry is off."""
+        """Return the installation id; create it if there is none. Return None if telemetry is off."""
         with guard("making the installation id"):
             if pipeline := self.pipeline_if_allowed():
                 return pipeline.identity().id

@@ -30,11 +30,11 @@ class Flags:
         self._quieted = False
 
     def meet_drop_in(self, names: Mapping[str, Any]) -> None:
-        """Read the flag among `names`, the globals of the drop-in, from now on."""
+        """Read the flag from `names`, the globals of the drop-in, from now on."""
         self._drop_in = names
 
     def meet_native(self, native: ModuleType | None) -> None:
-        """Read the flag of Mem0's own module from now on. None: that module is Mem0's again, so leave it alone."""
+        """Read the flag of Mem0's own module from now on. With None, leave that module alone: it is Mem0's again."""
         self._native = {} if native is None else vars(native)
         self._quieted = False
 
@@ -45,9 +45,9 @@ class Flags:
         )
 
     def quiet_native(self, *, off: bool) -> None:
-        """Set the flag of Mem0's own module to `False` while we are off, and back to `True` after that.
+        """Set the flag of Mem0's own module to `False` while telemetry is off, and back to `True` afterwards.
 
-        Code that wraps Mem0's functions may still call those of its own module.
+        The flag still matters: a wrapper around Mem0's functions may call the functions of Mem0's own module.
         """
         if off and self._native.get("MEM0_TELEMETRY") is True:
             self._native["MEM0_TELEMETRY"], self._quieted = False, True
@@ -56,17 +56,17 @@ class Flags:
 
 
 class Switches:
-    """The decision, and what can still change it. Thread-safe.
+    """The decision whether telemetry is on, and the switches that can still change it. Thread-safe.
 
     Args:
         flags: the run-time flags; by default new ones.
 
     Attributes:
-        off: whether anything but the flags says off. A plain attribute: the drop-in reads it at every call.
+        off: whether a source other than the flags says off. A plain attribute: the drop-in reads it at every call.
         flags: the run-time flags.
-        directory: Mem0's directory as Mem0 finds it too, read once: when the drop-in is executed.
-        chosen: the destinations, as they were read when nothing else said off.
-        state: what `state.json` said when it was last read; None before that.
+        directory: Mem0's directory, found as Mem0 finds it. Set once, when the environment first says on.
+        chosen: the destinations; read only if the environment and the stored choice say on.
+        state: the content of `state.json` when it was last read; None before that.
         dry_run: whether events are only printed.
     """
 
@@ -79,7 +79,7 @@ class Switches:
         self.dry_run = False
         self._consent: Consent | None = None
         self._switched_off = False
-        # Re-entrant: a signal handler may record an event, or switch off, in the middle of the first event.
+        # Re-entrant: a signal handler may record an event, or switch off, during the first event.
         self._lock = ForkSafeLock()
 
     @property
@@ -88,12 +88,12 @@ class Switches:
         return self._consent is not None
 
     def decide(self, *, read_state: bool = True) -> Consent:
-        """Ask every source of consent again; what once said off in this process stays so.
+        """Ask every source of consent again. Once a source says off, this process stays off.
 
-        The first call decides (when the drop-in is executed, or in `instrument()`); later ones can only turn off.
+        The first call decides (in `instrument()`, or when the drop-in is executed); later calls can only turn off.
 
         Args:
-            read_state: also read `state.json` again, which is never done on an event.
+            read_state: also read `state.json` again; never during an event.
         """
         with self._lock.of_this_process():
             self.dry_run = self.dry_run or env.is_set(os.environ, env.MEM0_TELEMETRY_DEBUG)
@@ -104,10 +104,10 @@ class Switches:
             return self._consent
 
     def _ask(self, *, read_state: bool) -> Consent:
-        """Ask the environment, then the stored choice, then for a destination, up to the first that says off."""
+        """Ask the environment, then the stored choice, then for a destination, until one says off."""
         decided = consent.decide(os.environ)
-        if decided.enabled:  # off from the start touches no disk
-            # Once: a program may change its working directory, or `HOME`, at any time after.
+        if decided.enabled:  # if the environment says off, the disk is not touched
+            # Set it once: a program may change its working directory or `HOME` later.
             self.directory = self.directory or state_file.mem0_dir(os.environ)
             if read_state or self.state is None:
                 self.state = state_file.read(self.directory)
@@ -118,10 +118,10 @@ class Switches:
         return decided
 
     def consent(self) -> Consent:
-        """Return what is decided now: the run-time switches and the stored choice as they are at this moment."""
+        """Return the decision with the run-time switches and the stored choice of this moment."""
         decided = self._consent or self.decide()
         if not decided.enabled:
-            return decided  # it stays so in this process, whatever is stored by now
+            return decided  # off stays off in this process, whatever is stored now
         now = consent.decide({}, flag=self.allowed(), state=state_file.read(self.directory))
         return decided if now.enabled else now
 
@@ -130,29 +130,29 @@ class Switches:
         return not self.off and self.flags.say_on()
 
     def leaves_off(self) -> bool:
-        """Return whether Mem0's own telemetry is to be off once we have gone: where ours is."""
+        """Return whether `uninstrument()` must leave Mem0's own telemetry off: it must if ours is off."""
         return not self.consent().enabled
 
     def set_enabled(self, *, enabled: bool) -> None:
-        """Switch off, or withdraw that."""
+        """Switch telemetry off, or withdraw that."""
         self._switched_off = not enabled
         self.decide()
 
     def turn_off(self, source: str, reason: str) -> None:
-        """Be off from here on, for a reason that no source of consent has."""
+        """Turn telemetry off for good, for a reason that no source of consent gives."""
         self._consent = consent.Consent(enabled=False, source=source, reason=reason)
         self.off = True
         self.flags.quiet_native(off=True)
 
     def meet_native(self, native: ModuleType | None) -> None:
-        """Take note of Mem0's own module object, or, with None, that it is Mem0's again."""
+        """Record which module is Mem0's own, or, with None, that its names are restored."""
         self.flags.meet_native(native)
         self.flags.quiet_native(off=self.off)
 
     def warn(self) -> None:
-        """Log what is wrong with the chosen destinations, and in a dry run why telemetry is off; each once a process.
+        """Log unusable settings and, in a dry run, why telemetry is off; each once per process.
 
-        To be called without a lock of ours: a log handler may use Mem0, and wait for that lock.
+        The caller must hold none of our locks: a log handler may use Mem0 and wait for that lock.
         """
         for problem in self.chosen.problems:
             note(f"Mem0 usage telemetry is not sent as chosen: {problem}", level=logging.WARNING)

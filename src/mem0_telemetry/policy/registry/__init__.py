@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may be sent: every event and attribute as data, and the selection that is derived from it.
+"""The registry: every event and attribute that may be sent, as data, and the selection that is derived from it.
 
-To add an event or attribute, add one entry in `events` or `attributes`; the selection, `TELEMETRY.md`, the
-names in PostHog and the privacy tests follow.
+To add an event or attribute, add one entry in `events` or `attributes`. The selection, `TELEMETRY.md`, the names in
+PostHog and the privacy tests are derived from it.
 """
 
 from __future__ import annotations

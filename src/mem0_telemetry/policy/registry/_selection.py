@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Select, never scrub: a new dict is made of what the registry declares; nothing else is ever looked at."""
+"""Select, never scrub: build a new dict of the values that the registry declares, and read no others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mem0_telemetry.policy.registry.types import AttributeValue
 
     Declared: TypeAlias = dict[str, tuple[str, Callable[[object], AttributeValue | None]]]
-    """By the name under which a value is given: its key, and its type's `select`."""
+    """For each name of a given value: the attribute's key, and the `select` of its type."""
 
 _by_mem0_name = {event.posthog_name: event for event in EVENTS}
 
@@ -36,55 +36,55 @@ _of_the_resource = _by_key(added_attributes.OF_THE_RESOURCE)
 
 
 def event_by_mem0_name(name: object) -> Event | None:
-    """Return the event that Mem0 calls `name` in its own code, or None. Never raises."""
+    """Return the event that is called `name` in Mem0's own code, or None. Never raises."""
     return _by_mem0_name.get(name) if type(name) is str else None
 
 
 def select(event: Event, observed: object) -> dict[str, AttributeValue]:
-    """Make an event's attributes of what is known of a call: the only way from Mem0's values to a record.
+    """Build an event's attributes from the observed values of a call. No other code copies Mem0's values into a record.
 
-    Never raises and never runs code of the values. What is not declared for the event is left out; what is
+    Never raises and never runs code of the values. A value that is not declared for the event is left out; a value
     outside its closed type is left out or becomes the type's `other` or `custom`. Costs 3 to 5 µs.
 
     Args:
-        event: what is recorded.
-        observed: the observed values, by Mem0's own property names: a plain `dict` that nobody changes meanwhile.
-            Anything else selects nothing.
+        event: the event that is recorded.
+        observed: the observed values, by Mem0's own property names: a plain `dict` that no other thread changes.
+            From any other object, nothing is selected.
     """
     if type(observed) is not dict:
         return {}
     selected = _selected(observed, _of_calls[event.name])
-    if event.told_by_name and attributes.KEYS.key not in selected:
+    if event.names_only and attributes.KEYS.key not in selected:
         given = {name for name, value in observed.items() if type(name) is str and value is not None}
-        names = attributes.KEYS.type.select([name for name in event.told_by_name if name in given])
+        names = attributes.KEYS.type.select([name for name in event.names_only if name in given])
         if names is not None:
             selected[attributes.KEYS.key] = names
     return selected
 
 
 def select_record(given: Mapping[str, object], event_name: str | None) -> dict[str, AttributeValue] | None:
-    """Make a record's attributes anew: before emission, and when a spooled line is read.
+    """Select a record's attributes again: before it is spooled, and when it is read from the spool.
 
-    Answers None for an event that the registry does not declare. Selecting twice selects the same.
+    Returns None for an event that the registry does not declare. Selecting twice gives the same result.
     """
     declared = _of_records.get(event_name or "")
     return _selected(given, declared) if declared is not None else None
 
 
 def select_common(given: Mapping[str, object]) -> dict[str, AttributeValue]:
-    """Make attributes anew that any record may carry, whatever its event."""
+    """Select the attributes that any record may carry, whatever its event."""
     return _selected(given, _of_every_record)
 
 
 def select_resource(given: Mapping[str, object]) -> dict[str, AttributeValue]:
-    """Make a resource's attributes anew, without what the SDK or the environment added to them."""
+    """Select a resource's attributes, without those that the SDK or the environment added."""
     return _selected(given, _of_the_resource)
 
 
 def _selected(given: Mapping[str, object], declared: Declared) -> dict[str, AttributeValue]:
     selected: dict[str, AttributeValue] = {}
     for name, value in given.items():
-        if type(name) is str and name in declared:  # to look up anything else may call its `__eq__`
+        if type(name) is str and name in declared:  # looking up any other type may run its `__eq__`
             key, select_value = declared[name]
             sent = select_value(value)
             if sent is not None:
@@ -98,13 +98,13 @@ def posthog_event_names() -> Mapping[str, str]:
 
 
 def posthog_property_names() -> Mapping[str, str]:
-    """Return PostHog's property name for each attribute key that Mem0 has a name of its own for."""
+    """Return PostHog's property name for each attribute key for which Mem0 has its own name."""
     every = (*(a for event in EVENTS for a in event.attributes), *added_attributes.OF_THE_RESOURCE)
     return {a.key: a.posthog_name for a in every if a.mem0_name is not None}
 
 
 def dropped_attributes(counts: Mapping[str, int]) -> dict[str, AttributeValue]:
-    """Make attributes of how many events were dropped, by reason; undeclared reasons are left out."""
+    """Convert the counts of dropped events, by reason, to attributes. Undeclared reasons are left out."""
     dropped = added_attributes.DROPPED
     return select_common(
         {dropped[reason].key: count for reason, count in counts.items() if reason in dropped}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every attribute that is added to a call's: by the writer to any record, and the resource of a process."""
+"""The attributes that do not come from a call: those that the writer adds to records, and those of the resource."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ DROP_REASONS = {
     "not_ready": "telemetry could not be started",
     "unknown_event": "this release of mem0ai has events that are not declared",
 }
-"""Why events may have been dropped, in words that follow "because"."""
+"""The reasons for which events are dropped, each in words that follow "because"."""
 DROPPED = {
     reason: Attribute(
         f"mem0.telemetry.dropped.{reason}",
@@ -66,7 +66,7 @@ DROPPED = {
 }
 """The count of dropped events, by reason."""
 OF_EVERY_RECORD = (INSTALLATION_ID, SERVICE_VERSION, RECORD_UID, EPHEMERAL, CI, *DROPPED.values())
-"""What any record may carry, whatever its event."""
+"""The attributes that any record may carry, whatever its event."""
 
 # --- the resource: the same for every record of a process
 
@@ -142,4 +142,4 @@ OF_THE_RESOURCE = (
     OS_VERSION,
     HOST_ARCH,
 )
-"""What the resource may carry."""
+"""The attributes that the resource may carry."""

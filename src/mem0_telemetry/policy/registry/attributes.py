@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every attribute that a call may carry. With `added_attributes` the only place where a key is written."""
+"""Every attribute that a call may carry. Only this module and `added_attributes` contain attribute keys."""
 
 from __future__ import annotations
 

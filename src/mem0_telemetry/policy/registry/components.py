@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The component classes whose names may be sent: those of the provider tables of Mem0's own factories.
+"""The component classes whose names may be sent: those in the provider tables of Mem0's own factories.
 
-One tuple for each kind, over every release from mem0ai 1.0.0 on; a test compares them with the installed one.
-A class of the application is `custom`. To add one, add its path here: nothing else has to change.
+Each kind has one tuple for all releases from mem0ai 1.0.0 on; a test compares it with the installed release. A class of
+the application becomes `custom`. To add a class of Mem0, add its path here; nothing else has to change.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ EMBEDDING_MODELS = (
     "mem0.embeddings.huggingface.HuggingFaceEmbedding",
     "mem0.embeddings.langchain.LangchainEmbedding",
     "mem0.embeddings.lmstudio.LMStudioEmbedding",
-    "mem0.embeddings.mock.MockEmbeddings",  # what the factory makes where the vector store embeds by itself
+    "mem0.embeddings.mock.MockEmbeddings",  # built by the factory if the vector store embeds by itself
     "mem0.embeddings.ollama.OllamaEmbedding",
     "mem0.embeddings.openai.OpenAIEmbedding",
     "mem0.embeddings.together.TogetherEmbedding",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where this differs from what Mem0 sends by itself (measured on mem0ai 2.2.1 and read in 1.0.0 to 2.2.1).
+"""The differences from Mem0's own telemetry (measured with mem0ai 2.2.1, and read in the source of 1.0.0 to 2.2.1).
 
-Data for `TELEMETRY.md` and for the test that runs one session through both: a property that Mem0 sends is
-either sent here with the same name and value, or it is named here.
+`TELEMETRY.md` shows this data, and a test runs one session with both: each property that Mem0 sends must be sent by
+this package with the same name and value, or be named here.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from mem0_telemetry.policy.registry.events import PROJECT_TEXTS
 
 
 class NotSent(NamedTuple):
-    """Something that Mem0 sends and this does not."""
+    """Data that Mem0 sends and this package does not."""
 
     what: str
-    """What it is."""
+    """The data, in words."""
     properties: tuple[str, ...]
-    """Mem0's names of it: properties, or events in full."""
+    """Mem0's names for the data: properties, or whole events."""
     cost: str
-    """What Mem0's maintainers no longer learn."""
+    """The information that Mem0's maintainers lose."""
 
 
 NOT_SENT = (
@@ -108,4 +108,4 @@ CHANGED = {
     "$lib_version": "see `$lib`",
     "$geoip_disable": "the same, `true`; beside it `$ip` is `0.0.0.0`, so that PostHog keeps no address",
 }
-"""Properties that keep their name and not always their value: Mem0's name, and how the value differs."""
+"""Properties that keep their name but not always their value: Mem0's name, and how the value differs."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every event that Mem0 may send: those of `Memory`, `AsyncMemory` and the chat proxy, and of the hosted clients."""
+"""Every event that may be sent: those of `Memory`, `AsyncMemory` and the chat proxy, and of the hosted clients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mem0_telemetry.policy.registry import attributes as a
 from mem0_telemetry.policy.registry.model import Attribute, Event
 
 _HOT = 0.1
-"""Mem0's own default for the events of a call that applications make often."""
+"""Mem0's own default sample rate for the events of calls that applications make often."""
 
 _COMPONENTS = (
     a.FUNCTION,
@@ -33,7 +33,7 @@ PROJECT_TEXTS = (
     "memory_depth",
     "usecase_setting",
 )
-"""The settings of a project that hold words of the user's: told by name only."""
+"""The settings of a project that contain the user's text: only their names are sent."""
 
 
 def _memory(call: str, brief: str, question: str, *own: Attribute, sample_rate: float = 1.0) -> Event:
@@ -50,7 +50,7 @@ def _hosted(
     brief: str,
     question: str,
     *own: Attribute,
-    told_by_name: tuple[str, ...] = (),
+    names_only: tuple[str, ...] = (),
     since: str = "mem0ai 1.0.0",
 ) -> Event:
     return Event(
@@ -59,7 +59,7 @@ def _hosted(
         brief,
         question,
         (*_HOSTED, *own),
-        told_by_name=told_by_name,
+        names_only=names_only,
         since=since,
     )
 
@@ -146,7 +146,7 @@ OF_HOSTED_CLIENTS = (
         "Entities were deleted with their memories.",
         "Which kinds of entity are deleted?",
         a.KEYS,
-        told_by_name=("user_id", "agent_id", "app_id", "run_id"),
+        names_only=("user_id", "agent_id", "app_id", "run_id"),
     ),
     _hosted(
         "feedback",
@@ -154,7 +154,7 @@ OF_HOSTED_CLIENTS = (
         "Are memories good?",
         a.FEEDBACK,
         a.KEYS,
-        told_by_name=("feedback_reason",),
+        names_only=("feedback_reason",),
     ),
     _hosted("get_summary", "A summary was asked for.", "Are summaries used?"),
     _hosted("create_memory_export", "An export was started.", "Are exports used?", a.KEYS),
@@ -191,7 +191,7 @@ OF_HOSTED_CLIENTS = (
         a.MULTILINGUAL,
         a.ENABLE_GRAPH,
         a.API_VERSION,
-        told_by_name=PROJECT_TEXTS,
+        names_only=PROJECT_TEXTS,
     ),
     _hosted("project.get", "A project was read.", "Which settings are read?", a.FIELDS),
     _hosted(
@@ -199,7 +199,7 @@ OF_HOSTED_CLIENTS = (
         "A project was made.",
         "Are projects used, and described?",
         a.KEYS,
-        told_by_name=("name", "description"),
+        names_only=("name", "description"),
     ),
     _hosted(
         "project.update",
@@ -209,7 +209,7 @@ OF_HOSTED_CLIENTS = (
         a.MULTILINGUAL,
         a.DECAY,
         a.ENABLE_GRAPH,
-        told_by_name=PROJECT_TEXTS,
+        names_only=PROJECT_TEXTS,
     ),
     _hosted("project.delete", "A project was deleted.", "Are projects given up?"),
     _hosted("project.get_members", "The members of a project were listed.", "Are projects shared?"),

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The closed types that an attribute may have. None of them takes free text.
 
-A type looks at exact built-in types only and at a bounded part of the value, so no code of the value is ever
-run, and it never raises.
+A type reads only exact built-in types and a bounded part of a value, so it never runs a value's code and never raises.
 """
 
 from __future__ import annotations
@@ -16,25 +15,25 @@ from typing import NamedTuple, TypeAlias
 AttributeValue: TypeAlias = bool | int | float | str | tuple[str, ...]
 
 _LONGEST_TEXT = 200
-"""Longest text that is looked at: hashing a longer one would cost the caller, and none is ever declared."""
+"""The longest text that is read. Hashing a longer one would cost the caller time, and no declared text is longer."""
 
 _LONGEST_LIST = 100
-"""Items of a list that are looked at."""
+"""The number of items of a list that are read."""
 
 
 class Type(NamedTuple):
-    """A closed type; each function below makes one, and its docstring says which values it selects."""
+    """A closed type. Each function below makes one, and its docstring describes the values that it selects."""
 
     words: str
-    """In words, in Markdown, which values there are."""
+    """The possible values, in words, as Markdown."""
     select: Callable[[object], AttributeValue | None]
-    """Returns a value as it may be sent, or None where it may not."""
+    """Returns the value to send for a given value, or None if it may not be sent."""
     texts: tuple[str, ...] = ()
-    """The declared texts with `other` or `custom` at the end, where it has such."""
+    """The declared texts, followed by `other` or `custom`; empty for a type without declared texts."""
 
 
 def one_of(*values: str | int, words: str = "") -> Type:
-    """Make a type of some declared values, all of one built-in type; anything else is left out."""
+    """Make a type of some declared values, all of one built-in type; other values are left out."""
     declared, kind = frozenset(values), type(values[0])
 
     def select(value: object) -> AttributeValue | None:
@@ -45,11 +44,11 @@ def one_of(*values: str | int, words: str = "") -> Type:
 
 BOOL = one_of(True, False, words="`true` or `false`")
 MARK = one_of(True, words="`true`, or absent")
-"""`True` where it applies, and absent where it does not."""
+"""`True` if it applies, otherwise absent."""
 
 
 def whole_number(low: int, high: int) -> Type:
-    """Make a type of the `int`s from `low` to `high`; anything else is left out."""
+    """Make a type of the `int`s from `low` to `high`; other values are left out."""
 
     def select(value: object) -> AttributeValue | None:
         return value if type(value) is int and low <= value <= high else None
@@ -58,10 +57,10 @@ def whole_number(low: int, high: int) -> Type:
 
 
 def up_to(*bounds: int) -> Type:
-    """Make a type of sizes: the smallest bound that is not less than an `int`, the last one for all larger.
+    """Make a type of sizes: an `int` is rounded up to the next bound, or down to the last bound if it is larger.
 
-    An application fixes a size in its code, so an exact one would link its installations. Anything else, and what is
-    below 1, is left out.
+    An exact size, fixed in an application's code, would link its installations. Other values, and those below 1, are
+    left out.
     """
 
     def select(value: object) -> AttributeValue | None:
@@ -73,7 +72,7 @@ def up_to(*bounds: int) -> Type:
 
 
 def rate(*, decimals: int) -> Type:
-    """Make a type of the numbers from 0 to 1, rounded; anything else, not-a-number included, is left out."""
+    """Make a type of the numbers from 0 to 1, rounded; other values, including NaN, are left out."""
 
     def select(value: object) -> AttributeValue | None:
         if (type(value) is float or type(value) is int) and 0 <= value <= 1:
@@ -84,15 +83,12 @@ def rate(*, decimals: int) -> Type:
 
 
 def enum(*values: str, other: str = "other") -> Type:
-    """Make a type of some declared texts; any other text becomes `other`, and what is no text is left out."""
+    """Make a type of some declared texts; any other text becomes `other`, and other values are left out."""
     return _enum((*values, other), lambda _: other)
 
 
 def class_path(*, versioned: Iterable[str], versions: Type, plain: Iterable[str]) -> Type:
-    """Make an enum of the paths of classes, some followed by an API version; any other text becomes `custom`.
-
-    A versioned path with any other version ends in `other`.
-    """
+    """Make an enum of class paths, some with an API version. Unknown versions become `other`, other texts `custom`."""
     beginnings = tuple(f"{path}." for path in versioned)
 
     def undeclared(value: str) -> str:
@@ -117,9 +113,9 @@ def _enum(texts: tuple[str, ...], undeclared: Callable[[str], str]) -> Type:
 
 
 def enum_set(*values: str) -> Type:
-    """Make a type of lists and tuples of declared texts: each one once, in the caller's order.
+    """Make a type of lists and tuples of declared texts: each text once, in the caller's order.
 
-    All other items are one `other` at the end. An empty list, and anything else, is left out.
+    All other items together become one `other` at the end. An empty list and other values are left out.
     """
     declared, texts = frozenset(values), (*values, "other")
 
@@ -139,9 +135,9 @@ def enum_set(*values: str) -> Type:
 
 
 def version(*, parts: int) -> Type:
-    """Make a type of versions: at most so many numbers separated by dots, and `a`, `b`, `rc` or `.dev` with a number.
+    """Make a type of versions: at most `parts` numbers separated by dots, and `a`, `b`, `rc` or `.dev` with a number.
 
-    Of a text, what follows a version is cut off; a text that begins with none is left out.
+    Text after the version is cut off; a text that does not begin with a version is left out.
     """
 
     def select(value: object) -> AttributeValue | None:
@@ -162,12 +158,12 @@ _RELEASE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})*(?=\.*([^0-9.]|$))")
 _PRE_RELEASE = re.compile(r"(a|b|rc|\.dev)[0-9]{1,6}(?![0-9])")
 
 
-@lru_cache(maxsize=64)  # a process meets a few rates, one in every event
+@lru_cache(maxsize=64)  # a process uses few rates, one in every event
 def _rounded(value: float, decimals: int) -> float:
     return round(float(value), decimals)
 
 
-@lru_cache(maxsize=64)  # a process meets a few versions, each in every record
+@lru_cache(maxsize=64)  # a process uses few versions, each in every record
 def _version(text: str, parts: int) -> str | None:
     release = _RELEASE.match(text)
     if release is None:
