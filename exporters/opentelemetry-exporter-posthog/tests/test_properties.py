@@ -230,7 +230,7 @@ def test_remembering_changes_nothing(records: list[dict[Any, Any]], names: dict[
     encoder = MemberEncoder(encoder_options)
     for attributes in [*records, *records]:
         each = MemberEncoder(encoder_options).encode_each(attributes)
-        assert encoder.encode(attributes) == joined(each, encoder.meant(attributes))
+        assert encoder.encode(attributes) == joined(each, encoder.special_keys(attributes))
 
 
 _plain_keys = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1, max_size=9)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.exporter.posthog._check import MAX_NAME_BYTES, OF_PERSONS, UUID
+from opentelemetry.exporter.posthog._check import MAX_NAME_BYTES, PERSON_KEYS, UUID
 from opentelemetry.exporter.posthog._conventions import DISTINCT_ID, SESSION_ID, UID, properties_of
-from opentelemetry.exporter.posthog._exceptions import whole_frames
+from opentelemetry.exporter.posthog._exceptions import cut_exceptions
 from opentelemetry.exporter.posthog._identity import (
     Ordinals,
     derived_uuid,
@@ -57,7 +57,7 @@ class Inherited:
     scope: InstrumentationScope | None
     values: dict[Any, Any]
     """The attributes."""
-    meant: dict[str, Any]
+    special: dict[str, Any]
     """Those that have a meaning of their own."""
     identity: tuple[str, str] | None
     """The distinct id that they give, as JSON, and the attribute that says so."""
@@ -73,7 +73,7 @@ class EventBuilder:
     def __init__(self, options: MappingOptions) -> None:
         self._options = options
         self._person_profiles = options.person_profiles
-        self._adds = options.conventions and bool(options.group_attributes or options.trace_context)
+        self._adds_ids = options.conventions and bool(options.group_attributes or options.trace_context)
         self._event_names = dict(options.event_names)
         self.encoder = MemberEncoder(options)
         self._distinct_id_attributes = tuple(dict.fromkeys((*options.distinct_id_attributes, DISTINCT_ID)))
@@ -85,7 +85,7 @@ class EventBuilder:
         }
         """Attributes that are no properties once they are fields of the event, by their would-be names."""
         self._constants = [_constants_of(options, personless=personless) for personless in (False, True)]
-        self._beside_few = lru_cache(_CACHED)(self._beside)
+        self._cached_shared_members = lru_cache(_CACHED)(self._shared_members)
         self._encode_short_name = lru_cache(_CACHED)(self._encode_name)
         self._ordinals = Ordinals()
 
@@ -100,13 +100,13 @@ class EventBuilder:
                 values["otel.scope.version"] = scope.version
             values.update(scope.attributes or {})
         members = self.encoder.encode_each(values, most=most)
-        meant = {key: values[key] for key in self.encoder.meant(values)}
+        special = {key: values[key] for key in self.encoder.special_keys(values)}
         size = sum(map(len, members.values()))
-        return Inherited(resource, scope, values, meant, self._identity(values), members, size)
+        return Inherited(resource, scope, values, special, self._identity(values), members, size)
 
     def forget(self) -> None:
         """Free what was made of an `Inherited`, and with it the resource."""
-        self._beside_few.cache_clear()
+        self._cached_shared_members.cache_clear()
 
     def build(
         self,
@@ -128,7 +128,7 @@ class EventBuilder:
         """
         attributes = source.attributes
         name = _EXCEPTION if exception else self._name_of(source.name)
-        distinct_id, identified_by = self._identity(attributes) or inherited.identity or self._made_up(source)
+        distinct_id, identified_by = self._identity(attributes) or inherited.identity or self._derived(source)
         hidden = self._fields.get(identified_by, "")
         if hidden:
             attributes.pop(identified_by, None)
@@ -184,7 +184,7 @@ class EventBuilder:
                     return distinct_id, key
         return None
 
-    def _made_up(self, source: Source) -> tuple[str, str]:
+    def _derived(self, source: Source) -> tuple[str, str]:
         """Return the distinct id of an event that nothing gives one, and no attribute."""
         session = source.attributes.get(SESSION_ID) if self._options.conventions else None
         if session is not None and (text := text_of(session)):
@@ -207,19 +207,19 @@ class EventBuilder:
         attributes = {**source.extras, **source.attributes} if source.extras else source.attributes
         hidden = self._fields.get(identified_by, "")
         personless = not (identified_by and self._person_profiles)
-        own, names, meant = self.encoder.encode(attributes)
+        own, names, special = self.encoder.encode(attributes)
         added: dict[str, Any] = {}
-        if self._adds or meant or inherited.meant:
-            added = self._added(source, inherited, {key: attributes[key] for key in meant})
+        if self._adds_ids or special or inherited.special:
+            added = self._added(source, inherited, {key: attributes[key] for key in special})
         if (
             personless
             and (added or self._person_profiles)  # else no attribute is named so
-            and not (OF_PERSONS.isdisjoint(names) and OF_PERSONS.isdisjoint(added))
+            and not (PERSON_KEYS.isdisjoint(names) and PERSON_KEYS.isdisjoint(added))
         ):
             changes["person_properties"] += 1
-            added = {name: value for name, value in added.items() if name not in OF_PERSONS}
+            added = {name: value for name, value in added.items() if name not in PERSON_KEYS}
             name_of = self.encoder.name_of
-            attributes = {key: value for key, value in attributes.items() if name_of(key) not in OF_PERSONS}
+            attributes = {key: value for key, value in attributes.items() if name_of(key) not in PERSON_KEYS}
             own, names, _ = self.encoder.encode(attributes)
         if exception:
             added |= exception
@@ -229,14 +229,14 @@ class EventBuilder:
                 own, names, _ = joined(self.encoder.encode_each(attributes, most=most))
                 inherited = self.inherited(inherited.resource, inherited.scope, most=most)
                 if exception:
-                    added |= whole_frames(exception, most)
+                    added |= cut_exceptions(exception, most)
             if added:
                 more = {name: value for name, value in added.items() if name not in names}
                 own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())
                 names = names.union(more)
             is_small = most == UNLIMITED and len(names) <= MAX_KEYS and inherited.size <= _MAX_SHARED
-            beside = self._beside_few if is_small else self._beside
-            constants, shared = beside(inherited, names, hidden, personless)
+            shared_members = self._cached_shared_members if is_small else self._shared_members
+            constants, shared = shared_members(inherited, names, hidden, personless)
             properties = shared + own
             if len(properties) <= _SURELY_FITS or fits(properties):
                 if most != UNLIMITED:
@@ -244,7 +244,7 @@ class EventBuilder:
                 return constants, properties
         raise NotAnEvent("too_large")
 
-    def _beside(
+    def _shared_members(
         self,
         inherited: Inherited,
         names: frozenset[str],
@@ -262,14 +262,14 @@ class EventBuilder:
         members = inherited.members
         taken = names.union(members)
         own = [text for name, text in self._constants[personless].items() if name not in taken]
-        unwanted = names.union({hidden}, OF_PERSONS if personless else ())
+        unwanted = names.union({hidden}, PERSON_KEYS if personless else ())
         shared = [text for name, text in members.items() if name not in unwanted]
         return "".join(own), "".join(shared)
 
-    def _added(self, source: Source, inherited: Inherited, meant: dict[str, Any]) -> dict[str, Any]:
+    def _added(self, source: Source, inherited: Inherited, special: dict[str, Any]) -> dict[str, Any]:
         """Return the properties that attributes with a meaning make."""
         groups = self._options.group_attributes
-        added = properties_of({**inherited.meant, **meant}, source.attributes, inherited.values, groups)
+        added = properties_of({**inherited.special, **special}, source.attributes, inherited.values, groups)
         if self._options.redact:  # but not of groups: they are ids
             added |= {name: clean_urls(clean(added[name])) for name in added.keys() - {"$groups"}}
         if self._options.trace_context and source.trace_id:

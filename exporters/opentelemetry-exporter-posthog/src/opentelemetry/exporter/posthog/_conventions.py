@@ -26,25 +26,25 @@ _GROUP: Final = "posthog.group."
 _UUID7: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE
 )
-_OF_PERSONS: Final = {"posthog.set.": "$set", "posthog.set_once.": "$set_once"}
-_PREFIXES: Final = (_GROUP, *_OF_PERSONS)
+_PERSON_PREFIXES: Final = {"posthog.set.": "$set", "posthog.set_once.": "$set_once"}
+_PREFIXES: Final = (_GROUP, *_PERSON_PREFIXES)
 
 
-def is_meant(key: str) -> bool:
+def is_special(key: str) -> bool:
     """Return whether the attribute `key` says a session, a group or something of a person, and is no property."""
     return key == SESSION_ID or key.startswith(_PREFIXES)
 
 
 def properties_of(
-    meant: Mapping[str, Any],
+    special: Mapping[str, Any],
     attributes: Mapping[Any, Any],
     inherited: Mapping[Any, Any],
     group_attributes: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the properties that the attributes `meant` make, by their names in PostHog.
+    """Return the properties that the attributes `special` make, by their names in PostHog.
 
     Args:
-        meant: attributes for which `is_meant`, of the resource first, then of the record.
+        special: attributes for which `is_special`, of the resource first, then of the record.
         attributes: all of the record.
         inherited: all of its resource and scope.
         group_attributes: group type to the attribute that holds the group.
@@ -53,24 +53,24 @@ def properties_of(
     groups: dict[str, str] = {}
     for kind, key in group_attributes.items():
         value = attributes.get(key)
-        _put(groups, kind, inherited.get(key) if value is None else value)
-    for key, value in meant.items():
+        _add_group(groups, kind, inherited.get(key) if value is None else value)
+    for key, value in special.items():
         if key == SESSION_ID:
             text = text_of(value)
             is_session = text is not None and _UUID7.fullmatch(text)
             properties["$session_id" if is_session else SESSION_ID] = text if is_session else value
         elif key.startswith(_GROUP):
-            _put(groups, key[len(_GROUP) :], value)
+            _add_group(groups, key[len(_GROUP) :], value)
         else:
-            prefix = next(one for one in _OF_PERSONS if key.startswith(one))
+            prefix = next(one for one in _PERSON_PREFIXES if key.startswith(one))
             if name := clean_name(key[len(prefix) :]):
-                properties.setdefault(_OF_PERSONS[prefix], {})[name] = value
+                properties.setdefault(_PERSON_PREFIXES[prefix], {})[name] = value
     if groups:
         properties["$groups"] = groups
     return properties
 
 
-def _put(groups: dict[str, str], kind: str, value: object) -> None:
+def _add_group(groups: dict[str, str], kind: str, value: object) -> None:
     name, group = clean_name(kind), text_of(value)
     if name and group:
         groups[name] = group

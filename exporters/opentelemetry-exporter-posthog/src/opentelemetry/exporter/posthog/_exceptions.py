@@ -24,7 +24,7 @@ _LEVELS: Final = ((21, "fatal"), (17, "error"), (13, "warning"), (9, "info"), (1
 """The lowest severity number of each of PostHog's levels."""
 _REMEMBERED: Final = 4096
 
-Exceptional = tuple["Source", dict[str, Any]]
+ExceptionEvent = tuple["Source", dict[str, Any]]
 """What an exception was read from, as the source of an event of its own, and the properties that make it one."""
 
 
@@ -35,7 +35,7 @@ class Seen:
         self._lock = threading.RLock()  # re-entrant: a signal handler may export too
         self._by: OrderedDict[tuple[int, str, str], str] = OrderedDict()
 
-    def is_of_other(self, exception: Exceptional, signal: str) -> bool:
+    def was_sent_by_other_signal(self, exception: ExceptionEvent, signal: str) -> bool:
         """Return whether the other signal sent `exception` already; else remember that `signal` does."""
         source, properties = exception
         if not source.trace_id:
@@ -48,27 +48,27 @@ class Seen:
             return first != signal
 
 
-of_this_process: Final = Seen()
+sent_by_this_process: Final = Seen()
 
 
-def is_nothing_else(source: Source) -> bool:
+def is_only_an_exception(source: Source) -> bool:
     """Return whether a log record says nothing but that there was an exception."""
     return not source.name or source.name == _EVENT
 
 
-def exceptions_of(source: Source, signal: str) -> list[Exceptional]:
+def exceptions_of(source: Source, signal: str) -> list[ExceptionEvent]:
     """Return the exceptions of a log record, or of a span that ended in an error."""
     record = source.record
     if signal == "log":
         if TYPE in source.attributes or MESSAGE in source.attributes:
-            return [_of_record(source, record.log_record.severity_number)]
+            return [_from_record(source, record.log_record.severity_number)]
     elif record.status.status_code.name == "ERROR":
         events = enumerate(record.events)
-        return [_of_span(source, index, event) for index, event in events if event.name == _EVENT]
+        return [_from_span(source, index, event) for index, event in events if event.name == _EVENT]
     return []
 
 
-def whole_frames(properties: dict[str, Any], most: int) -> dict[str, Any]:
+def cut_exceptions(properties: dict[str, Any], most: int) -> dict[str, Any]:
     """Return `properties` of an exception, cut to about `most` values: exceptions and frames stay whole, or go.
 
     Kept are of each exception the innermost frames, which say where it failed, and of a long chain the outermost
@@ -85,10 +85,10 @@ def whole_frames(properties: dict[str, Any], most: int) -> dict[str, Any]:
     return {**properties, "$exception_list": kept}
 
 
-def _of_record(source: Source, severity: object) -> Exceptional:
+def _from_record(source: Source, severity: object) -> ExceptionEvent:
     attributes = _without_exception(source.attributes)
     uid = attributes.get(UID)
-    if uid and not is_nothing_else(source):
+    if uid and not is_only_an_exception(source):
         attributes[UID] = f"{to_json(uid)}/exception"  # beside the event of that id
     number = getattr(severity, "value", severity)
     level = "error"
@@ -97,7 +97,7 @@ def _of_record(source: Source, severity: object) -> Exceptional:
     return source._replace(attributes=attributes), _properties(source.attributes, level)
 
 
-def _of_span(source: Source, index: int, event: Any) -> Exceptional:
+def _from_span(source: Source, index: int, event: Any) -> ExceptionEvent:
     own = dict(event.attributes or {})
     own_source = source._replace(
         times=(event.timestamp, *source.times),

@@ -233,7 +233,7 @@ class PostHogExporter(Generic[Record]):
         self._sender = None
         self._has_kept = False
         self._mapper: Mapper[Record] = Mapper(
-            self._options, self._signal, keep=self._keep, seen=_exceptions.of_this_process
+            self._options, self._signal, keep=self._keep, seen=_exceptions.sent_by_this_process
         )
 
     def _begin_in_child(self) -> None:

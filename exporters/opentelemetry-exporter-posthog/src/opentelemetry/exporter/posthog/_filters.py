@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.exporter.posthog._settings import told
+from opentelemetry.exporter.posthog._settings import source_and_value
 from opentelemetry.exporter.posthog._warnings import warn_once
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-_OF_AI: Final = ("gen_ai.", "llm.", "ai.", "traceloop.")
+_AI_NAMES: Final = ("gen_ai.", "llm.", "ai.", "traceloop.")
 """What PostHog's own span processor for AI observability takes, by name or by a key."""
 
 
@@ -24,7 +24,7 @@ def local_roots(span: ReadableSpan) -> bool:
 
 def ai_spans(span: ReadableSpan) -> bool:
     """Keep the spans of calls of models."""
-    return span.name.startswith(_OF_AI) or any(key.startswith(_OF_AI) for key in span.attributes or ())
+    return span.name.startswith(_AI_NAMES) or any(key.startswith(_AI_NAMES) for key in span.attributes or ())
 
 
 def not_ai_spans(span: ReadableSpan) -> bool:
@@ -32,7 +32,7 @@ def not_ai_spans(span: ReadableSpan) -> bool:
     return not ai_spans(span)
 
 
-_OF_SPANS: Final[dict[str, Callable[[Any], object] | None]] = {
+_SPAN_FILTERS: Final[dict[str, Callable[[Any], object] | None]] = {
     "all": None,
     "local_roots": local_roots,
     "ai_spans": ai_spans,
@@ -46,8 +46,8 @@ def filter_of(given: object, signal: str) -> Callable[[Any], object] | None:
         return given
     if given is None and signal == "log":
         return None
-    known = _OF_SPANS if signal == "span" else {"all": None}
-    source, found = told("filter", given)
+    known = _SPAN_FILTERS if signal == "span" else {"all": None}
+    source, found = source_and_value("filter", given)
     name = "local_roots" if found is None else found.lower() if isinstance(found, str) else ""
     if name in known:
         return known[name]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from opentelemetry.exporter.posthog._build import EventBuilder, NotAnEvent
 from opentelemetry.exporter.posthog._check import check_event
-from opentelemetry.exporter.posthog._exceptions import Seen, exceptions_of, is_nothing_else
+from opentelemetry.exporter.posthog._exceptions import Seen, exceptions_of, is_only_an_exception
 from opentelemetry.exporter.posthog._identity import distinct_id_of, timestamp_of
 from opentelemetry.exporter.posthog._json import clean, clean_name, encode, fits
 from opentelemetry.exporter.posthog._sources import READERS
@@ -89,7 +89,7 @@ class Mapper(Generic[_Record]):
         record: Any
         for record in records:
             try:
-                if keep is not None and not _ask(keep, record, "filter_failed"):
+                if keep is not None and not _call(keep, record, "filter_failed"):
                     raise NotAnEvent("filtered")  # noqa: TRY301  # as for every other reason
                 source = source_of(record, options)
                 resource, scope = record.resource, record.instrumentation_scope
@@ -142,14 +142,14 @@ class Mapper(Generic[_Record]):
             raise NotAnEvent("filtered")
         event = self._builder.build(source, inherited, changed, exception)
         before_send = self._options.before_send
-        return event if before_send is None else _through(before_send, event)
+        return event if before_send is None else _apply_before_send(before_send, event)
 
     def _add_with_exceptions(
         self, source: Source, inherited: Inherited, events: list[bytes], changed: Counter[str]
     ) -> None:
         """Add the event of a record, if it makes one, and one for each of its exceptions."""
         exceptions = exceptions_of(source, self._signal)
-        is_event = not (exceptions and self._signal == "log" and is_nothing_else(source))
+        is_event = not (exceptions and self._signal == "log" and is_only_an_exception(source))
         no: NotAnEvent | None = None
         before = len(events)
         try:
@@ -158,7 +158,7 @@ class Mapper(Generic[_Record]):
         except NotAnEvent as error:
             no = error
         for exception in exceptions:
-            if not self._seen.is_of_other(exception, self._signal):
+            if not self._seen.was_sent_by_other_signal(exception, self._signal):
                 own, properties = exception
                 events.append(self._event(own, inherited, changed, properties))
             elif not is_event:
@@ -167,17 +167,17 @@ class Mapper(Generic[_Record]):
             raise no
 
 
-def _ask(function: Callable[[Any], _Answer], value: object, otherwise: str) -> _Answer:
+def _call(function: Callable[[Any], _Answer], value: object, reason: str) -> _Answer:
     """Return what a function of the application's says of `value`; where it raises, the record is no event."""
     try:
         return function(value)
     except Exception as error:
-        raise NotAnEvent(otherwise) from error
+        raise NotAnEvent(reason) from error
 
 
-def _through(before_send: Callable[[dict[str, Any]], dict[str, Any] | None], event: bytes) -> bytes:
+def _apply_before_send(before_send: Callable[[dict[str, Any]], dict[str, Any] | None], event: bytes) -> bytes:
     """Return what `before_send` makes of `event`, if that is an event which PostHog takes."""
-    changed = _ask(before_send, json.loads(event), "before_send_failed")
+    changed = _call(before_send, json.loads(event), "before_send_failed")
     if changed is None:
         raise NotAnEvent("before_send")
     try:

@@ -12,8 +12,8 @@ from json.encoder import encode_basestring
 from operator import getitem
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.exporter.posthog._check import BOOLEANS, OF_PERSONS
-from opentelemetry.exporter.posthog._conventions import is_meant
+from opentelemetry.exporter.posthog._check import BOOLEANS, PERSON_KEYS
+from opentelemetry.exporter.posthog._conventions import is_special
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean, clean_name, encode, encoder_of, to_json
 from opentelemetry.exporter.posthog._redact import URLS, clean_relative_url, clean_urls, is_private
 
@@ -30,8 +30,8 @@ _LEFT_OUT: Final = frozenset(
 )
 """Sent only where mapped: an id that the SDK makes up for each process, texts that quote exceptions, and a
 switch of PostHog's own."""
-_OF_EXCEPTIONS: Final = frozenset({"$exception_list", "$exception_level"})
-_NO_NAMES: Final[frozenset[str]] = frozenset()
+_EXCEPTION_KEYS: Final = frozenset({"$exception_list", "$exception_level"})
+_EMPTY_NAMES: Final[frozenset[str]] = frozenset()
 _MAX_SHAPES: Final = 2048
 _MAX_COLUMNS: Final = 8192
 MAX_KEYS: Final = 128
@@ -57,24 +57,24 @@ class MemberEncoder:
     def __init__(self, options: MappingOptions) -> None:
         self._options = options
         self._names = dict(options.property_names)
-        self._shape = lru_cache(_MAX_SHAPES)(self._learn)
+        self._shape = lru_cache(_MAX_SHAPES)(self._build_shape)
         self._columns: dict[tuple[str, type], _Column | _Remembered] = {}
         self._encoded = 0
 
     def encode(self, attributes: Mapping[Any, Any]) -> Members:
         """Encode `attributes`, in their order; of two with one name the later counts."""
         if not attributes:
-            return "", _NO_NAMES, ()
+            return "", _EMPTY_NAMES, ()
         values = attributes.values()
         shape = len(values) <= MAX_KEYS and self._shape(*attributes, *map(type, values))
         if shape:
-            columns, names, meant = shape
+            columns, names, special = shape
             try:
-                return "".join(map(getitem, columns, values)), names, meant
+                return "".join(map(getitem, columns, values)), names, special
             except TypeError:  # a tuple that holds something mutable cannot be looked up
                 tuples = {key: value for key, value in attributes.items() if type(value) is tuple}
-                self._forget([(key, tuple) for key, value in tuples.items() if not _is_told_apart(value)])
-        return joined(self.encode_each(attributes), self.meant(attributes))
+                self._forget([(key, tuple) for key, value in tuples.items() if not _has_one_encoding(value)])
+        return joined(self.encode_each(attributes), self.special_keys(attributes))
 
     def encode_each(self, attributes: Mapping[Any, Any], *, most: int = UNLIMITED) -> dict[str, str]:
         """Encode `attributes` one by one, values cut as `most` says; return each member by its name."""
@@ -89,24 +89,24 @@ class MemberEncoder:
                 members[name] = f"{encode(name)}:{text},"
         return members
 
-    def meant(self, attributes: Iterable[Any]) -> tuple[str, ...]:
+    def special_keys(self, attributes: Iterable[Any]) -> tuple[str, ...]:
         """Return the keys of attributes that have a meaning of their own."""
-        return tuple(key for key in attributes if isinstance(key, str) and self._is_meant(key))
+        return tuple(key for key in attributes if isinstance(key, str) and self._is_special(key))
 
     def name_of(self, key: object) -> str:
         """Return the name of the property for an attribute key, empty where it is not sent."""
         text = key if isinstance(key, str) else str(clean(key))
         mapped = self._names.get(text)
         if mapped is not None:
-            is_refused = mapped in _OF_EXCEPTIONS or (
-                mapped in OF_PERSONS and not self._options.person_profiles
+            is_refused = mapped in _EXCEPTION_KEYS or (
+                mapped in PERSON_KEYS and not self._options.person_profiles
             )
             return "" if is_refused else clean_name(mapped)
         if (
             text.startswith("$")
             or text in _LEFT_OUT
             or (self._options.redact and is_private(text))
-            or self._is_meant(text)
+            or self._is_special(text)
         ):
             return ""
         return clean_name(text)
@@ -127,10 +127,10 @@ class MemberEncoder:
             column.misses = 0
         self._encoded = 0
 
-    def _is_meant(self, key: str) -> bool:
-        return self._options.conventions and key not in self._names and is_meant(key)
+    def _is_special(self, key: str) -> bool:
+        return self._options.conventions and key not in self._names and is_special(key)
 
-    def _learn(self, *keys_and_types: Any) -> _Shape | None:
+    def _build_shape(self, *keys_and_types: Any) -> _Shape | None:
         """Work out a shape; None where its attributes have to be looked at one by one.
 
         Args:
@@ -145,7 +145,7 @@ class MemberEncoder:
             or not BOOLEANS.isdisjoint(names)
         ):
             return None
-        return tuple(map(self._column, keys, types)), frozenset(names), self.meant(keys)
+        return tuple(map(self._column, keys, types)), frozenset(names), self.special_keys(keys)
 
     def _column(self, key: str, kind: type) -> _Column | _Remembered:
         column = self._columns.get((key, kind))
@@ -222,17 +222,17 @@ class _Remembered(dict[Any, str]):
     def __missing__(self, value: Any) -> str:
         self.misses += 1
         text = f"{self.start}{self.encode(value)},"
-        if len(self) < _MAX_VALUES and len(text) <= _MAX_LENGTH and _is_told_apart(value):
+        if len(self) < _MAX_VALUES and len(text) <= _MAX_LENGTH and _has_one_encoding(value):
             self[value] = text
         return text
 
 
-def _is_told_apart(value: Any) -> bool:
+def _has_one_encoding(value: Any) -> bool:
     """Return whether all values of its type that equal `value` read the same: not 0.0 and -0.0, (1,) and (True,)."""
     kind = type(value)
     return all(type(item) is str for item in value) if kind is tuple else bool(value) or kind is not float
 
 
-def joined(members: Mapping[str, str], meant: tuple[str, ...] = ()) -> Members:
+def joined(members: Mapping[str, str], special: tuple[str, ...] = ()) -> Members:
     """Put members together."""
-    return "".join(members.values()), frozenset(members), meant
+    return "".join(members.values()), frozenset(members), special

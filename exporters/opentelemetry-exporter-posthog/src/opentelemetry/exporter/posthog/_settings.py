@@ -122,7 +122,7 @@ def flag(name: str, given: object, *, default: bool) -> bool:
     return default if found is None else found
 
 
-def told(name: str, given: object) -> tuple[str, Any]:
+def source_and_value(name: str, given: object) -> tuple[str, Any]:
     """Return where a setting comes from, and its value: None where it is not set.
 
     A text is without blanks and quotes around it, as `docker run --env-file` keeps them.
@@ -155,21 +155,21 @@ class _Kind(NamedTuple):
 
     read: Callable[[Any], Any]
     """Returns None, or raises, for what is unusable."""
-    unusable: str
+    problem: str
     """What a value is that cannot be read so."""
-    otherwise: str = "The default is used."
+    consequence: str = "The default is used."
 
 
 def _read(name: str, given: object, kind: _Kind, *, unset: Any = None) -> Any:
     """Return a setting; `unset` where it is not set, or blank; None where it is unusable."""
-    source, value = told(name, given)
+    source, value = source_and_value(name, given)
     if value is None or (isinstance(value, str) and not value):
         return unset
     with suppress(Exception):  # an iterable or mapping of the application's own may raise
         found = kind.read(value)
         if found is not None:
             return found
-    warn_once(f"{source} is {kind.unusable}. {kind.otherwise}")
+    warn_once(f"{source} is {kind.problem}. {kind.consequence}")
     return None
 
 

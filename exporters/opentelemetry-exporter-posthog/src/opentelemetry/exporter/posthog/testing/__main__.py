@@ -49,36 +49,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _findings(request: CapturedRequest) -> tuple[dict[int, list[str]], list[str]]:
     """Return what is wrong with each event of a request, by its place, and with all of it."""
-    of_event: dict[int, list[str]] = {}
-    of_request: list[str] = []
+    of_each_event: dict[int, list[str]] = {}
+    of_the_request: list[str] = []
     for violation in check_batch(request.body):
         match = re.fullmatch(r"event (\d+): (.*)", violation, re.DOTALL)
         if match:
-            of_event.setdefault(int(match[1]), []).append(match[2])
+            of_each_event.setdefault(int(match[1]), []).append(match[2])
         else:
-            of_request.append(violation)
-    return of_event, of_request
+            of_the_request.append(violation)
+    return of_each_event, of_the_request
 
 
 def _as_json(request: CapturedRequest) -> Iterator[str]:
-    of_event, of_request = _findings(request)
+    of_each_event, of_the_request = _findings(request)
     for place, event in enumerate(request.events):
-        yield json.dumps({"event": event, "violations": of_event.get(place, [])})
-    for violation in of_request:
+        yield json.dumps({"event": event, "violations": of_each_event.get(place, [])})
+    for violation in of_the_request:
         yield json.dumps({"request": request.path, "violations": [violation]})
 
 
 def _as_text(request: CapturedRequest) -> Iterator[str]:
     bold, red, plain = ("\033[1m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
-    of_event, of_request = _findings(request)
-    for violation in of_request:
+    of_each_event, of_the_request = _findings(request)
+    for violation in of_the_request:
         yield f"{red}{request.method} {request.path}: {violation}{plain}"
     for place, event in enumerate(request.events):
         yield f"{bold}{event.get('event')}{plain}  of {event.get('distinct_id')}  at {event.get('timestamp')}"
         properties = event.get("properties")
         if isinstance(properties, dict):
             yield from (f"    {name}: {json.dumps(value)}" for name, value in properties.items())
-        yield from (f"    {red}wrong: {violation}{plain}" for violation in of_event.get(place, []))
+        yield from (f"    {red}wrong: {violation}{plain}" for violation in of_each_event.get(place, []))
 
 
 if __name__ == "__main__":
