@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostHog's rules for a batch, as strict as its parser and its ingestion are, and a little stricter.
+"""Check a batch by the rules of PostHog's parser and ingestion, or by slightly stricter ones.
 
-Its `/batch/` endpoint rejects a whole batch for one bad event; ingestion then cuts, drops or hides what is
-too long. Here each of these is a violation. Written from PostHog's sources, and without this package's mapping,
-which it checks; the mapping takes its limits from here.
+PostHog's `/batch/` endpoint rejects a whole batch for one bad event; its ingestion then cuts, drops or hides values
+that are too long. This module reports each case as a violation. It follows PostHog's sources and imports nothing of
+this package's mapping, because it checks that mapping; the mapping imports its limits from here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MAX_BODY_BYTES: Final = 20 * 1024 * 1024
 _MAX_EVENT_BYTES: Final = 1_000_000
 MAX_NAME_BYTES: Final = 200
-"""Longer names get no definition in PostHog, and longer ids are cut by it."""
+"""PostHog creates no definition for a longer name, and cuts a longer id."""
 _MAX_KEY_LENGTH: Final = 64
 _MAX_DEPTH: Final = 120
 MIN_INT: Final = -(2**63)
@@ -33,9 +33,9 @@ _ILLEGAL_IDS: Final = {
     *("backend", "distinct_id", "distinctid", "email", "false", "guest", "id", "nan", "none"),
     *("not_authenticated", "null", "system", "true", "undefined", "user"),
 }
-"""What PostHog takes for a caller's mistake; compared without case, white space and one pair of quotes."""
+"""Ids that PostHog treats as mistakes; it ignores case, white space and one pair of quotes."""
 _FRAME: Final = frozenset({"platform", "filename", "function", "in_app"})
-"""What error tracking reads of each call in a stack trace."""
+"""The keys of a stack frame that error tracking reads."""
 BOOLEANS: Final = frozenset({"$process_person_profile", "$geoip_disable"})
 PERSON_KEYS: Final = frozenset({"$set", "$set_once"})
 
@@ -44,10 +44,10 @@ def check_batch(body: bytes) -> list[str]:
     """Return what PostHog would reject, cut, drop or misread in the body of a `/batch/` request.
 
     Args:
-        body: as sent, after decompression.
+        body: the decompressed body.
 
     Returns:
-        A sentence for each violation, naming the event by its place; empty where all is well. Never raises.
+        A sentence for each violation, with the event's index in the batch; empty if there is none. Never raises.
     """
     if len(body) > _MAX_BODY_BYTES:
         return [f"the body has {len(body)} bytes, more than {_MAX_BODY_BYTES}"]
@@ -137,7 +137,7 @@ def _check_distinct_id(distinct_id: object) -> Iterator[str]:
 
 
 def is_illegal_id(text: str) -> bool:
-    """Return whether PostHog would treat `text` as a mistake rather than as somebody's id."""
+    """Return whether PostHog would treat the id `text` as a mistake."""
     return unquoted(text).lower() in _ILLEGAL_IDS
 
 
@@ -169,7 +169,7 @@ def _is_exception_list(value: object) -> bool:
 
 
 def _check_frames(event: dict[str, Any]) -> Iterator[str]:
-    """Yield what a stack lacks that this exporter sends; a `before_send` may leave it out."""
+    """Yield a violation if frames lack keys that this exporter sends; a `before_send` may remove them."""
     properties = event.get("properties")
     exceptions: Any = properties.get("$exception_list") if isinstance(properties, dict) else None
     if _is_exception_list(exceptions) and not all(map(_has_whole_frames, exceptions)):
@@ -208,7 +208,7 @@ def _is_timestamp(value: object) -> bool:
     if not isinstance(value, str) or not _TIMESTAMP.fullmatch(value):
         return False
     try:
-        datetime.strptime(value[:19], "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007  # only whether there is such a moment
+        datetime.strptime(value[:19], "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007  # only checks that the date exists
     except ValueError:
         return False
     return True

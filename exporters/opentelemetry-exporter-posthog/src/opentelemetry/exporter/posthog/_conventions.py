@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attributes that mean something to PostHog: whose event it is, its session, its groups, what is known of a person."""
+"""Attributes with a special meaning in PostHog: the `distinct_id`, session, groups and person properties."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PREFIXES: Final = (_GROUP, *_PERSON_PREFIXES)
 
 
 def is_special(key: str) -> bool:
-    """Return whether the attribute `key` says a session, a group or something of a person, and is no property."""
+    """Return whether the attribute `key` holds a session, group or person property instead of an event property."""
     return key == SESSION_ID or key.startswith(_PREFIXES)
 
 
@@ -41,13 +41,13 @@ def properties_of(
     inherited: Mapping[Any, Any],
     group_attributes: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the properties that the attributes `special` make, by their names in PostHog.
+    """Return the properties made from the attributes `special` and from groups, by their names in PostHog.
 
     Args:
-        special: attributes for which `is_special`, of the resource first, then of the record.
-        attributes: all of the record.
-        inherited: all of its resource and scope.
-        group_attributes: group type to the attribute that holds the group.
+        special: the special attributes of the resource and the record (`is_special`).
+        attributes: all attributes of the record, which may hold groups.
+        inherited: all attributes of its resource and scope, which hold the groups that the record lacks.
+        group_attributes: for each group type, the attribute that holds the group.
     """
     properties: dict[str, Any] = {}
     groups: dict[str, str] = {}
@@ -77,12 +77,9 @@ def _add_group(groups: dict[str, str], kind: str, value: object) -> None:
 
 
 def from_context(attributes: Mapping[Any, Any], context: Context, options: MappingOptions) -> dict[str, Any]:
-    """Return what a record with `attributes` lacks and its context has, under the names of attributes.
+    """Return the id, session and groups that a record's `attributes` lack, from the span in its `context`.
 
-    Args:
-        attributes: of the record, which come first.
-        context: of the record: its span, and its baggage as far as the options allow.
-        options: which attributes and baggage keys count.
+    The id may also come from the baggage that the options allow. The result's keys are attribute keys.
     """
     of_span: Mapping[str, Any] = getattr(get_current_span(context), "attributes", None) or {}
     found: dict[str, Any] = {}
