@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from opentelemetry.exporter.posthog._sources import Source
 
 _SURELY_FITS: Final = 100 * 1024
-_CUTS: Final = (UNLIMITED, 65_536, 8_192, 1_024, 128)
+_LIMITS: Final = (UNLIMITED, 65_536, 8_192, 1_024, 128)
 """The limits for values (see `clean`) that are tried in turn on an event that is too large."""
 _CACHED: Final = 1024
 _MAX_SHARED: Final = 4096
@@ -90,7 +90,7 @@ class EventBuilder:
         self._ordinals = Ordinals()
 
     def inherited(
-        self, resource: Resource | None, scope: InstrumentationScope | None, *, most: int = UNLIMITED
+        self, resource: Resource | None, scope: InstrumentationScope | None, *, limit: int = UNLIMITED
     ) -> Inherited:
         """Encode the attributes that all records of `resource` and `scope` share."""
         values: dict[Any, Any] = dict(resource.attributes) if resource else {}
@@ -99,7 +99,7 @@ class EventBuilder:
             if scope.version:
                 values["otel.scope.version"] = scope.version
             values.update(scope.attributes or {})
-        members = self.encoder.encode_each(values, most=most)
+        members = self.encoder.encode_each(values, limit=limit)
         special = {key: values[key] for key in self.encoder.special_keys(values)}
         size = sum(map(len, members.values()))
         return Inherited(resource, scope, values, special, self._identity(values), members, size)
@@ -223,23 +223,25 @@ class EventBuilder:
             own, names, _ = self.encoder.encode(attributes)
         if exception:
             added |= exception
-        for most in _CUTS:
-            if most != UNLIMITED:
+        for limit in _LIMITS:
+            if limit != UNLIMITED:
                 added[_CUT] = True
-                own, names, _ = joined(self.encoder.encode_each(attributes, most=most))
-                inherited = self.inherited(inherited.resource, inherited.scope, most=most)
+                own, names, _ = joined(self.encoder.encode_each(attributes, limit=limit))
+                inherited = self.inherited(inherited.resource, inherited.scope, limit=limit)
                 if exception:
-                    added |= cut_exceptions(exception, most)
+                    added |= cut_exceptions(exception, limit)
             if added:
                 more = {name: value for name, value in added.items() if name not in names}
-                own += "".join(f"{encode(name)}:{to_json(value, most=most)}," for name, value in more.items())
+                own += "".join(
+                    f"{encode(name)}:{to_json(value, limit=limit)}," for name, value in more.items()
+                )
                 names = names.union(more)
-            is_small = most == UNLIMITED and len(names) <= MAX_KEYS and inherited.size <= _MAX_SHARED
+            is_small = limit == UNLIMITED and len(names) <= MAX_KEYS and inherited.size <= _MAX_SHARED
             shared_members = self._cached_shared_members if is_small else self._shared_members
             constants, shared = shared_members(inherited, names, hidden, personless)
             properties = shared + own
             if len(properties) <= _SURELY_FITS or fits(properties):
-                if most != UNLIMITED:
+                if limit != UNLIMITED:
                     changes["cut"] += 1
                 return constants, properties
         raise NotAnEvent("too_large")

@@ -68,14 +68,14 @@ def exceptions_of(source: Source, signal: str) -> list[ExceptionEvent]:
     return []
 
 
-def cut_exceptions(properties: dict[str, Any], most: int) -> dict[str, Any]:
-    """Return an exception's `properties` with about `most` values, by removing whole exceptions and whole frames.
+def cut_exceptions(properties: dict[str, Any], limit: int) -> dict[str, Any]:
+    """Return an exception's `properties` with about `limit` values, by removing whole exceptions and whole frames.
 
     Keep the innermost frames, which show where an exception was raised. Keep the outermost exceptions of a long
     chain, because the others refer to them. An exception has at most 12 values, and 9 in each frame.
     """
-    exceptions = properties["$exception_list"][: most // 32]
-    frames = most // (20 * len(exceptions))
+    exceptions = properties["$exception_list"][: limit // 32]
+    frames = limit // (20 * len(exceptions))
     kept = [
         {**one, "stacktrace": {**stacktrace, "frames": stacktrace["frames"][-frames:]}}
         if (stacktrace := one.get("stacktrace"))

@@ -19,7 +19,7 @@ from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._settings import config, flag, mapping_options, warn_of_unknown
 from opentelemetry.exporter.posthog._stats import ExporterStats, Outcome, Tally, metrics_for
-from opentelemetry.exporter.posthog._warnings import debug, debug_failure, warn_of_strictness, warn_once
+from opentelemetry.exporter.posthog._warnings import debug, debug_failure, warn_if_all_dropped, warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -197,7 +197,7 @@ class PostHogExporter(Generic[Record]):
             dropped = dict(self.stats.dropped)
             if self._keep is local_roots:  # a root ends after its children, so it may still come
                 dropped.pop("filtered", None)
-            warn_of_strictness(dropped)
+            warn_if_all_dropped(dropped)
         done = False
         began = time.monotonic()
         try:

@@ -46,9 +46,9 @@ def clean_name(text: str) -> str:
     return text.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
 
 
-def to_json(value: object, *, most: int = UNLIMITED) -> str:
+def to_json(value: object, *, limit: int = UNLIMITED) -> str:
     """Return `clean(value)` as JSON text."""
-    return encoder_of(type(value))(value) if most == UNLIMITED else encode(clean(value, most=most))
+    return encoder_of(type(value))(value) if limit == UNLIMITED else encode(clean(value, limit=limit))
 
 
 def encoder_of(kind: type) -> Callable[[Any], str]:
@@ -106,14 +106,14 @@ _QUICK: Final[dict[type, Callable[[Any], str]]] = {
 }
 
 
-def clean(value: object, *, most: int = UNLIMITED) -> object:
+def clean(value: object, *, limit: int = UNLIMITED) -> object:
     """Return `value` as plain JSON data.
 
     NaN and infinity become null, bytes base64; integers beyond 64 bits, objects of other types and keys become
-    text. A value that is nested too deeply, contains itself or raises when it is read becomes null. `most` limits the
+    text. A value that is nested too deeply, contains itself or raises when it is read becomes null. `limit` limits the
     characters of each string, and the number of values in lists and maps in total. Never raises.
     """
-    return _Cleaner(most).clean(value, 0)
+    return _Cleaner(limit).clean(value, 0)
 
 
 class _Cleaner:
@@ -121,10 +121,10 @@ class _Cleaner:
 
     __slots__ = ("_around", "_longest", "_nodes_left")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, limit: int) -> None:
         self._around: set[int] = set()
-        self._longest = most
-        self._nodes_left = min(most, _MAX_NODES)
+        self._longest = limit
+        self._nodes_left = min(limit, _MAX_NODES)
 
     def clean(self, value: object, depth: int) -> object:  # noqa: PLR0911  # one for each type
         try:

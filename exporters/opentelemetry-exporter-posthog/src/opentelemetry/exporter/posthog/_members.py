@@ -76,16 +76,16 @@ class MemberEncoder:
                 self._forget([(key, tuple) for key, value in tuples.items() if not _has_one_encoding(value)])
         return joined(self.encode_each(attributes), self.special_keys(attributes))
 
-    def encode_each(self, attributes: Mapping[Any, Any], *, most: int = UNLIMITED) -> dict[str, str]:
-        """Encode `attributes` without the caches, cut to `most` (see `clean`); return the members by name."""
+    def encode_each(self, attributes: Mapping[Any, Any], *, limit: int = UNLIMITED) -> dict[str, str]:
+        """Encode `attributes` without the caches, cut to `limit` (see `clean`); return the members by name."""
         members = {}
         for key, value in attributes.items():
             name = self.name_of(key)
             if name and (name not in BOOLEANS or isinstance(value, bool)):
-                if most == UNLIMITED:
+                if limit == UNLIMITED:
                     text = self._encoder(key, name, type(value))(value)
                 else:
-                    text = to_json(self._cleaned(key, name, value), most=most)
+                    text = to_json(self._cleaned(key, name, value), limit=limit)
                 members[name] = f"{encode(name)}:{text},"
         return members
 

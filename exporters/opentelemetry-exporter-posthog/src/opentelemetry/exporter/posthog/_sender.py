@@ -13,7 +13,7 @@ import requests
 
 from opentelemetry.exporter.posthog._session import build_session, monotonic, post
 from opentelemetry.exporter.posthog._version import __version__
-from opentelemetry.exporter.posthog._warnings import debug, warn_of_refusal, warn_of_silence, warn_once
+from opentelemetry.exporter.posthog._warnings import debug, warn_of_failure, warn_of_refusal, warn_once
 from opentelemetry.exporter.posthog.mapping import body
 from posthog.request import determine_server_host
 
@@ -94,7 +94,7 @@ class Sender:
             elif reply.is_passing:
                 outcome.failure, outcome.retry_after = reply.failure, reply.retry_after
                 if self._retry and not self._stopped.is_set():
-                    warn_of_silence(reply.failure, self.url)
+                    warn_of_failure(reply.failure, self.url)
                 return False
             elif reply.status == _TOO_LARGE and len(batch) > 1:
                 half = len(batch) // 2

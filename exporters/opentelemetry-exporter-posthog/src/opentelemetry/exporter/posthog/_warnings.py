@@ -43,7 +43,7 @@ _REFUSALS: Final = {
     ),
 }
 """For each HTTP status, what the server does with the events, and the remedy."""
-_STRICT: Final = {
+_DROPPING_SETTINGS: Final = {
     "filtered": f"{OTEL_EXPORTER_POSTHOG_EVENTS} or {OTEL_EXPORTER_POSTHOG_SPANS} (or 'events', 'filter' in code)",
     "before_send": "'before_send'",
 }
@@ -127,7 +127,7 @@ def warn_of_refusal(status: int, url: str, location: str) -> str:
     return reason
 
 
-def warn_of_silence(failure: str, url: str) -> None:
+def warn_of_failure(failure: str, url: str) -> None:
     """Warn that a batch was given up: no attempt succeeded in time, or no attempt was possible."""
     warn_once(
         f"Events are lost: {_origin_of(url)} took none ({failure}). Remedy: {_CHECK_HOST}, proxies, a 'session' "
@@ -137,9 +137,9 @@ def warn_of_silence(failure: str, url: str) -> None:
     )
 
 
-def warn_of_strictness(dropped: Mapping[str, int]) -> None:
+def warn_if_all_dropped(dropped: Mapping[str, int]) -> None:
     """Warn of settings that drop every record; `dropped` is from an exporter that has kept no record so far."""
-    for reason, settings in _STRICT.items():
+    for reason, settings in _DROPPING_SETTINGS.items():
         if dropped.get(reason, 0) >= _MANY:
             warn_once(
                 f"Nothing is exported to PostHog: {settings} kept none of the first {dropped[reason]} records. "
