@@ -53,7 +53,7 @@ class _Reply(NamedTuple):
     location: str = ""
 
     @property
-    def is_passing(self) -> bool:
+    def is_temporary(self) -> bool:
         """Return whether the same request could succeed later."""
         return self.status in {0, 408, 429} or self.status >= 500  # noqa: PLR2004  # server errors
 
@@ -91,7 +91,7 @@ class Sender:
             reply = self._deliver(batch, deadline, outcome)
             if reply.status in _OK:
                 outcome.counts["exported"] += len(batch)
-            elif reply.is_passing:
+            elif reply.is_temporary:
                 outcome.failure, outcome.retry_after = reply.failure, reply.retry_after
                 if self._retry and not self._stopped.is_set():
                     warn_of_failure(reply.failure, self.url)
@@ -119,7 +119,7 @@ class Sender:
             except Exception as error:  # noqa: BLE001  # from a wrong session or proxy: a retry would also fail
                 debug("an attempt to send to PostHog failed: %s", type(error).__name__)
                 return _Reply(0, type(error).__name__)
-            if not (reply.is_passing and self._retry and self._pause(attempt, reply.retry_after, deadline)):
+            if not (reply.is_temporary and self._retry and self._pause(attempt, reply.retry_after, deadline)):
                 return reply
             attempt += 1
             outcome.counts["retried"] += len(batch)

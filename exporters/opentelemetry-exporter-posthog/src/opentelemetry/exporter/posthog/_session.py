@@ -167,7 +167,7 @@ def _seconds_left() -> float:
     return left
 
 
-def _limit(sock: socket.socket) -> None:
+def _set_timeout(sock: socket.socket) -> None:
     """Set the remaining time as the timeout of the next operation on `sock`.
 
     Keep a timeout that is close enough: each `settimeout` releases the GIL and may block while reacquiring it.
@@ -188,7 +188,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        _limit(self._sock)
+        _set_timeout(self._sock)
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -229,7 +229,7 @@ class _Bounded(HTTPConnection):
 
     def send(self, data: Any) -> None:
         if self.sock is not None:
-            _limit(self.sock)
+            _set_timeout(self.sock)
         super().send(data)
 
 
