@@ -86,7 +86,7 @@ def test_few_large_resources_are_remembered(make_log: MakeLog) -> None:
     for number in range(3):
         too_big = make_log({f"n.{number % 2}": 1, "text": "x" * 2_000_000})
         mapper.map([ReadableLogRecord(too_big.log_record, small, None)])
-    assert mapper._builder._beside_few.cache_info().currsize == 2
+    assert mapper._builder._cached_shared_members.cache_info().currsize == 2
 
 
 def test_a_thousand_scopes_are_encoded_once(make_log: MakeLog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ def test_few_sets_of_names_are_remembered(make_log: MakeLog) -> None:
         assert {"service.name": "shop", "key.1": 0} | attributes == {
             name: value for name, value in event["properties"].items() if name[0] != "$"
         }
-    remembered = builder._beside_few.cache_info()
+    remembered = builder._cached_shared_members.cache_info()
     assert (remembered.currsize, remembered.misses) == (1024, 1100)
 
 

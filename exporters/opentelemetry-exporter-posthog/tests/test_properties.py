@@ -233,7 +233,7 @@ def test_the_caches_do_not_change_the_json(records: list[dict[Any, Any]], names:
     encoder = MemberEncoder(encoder_options)
     for attributes in [*records, *records]:
         each = MemberEncoder(encoder_options).encode_each(attributes)
-        assert encoder.encode(attributes) == joined(each, encoder.meant(attributes))
+        assert encoder.encode(attributes) == joined(each, encoder.special_keys(attributes))
 
 
 _plain_keys = st.text(st.characters(codec="ascii", categories=["L"]), min_size=1, max_size=9)

@@ -75,7 +75,7 @@ def test_the_readme_names_everything() -> None:
     """The README names each argument, each variable and each reason for a drop."""
     arguments = set(inspect.signature(package.PostHogLogExporter).parameters)
     sources = "".join(path.read_text(encoding="utf-8") for path in _SOURCES)
-    reasons = set(re.findall(r'(?:NotAnEvent\(|_ask\(.+, )"(\w+)"\)', sources))
+    reasons = set(re.findall(r'(?:NotAnEvent\(|_call\(.+, )"(\w+)"\)', sources))
     reasons |= set(re.findall(r'dropped\["(\w+)"\]', sources)) | {"rejected", "unauthorized", "redirected"}
     assert len(reasons) == 15
     for name in arguments | set(environment_variables.__all__) | reasons:

@@ -12,15 +12,15 @@ Usage:
 Without code: `OTEL_LOGS_EXPORTER=posthog`, `OTEL_TRACES_EXPORTER=posthog`, and the variables in
 `opentelemetry.exporter.posthog.environment_variables`.
 
-Importing this package loads nothing: the OpenTelemetry SDK comes with the first name taken from it, PostHog's
-client library and `requests` with the first exporter that has a key.
+Importing this package imports nothing else. The first use of a public name imports the OpenTelemetry SDK; the
+first exporter that has an API key imports PostHog's client library and `requests`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-# Not by `__getattr__`: tools ask every module in `sys.modules` for its version, and must not import by that.
+# Import the version now: tools read `__version__` of every module in `sys.modules`, which must import nothing.
 from opentelemetry.exporter.posthog._version import __version__
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Load a public name when it is first asked for."""
+    """Load a public name on first access."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415  # only when something is asked for
+    from importlib import import_module  # noqa: PLC0415  # needed only on first access
 
     value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostHog's rules for a batch, as strict as its parser and its ingestion are, and a little stricter.
+"""Check a batch by the rules of PostHog's parser and ingestion, or by slightly stricter ones.
 
-Its `/batch/` endpoint rejects a whole batch for one bad event; ingestion then cuts, drops or hides what is
-too long. Here each of these is a violation. Written from PostHog's sources, and without this package's mapping,
-which it checks; the mapping takes its limits from here.
+PostHog's `/batch/` endpoint rejects a whole batch for one bad event; its ingestion then cuts, drops or hides values
+that are too long. This module reports each case as a violation. It follows PostHog's sources and imports nothing of
+this package's mapping, because it checks that mapping; the mapping imports its limits from here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MAX_BODY_BYTES: Final = 20 * 1024 * 1024
 _MAX_EVENT_BYTES: Final = 1_000_000
 MAX_NAME_BYTES: Final = 200
-"""Longer names get no definition in PostHog, and longer ids are cut by it."""
+"""PostHog creates no definition for a longer name, and cuts a longer id."""
 _MAX_KEY_LENGTH: Final = 64
 _MAX_DEPTH: Final = 120
 MIN_INT: Final = -(2**63)
@@ -33,21 +33,21 @@ _ILLEGAL_IDS: Final = {
     *("backend", "distinct_id", "distinctid", "email", "false", "guest", "id", "nan", "none"),
     *("not_authenticated", "null", "system", "true", "undefined", "user"),
 }
-"""What PostHog takes for a caller's mistake; compared without case, white space and one pair of quotes."""
+"""Ids that PostHog treats as mistakes; it ignores case, white space and one pair of quotes."""
 _FRAME: Final = frozenset({"platform", "filename", "function", "in_app"})
-"""What error tracking reads of each call in a stack trace."""
+"""The keys of a stack frame that error tracking reads."""
 BOOLEANS: Final = frozenset({"$process_person_profile", "$geoip_disable"})
-OF_PERSONS: Final = frozenset({"$set", "$set_once"})
+PERSON_KEYS: Final = frozenset({"$set", "$set_once"})
 
 
 def check_batch(body: bytes) -> list[str]:
     """Return what PostHog would reject, cut, drop or misread in the body of a `/batch/` request.
 
     Args:
-        body: as sent, after decompression.
+        body: the decompressed body.
 
     Returns:
-        A sentence for each violation, naming the event by its place; empty where all is well. Never raises.
+        A sentence for each violation, with the event's index in the batch; empty if there is none. Never raises.
     """
     if len(body) > _MAX_BODY_BYTES:
         return [f"the body has {len(body)} bytes, more than {_MAX_BODY_BYTES}"]
@@ -57,7 +57,7 @@ def check_batch(body: bytes) -> list[str]:
         return [f"PostHog cannot parse the body: {error}"]
     if not isinstance(request, dict):
         return ["the body is no JSON object"]
-    return [*_of_envelope(request), *_of_batch(request.get("batch"))]
+    return [*_check_envelope(request), *_check_events(request.get("batch"))]
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def _refuse(token: str) -> None:
     raise ValueError(f"the token {token}")
 
 
-def _of_envelope(request: dict[str, Any]) -> Iterator[str]:
+def _check_envelope(request: dict[str, Any]) -> Iterator[str]:
     key = request.get("api_key", request.get("token"))
     if not isinstance(key, str) or not key.strip():
         yield "there is no api_key"
@@ -86,12 +86,14 @@ def _of_envelope(request: dict[str, Any]) -> Iterator[str]:
         yield "historical_migration is no boolean"
 
 
-def _of_batch(batch: object) -> Iterator[str]:
+def _check_events(batch: object) -> Iterator[str]:
     if not isinstance(batch, list) or not batch:
         yield "there is no batch, or it is empty"
         return
     for place, event in enumerate(batch):
-        found = [*check_event(event), *_of_frames(event)] if isinstance(event, dict) else ["it is no object"]
+        found = (
+            [*check_event(event), *_check_frames(event)] if isinstance(event, dict) else ["it is no object"]
+        )
         for violation in found:
             yield f"event {place}: {violation}"
 
@@ -103,7 +105,7 @@ def check_event(event: dict[str, Any]) -> Iterator[str]:
         yield "it has no name"
     elif _is_too_long(name):
         yield f"its name has more than {MAX_NAME_BYTES} bytes"
-    yield from _of_distinct_id(event.get("distinct_id"))
+    yield from _check_distinct_id(event.get("distinct_id"))
     uuid = event.get("uuid", "")
     if uuid != "" and not (isinstance(uuid, str) and UUID.fullmatch(uuid)):
         yield "its uuid is none"
@@ -111,19 +113,19 @@ def check_event(event: dict[str, Any]) -> Iterator[str]:
         yield "its timestamp is no RFC 3339 text with an offset"
     properties = event.get("properties", {})
     if isinstance(properties, dict):
-        yield from _of_properties(properties)
+        yield from _check_properties(properties)
         if name == "$exception" and not _is_exception_list(properties.get("$exception_list")):
             yield "it is an exception without an $exception_list of objects that have a type"
     else:
         yield "its properties are no object"
-    yield from _of_value(event)
+    yield from _check_value(event)
     text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
     size = len(json.dumps(text, ensure_ascii=False).encode(errors="replace"))
     if size > _MAX_EVENT_BYTES:
         yield f"it takes {size} bytes where PostHog keeps {_MAX_EVENT_BYTES}"
 
 
-def _of_distinct_id(distinct_id: object) -> Iterator[str]:
+def _check_distinct_id(distinct_id: object) -> Iterator[str]:
     if isinstance(distinct_id, bool) or not isinstance(distinct_id, (str, int, float)):
         yield "it has no distinct_id"
         return
@@ -135,7 +137,7 @@ def _of_distinct_id(distinct_id: object) -> Iterator[str]:
 
 
 def is_illegal_id(text: str) -> bool:
-    """Return whether PostHog would treat `text` as a mistake rather than as somebody's id."""
+    """Return whether PostHog would treat the id `text` as a mistake."""
     return unquoted(text).lower() in _ILLEGAL_IDS
 
 
@@ -145,7 +147,7 @@ def unquoted(text: str) -> str:
     return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
-def _of_properties(properties: dict[str, Any]) -> Iterator[str]:
+def _check_properties(properties: dict[str, Any]) -> Iterator[str]:
     for name in properties:
         if not name or _is_too_long(name):
             yield f"the name of a property is empty, or has more than {MAX_NAME_BYTES} bytes: {name[:20]!r}"
@@ -153,7 +155,7 @@ def _of_properties(properties: dict[str, Any]) -> Iterator[str]:
         if not isinstance(properties.get(name, False), bool):
             yield f"{name} is no boolean"
     if properties.get("$process_person_profile") is False:
-        for name in sorted(OF_PERSONS):
+        for name in sorted(PERSON_KEYS):
             if name in properties:
                 yield f"{name} in an event without a person"
 
@@ -166,8 +168,8 @@ def _is_exception_list(value: object) -> bool:
     )
 
 
-def _of_frames(event: dict[str, Any]) -> Iterator[str]:
-    """Yield what a stack lacks that this exporter sends; a `before_send` may leave it out."""
+def _check_frames(event: dict[str, Any]) -> Iterator[str]:
+    """Yield a violation if frames lack keys that this exporter sends; a `before_send` may remove them."""
     properties = event.get("properties")
     exceptions: Any = properties.get("$exception_list") if isinstance(properties, dict) else None
     if _is_exception_list(exceptions) and not all(map(_has_whole_frames, exceptions)):
@@ -180,16 +182,16 @@ def _has_whole_frames(exception: dict[str, Any]) -> bool:
     return isinstance(frames, list) and all(isinstance(one, dict) and one.keys() >= _FRAME for one in frames)
 
 
-def _of_value(value: object, depth: int = 1) -> Iterator[str]:
+def _check_value(value: object, depth: int = 1) -> Iterator[str]:
     if depth > _MAX_DEPTH:
         yield "it is nested too deeply"
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _of_value(key, depth)
-            yield from _of_value(item, depth + 1)
+            yield from _check_value(key, depth)
+            yield from _check_value(item, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            yield from _of_value(item, depth + 1)
+            yield from _check_value(item, depth + 1)
     elif isinstance(value, str) and UNSTORABLE.search(value):
         yield "it holds text with NUL or a lone surrogate"
     elif isinstance(value, float) and not math.isfinite(value):
@@ -206,7 +208,7 @@ def _is_timestamp(value: object) -> bool:
     if not isinstance(value, str) or not _TIMESTAMP.fullmatch(value):
         return False
     try:
-        datetime.strptime(value[:19], "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007  # only whether there is such a moment
+        datetime.strptime(value[:19], "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007  # only checks that the date exists
     except ValueError:
         return False
     return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attributes that mean something to PostHog: whose event it is, its session, its groups, what is known of a person."""
+"""Attributes with a special meaning in PostHog: the `distinct_id`, session, groups and person properties."""
 
 from __future__ import annotations
 
@@ -26,63 +26,60 @@ _GROUP: Final = "posthog.group."
 _UUID7: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE
 )
-_OF_PERSONS: Final = {"posthog.set.": "$set", "posthog.set_once.": "$set_once"}
-_PREFIXES: Final = (_GROUP, *_OF_PERSONS)
+_PERSON_PREFIXES: Final = {"posthog.set.": "$set", "posthog.set_once.": "$set_once"}
+_PREFIXES: Final = (_GROUP, *_PERSON_PREFIXES)
 
 
-def is_meant(key: str) -> bool:
-    """Return whether the attribute `key` says a session, a group or something of a person, and is no property."""
+def is_special(key: str) -> bool:
+    """Return whether the attribute `key` holds a session, group or person property instead of an event property."""
     return key == SESSION_ID or key.startswith(_PREFIXES)
 
 
 def properties_of(
-    meant: Mapping[str, Any],
+    special: Mapping[str, Any],
     attributes: Mapping[Any, Any],
     inherited: Mapping[Any, Any],
     group_attributes: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the properties that the attributes `meant` make, by their names in PostHog.
+    """Return the properties made from the attributes `special` and from groups, by their names in PostHog.
 
     Args:
-        meant: attributes for which `is_meant`, of the resource first, then of the record.
-        attributes: all of the record.
-        inherited: all of its resource and scope.
-        group_attributes: group type to the attribute that holds the group.
+        special: the special attributes of the resource and the record (`is_special`).
+        attributes: all attributes of the record, which may hold groups.
+        inherited: all attributes of its resource and scope, which hold the groups that the record lacks.
+        group_attributes: for each group type, the attribute that holds the group.
     """
     properties: dict[str, Any] = {}
     groups: dict[str, str] = {}
     for kind, key in group_attributes.items():
         value = attributes.get(key)
-        _put(groups, kind, inherited.get(key) if value is None else value)
-    for key, value in meant.items():
+        _add_group(groups, kind, inherited.get(key) if value is None else value)
+    for key, value in special.items():
         if key == SESSION_ID:
             text = text_of(value)
             is_session = text is not None and _UUID7.fullmatch(text)
             properties["$session_id" if is_session else SESSION_ID] = text if is_session else value
         elif key.startswith(_GROUP):
-            _put(groups, key[len(_GROUP) :], value)
+            _add_group(groups, key[len(_GROUP) :], value)
         else:
-            prefix = next(one for one in _OF_PERSONS if key.startswith(one))
+            prefix = next(one for one in _PERSON_PREFIXES if key.startswith(one))
             if name := clean_name(key[len(prefix) :]):
-                properties.setdefault(_OF_PERSONS[prefix], {})[name] = value
+                properties.setdefault(_PERSON_PREFIXES[prefix], {})[name] = value
     if groups:
         properties["$groups"] = groups
     return properties
 
 
-def _put(groups: dict[str, str], kind: str, value: object) -> None:
+def _add_group(groups: dict[str, str], kind: str, value: object) -> None:
     name, group = clean_name(kind), text_of(value)
     if name and group:
         groups[name] = group
 
 
 def from_context(attributes: Mapping[Any, Any], context: Context, options: MappingOptions) -> dict[str, Any]:
-    """Return what a record with `attributes` lacks and its context has, under the names of attributes.
+    """Return the id, session and groups that a record's `attributes` lack, from the span in its `context`.
 
-    Args:
-        attributes: of the record, which come first.
-        context: of the record: its span, and its baggage as far as the options allow.
-        options: which attributes and baggage keys count.
+    The id may also come from the baggage that the options allow. The result's keys are attribute keys.
     """
     of_span: Mapping[str, Any] = getattr(get_current_span(context), "attributes", None) or {}
     found: dict[str, Any] = {}

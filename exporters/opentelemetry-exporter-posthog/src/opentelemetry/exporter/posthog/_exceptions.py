@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exceptions as events of PostHog's error tracking."""
+"""Convert exceptions to events for PostHog's error tracking."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ ESCAPED: Final = "exception.escaped"
 _ATTRIBUTES: Final = (TYPE, MESSAGE, STACKTRACE, ESCAPED)
 _EVENT: Final = "exception"
 _LEVELS: Final = ((21, "fatal"), (17, "error"), (13, "warning"), (9, "info"), (1, "debug"))
-"""The lowest severity number of each of PostHog's levels."""
+"""OTel's lowest severity number for each of PostHog's levels."""
 _REMEMBERED: Final = 4096
 
-Exceptional = tuple["Source", dict[str, Any]]
-"""What an exception was read from, as the source of an event of its own, and the properties that make it one."""
+ExceptionEvent = tuple["Source", dict[str, Any]]
+"""The source of an exception's event, and the event's additional properties, such as `$exception_list`."""
 
 
 class Seen:
-    """Which exceptions of which trace were sent, so that one on a span and on a record is one event. Thread-safe."""
+    """Remembers the latest exceptions, so that one on both a span and a log record is sent once. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # re-entrant: a signal handler may export too
+        self._lock = threading.RLock()  # reentrant: a signal handler may export too
         self._by: OrderedDict[tuple[int, str, str], str] = OrderedDict()
 
-    def is_of_other(self, exception: Exceptional, signal: str) -> bool:
-        """Return whether the other signal sent `exception` already; else remember that `signal` does."""
+    def was_sent_by_other_signal(self, exception: ExceptionEvent, signal: str) -> bool:
+        """Return True if the other signal already sent `exception`; otherwise record that `signal` sends it."""
         source, properties = exception
         if not source.trace_id:
             return False
@@ -48,34 +48,34 @@ class Seen:
             return first != signal
 
 
-of_this_process: Final = Seen()
+sent_by_this_process: Final = Seen()
 
 
-def is_nothing_else(source: Source) -> bool:
-    """Return whether a log record says nothing but that there was an exception."""
+def is_only_an_exception(source: Source) -> bool:
+    """Return whether a log record is no event besides its exception: its name is empty or `exception`."""
     return not source.name or source.name == _EVENT
 
 
-def exceptions_of(source: Source, signal: str) -> list[Exceptional]:
-    """Return the exceptions of a log record, or of a span that ended in an error."""
+def exceptions_of(source: Source, signal: str) -> list[ExceptionEvent]:
+    """Return an event for each exception of a log record, or of a span that ended with an error."""
     record = source.record
     if signal == "log":
         if TYPE in source.attributes or MESSAGE in source.attributes:
-            return [_of_record(source, record.log_record.severity_number)]
+            return [_from_record(source, record.log_record.severity_number)]
     elif record.status.status_code.name == "ERROR":
         events = enumerate(record.events)
-        return [_of_span(source, index, event) for index, event in events if event.name == _EVENT]
+        return [_from_span(source, index, event) for index, event in events if event.name == _EVENT]
     return []
 
 
-def whole_frames(properties: dict[str, Any], most: int) -> dict[str, Any]:
-    """Return `properties` of an exception, cut to about `most` values: exceptions and frames stay whole, or go.
+def cut_exceptions(properties: dict[str, Any], limit: int) -> dict[str, Any]:
+    """Return an exception's `properties` with about `limit` values, by removing whole exceptions and whole frames.
 
-    Kept are of each exception the innermost frames, which say where it failed, and of a long chain the outermost
-    exceptions, which the others refer to. An exception has at most 12 values, and 9 in each frame.
+    Keep the innermost frames, which show where an exception was raised. Keep the outermost exceptions of a long
+    chain, because the others refer to them. An exception has at most 12 values, and 9 in each frame.
     """
-    exceptions = properties["$exception_list"][: most // 32]
-    frames = most // (20 * len(exceptions))
+    exceptions = properties["$exception_list"][: limit // 32]
+    frames = limit // (20 * len(exceptions))
     kept = [
         {**one, "stacktrace": {**stacktrace, "frames": stacktrace["frames"][-frames:]}}
         if (stacktrace := one.get("stacktrace"))
@@ -85,11 +85,11 @@ def whole_frames(properties: dict[str, Any], most: int) -> dict[str, Any]:
     return {**properties, "$exception_list": kept}
 
 
-def _of_record(source: Source, severity: object) -> Exceptional:
+def _from_record(source: Source, severity: object) -> ExceptionEvent:
     attributes = _without_exception(source.attributes)
     uid = attributes.get(UID)
-    if uid and not is_nothing_else(source):
-        attributes[UID] = f"{to_json(uid)}/exception"  # beside the event of that id
+    if uid and not is_only_an_exception(source):
+        attributes[UID] = f"{to_json(uid)}/exception"  # the record's own event has the id itself
     number = getattr(severity, "value", severity)
     level = "error"
     if isinstance(number, int):
@@ -97,7 +97,7 @@ def _of_record(source: Source, severity: object) -> Exceptional:
     return source._replace(attributes=attributes), _properties(source.attributes, level)
 
 
-def _of_span(source: Source, index: int, event: Any) -> Exceptional:
+def _from_span(source: Source, index: int, event: Any) -> ExceptionEvent:
     own = dict(event.attributes or {})
     own_source = source._replace(
         times=(event.timestamp, *source.times),
@@ -120,7 +120,7 @@ def _properties(attributes: dict[Any, Any], level: str) -> dict[str, Any]:
     outermost = exceptions[0]
     if not outermost["value"] or (
         message and outermost["value"].startswith(f"{message}\n")
-    ):  # notes follow it
+    ):  # the exception's notes follow the message
         outermost["value"] = message
     outermost["mechanism"]["handled"] = str(attributes.get(ESCAPED)).lower() != "true"  # the SDK writes text
     return {"$exception_list": exceptions, "$exception_level": level}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the exporters of both signals have in common: neither imports the other's part of the SDK."""
+"""The common base of the log and the span exporter, which import only their own part of the SDK."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._settings import config, flag, mapping_options, warn_of_unknown
 from opentelemetry.exporter.posthog._stats import ExporterStats, Outcome, Tally, metrics_for
-from opentelemetry.exporter.posthog._warnings import debug, debug_failure, warn_of_strictness, warn_once
+from opentelemetry.exporter.posthog._warnings import debug, debug_failure, warn_if_all_dropped, warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,54 +33,57 @@ Record = TypeVar("Record")
 
 
 class PostHogExporter(Generic[Record]):
-    """The arguments and the behaviour of both exporters.
+    """The log exporter and the span exporter have the same arguments and the same behaviour.
 
-    Nothing raises, also where something is misconfigured or has a wrong type: one warning is logged, and the
-    safe default is used, or nothing is sent. Thread-safe, and usable on both sides of a fork. No thread, and no
-    network outside `export`. An argument that is None comes from its variable (`OTEL_EXPORTER_POSTHOG_...`, see
-    `environment_variables`), else it is the default.
+    The exporter never raises into the application. If an argument is invalid, it logs one warning and uses the
+    default; if `api_key`, `host`, `filter` or `before_send` is invalid, it sends nothing. If an argument is None, it
+    reads the environment variable (`OTEL_EXPORTER_POSTHOG_...`, see `environment_variables`) or uses the default.
+    The exporter starts no thread and uses the network only in `export`. It is thread-safe, and both the parent and
+    the child of a fork can use it.
 
     Args:
-        api_key: the project's (`phc_...`); else `OTEL_EXPORTER_POSTHOG_API_KEY`, else `POSTHOG_API_KEY`.
-        host: the PostHog instance as a URL; else `OTEL_EXPORTER_POSTHOG_HOST`, else `POSTHOG_HOST`, else
-            PostHog Cloud US.
-        timeout: seconds that one export may take in all; else `OTEL_EXPORTER_POSTHOG_TIMEOUT`, else 10.
-        session: what requests are sent through, with its own proxies, adapters and credentials; it stays the
-            caller's, and open. By default one of our own, without credentials, cookies and redirects.
-        event_names: name of an OTel event or span to the name of the PostHog event, where they differ.
-        property_names: attribute key to property name, where they differ; empty leaves the attribute out.
-            Keys that begin with `$` are properties only where they are named here.
-        distinct_id_attributes: where the `distinct_id` comes from: the first of these attributes that holds
-            an id that PostHog accepts, of the record, of the span that was current, of the resource. Where none
-            does, it is made from session, trace or process, and never makes a person.
-        baggage_keys: baggage that may give the `distinct_id`, before the resource. None by default: a caller can
-            forge it.
-        group_attributes: PostHog group type to the attribute that holds the group.
-        person_profiles: let PostHog keep a person for each `distinct_id`.
-        geoip: let PostHog look up the place of the sender's address.
-        ip: let PostHog keep the sender's address.
-        trace_context: send trace and span ids.
-        conventions: let `session.id` and `posthog.*` attributes mean what their names say. True by default.
-        exceptions: send exceptions to error tracking, with messages and stack traces.
-        redact: leave out or clean what often holds secrets or says who called. True by default.
-        events: globs on names; a record that matches none becomes no event.
-        filter: which records become events: a callable, or `all`, `local_roots`, `ai_spans`, `not_ai_spans` (for
-            log records `all` only). A record that it raises for becomes none. By default all log records that have
-            a name, and the local roots among spans.
-        before_send: sees each finished event as a dictionary, and returns it, maybe changed, or None to drop it.
-        retry: repeat within the timeout what could succeed. False for pipelines that do so themselves: one
-            export is one attempt, and FAILURE means later.
-        meter_provider: whose metrics the exporter's own are (`otel.sdk.exporter.*`), where
-            `OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED` is `true`; else the global provider's.
-        **unknown: settings of a configuration file that this release does not know; they are warned of.
+        api_key: project API key (`phc_...`); variables `OTEL_EXPORTER_POSTHOG_API_KEY`, then `POSTHOG_API_KEY`.
+            Without a key, the exporter logs one warning and drops every record.
+        host: PostHog's URL; variables `OTEL_EXPORTER_POSTHOG_HOST`, then `POSTHOG_HOST`. Default: PostHog Cloud US.
+        timeout: seconds that one export may take, including all attempts and waits. Default: 10.
+        session: `requests.Session` to send with; its proxies, adapters and credentials apply, and the caller
+            closes it. Default: the exporter's own session, without credentials, cookies and redirects.
+        event_names: PostHog's event name for each OTel event or span name that should change.
+        property_names: property name for each attribute key that should change; an empty name leaves the
+            attribute out. Keys that begin with `$` become properties only if this mapping contains them.
+        distinct_id_attributes: attributes that may hold the `distinct_id`, in order of preference. The first id that
+            PostHog accepts counts, from the record, else the span that was current, else the resource. If there
+            is none, the exporter derives an id from the session, the trace or the process, and the event creates
+            no person. Default: `posthog.distinct_id`, `user.id`, `app.installation.id`.
+        baggage_keys: baggage that may hold the `distinct_id`, if neither record nor span does. Default: none,
+            because a caller can forge baggage.
+        group_attributes: for each PostHog group type, the attribute that holds the group.
+        person_profiles: let PostHog keep a person profile for each `distinct_id`. Default: False.
+        geoip: let PostHog look up the location of the sender's IP address. Default: False.
+        ip: let PostHog store the sender's IP address. Default: False.
+        trace_context: send trace ids and span ids. Default: False.
+        conventions: turn `session.id` and `posthog.*` attributes into sessions, groups and person properties.
+            False also switches off `group_attributes`, `$trace_id` and `$span_id`. Default: True.
+        exceptions: send exceptions to error tracking, with messages and stack traces. Default: False.
+        redact: leave out or clean attributes that often contain secrets or identify the caller. Default: True.
+        events: glob patterns such as `order.*`; a record whose name matches none becomes no event. Default: all.
+        filter: callable that receives a record and returns True to export it (an exception drops the record), or
+            `all`, `local_roots`, `ai_spans` or `not_ai_spans` (log records: only `all`). Default: `local_roots`
+            for spans, `all` for log records. A log record without an event name never becomes an event by itself.
+        before_send: callable that receives each event as a dict and returns it, maybe changed, or None to drop it.
+        retry: retry temporary failures within the timeout. False is for pipelines that retry themselves: each
+            export is then one attempt, and FAILURE means that the batch could succeed later. Default: True.
+        meter_provider: records the exporter's own metrics (`otel.sdk.exporter.*`) if
+            `OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED` is `true`. Default: the global meter provider.
+        **unknown: settings that this release does not have. The exporter ignores them, with one warning for each.
     """
 
     retry_after: float | None
-    """Seconds that the server asked to wait for at the last FAILURE, else None."""
+    """Seconds that the server asked to wait at the last FAILURE; None if it asked for none, or after SUCCESS."""
     failure: str
-    """Why the last export was a FAILURE, in a few words (`HTTP 503`, `ConnectTimeout`); empty where it was none."""
+    """Reason of the last export's FAILURE, in a few words (`HTTP 503`, `ConnectTimeout`); empty after SUCCESS."""
     refusal: str
-    """Why PostHog refused the last export, or part of it, for good (`HTTP 401`); empty where it took it."""
+    """Why PostHog permanently refused the last export, or a part of it (`HTTP 401`); empty if it did not."""
     _signal: str
     _has_kept: bool
     _sender: Sender | None
@@ -105,7 +108,7 @@ class PostHogExporter(Generic[Record]):
         exceptions: bool | None = None,
         redact: bool | None = None,
         events: Sequence[str] | None = None,
-        filter: Callable[[Record], object] | str | None = None,  # noqa: A002  # what it is
+        filter: Callable[[Record], object] | str | None = None,  # noqa: A002  # the argument's public name
         before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None,
         retry: bool | None = None,
         meter_provider: MeterProvider | None = None,
@@ -121,39 +124,39 @@ class PostHogExporter(Generic[Record]):
         warn_of_unknown(unknown)
         self._begin()
         exporters.add(self)
-        # Not on the thread that exports first: a child that is forked meanwhile would hang in its own imports.
+        # Import now, not at the first export: a child that is forked during these imports would hang at its own.
         self.warm_up()
 
     def shutdown(self) -> None:
-        """End waits and send nothing more; a request under way ends within its timeout. Idempotent."""
+        """End all waits and send nothing more. A request in progress ends within its timeout. Idempotent."""
         self._stopped.set()
         sender = self._sender
         if sender is not None:
             sender.close()
 
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002  # nothing to wait for
-        """Return True: nothing is kept between exports."""
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002  # as inherited
+        """Return True: the exporter keeps no records between exports."""
         return True
 
     def warm_up(self) -> None:
-        """Load what an export needs (`posthog`, `requests`: about 0.2 s); the network is not touched.
+        """Import `posthog` and `requests` (about 0.2 s) and create the session, without using the network.
 
-        The constructor has done it. In a forked child, it prepares the child's own session ahead of the first export.
-        Never raises; does nothing where the exporter is inert or shut down.
+        The constructor calls this. Call it in a forked child to create the child's session before its first export.
+        Never raises. Does nothing if the exporter has no key or is shut down.
         """
         if self._config.api_key and not self._stopped.is_set():
             try:
                 self._get_sender()
-            except Exception:  # noqa: BLE001  # at the border to the application
+            except Exception:  # noqa: BLE001  # nothing may raise into the application
                 debug_failure("the PostHog exporter could not be prepared")
 
     @property
     def stats(self) -> ExporterStats:
-        """What became of the records so far, in this process."""
+        """The counts of exported, failed and dropped records in this process, up to now."""
         return self._tally.snapshot()
 
     def _export(self, records: Sequence[Record]) -> bool:
-        """Send `records`; return False where they could succeed later. Never raises."""
+        """Send `records`; return False if they could succeed later. Never raises."""
         outcome = Outcome()
         began = time.monotonic()
         token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
@@ -161,7 +164,7 @@ class PostHogExporter(Generic[Record]):
             self._metrics.begin(len(records))
         try:
             return self._send(records, outcome)
-        except Exception as error:  # noqa: BLE001  # at the border to the application
+        except Exception as error:  # noqa: BLE001  # nothing may raise into the application
             outcome.failure = type(error).__name__
             debug_failure("the export to PostHog failed")
             if self._retry:
@@ -180,7 +183,7 @@ class PostHogExporter(Generic[Record]):
                 self._metrics.end(len(records), time.monotonic() - began, outcome)
 
     def _send(self, records: Sequence[Record], outcome: Outcome) -> bool:
-        """Map and send `records`, and count each of them in `outcome`, also where this raises."""
+        """Map and send `records`, and count each of them in `outcome`, even if this raises."""
         if self._config.api_key is None:
             outcome.dropped["unconfigured"] = len(records)
             return True
@@ -192,9 +195,9 @@ class PostHogExporter(Generic[Record]):
         self._has_kept = self._has_kept or bool(mapped.events)
         if not self._has_kept:
             dropped = dict(self.stats.dropped)
-            if self._keep is local_roots:  # a root ends after all that is within it, and may come later
+            if self._keep is local_roots:  # a root ends after its children, so it may still come
                 dropped.pop("filtered", None)
-            warn_of_strictness(dropped)
+            warn_if_all_dropped(dropped)
         done = False
         began = time.monotonic()
         try:
@@ -203,17 +206,17 @@ class PostHogExporter(Generic[Record]):
             if done:
                 outcome.dropped.update(mapped.dropped)
                 outcome.changed.update(mapped.changed)
-            else:  # the caller has all back that PostHog neither took nor refused
+            else:  # the caller keeps the records that PostHog neither accepted nor refused
                 decided = outcome.counts["exported"] + outcome.dropped.total()
                 outcome.counts["failed"] = len(mapped.events) + sum(mapped.dropped.values()) - decided
-        # A line for an export of nothing would be a record of the next one, where logging leads here, for ever.
+        # Log no line without events: if logging leads to this exporter, each line would cause the next export.
         if mapped.events:
             result = "done" if done else f"failed: {outcome.failure}"
             debug("export of %d records in %.3f s: %s", len(records), time.monotonic() - began, result)
         return done
 
     def _get_sender(self) -> Sender:
-        """Return the sender, which is built, and `posthog` and `requests` loaded, when it is first needed."""
+        """Return the sender; build it, and import `posthog` and `requests`, at the first call."""
         with self._building:
             if self._sender is None:
                 from opentelemetry.exporter.posthog._sender import Sender  # noqa: PLC0415
@@ -224,20 +227,20 @@ class PostHogExporter(Generic[Record]):
             return self._sender
 
     def _begin(self) -> None:
-        """Set what belongs to this process alone."""
+        """Initialise the state that processes do not share."""
         self.retry_after, self.failure, self.refusal = None, "", ""
         self._metrics = metrics_for(self._signal, self._config.host, self._meter_provider)
         self._tally = Tally()
         self._stopped = threading.Event()
-        self._building = threading.RLock()  # re-entrant: a signal handler may emit too
+        self._building = threading.RLock()  # reentrant: a signal handler may emit too
         self._sender = None
         self._has_kept = False
         self._mapper: Mapper[Record] = Mapper(
-            self._options, self._signal, keep=self._keep, seen=_exceptions.of_this_process
+            self._options, self._signal, keep=self._keep, seen=_exceptions.sent_by_this_process
         )
 
     def _begin_in_child(self) -> None:
-        """Share nothing with the parent process: no connection, lock, count or made-up id."""
+        """Start without the parent's connections, locks, counts and derived `distinct_id`."""
         was_stopped = self._stopped.is_set()
         self._options = replace(self._options, fallback_distinct_id=process_distinct_id())
         self._begin()
@@ -245,14 +248,14 @@ class PostHogExporter(Generic[Record]):
             self._stopped.set()
         if self._session is not None:
             with suppress(Exception):
-                self._session.close()  # only its connections; it stays usable
+                self._session.close()  # drops the parent's connections; the session stays usable
 
 
 exporters: Final[weakref.WeakSet[PostHogExporter[Any]]] = weakref.WeakSet()
 
 
 def _begin_in_child() -> None:
-    """Start anew after a fork."""
+    """Reset all exporters in a forked child."""
     for exporter in list(exporters):
         exporter._begin_in_child()  # noqa: SLF001  # the same module
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ready-made filters, and which of them an exporter uses."""
+"""Built-in filters, and the choice of an exporter's filter."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.exporter.posthog._settings import told
+from opentelemetry.exporter.posthog._settings import source_and_value
 from opentelemetry.exporter.posthog._warnings import warn_once
 
 if TYPE_CHECKING:
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-_OF_AI: Final = ("gen_ai.", "llm.", "ai.", "traceloop.")
-"""What PostHog's own span processor for AI observability takes, by name or by a key."""
+_AI_NAMES: Final = ("gen_ai.", "llm.", "ai.", "traceloop.")
+"""PostHog's own span processor for AI observability selects span names and attribute keys by these prefixes."""
 
 
 def local_roots(span: ReadableSpan) -> bool:
-    """Keep the spans with which work enters this process: their parent is absent, or in another process."""
+    """Keep the spans that begin work in this process: their parent is absent or in another process."""
     return span.parent is None or span.parent.is_remote
 
 
 def ai_spans(span: ReadableSpan) -> bool:
-    """Keep the spans of calls of models."""
-    return span.name.startswith(_OF_AI) or any(key.startswith(_OF_AI) for key in span.attributes or ())
+    """Keep the spans of AI model calls."""
+    return span.name.startswith(_AI_NAMES) or any(key.startswith(_AI_NAMES) for key in span.attributes or ())
 
 
 def not_ai_spans(span: ReadableSpan) -> bool:
-    """Keep the others: those of AI go to PostHog's AI observability by its own span processor."""
+    """Keep all other spans: PostHog's own span processor sends AI spans to its AI observability."""
     return not ai_spans(span)
 
 
-_OF_SPANS: Final[dict[str, Callable[[Any], object] | None]] = {
+_SPAN_FILTERS: Final[dict[str, Callable[[Any], object] | None]] = {
     "all": None,
     "local_roots": local_roots,
     "ai_spans": ai_spans,
@@ -41,13 +41,13 @@ _OF_SPANS: Final[dict[str, Callable[[Any], object] | None]] = {
 
 
 def filter_of(given: object, signal: str) -> Callable[[Any], object] | None:
-    """Return the filter that the argument is or names, else that of the environment; None keeps everything."""
+    """Return the filter from the argument, else from the environment; None keeps all records."""
     if callable(given):
         return given
     if given is None and signal == "log":
         return None
-    known = _OF_SPANS if signal == "span" else {"all": None}
-    source, found = told("filter", given)
+    known = _SPAN_FILTERS if signal == "span" else {"all": None}
+    source, found = source_and_value("filter", given)
     name = "local_roots" if found is None else found.lower() if isinstance(found, str) else ""
     if name in known:
         return known[name]
@@ -58,5 +58,5 @@ def filter_of(given: object, signal: str) -> Callable[[Any], object] | None:
 
 
 def _refuse(_: object) -> bool:
-    """Raise for each record, so that all of them count as those of a filter that fails."""
+    """Raise for each record, so that all records are counted as `filter_failed`."""
     raise TypeError("the filter is none")

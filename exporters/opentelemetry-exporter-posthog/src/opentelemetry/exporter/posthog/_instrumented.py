@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The entry point that `opentelemetry-instrument` calls when everything is instrumented."""
+"""The entry point that `opentelemetry-instrument` calls after all instrumentations are loaded."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def add_context_processor() -> None:
-    """Install `PostHogContextProcessor` where the log exporter of this package was loaded; else import nothing."""
+    """Install `PostHogContextProcessor` if this package's log exporter is loaded; otherwise import nothing."""
     if f"{__package__}._log_exporter" in sys.modules:
         from opentelemetry.exporter.posthog._processor import (  # noqa: PLC0415  # loads the SDK
             PostHogContextProcessor,

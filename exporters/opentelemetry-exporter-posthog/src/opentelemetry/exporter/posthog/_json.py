@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON that PostHog's parser takes, from any Python value: what it cannot take is replaced."""
+"""Encode any Python value as JSON that PostHog's parser accepts; replace values that it rejects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from json.encoder import encode_basestring  # the C function, where there is one
+from json.encoder import encode_basestring  # the C function, if there is one
 from typing import Any, Final
 
 from opentelemetry.exporter.posthog._check import MAX_INT, MAX_NAME_BYTES, MIN_INT, UNSTORABLE
@@ -18,14 +18,14 @@ UNLIMITED: Final = sys.maxsize
 _MAX_DEPTH: Final = 32
 """PostHog's JSON parser refuses a whole batch for one value nested deeper than 128."""
 _MAX_NODES: Final = 100_000
-"""Values in one attribute: an end to structures that share their parts, or make them as they are read."""
+"""Values in one attribute. Without a limit, a structure that shares its parts or creates them when read may not end."""
 _MAX_EVENT_BYTES: Final = 900 * 1024
 _MAX_ENVELOPE_BYTES: Final = 990_000
-"""PostHog keeps an event as a JSON string inside JSON, in 1 000 000 bytes: quotes and backslashes double."""
+"""PostHog stores an event as a string inside JSON, in 1 000 000 bytes: quotes and backslashes count twice."""
 _HEAD_BYTES: Final = 4 * 1024
-"""More than name, id, uuid and timestamp take."""
+"""More than name, id, uuid and timestamp need."""
 _LONG: Final = 200
-"""From so many characters on it is quicker to look first whether any has to be escaped."""
+"""For longer texts, it is faster to check first whether any character must be escaped."""
 _ESCAPED: Final = bytes(range(32)) + b'"\\'
 _CONTAINERS: Final = frozenset({dict, list, tuple})
 _LEAVES: Final = frozenset({str, float, bool, type(None)})
@@ -34,7 +34,7 @@ encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators
 
 
 def clean_text(text: str) -> str:
-    """Replace what cannot be stored (NUL, lone surrogates) with U+FFFD."""
+    """Replace characters that PostHog cannot store (NUL, lone surrogates) with U+FFFD."""
     return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -46,19 +46,19 @@ def clean_name(text: str) -> str:
     return text.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
 
 
-def to_json(value: object, *, most: int = UNLIMITED) -> str:
+def to_json(value: object, *, limit: int = UNLIMITED) -> str:
     """Return `clean(value)` as JSON text."""
-    return encoder_of(type(value))(value) if most == UNLIMITED else encode(clean(value, most=most))
+    return encoder_of(type(value))(value) if limit == UNLIMITED else encode(clean(value, limit=limit))
 
 
 def encoder_of(kind: type) -> Callable[[Any], str]:
-    """Return what does `to_json` for values of exactly one type, quickly for what most attributes are."""
+    """Return a function equal to `to_json` for values of exactly the type `kind`; common types have a fast one."""
     return _QUICK.get(kind, _encode_cleaned)
 
 
 def _encode_cleaned(value: object) -> str:
     if type(value) in _CONTAINERS and _is_plain(value, _MAX_DEPTH, [_MAX_NODES]):
-        with suppress(ValueError):  # a number that is not finite
+        with suppress(ValueError):  # raised for NaN and infinity
             text = encode(value)
             if (text.isascii() or not UNSTORABLE.search(text)) and "\\u0000" not in text:
                 return text
@@ -66,9 +66,9 @@ def _encode_cleaned(value: object) -> str:
 
 
 def _is_plain(value: Any, depth: int, nodes_left: list[int]) -> bool:
-    """Return whether a container, down to `depth`, is made of what JSON knows and the encoder needs no help."""
+    """Return whether a container, at most `depth` levels deep, holds only types that JSON encodes without cleaning."""
     kind = type(value)
-    nodes_left[0] -= len(value)  # a structure that shares its parts is as large as without sharing
+    nodes_left[0] -= len(value)  # JSON repeats a shared part, so it counts each time
     if depth == 0 or nodes_left[0] < 0:
         return False
     if kind is dict and not all(type(key) is str for key in value):
@@ -106,36 +106,32 @@ _QUICK: Final[dict[type, Callable[[Any], str]]] = {
 }
 
 
-def clean(value: object, *, most: int = UNLIMITED) -> object:
+def clean(value: object, *, limit: int = UNLIMITED) -> object:
     """Return `value` as plain JSON data.
 
-    NaN and infinities become null, bytes base64, integers beyond 64 bits and objects of other types text,
-    keys text, and what is nested too deeply, or in itself, null. Never raises: what raises when it is read is
-    null.
-
-    Args:
-        value: anything.
-        most: cut strings to so many characters, and lists and maps to so many values in all.
+    NaN and infinity become null, bytes base64; integers beyond 64 bits, objects of other types and keys become
+    text. A value that is nested too deeply, contains itself or raises when it is read becomes null. `limit` limits the
+    characters of each string, and the number of values in lists and maps in total. Never raises.
     """
-    return _Cleaner(most).clean(value, 0)
+    return _Cleaner(limit).clean(value, 0)
 
 
 class _Cleaner:
-    """One walk through one value."""
+    """Cleans one value; not reusable."""
 
     __slots__ = ("_around", "_longest", "_nodes_left")
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, limit: int) -> None:
         self._around: set[int] = set()
-        self._longest = most
-        self._nodes_left = min(most, _MAX_NODES)
+        self._longest = limit
+        self._nodes_left = min(limit, _MAX_NODES)
 
-    def clean(self, value: object, depth: int) -> object:  # noqa: PLR0911  # a table of types
+    def clean(self, value: object, depth: int) -> object:  # noqa: PLR0911  # one for each type
         try:
             if value is None or isinstance(value, bool):
                 return value
             if isinstance(value, str):
-                return clean_text(str.__str__(value)[: self._longest])  # an enumeration's value, not its name
+                return clean_text(str.__str__(value)[: self._longest])  # an Enum's value, not its name
             if isinstance(value, int):
                 return _clean_int(value)
             if isinstance(value, float):
@@ -145,7 +141,7 @@ class _Cleaner:
             if isinstance(value, (Mapping, list, tuple)):
                 return self._clean_container(value, depth)
             return clean_text(str(value)[: self._longest])
-        except Exception:  # noqa: BLE001  # code of the application's own objects: __str__, items, __iter__
+        except Exception:  # noqa: BLE001  # the application's own __str__, items or __iter__ may raise anything
             return None
 
     def _clean_container(self, value: Mapping[Any, Any] | Sequence[Any], depth: int) -> object:
@@ -176,12 +172,12 @@ def _clean_int(value: int) -> int | str:
         return int(value)
     try:
         return str(int(value))
-    except ValueError:  # more digits than Python writes in decimal
+    except ValueError:  # more digits than Python converts to decimal
         return hex(value)
 
 
 def fits(properties: str) -> bool:
-    """Return whether PostHog keeps an event with these members of `properties`."""
+    """Return whether an event with these JSON members of `properties` is small enough for PostHog."""
     size = len(properties.encode()) + _HEAD_BYTES
     escapes = properties.count('"') + properties.count("\\")
     return size <= _MAX_EVENT_BYTES and size + escapes <= _MAX_ENVELOPE_BYTES

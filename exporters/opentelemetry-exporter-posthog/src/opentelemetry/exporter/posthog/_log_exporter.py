@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log events to PostHog."""
+"""The exporter for log records."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PostHogLogExporter(PostHogExporter[ReadableLogRecord], LogRecordExporter):
         """Export `batch` within the timeout.
 
         Returns:
-            SUCCESS: done with it, each record is sent, or dropped and counted. FAILURE: some of it could
-            succeed later; what arrived already is recognised by PostHog when it is sent again.
+            SUCCESS if each record was sent, or dropped and counted. FAILURE if some records could succeed
+            later; PostHog recognises events that it already received when the batch is exported again.
         """
         return LogRecordExportResult.SUCCESS if self._export(batch) else LogRecordExportResult.FAILURE

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many records at once: what they share is encoded once, and none costs another."""
+"""Map many records: encode shared attributes once, and let no bad record affect the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from opentelemetry.exporter.posthog._build import EventBuilder, NotAnEvent
 from opentelemetry.exporter.posthog._check import check_event
-from opentelemetry.exporter.posthog._exceptions import Seen, exceptions_of, is_nothing_else
+from opentelemetry.exporter.posthog._exceptions import Seen, exceptions_of, is_only_an_exception
 from opentelemetry.exporter.posthog._identity import distinct_id_of, timestamp_of
 from opentelemetry.exporter.posthog._json import clean, clean_name, encode, fits
 from opentelemetry.exporter.posthog._sources import READERS
@@ -32,31 +32,31 @@ if TYPE_CHECKING:
 _Record = TypeVar("_Record")
 _Answer = TypeVar("_Answer")
 _MAX_KNOWN: Final = 1024
-"""Resources, each with one scope, that are remembered: `logging` makes a scope of each logger."""
+"""Pairs of resource and scope to cache; OTel's `logging` handler creates a scope for each logger."""
 _MAX_KNOWN_SIZE: Final = 4 * 1024 * 1024
-"""Characters that they may have in all."""
+"""Characters that all of them may have together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mapped:
-    """What became of some records."""
+    """The result of mapping records."""
 
     events: Sequence[bytes]
-    """One JSON object each, in UTF-8, in the records' order."""
+    """JSON objects in UTF-8, in the order of the records."""
     dropped: Mapping[str, int]
-    """Records that became no event, by reason."""
+    """The number of records that became no event, by reason."""
     changed: Mapping[str, int] = field(default_factory=dict)
-    """Events that lack something of their record, by what was done: `cut`, `person_properties`."""
+    """The number of events that lack data of their record, by change: `cut`, `person_properties`."""
 
 
 class Mapper(Generic[_Record]):
-    """Maps records of one kind, and remembers what it encoded. Thread-safe.
+    """Maps records of one signal, and caches encoded parts. Thread-safe.
 
     Args:
-        options: how.
+        options: how records become events.
         signal: `log` or `span`.
-        keep: which records become events; what raises is kept out.
-        seen: the exceptions that were sent.
+        keep: returns True for a record that should become an event; an exception drops the record.
+        seen: the exceptions that were already sent.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Mapper(Generic[_Record]):
         self._event = self._checked if options.events or options.before_send else self._builder.build
 
     def map(self, records: Iterable[_Record]) -> Mapped:
-        """Map `records`. Never raises for one of them: what cannot become an event is counted."""
+        """Map `records`. A record that cannot become an event is counted, and raises nothing."""
         events: list[bytes] = []
         dropped: Counter[str] = Counter()
         changed: Counter[str] = Counter()
@@ -89,8 +89,8 @@ class Mapper(Generic[_Record]):
         record: Any
         for record in records:
             try:
-                if keep is not None and not _ask(keep, record, "filter_failed"):
-                    raise NotAnEvent("filtered")  # noqa: TRY301  # as for every other reason
+                if keep is not None and not _call(keep, record, "filter_failed"):
+                    raise NotAnEvent("filtered")  # noqa: TRY301  # handled below, as all reasons
                 source = source_of(record, options)
                 resource, scope = record.resource, record.instrumentation_scope
                 if inherited is None or inherited.resource is not resource or inherited.scope is not scope:
@@ -99,9 +99,9 @@ class Mapper(Generic[_Record]):
                     self._add_with_exceptions(source, inherited, events, changed)
                 else:
                     events.append(event_of(source, inherited, changed))
-            except NotAnEvent as no:  # noqa: PERF203  # one bad record must not cost its neighbours
+            except NotAnEvent as no:  # noqa: PERF203  # one bad record must not affect the others
                 dropped[str(no)] += 1
-            except Exception:  # noqa: BLE001  # a record that lies about its types
+            except Exception:  # noqa: BLE001  # a record whose fields have wrong types
                 dropped["unmappable"] += 1
         for reason, argument in (("filter_failed", "filter"), ("before_send_failed", "before_send")):
             if not events and dropped.keys() == {reason}:
@@ -113,11 +113,11 @@ class Mapper(Generic[_Record]):
         return Mapped(events=events, dropped=dropped, changed=changed)
 
     def _inherited(self, resource: Resource | None, scope: InstrumentationScope | None) -> Inherited:
-        """Return what the records of `resource` and `scope` share, encoded once.
+        """Return the encoded attributes of `resource` and `scope`, from the cache if they were encoded before.
 
-        A resource is the same object for as long as its attributes are: what changes in it later is not seen.
+        The cache relies on resources being immutable: it ignores later changes to a resource object.
         """
-        key = id(resource), id(scope)  # the entry keeps both alive, so the ids stay theirs
+        key = id(resource), id(scope)  # the entry keeps both alive, so no other object gets their ids
         inherited = self._known.get(key)
         if inherited is None:
             inherited = self._builder.inherited(resource, scope)
@@ -136,20 +136,20 @@ class Mapper(Generic[_Record]):
         changed: Counter[str],
         exception: dict[str, Any] | None = None,
     ) -> bytes:
-        """Return the event of `source`, if its name is wanted, as `before_send` leaves it."""
+        """Return the event of `source`, changed by `before_send`, if its name matches the `events` patterns."""
         name = source.name
         if not exception and name and isinstance(name, str) and not self._is_wanted(name):
             raise NotAnEvent("filtered")
         event = self._builder.build(source, inherited, changed, exception)
         before_send = self._options.before_send
-        return event if before_send is None else _through(before_send, event)
+        return event if before_send is None else _apply_before_send(before_send, event)
 
     def _add_with_exceptions(
         self, source: Source, inherited: Inherited, events: list[bytes], changed: Counter[str]
     ) -> None:
-        """Add the event of a record, if it makes one, and one for each of its exceptions."""
+        """Append the record's own event, if it has one, and an event for each of its exceptions to `events`."""
         exceptions = exceptions_of(source, self._signal)
-        is_event = not (exceptions and self._signal == "log" and is_nothing_else(source))
+        is_event = not (exceptions and self._signal == "log" and is_only_an_exception(source))
         no: NotAnEvent | None = None
         before = len(events)
         try:
@@ -158,7 +158,7 @@ class Mapper(Generic[_Record]):
         except NotAnEvent as error:
             no = error
         for exception in exceptions:
-            if not self._seen.is_of_other(exception, self._signal):
+            if not self._seen.was_sent_by_other_signal(exception, self._signal):
                 own, properties = exception
                 events.append(self._event(own, inherited, changed, properties))
             elif not is_event:
@@ -167,17 +167,17 @@ class Mapper(Generic[_Record]):
             raise no
 
 
-def _ask(function: Callable[[Any], _Answer], value: object, otherwise: str) -> _Answer:
-    """Return what a function of the application's says of `value`; where it raises, the record is no event."""
+def _call(function: Callable[[Any], _Answer], value: object, reason: str) -> _Answer:
+    """Call the application's `function` with `value`; raise NotAnEvent with `reason` if it raises."""
     try:
         return function(value)
     except Exception as error:
-        raise NotAnEvent(otherwise) from error
+        raise NotAnEvent(reason) from error
 
 
-def _through(before_send: Callable[[dict[str, Any]], dict[str, Any] | None], event: bytes) -> bytes:
-    """Return what `before_send` makes of `event`, if that is an event which PostHog takes."""
-    changed = _ask(before_send, json.loads(event), "before_send_failed")
+def _apply_before_send(before_send: Callable[[dict[str, Any]], dict[str, Any] | None], event: bytes) -> bytes:
+    """Return `event` as changed by `before_send`; raise NotAnEvent if it drops the event or PostHog would reject it."""
+    changed = _call(before_send, json.loads(event), "before_send_failed")
     if changed is None:
         raise NotAnEvent("before_send")
     try:
@@ -187,7 +187,7 @@ def _through(before_send: Callable[[dict[str, Any]], dict[str, Any] | None], eve
 
 
 def _validated(event: object) -> bytes:
-    """Return `event` as JSON that PostHog accepts, or raise: ValueError, or what comes of a wrong form."""
+    """Return `event` as JSON that PostHog accepts; raise ValueError, or another error for a wrong structure."""
     cleaned: Any = clean(event)
     valid = {
         "event": clean_name(cleaned["event"]),

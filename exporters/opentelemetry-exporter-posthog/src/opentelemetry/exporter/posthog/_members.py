@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attributes as the members of a JSON object.
+"""Encode attributes as the members of a JSON object.
 
-Records of one kind of event have the same keys, and mostly the same few values. So what is known about a set
-of keys (their shape) is worked out once, and of each key the first few values are encoded once.
+Records of one event type have the same keys, and most keys have few different values. So the encoder analyses each
+set of keys and value types (a shape) once, and caches the first few encoded values of each key.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from json.encoder import encode_basestring
 from operator import getitem
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.exporter.posthog._check import BOOLEANS, OF_PERSONS
-from opentelemetry.exporter.posthog._conventions import is_meant
+from opentelemetry.exporter.posthog._check import BOOLEANS, PERSON_KEYS
+from opentelemetry.exporter.posthog._conventions import is_special
 from opentelemetry.exporter.posthog._json import UNLIMITED, clean, clean_name, encode, encoder_of, to_json
 from opentelemetry.exporter.posthog._redact import URLS, clean_relative_url, clean_urls, is_private
 
@@ -28,95 +28,91 @@ _LEFT_OUT: Final = frozenset(
         *("otel.status_description", "code.stacktrace", "exception.message", "exception.stacktrace"),
     }
 )
-"""Sent only where mapped: an id that the SDK makes up for each process, texts that quote exceptions, and a
-switch of PostHog's own."""
-_OF_EXCEPTIONS: Final = frozenset({"$exception_list", "$exception_level"})
-_NO_NAMES: Final[frozenset[str]] = frozenset()
+"""Sent only if `property_names` maps them: an id that the SDK generates for each process, texts that quote
+exceptions, and a switch that PostHog itself reads."""
+_EXCEPTION_KEYS: Final = frozenset({"$exception_list", "$exception_level"})
+_EMPTY_NAMES: Final[frozenset[str]] = frozenset()
 _MAX_SHAPES: Final = 2048
 _MAX_COLUMNS: Final = 8192
 MAX_KEYS: Final = 128
 _MAX_VALUES: Final = 64
 _MAX_LENGTH: Final = 256
 _PERIOD: Final = 2048
-"""Records after which it is looked at what the memory is good for."""
+"""Records between two reviews of the caches."""
 _REMEMBERED: Final = frozenset({str, bool, int, float, type(None), tuple})
-"""One column a type, because 1 == True == 1.0; values of all other types can change, or are rare."""
+"""Types to cache, in one column for each type, because 1 == True == 1.0. Other types are mutable or rare."""
 _WITHOUT_URLS: Final = frozenset({bool, int, float, type(None), bytes})
 
 Members = tuple[str, frozenset[str], tuple[str, ...]]
-"""Members of an object: `"name":value,` one after the other (who closes the object cuts the last comma), the names
-in it, and the keys of attributes that are none of them, because they have a meaning of their own."""
+"""The members of an object as text, `"name":value,` for each (the caller removes the last comma); their names; and
+the keys of the special attributes, which are not members."""
 
 _Shape = tuple[tuple["_Column | _Remembered", ...], frozenset[str], tuple[str, ...]]
-"""What is known about records with the same keys and types of values: a column for each, and the same two."""
+"""For records with the same keys and value types: a column for each key, the names, and the special keys."""
 
 
 class MemberEncoder:
-    """Encodes attributes, as the options say. Thread-safe: threads share memory of what is always encoded the same."""
+    """Encodes attributes as the options specify. Thread-safe: threads share caches, as equal input has equal JSON."""
 
     def __init__(self, options: MappingOptions) -> None:
         self._options = options
         self._names = dict(options.property_names)
-        self._shape = lru_cache(_MAX_SHAPES)(self._learn)
+        self._shape = lru_cache(_MAX_SHAPES)(self._build_shape)
         self._columns: dict[tuple[str, type], _Column | _Remembered] = {}
         self._encoded = 0
 
     def encode(self, attributes: Mapping[Any, Any]) -> Members:
-        """Encode `attributes`, in their order; of two with one name the later counts."""
+        """Encode `attributes` in their order; if two have the same property name, the later one counts."""
         if not attributes:
-            return "", _NO_NAMES, ()
+            return "", _EMPTY_NAMES, ()
         values = attributes.values()
         shape = len(values) <= MAX_KEYS and self._shape(*attributes, *map(type, values))
         if shape:
-            columns, names, meant = shape
+            columns, names, special = shape
             try:
-                return "".join(map(getitem, columns, values)), names, meant
-            except TypeError:  # a tuple that holds something mutable cannot be looked up
+                return "".join(map(getitem, columns, values)), names, special
+            except TypeError:  # a tuple that holds an unhashable value cannot be looked up
                 tuples = {key: value for key, value in attributes.items() if type(value) is tuple}
-                self._forget([(key, tuple) for key, value in tuples.items() if not _is_told_apart(value)])
-        return joined(self.encode_each(attributes), self.meant(attributes))
+                self._forget([(key, tuple) for key, value in tuples.items() if not _has_one_encoding(value)])
+        return joined(self.encode_each(attributes), self.special_keys(attributes))
 
-    def encode_each(self, attributes: Mapping[Any, Any], *, most: int = UNLIMITED) -> dict[str, str]:
-        """Encode `attributes` one by one, values cut as `most` says; return each member by its name."""
+    def encode_each(self, attributes: Mapping[Any, Any], *, limit: int = UNLIMITED) -> dict[str, str]:
+        """Encode `attributes` without the caches, cut to `limit` (see `clean`); return the members by name."""
         members = {}
         for key, value in attributes.items():
             name = self.name_of(key)
             if name and (name not in BOOLEANS or isinstance(value, bool)):
-                if most == UNLIMITED:
+                if limit == UNLIMITED:
                     text = self._encoder(key, name, type(value))(value)
                 else:
-                    text = to_json(self._cleaned(key, name, value), most=most)
+                    text = to_json(self._cleaned(key, name, value), limit=limit)
                 members[name] = f"{encode(name)}:{text},"
         return members
 
-    def meant(self, attributes: Iterable[Any]) -> tuple[str, ...]:
-        """Return the keys of attributes that have a meaning of their own."""
-        return tuple(key for key in attributes if isinstance(key, str) and self._is_meant(key))
+    def special_keys(self, attributes: Iterable[Any]) -> tuple[str, ...]:
+        """Return the keys of the special attributes."""
+        return tuple(key for key in attributes if isinstance(key, str) and self._is_special(key))
 
     def name_of(self, key: object) -> str:
-        """Return the name of the property for an attribute key, empty where it is not sent."""
+        """Return the property name for an attribute key; empty if the attribute is not sent."""
         text = key if isinstance(key, str) else str(clean(key))
         mapped = self._names.get(text)
         if mapped is not None:
-            is_refused = mapped in _OF_EXCEPTIONS or (
-                mapped in OF_PERSONS and not self._options.person_profiles
+            is_refused = mapped in _EXCEPTION_KEYS or (
+                mapped in PERSON_KEYS and not self._options.person_profiles
             )
             return "" if is_refused else clean_name(mapped)
         if (
             text.startswith("$")
             or text in _LEFT_OUT
             or (self._options.redact and is_private(text))
-            or self._is_meant(text)
+            or self._is_special(text)
         ):
             return ""
         return clean_name(text)
 
     def review(self, encoded: int) -> None:
-        """Remember no more values of attributes that are mostly new, such as unique texts: no record would profit.
-
-        Args:
-            encoded: how many records were encoded since this was last called.
-        """
+        """Add `encoded` records; stop caching attributes whose values are mostly new, such as unique texts."""
         self._encoded += encoded
         if self._encoded < _PERIOD:
             return
@@ -127,16 +123,12 @@ class MemberEncoder:
             column.misses = 0
         self._encoded = 0
 
-    def _is_meant(self, key: str) -> bool:
-        return self._options.conventions and key not in self._names and is_meant(key)
+    def _is_special(self, key: str) -> bool:
+        return self._options.conventions and key not in self._names and is_special(key)
 
-    def _learn(self, *keys_and_types: Any) -> _Shape | None:
-        """Work out a shape; None where its attributes have to be looked at one by one.
-
-        Args:
-            *keys_and_types: all keys, then the types of their values; two tuples would take longer to look up.
-        """
-        half = len(keys_and_types) // 2
+    def _build_shape(self, *keys_and_types: Any) -> _Shape | None:
+        """Return a new shape, or None if the attributes must be encoded one by one."""
+        half = len(keys_and_types) // 2  # keys, then types of values: one flat tuple is looked up faster
         keys, types = keys_and_types[:half], keys_and_types[half:]
         names = [name for name in map(self.name_of, keys) if name]
         if (
@@ -145,7 +137,7 @@ class MemberEncoder:
             or not BOOLEANS.isdisjoint(names)
         ):
             return None
-        return tuple(map(self._column, keys, types)), frozenset(names), self.meant(keys)
+        return tuple(map(self._column, keys, types)), frozenset(names), self.special_keys(keys)
 
     def _column(self, key: str, kind: type) -> _Column | _Remembered:
         column = self._columns.get((key, kind))
@@ -159,11 +151,11 @@ class MemberEncoder:
         return column
 
     def _forget(self, keys: Sequence[tuple[str, type]]) -> None:
-        """Replace columns by such that remember nothing."""
+        """Replace columns with columns that cache nothing."""
         for key, kind in keys:
             column = self._columns.get((key, kind))
             if isinstance(column, _Remembered):
-                # One that holds nothing has only met texts that are too long to be remembered.
+                # An empty column has only seen texts that are too long to cache.
                 quick = kind is str and len(column) > 0 and URLS.isdisjoint({key, self.name_of(key)})
                 build = _Texts if quick else _Column
                 self._columns[key, kind] = build(column.start, column.encode)
@@ -171,7 +163,7 @@ class MemberEncoder:
             self._shape.cache_clear()
 
     def _encoder(self, key: object, name: str, kind: type) -> Callable[[Any], str]:
-        """Return what encodes the values of one type of one attribute."""
+        """Return the function that encodes the values of one type of one attribute."""
         plain = encoder_of(kind)
         if not self._options.redact or kind in _WITHOUT_URLS:
             return plain
@@ -190,7 +182,7 @@ class MemberEncoder:
 
 
 class _Column:
-    """One attribute key with values of one type, and the members that they make; none where nothing is sent."""
+    """Encodes the values of one type of one attribute key as members; as empty text if the key is not sent."""
 
     def __init__(self, start: str, encode_value: Callable[[Any], str]) -> None:
         self.start = start
@@ -201,7 +193,7 @@ class _Column:
 
 
 class _Texts(_Column):
-    """Texts that may be URLs at most as a whole: most are short, and nothing is to be done to them."""
+    """A column of texts with a fast path: plain ASCII without a colon is no URL and needs no cleaning."""
 
     def __getitem__(self, value: str) -> str:
         if ":" not in value and value.isascii() and "\0" not in value:
@@ -210,7 +202,7 @@ class _Texts(_Column):
 
 
 class _Remembered(dict[Any, str]):
-    """A column that remembers the first few members that are not long."""
+    """A column that caches the first few members, except long ones."""
 
     __slots__ = ("encode", "misses", "start")
 
@@ -222,17 +214,17 @@ class _Remembered(dict[Any, str]):
     def __missing__(self, value: Any) -> str:
         self.misses += 1
         text = f"{self.start}{self.encode(value)},"
-        if len(self) < _MAX_VALUES and len(text) <= _MAX_LENGTH and _is_told_apart(value):
+        if len(self) < _MAX_VALUES and len(text) <= _MAX_LENGTH and _has_one_encoding(value):
             self[value] = text
         return text
 
 
-def _is_told_apart(value: Any) -> bool:
-    """Return whether all values of its type that equal `value` read the same: not 0.0 and -0.0, (1,) and (True,)."""
+def _has_one_encoding(value: Any) -> bool:
+    """Return whether all values of the type that equal `value` have the same JSON, unlike 0.0 and -0.0."""
     kind = type(value)
     return all(type(item) is str for item in value) if kind is tuple else bool(value) or kind is not float
 
 
-def joined(members: Mapping[str, str], meant: tuple[str, ...] = ()) -> Members:
-    """Put members together."""
-    return "".join(members.values()), frozenset(members), meant
+def joined(members: Mapping[str, str], special: tuple[str, ...] = ()) -> Members:
+    """Join the texts of members."""
+    return "".join(members.values()), frozenset(members), special

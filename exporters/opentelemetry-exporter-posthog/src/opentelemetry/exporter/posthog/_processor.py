@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a record's context says, copied to the record while it is still there."""
+"""Copy ids from a log record's context to the record before the SDK empties the context."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _ADDED: Final = "_posthog_added"
 
 
 class PostHogContextProcessor(LogRecordProcessor):
-    """Copies to each log record what its context says: whose it is, its session, its groups.
+    """Copies the user, session and groups of the current span to each log record.
 
-    The SDK's batch processor empties the context of a record, so an exporter behind it cannot look there. Where
-    the record has no id of its own that PostHog accepts, this processor adds `posthog.distinct_id` from the span
-    that is current, else from the baggage; `session.id` and `posthog.group.<type>` from that span; and a
-    `log.record.uid` where there is none. Every exporter of the same provider sees these attributes.
+    The SDK's batch processor empties a record's context, so the exporter behind it cannot read the span. If the
+    record has no id that PostHog accepts, this processor adds `posthog.distinct_id` from the current span, else from
+    the baggage. It also adds `session.id` and `posthog.group.<type>` from that span, and a `log.record.uid`, unless
+    the record has its own. Every exporter of the same provider sees these attributes.
 
-    Add it before the processors of exporters (or by `install`). Thread-safe; never raises, does no I/O.
+    Add it before the exporters' processors, or call `install`. Thread-safe; never raises; does no I/O.
 
     Args:
-        distinct_id_attributes: as the exporter's.
-        baggage_keys: as the exporter's.
-        group_attributes: as the exporter's.
-        conventions: as the exporter's; False copies the distinct id only.
+        distinct_id_attributes: as for the exporter.
+        baggage_keys: as for the exporter.
+        group_attributes: as for the exporter.
+        conventions: as for the exporter; False copies the `distinct_id` only.
     """
 
     def __init__(
@@ -46,18 +46,18 @@ class PostHogContextProcessor(LogRecordProcessor):
         baggage_keys: Sequence[str] | None = None,
         group_attributes: Mapping[str, str] | None = None,
         conventions: bool | None = None,
-    ) -> None:  # each argument is read by its name
+    ) -> None:  # `mapping_options` reads each argument by its name
         self._options = mapping_options(dict(locals()))
 
     @classmethod
     def install(cls, **arguments: Any) -> None:
-        """Put a processor in front of those that the global logger provider already has. Idempotent.
+        """Insert a processor before the existing processors of the global logger provider. Idempotent.
 
-        For `OTEL_CONFIG_FILE`, whose format knows no processors of others. `opentelemetry-instrument` does it by
-        itself.
+        Needed with `OTEL_CONFIG_FILE`, whose format cannot name third-party processors. `opentelemetry-instrument`
+        calls it by itself.
 
         Args:
-            **arguments: as for the constructor.
+            **arguments: the constructor's arguments.
         """
         several = getattr(get_logger_provider(), "_multi_log_record_processor", None)
         present = getattr(several, "_log_record_processors", None)
@@ -70,15 +70,15 @@ class PostHogContextProcessor(LogRecordProcessor):
             several._log_record_processors = (cls(**arguments), *present)  # type: ignore[union-attr]  # found above  # noqa: SLF001
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
-        """Add to `log_record` what it lacks."""
+        """Add the missing attributes to `log_record`."""
         try:
             self._add(log_record.log_record)
-        except Exception as error:  # noqa: BLE001  # at the border to the application
+        except Exception as error:  # noqa: BLE001  # nothing may raise into the application
             debug("the context of a log record could not be copied: %r", error)
 
     def _add(self, record: Any) -> None:
         attributes = {} if record.attributes is None else record.attributes
-        for key, value in vars(record).pop(_ADDED, {}).items():  # the same object is emitted once more
+        for key, value in vars(record).pop(_ADDED, {}).items():  # the same object was emitted before
             if attributes.get(key) == value:
                 del attributes[key]
         added = from_context(attributes, record.context or get_current(), self._options)
@@ -90,8 +90,8 @@ class PostHogContextProcessor(LogRecordProcessor):
         vars(record)[_ADDED] = added
 
     def shutdown(self) -> None:
-        """Do nothing: nothing is kept."""
+        """Do nothing: the processor keeps no records."""
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002  # as inherited
-        """Return True: nothing is kept."""
+        """Return True: the processor keeps no records."""
         return True

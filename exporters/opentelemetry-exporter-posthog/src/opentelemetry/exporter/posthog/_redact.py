@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is left out or cleaned unless it is asked for: secrets in URLs and headers, and who called."""
+"""Leave out or clean attributes that may contain secrets or identify the caller, unless `redact` is False."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ _PRIVATE_PREFIXES: Final = (
 )
 _ROUTED: Final = ("http.target", "http.url", "url.full", "url.original", "url.path")
 URLS: Final = frozenset({"$current_url", *_ROUTED})
-"""Attributes and properties that hold a URL, also a relative one."""
+"""Attributes and properties that hold a URL, absolute or relative."""
 ROUTE: Final = "http.route"
 _PARAMETERS: Final = re.compile(r"[{<*(]|/:")
 _END_OF_AUTHORITY: Final = re.compile(r'/|"[,:]"')
-"""A slash, or the end of a text in JSON: an "@" behind it is none of the URL's."""
+"""A slash, or the end of a string in JSON text: an "@" after it does not belong to the URL."""
 _PASSWORD: Final = re.compile(r'[^/?#@:\["]*:(?!\d+(?:[/"]|$))[^@]*@')
-"""What follows "//" where a password may hold what ends an authority: a port is not before the next "@"."""
+"""Matches after "//" a user and a password that may contain "/", "?" or "#". Digits before "/" are a port instead."""
 _WEB: Final = ("http:", "https:")
 _HOST_AND_PORT: Final = re.compile(r"[^:]*:\d{1,5}")
 _MAX_DEPTH: Final = 32
 
 
 def is_private(key: str) -> bool:
-    """Return whether the attribute `key` is left out."""
+    """Return whether `redact` leaves out the attribute `key`."""
     return key in _PRIVATE or key.startswith(_PRIVATE_PREFIXES)
 
 
 def _is_url(text: str) -> bool:
-    """Return whether `text` is no more than a URL, maybe one with a tab or a line's end in its password."""
+    """Return whether `text` is nothing but a URL, possibly with a tab or a line end in its password."""
     return len(text.split(maxsplit=1)) == 1 or (
         " " not in text and bool(_PASSWORD.match(text.partition("://")[2]))
     )
 
 
 def clean_relative_url(text: str) -> str:
-    """Return a URL, maybe a relative one, without user, password, query and fragment (RFC 3986, section 3).
+    """Return a URL, absolute or relative, without user, password, query and fragment (RFC 3986, section 3).
 
-    Of one whose password is not quoted only the scheme is left: its end, and so the host, can only be guessed.
+    If the password contains an unquoted "/", "?" or "#", return only the scheme: the host can only be guessed.
     """
     text = text.strip()
     url = re.split(r"[?#]", text, maxsplit=1)[0]
     scheme, slashes, rest = url.partition("//")
     if scheme and not scheme.endswith(":"):
-        return url  # "//" within a path
+        return url  # the "//" is part of a path
     authority = _END_OF_AUTHORITY.split(rest, maxsplit=1)[0]
     is_host = "@" in authority or (scheme.lower() in _WEB and _HOST_AND_PORT.fullmatch(authority))
     if not is_host and _PASSWORD.match(text, len(scheme) + len(slashes)):
@@ -67,9 +67,9 @@ def clean_relative_url(text: str) -> str:
 
 
 def clean_urls(value: object, depth: int = 0) -> object:
-    """Return `value` with the URLs among its texts cleaned; what is nested too deeply for JSON is left alone.
+    """Return `value` with all strings cleaned that are URLs; values nested too deeply for JSON stay unchanged.
 
-    A text is one if it holds "://", and white space at most around it: a sentence may begin with a URL.
+    A URL contains "://", and white space only around it. A sentence that begins with a URL stays unchanged.
     """
     if isinstance(value, str):
         return clean_relative_url(value) if "://" in value and _is_url(value.strip()) else value
@@ -82,7 +82,7 @@ def clean_urls(value: object, depth: int = 0) -> object:
 
 
 def hide_parameters(attributes: dict[Any, Any]) -> None:
-    """Put the route in the place of the path in URLs, where the route names parameters of the path."""
+    """Replace the path of each URL attribute with the route, if the route has path parameters."""
     route = attributes.get(ROUTE)
     if not isinstance(route, str) or not _PARAMETERS.search(route):
         return

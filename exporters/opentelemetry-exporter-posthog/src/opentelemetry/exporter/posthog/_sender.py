@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events to PostHog within a deadline: batches, repetitions, splits."""
+"""Send events to PostHog within a deadline: build batches, retry, split batches that are too large."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import requests
 
 from opentelemetry.exporter.posthog._session import build_session, monotonic, post
 from opentelemetry.exporter.posthog._version import __version__
-from opentelemetry.exporter.posthog._warnings import debug, warn_of_refusal, warn_of_silence, warn_once
+from opentelemetry.exporter.posthog._warnings import debug, warn_of_failure, warn_of_refusal, warn_once
 from opentelemetry.exporter.posthog.mapping import body
 from posthog.request import determine_server_host
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_BATCH_EVENTS: Final = 1000
 _MAX_BATCH_BYTES: Final = 4 * 1024 * 1024
-"""Before compression; PostHog takes 20 MiB, its own client sends 5."""
+"""Before compression. PostHog accepts 20 MiB; its own client sends 5 MiB."""
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 5.0
 _OK: Final = range(200, 300)
@@ -38,34 +38,31 @@ _HEADERS: Final = {
     "Content-Type": "application/json",
     "Content-Encoding": "gzip",
     "User-Agent": f"opentelemetry-exporter-posthog/{__version__}",
-    "Accept-Encoding": "identity",  # the default tells which decoders are installed
+    "Accept-Encoding": "identity",  # the default would reveal the installed decoders
 }
 
 
 class _Reply(NamedTuple):
-    """What came of one attempt."""
+    """The result of one attempt."""
 
     status: int
-    """Of HTTP; 0 where there was no answer."""
+    """The HTTP status; 0 if there was no answer."""
     failure: str
-    """The status, or the class of the error, in words."""
+    """`HTTP` and the status, or the class name of the error."""
     retry_after: float | None = None
     location: str = ""
 
     @property
-    def is_passing(self) -> bool:
-        """Return whether the same could succeed later."""
-        return self.status in {0, 408, 429} or self.status >= 500  # noqa: PLR2004  # HTTP's line between whose fault it is
+    def is_temporary(self) -> bool:
+        """Return whether the same request could succeed later."""
+        return self.status in {0, 408, 429} or self.status >= 500  # noqa: PLR2004  # server errors
 
 
 class Sender:
-    """Sends events. Thread-safe as far as the session is.
+    """Sends events, with a new session if `session` is None. Thread-safe if the session is.
 
-    Args:
-        config: where to, and how long.
-        session: the caller's, or None.
-        retry: repeat what fails within the deadline.
-        stopped: set once nothing more is to be sent; ends waits.
+    If `retry` is true, it retries temporary failures within the timeout. Setting `stopped` ends all waits and
+    prevents further requests.
     """
 
     def __init__(
@@ -83,12 +80,7 @@ class Sender:
         self._stopped = stopped
 
     def send(self, events: Sequence[bytes], outcome: Outcome) -> bool:
-        """Send `events` in order; return False at the first batch that must wait for later.
-
-        Args:
-            events: as mapped.
-            outcome: counts them, and says why they were not taken.
-        """
+        """Send `events` and add the results to `outcome`; return False at the first batch that could succeed later."""
         deadline = monotonic() + self._config.timeout
         pending = deque(_batches(events))
         while pending:
@@ -99,10 +91,10 @@ class Sender:
             reply = self._deliver(batch, deadline, outcome)
             if reply.status in _OK:
                 outcome.counts["exported"] += len(batch)
-            elif reply.is_passing:
+            elif reply.is_temporary:
                 outcome.failure, outcome.retry_after = reply.failure, reply.retry_after
                 if self._retry and not self._stopped.is_set():
-                    warn_of_silence(reply.failure, self.url)
+                    warn_of_failure(reply.failure, self.url)
                 return False
             elif reply.status == _TOO_LARGE and len(batch) > 1:
                 half = len(batch) // 2
@@ -114,32 +106,32 @@ class Sender:
         return True
 
     def close(self) -> None:
-        """Close idle connections; those of the caller's session stay. Idempotent."""
+        """Close idle connections, except those of the caller's session. Idempotent."""
         if self._is_ours:
             self._session.close()
 
     def _deliver(self, batch: Sequence[bytes], deadline: float, outcome: Outcome) -> _Reply:
-        """Send one batch until it is decided, or time is up; return what came of the last attempt."""
+        """Send one batch until PostHog accepts or refuses it or time runs out; return the last attempt's result."""
         attempt = 0
         while True:
             try:
                 reply = self._attempt(batch, deadline)
-            except Exception as error:  # noqa: BLE001  # of a session, a proxy's address: it would be raised again
+            except Exception as error:  # noqa: BLE001  # from a wrong session or proxy: a retry would also fail
                 debug("an attempt to send to PostHog failed: %s", type(error).__name__)
                 return _Reply(0, type(error).__name__)
-            if not (reply.is_passing and self._retry and self._pause(attempt, reply.retry_after, deadline)):
+            if not (reply.is_temporary and self._retry and self._pause(attempt, reply.retry_after, deadline)):
                 return reply
             attempt += 1
             outcome.counts["retried"] += len(batch)
 
     def _attempt(self, batch: Sequence[bytes], deadline: float) -> _Reply:
-        """Send one batch once, compressed."""
+        """Compress and send one batch once."""
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         content = _gzip(body(batch, api_key=self._config.api_key or "", sent_at=now))
         try:
             answer = post(self._session, self.url, content, _HEADERS, deadline=deadline)
-        except OSError as error:  # what `requests` raises is one too
-            # The text of other errors may quote the address of a proxy, with its password.
+        except OSError as error:  # includes all errors of `requests`
+            # The text of other errors may quote the proxy's URL, with its password.
             why = error if isinstance(error, requests.ConnectionError) else type(error).__name__
             debug("no answer from PostHog: %s", why)
             return _Reply(0, type(error).__name__)
@@ -150,14 +142,14 @@ class Sender:
         return _Reply(answer.status, f"HTTP {answer.status}", answer.retry_after, location)
 
     def _pause(self, attempt: int, retry_after: float | None, deadline: float) -> bool:
-        """Wait before the next attempt; return False where there is no time for one, or no more are wanted."""
+        """Wait before the next attempt; return False if there is no time for one, or if the sender is stopped."""
         pause = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.8, 1.2)  # noqa: S311  # jitter
         pause = max(pause, retry_after or 0.0)
         return monotonic() + pause < deadline and not self._stopped.wait(pause)
 
 
 def _batches(events: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """Cut `events` by count and by size."""
+    """Split `events` into batches, limited by count and by size."""
     start = size = 0
     for end, event in enumerate(events):
         if end - start == _MAX_BATCH_EVENTS or (end > start and size + len(event) > _MAX_BATCH_BYTES):
@@ -168,6 +160,6 @@ def _batches(events: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
 
 
 def _gzip(body: bytes) -> bytes:
-    """Compress in one go: each call of zlib releases the GIL, and may wait to get it back."""
+    """Compress with few calls of zlib: each call releases the GIL and may block while reacquiring it."""
     compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     return compressor.compress(body) + compressor.flush()

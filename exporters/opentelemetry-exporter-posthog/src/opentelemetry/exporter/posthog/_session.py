@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One HTTP request: within one deadline, with our own headers only, and nothing else of the application's.
+"""Send one HTTP request within one deadline, with our own headers only and without the application's credentials.
 
-`requests` applies a timeout to each read of a socket, so a server that sends a byte now and then holds a
-request for ever; here connecting, sending and reading share one deadline. Not covered is the operating
-system's name resolution. `mem0-telemetry` sends OTLP by this module too.
+`requests` applies a timeout to each read of a socket, so a server that sends one byte now and then can hold a request
+for ever. Here, connecting, sending and reading share one deadline. It does not cover the operating system's name
+resolution. `mem0-telemetry` also sends OTLP with this module.
 """
 
 from __future__ import annotations
@@ -27,49 +27,49 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator, Mapping
 
-# Tools that freeze time for an application's tests replace `time.monotonic`, also where a module has imported it
-# by name, and a deadline would never come. They do not see the system call, nor what is inside a partial.
+# Tools that freeze time in an application's tests replace `time.monotonic`, even in modules that imported it by name,
+# and a deadline would never come. They do not replace the system call, nor a function inside a partial.
 monotonic: Final = (
     partial(time.clock_gettime, time.CLOCK_MONOTONIC)
     if hasattr(time, "clock_gettime")
     else partial(time.perf_counter)
 )
-"""Return seconds since some point of this boot; never goes back."""
+"""Return seconds since some point of this boot. The value never decreases."""
 _CONNECT_SECONDS: Final = 5.0
-"""For one address of a host; the next one gets its turn within the deadline."""
+"""For one address of a host, so that its next address is also tried within the deadline."""
 _MOST_CONNECTIONS: Final = 100
-"""Kept for threads that export at the same time; `urllib3` warns of each one beyond."""
+"""Kept for threads that export at the same time; `urllib3` warns of each connection above this number."""
 _TOLERANCE_SECONDS: Final = 0.05
 _MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
-"""What the OTLP specification recommends; PostHog's answers are short."""
+"""The limit that the OTLP specification recommends; PostHog's answers are short."""
 _LONGEST_RETRY_AFTER: Final = 24 * 3600.0
 
 _HEADERS: Final = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "host", "proxy-authorization", "user-agent"}
 )
-"""What a request has beside the headers that it is given."""
+"""The headers that a request may have in addition to those passed to `post`."""
 
 _request: Final[ContextVar[tuple[float, frozenset[str]]]] = ContextVar("_request")
-"""The deadline of the request under way, and the names of all headers that it may have, in lower case."""
+"""The deadline of the current request, and the lower-case names of all headers that it may have."""
 
 
 class Answer(NamedTuple):
-    """What a server answered."""
+    """The answer of a server."""
 
     status: int
     headers: Mapping[str, str]
-    """By names of any case."""
+    """The names are case-insensitive."""
     content: bytes
-    """The body, decoded, as far as it arrived in time."""
+    """The decoded body, as far as it arrived in time."""
 
     @property
     def is_too_long(self) -> bool:
-        """Return whether the body was longer than a client should read; the rest was not read."""
+        """Return whether the body was longer than a client should read. `post` did not read the rest."""
         return len(self.content) > _MAX_ANSWER_BYTES
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds that the server asks to wait for, as it gives them or until the date it gives."""
+        """Seconds to wait, from the number or the date in `Retry-After`; None if it is absent or invalid."""
         text = self.headers.get("Retry-After", "")
         date = parsedate_tz(text)
         try:
@@ -85,15 +85,15 @@ def post(
     """Post `body` once, and return the answer.
 
     Args:
-        session: of `build_session`. Any other one applies the time that is left to each read.
-        url: where to.
-        body: as it is sent.
-        headers: all that the request has beside those of HTTP itself.
-        deadline: by `monotonic()`; the whole exchange ends by then.
+        session: a session from `build_session`. Any other session applies the remaining time to each read.
+        url: the URL to post to.
+        body: the bytes to send.
+        headers: all headers of the request, except those of HTTP itself.
+        deadline: the `monotonic()` time at which the whole exchange ends.
 
     Raises:
-        requests.RequestException: there was no answer, or no headers of one in time.
-        OSError: a file of certificates cannot be read.
+        requests.RequestException: no answer, or no complete headers of one, arrived in time.
+        OSError: a certificate file cannot be read.
     """
     token = _request.set((deadline, _HEADERS.union(map(str.lower, headers))))
     try:
@@ -112,7 +112,7 @@ def post(
 
 
 def _content_of(response: requests.Response) -> bytes:
-    """Read the answer to its end, so that the connection can be used again."""
+    """Read the answer to its end, so that the connection can be reused."""
     content = bytearray()
     try:
         for chunk in response.iter_content(8192):
@@ -125,24 +125,24 @@ def _content_of(response: requests.Response) -> bytes:
 
 
 class _Session(requests.Session):
-    """Knows no redirects."""
+    """A session that does not follow redirects."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  # as inherited
-        """Return None: `requests` would read a redirect whole, also where it is not to follow it."""
+        """Return None: otherwise, `requests` reads the whole body of a redirect even if it does not follow it."""
         return None
 
 
 def build_session(
     url: str, *, verify: str | None = None, cert: str | tuple[str, str] | None = None
 ) -> requests.Session:
-    """Return a session with the environment's proxies and CA bundles for `url`, but none of its credentials.
+    """Return a session with the environment's proxies and CA bundles for `url`, but without its credentials.
 
-    No `.netrc`, no cookies, no repetitions of its own. The environment is read here and not at each request.
+    The session uses no `.netrc` and no cookies, and never retries. It reads the environment here, not at each request.
 
     Args:
-        url: what will be posted to.
-        verify: a file of CA certificates, which counts instead of those that the environment names.
-        cert: a file of the client's own certificate and key, or a file for each.
+        url: the URL to post to.
+        verify: a file of CA certificates that replaces those that the environment names.
+        cert: a file with the client's certificate and key, or one file for each.
     """
     session = _Session()
     settings = session.merge_environment_settings(url, {}, None, verify, None)
@@ -156,7 +156,7 @@ def build_session(
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Authenticate by nothing; without any `auth`, `requests` looks for credentials elsewhere."""
+    """Add no authentication. If `auth` were None, `requests` would look for credentials elsewhere."""
     return request
 
 
@@ -167,10 +167,10 @@ def _seconds_left() -> float:
     return left
 
 
-def _limit(sock: socket.socket) -> None:
-    """Give the next operation of `sock` the time that is left.
+def _set_timeout(sock: socket.socket) -> None:
+    """Set the remaining time as the timeout of the next operation on `sock`.
 
-    Not where it has that: each `settimeout` releases the GIL, and may block while it is acquired again.
+    Keep a timeout that is close enough: each `settimeout` releases the GIL and may block while reacquiring it.
     """
     left = _seconds_left()
     if not left <= (sock.gettimeout() or 0.0) <= left + _TOLERANCE_SECONDS:
@@ -188,7 +188,7 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        _limit(self._sock)
+        _set_timeout(self._sock)
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -203,7 +203,7 @@ class _Response(HTTPResponse):
 
 
 class _SocketOptions(tuple[Any, ...]):
-    """Options for each new socket; read before each address is tried, so the deadline is looked at here."""
+    """Options for each new socket. `urllib3` iterates them before each address it tries, so they check the deadline."""
 
     __slots__ = ()
 
@@ -219,22 +219,22 @@ class _Bounded(HTTPConnection):
 
     def connect(self) -> None:
         self.timeout = min(_seconds_left(), _CONNECT_SECONDS)
-        self.socket_options = _SocketOptions(self.socket_options or ())  # type: ignore[assignment]  # it is only read
+        self.socket_options = _SocketOptions(self.socket_options or ())  # type: ignore[assignment]  # only read
         super().connect()
 
-    def putheader(self, header: str, *values: str) -> None:  # type: ignore[override]  # as urllib3 has it
-        """Leave out what others put in: tracers patch what lies above, to tell the trace and the release."""
+    def putheader(self, header: str, *values: str) -> None:  # type: ignore[override]  # urllib3's signature
+        """Leave out headers of others: tracers patch the layers above this one to add the trace and the release."""
         if header.lower() in _request.get()[1]:
             super().putheader(header, *values)
 
     def send(self, data: Any) -> None:
         if self.sock is not None:
-            _limit(self.sock)
+            _set_timeout(self.sock)
         super().send(data)
 
 
 def _bound(manager: Any) -> None:
-    """Let the pools of `manager` (direct, or of an HTTP or SOCKS proxy) make bounded connections."""
+    """Make the pools of `manager` (direct, or for an HTTP or SOCKS proxy) create `_Bounded` connections."""
     manager.pool_classes_by_scheme = {
         scheme: type(
             "_Pool", (pool,), {"ConnectionCls": type("_Connection", (_Bounded, pool.ConnectionCls), {})}

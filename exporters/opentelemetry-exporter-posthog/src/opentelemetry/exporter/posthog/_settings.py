@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings: the argument, else the variable, else the default. What is unusable is warned of once."""
+"""Read settings: from the argument, else the variable, else the default. Warn once of each invalid value."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "group_attributes": (OTEL_EXPORTER_POSTHOG_GROUPS,),
     "filter": (OTEL_EXPORTER_POSTHOG_SPANS,),
 }
-"""The variables of a setting; of any other one, OTEL_EXPORTER_POSTHOG_ and its name in capitals."""
+"""The variables of some settings, in order. Any other setting reads OTEL_EXPORTER_POSTHOG_ and its name in capitals."""
 DEFAULT_DISTINCT_ID_ATTRIBUTES: Final = ("posthog.distinct_id", "user.id", "app.installation.id")
-"""The attributes that say whose event it is; the first usable one counts."""
+"""The attributes that may hold the `distinct_id`; the first with a usable value counts."""
 _DEFAULT_TIMEOUT: Final = 10.0
 _LONGEST_TIMEOUT: Final = 3600.0
 _PROJECT_KEY: Final = re.compile(r"phc_[A-Za-z0-9_-]{1,60}")
@@ -45,14 +45,14 @@ _CLOUD: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappingOptions:
-    """How records become events: what `PostHogLogExporter` says of the arguments with these names."""
+    """How records become events. `PostHogLogExporter` documents the arguments with these names."""
 
     event_names: Mapping[str, str] = field(default_factory=dict)
     property_names: Mapping[str, str] = field(default_factory=dict)
     distinct_id_attributes: Sequence[str] = DEFAULT_DISTINCT_ID_ATTRIBUTES
     baggage_keys: Sequence[str] = ()
     fallback_distinct_id: str = field(default_factory=process_distinct_id)
-    """The `distinct_id` of events that nothing gives one, neither a session nor a trace."""
+    """The `distinct_id` of an event without an id of its own, a session or a trace."""
     group_attributes: Mapping[str, str] = field(default_factory=dict)
     person_profiles: bool = False
     geoip: bool = False
@@ -65,7 +65,7 @@ class MappingOptions:
     before_send: Callable[[dict[str, Any]], dict[str, Any] | None] | None = None
 
     def __post_init__(self) -> None:
-        """Take a text for the one attribute that it names, and not for its letters."""
+        """Treat a string as one name, not as a sequence of characters."""
         for name in ("distinct_id_attributes", "baggage_keys", "events"):
             value = getattr(self, name)
             if isinstance(value, str):
@@ -73,18 +73,18 @@ class MappingOptions:
 
 
 class Config(NamedTuple):
-    """Where events go."""
+    """Where the exporter sends events, and for how long it tries."""
 
     api_key: str | None
-    """None: nowhere; the exporter is inert."""
+    """None if the exporter sends nothing."""
     host: str
-    """Empty is PostHog's own default."""
+    """Empty for PostHog's own default."""
     timeout: float
-    """Seconds for one export."""
+    """Seconds for one export, with all attempts."""
 
 
 def config(*, api_key: object, host: object, timeout: object) -> Config:
-    """Return where events go. Never raises."""
+    """Return the configuration from arguments, else from variables. Never raises."""
     key = _read("api_key", api_key, _KEY, unset="")
     if key == "":
         warn_once(
@@ -100,7 +100,7 @@ def config(*, api_key: object, host: object, timeout: object) -> Config:
 
 
 def mapping_options(given: Mapping[str, object]) -> MappingOptions:
-    """Return how records become events, by arguments, else by variables. Never raises."""
+    """Return the mapping options from arguments, else from variables. Never raises."""
     defaults = MappingOptions()
     options: dict[str, Any] = {}
     for name in MappingOptions.__dataclass_fields__:
@@ -122,10 +122,10 @@ def flag(name: str, given: object, *, default: bool) -> bool:
     return default if found is None else found
 
 
-def told(name: str, given: object) -> tuple[str, Any]:
-    """Return where a setting comes from, and its value: None where it is not set.
+def source_and_value(name: str, given: object) -> tuple[str, Any]:
+    """Return the name of a setting's source and the setting's value, or None as the value if it is not set.
 
-    A text is without blanks and quotes around it, as `docker run --env-file` keeps them.
+    Blanks and quotes around a string are removed: `docker run --env-file` keeps quotes.
     """
     if given is not None:
         return f"The argument {name!r}", unquoted(given) if isinstance(given, str) else given
@@ -137,7 +137,7 @@ def told(name: str, given: object) -> tuple[str, Any]:
 
 
 def warn_of_unknown(arguments: Iterable[str]) -> None:
-    """Warn of what the exporter does not know: arguments (mostly keys of a configuration file) and variables."""
+    """Warn of unknown arguments (mostly keys of a configuration file) and unknown variables."""
     for name in arguments:
         warn_once(
             f"The PostHog exporter has no setting {name!r}, so it is ignored: "
@@ -151,30 +151,30 @@ def warn_of_unknown(arguments: Iterable[str]) -> None:
 
 
 class _Kind(NamedTuple):
-    """How settings of one kind are read."""
+    """How to read settings of one kind."""
 
     read: Callable[[Any], Any]
-    """Returns None, or raises, for what is unusable."""
-    unusable: str
-    """What a value is that cannot be read so."""
-    otherwise: str = "The default is used."
+    """Returns None or raises for an invalid value."""
+    problem: str
+    """Follows "<setting> is" in the warning about an invalid value."""
+    consequence: str = "The default is used."
 
 
 def _read(name: str, given: object, kind: _Kind, *, unset: Any = None) -> Any:
-    """Return a setting; `unset` where it is not set, or blank; None where it is unusable."""
-    source, value = told(name, given)
+    """Return a setting, `unset` if it is not set or blank, or None if it is invalid."""
+    source, value = source_and_value(name, given)
     if value is None or (isinstance(value, str) and not value):
         return unset
-    with suppress(Exception):  # an iterable or mapping of the application's own may raise
+    with suppress(Exception):  # the application's own iterable or mapping may raise
         found = kind.read(value)
         if found is not None:
             return found
-    warn_once(f"{source} is {kind.unusable}. {kind.otherwise}")
+    warn_once(f"{source} is {kind.problem}. {kind.consequence}")
     return None
 
 
 def _drop(_: object) -> None:
-    """Drop every event: the application wanted to look at each, and cannot."""
+    """Drop every event: the application wants to check each one, but its `before_send` cannot be called."""
 
 
 def _as_key(value: str) -> str | None:
@@ -182,14 +182,14 @@ def _as_key(value: str) -> str | None:
 
 
 def _as_host(value: str) -> str | None:
-    """Return a URL as it was meant, and warn where that is not what was written."""
+    """Return the base URL that `value` means, or None if it is invalid; warn if `value` should be corrected."""
     url = urlsplit(value)
     name = (url.hostname or "").rstrip(".")
     if (
         url.scheme not in {"http", "https"}
         or not name
         or url.port == 0
-        or url.username is not None  # it would be left out of each request, and the refusal blamed on the key
+        or url.username is not None  # requests leave it out; the refusal would look like a wrong key
         or url.query
         or url.fragment
         or not value.isprintable()
@@ -256,7 +256,7 @@ _KINDS: Final[dict[type, _Kind]] = {
     tuple: _Kind(_as_texts, "neither a list of texts nor a comma-separated list"),
     dict: _Kind(_as_map, "neither a mapping of texts nor a comma-separated list of key=value"),
 }
-"""How a mapping option is read that is no switch, by the type of its default."""
+"""How to read the mapping options that are not switches, by the type of their default."""
 
 
 def _flag(*, default: bool) -> _Kind:

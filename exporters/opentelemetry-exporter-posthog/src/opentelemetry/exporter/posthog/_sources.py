@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an event is made of, read from a log record or from a span."""
+"""Read the parts of an event from a log record or a span."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ class Source(NamedTuple):
 
     name: object
     times: tuple[object, ...]
-    """Nanoseconds since 1970; the first usable one counts."""
+    """Candidates for the timestamp (see `nanoseconds`); the first valid one counts."""
     attributes: dict[Any, Any]
-    """A copy: the event may take some of them away."""
+    """A copy, because building the event may remove some of them."""
     extras: dict[str, Any]
-    """Properties that are not attributes in OTel; an attribute of the same key wins."""
+    """Properties that are not attributes in OTel; an attribute with the same key takes precedence."""
     origin: str
-    """Trace and span id, or empty: part of the identity, not sent."""
+    """Trace id and span id, or empty. Part of the event's identity; not sent."""
     is_unique: bool
-    """True where `origin` alone identifies the event."""
+    """Whether `origin` alone identifies the event."""
     record: Any
-    """What it was read from, with its resource and scope."""
+    """The log record or span, with its resource and scope."""
     trace_id: int
     span_id: int
 
 
 def log_source(record: ReadableLogRecord, options: MappingOptions) -> Source:
-    """Read a log record. Its severity, observed timestamp and flags make no property."""
+    """Read a log record. Its severity, observed timestamp and flags become no properties."""
     log = record.log_record
     name, body, attributes = log.event_name, log.body, _copied(log.attributes)
-    if not name:  # a record of `logging`, whose `extra` may name an event
+    if not name:  # the `extra` of a `logging` record may name the event
         name = next(filter(None, [attributes.pop(key, None) for key in _NAMES]), name)
     if context := log.context:
         attributes.update(from_context(attributes, context, options))
     if options.redact and ROUTE in attributes:
         hide_parameters(attributes)
     extras: dict[str, Any] = {}
-    if body is not None and not (isinstance(body, str) and body in ("", name)):  # arrays compare as arrays
+    if body is not None and not (isinstance(body, str) and body in ("", name)):  # array == text is an array
         extras["body"] = body
     if dropped := getattr(log.attributes, "dropped", 0):
         extras["otel.dropped_attributes_count"] = dropped
@@ -61,15 +61,15 @@ def log_source(record: ReadableLogRecord, options: MappingOptions) -> Source:
         extras["span_id"] = f"{span_id:016x}"
     times = (log.timestamp, log.observed_timestamp)
     origin = f"{trace_id:x}/{span_id:x}" if trace_id else ""
-    is_unique = False  # equal records of one span are still several
-    # To call the class takes three times as long.
+    is_unique = False  # equal records in one span are separate events
+    # Calling the class takes three times as long.
     return tuple.__new__(
         Source, (name, times, attributes, extras, origin, is_unique, record, trace_id, span_id)
     )
 
 
 def span_source(span: ReadableSpan, options: MappingOptions) -> Source:
-    """Read a span. Its events and links make no property, but for the type of a recorded exception."""
+    """Read a span. Its events and links become no properties, except the type of a recorded exception."""
     attributes = _copied(span.attributes)
     if options.redact and ROUTE in attributes:
         hide_parameters(attributes)
@@ -99,7 +99,7 @@ def span_source(span: ReadableSpan, options: MappingOptions) -> Source:
 
 
 def _exception_type(span: ReadableSpan) -> Any:
-    """Return the type of the last exception that the span recorded, else OTel's word for an unnamed error."""
+    """Return the type of the last exception that the span recorded, else OTel's value for an unnamed error."""
     for event in reversed(span.events):
         if event.attributes and "exception.type" in event.attributes:
             return event.attributes["exception.type"]
@@ -107,7 +107,7 @@ def _exception_type(span: ReadableSpan) -> Any:
 
 
 def _copied(attributes: Mapping[Any, Any] | None) -> dict[Any, Any]:
-    """Copy as a plain dict; the SDK's own mapping does that 20 times faster than it iterates."""
+    """Copy to a plain dict. Copying the SDK's own mapping is 20 times faster than iterating over it."""
     if attributes is None:
         return {}
     try:
@@ -118,4 +118,4 @@ def _copied(attributes: Mapping[Any, Any] | None) -> dict[Any, Any]:
 
 
 READERS: Final[dict[str, Callable[..., Source]]] = {"log": log_source, "span": span_source}
-"""What reads one record of a signal."""
+"""For each signal, the function that reads a record."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Spans to PostHog."""
+"""The exporter for spans."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PostHogSpanExporter(PostHogExporter[ReadableSpan], SpanExporter):
         """Export `spans` within the timeout.
 
         Returns:
-            SUCCESS: done with it, each span is sent, or dropped and counted. FAILURE: some of it could
-            succeed later; what arrived already is recognised by PostHog when it is sent again.
+            SUCCESS if each span was sent, or dropped and counted. FAILURE if some spans could succeed later;
+            PostHog recognises events that it already received when the batch is exported again.
         """
         return SpanExportResult.SUCCESS if self._export(spans) else SpanExportResult.FAILURE

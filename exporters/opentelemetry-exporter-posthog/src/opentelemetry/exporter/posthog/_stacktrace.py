@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Python's text of an exception, read back: which exceptions, of which calls, each caused by which."""
+"""Parse the text of a Python traceback into exceptions, with their frames and their causes."""
 
 from __future__ import annotations
 
@@ -23,23 +23,21 @@ _REPEATED: Final = re.compile(r"  \[Previous line repeated (\d+) more times?\]")
 _MARKS: Final = re.compile(r"[\s~^]*")
 _EXCEPTION: Final = re.compile(r"(?P<type>[^\s:]+)(?::(?: (?P<value>.*))?)?", re.DOTALL)
 _MARGIN: Final = re.compile(r"^  [+|] ?")
-"""Of a group's own lines; its members are two columns further to the right."""
+"""The margin of an exception group's own lines; its members are indented by two more columns."""
 _FIRST_MEMBER: Final = re.compile(r"  \+-\+-")
 _NEXT_MEMBER: Final = re.compile(r"    \+--")
 _MAX_FRAMES: Final = 200
 _MAX_EXCEPTIONS: Final = 50
 _MAX_MODULE_PARTS: Final = 32
-"""More than modules have: all prefixes of a long text that is no type would take minutes."""
+"""More than modules have. Trying all prefixes of a long text that is not a type would take minutes."""
 _STANDARD_LIBRARY: Final = os.__file__.rpartition(os.sep)[0]
 
 
 def parse(text: str) -> list[dict[str, Any]]:
-    """Return the exceptions in `text` as PostHog has them; empty where there is none.
+    """Return the exceptions in `text` as PostHog represents them; empty if there is none.
 
-    The outermost is the first, and each is before its causes.
-
-    Args:
-        text: as `traceback.format_exception` writes it; anything else gives what can be read in it.
+    The outermost exception is the first, and each exception precedes its causes. If the text is not from
+    `traceback.format_exception`, parse it as far as possible.
     """
     found: list[dict[str, Any]] = []
     _add(text.split("\n"), found, link="", parent=0)
@@ -56,7 +54,7 @@ def exception(  # noqa: PLR0913  # the members of one object
     parent: int = 0,
     is_group: bool = False,
 ) -> dict[str, Any]:
-    """Return one exception as PostHog has it: its `place` in the list, and how (`link`) it led to that at `parent`."""
+    """Return one exception as PostHog represents it, at index `place`; `link` is its relation to that at `parent`."""
     mechanism: dict[str, Any] = {"exception_id": place}
     if place:
         mechanism |= {"source": link, "parent_id": parent, "type": "chained"}
@@ -71,7 +69,7 @@ def exception(  # noqa: PLR0913  # the members of one object
 
 
 def _add(lines: list[str], found: list[dict[str, Any]], *, link: str, parent: int) -> None:
-    """Add the exceptions of `lines` to `found`: the last one written is the first one meant."""
+    """Add the exceptions of `lines` to `found`, the last one first, because it is the outermost."""
     blocks: list[tuple[list[str], str]] = [([], "")]
     for line in lines:
         how = _LINKS.get(line.removeprefix("  | ").strip())
@@ -89,7 +87,7 @@ def _add(lines: list[str], found: list[dict[str, Any]], *, link: str, parent: in
 
 
 def _add_one(lines: list[str], found: list[dict[str, Any]], *, link: str, parent: int) -> bool:
-    """Add the exception of one block, and the members of a group."""
+    """Add the exception of one block, and the members of a group; return False if there is no exception."""
     start = next((index for index, line in enumerate(lines) if _FIRST_MEMBER.match(line)), len(lines))
     frames, rest = _frames_of([_MARGIN.sub("", line, count=1) for line in lines[:start]])
     match = _EXCEPTION.fullmatch("\n".join(rest).strip("\n"))
@@ -111,7 +109,7 @@ def _add_one(lines: list[str], found: list[dict[str, Any]], *, link: str, parent
 
 
 def _frames_of(lines: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return the calls of a block, and the lines after them: type and value."""
+    """Return the frames of a block, and the lines after them: the exception's type and value."""
     frames: list[dict[str, Any]] = []
     start = 0
     while start < len(lines) and lines[start].strip() in {"", _HEADER, _GROUP_HEADER}:
@@ -135,7 +133,7 @@ def _frame(path: str, line: int, function: str) -> dict[str, Any]:
     return {
         "platform": "python",
         "filename": _filename(module, path),
-        "abs_path": os.path.abspath(path),  # noqa: PTH100  # without following links
+        "abs_path": os.path.abspath(path),  # noqa: PTH100  # does not follow links
         "function": function,
         "module": module,
         "lineno": line,
@@ -148,19 +146,19 @@ def _frame(path: str, line: int, function: str) -> dict[str, Any]:
 
 @lru_cache(256)
 def _module_of(path: str, _: int) -> str | None:
-    """Return the name of the loaded module from the file `path`; no module's own code runs for that."""
+    """Return the name of the loaded module whose file is `path`, without running code of any module."""
     return next((name for name, module in list(sys.modules.items()) if _file_of(module) == path), None)
 
 
 def _file_of(module: object) -> object:
     try:
         return object.__getattribute__(module, "__dict__").get("__file__")
-    except Exception:  # noqa: BLE001  # whatever is in `sys.modules` that is no module
+    except Exception:  # noqa: BLE001  # `sys.modules` may contain any object
         return None
 
 
 def _filename(module: str | None, path: str) -> str:
-    """Return `path` from the directory of the module's package on, as PostHog groups by it."""
+    """Return `path` from the module's top-level package on; PostHog groups exceptions by this name."""
     if module is None:
         return path
     package = module.partition(".")[0]
@@ -171,7 +169,7 @@ def _filename(module: str | None, path: str) -> str:
 
 
 def _split_type(written: str) -> tuple[str | None, str]:
-    """Return module and qualified name of a type as written in a traceback; `builtins` is no module."""
+    """Return the module and the qualified name of a type in a traceback; None instead of `builtins`."""
     parts = written.split(".")
     for end in range(min(len(parts) - 1, _MAX_MODULE_PARTS), 0, -1):
         name = ".".join(parts[:end])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of records: of one export, of all of them, and as metrics (`otel.sdk.exporter.*`)."""
+"""Count the results of one export and of all exports, also as metrics (`otel.sdk.exporter.*`)."""
 
 from __future__ import annotations
 
@@ -23,65 +23,65 @@ if TYPE_CHECKING:
 
 _SWITCH: Final = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
 _NO_EXPORT: Final = frozenset({"filtered", "before_send", "no_name"})
-"""Reasons by which a record was none to be exported."""
+"""Drop reasons of records that were not meant to be exported, so the metrics leave them out."""
 _built: Counter[str] = Counter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExporterStats:
-    """What became of the records given to one exporter in this process.
+    """Counts of the records given to one exporter in this process.
 
-    Each record is counted once for each `export` it was in: as `exported`, as `failed`, or as `dropped`.
-    A record that can be no event counts as `failed` with a batch that is handed back.
+    Each `export` counts each of its records once: as `exported`, `failed` or `dropped`. If the export returns
+    FAILURE, its records that cannot become events also count as `failed`, because the caller keeps them.
     """
 
     exported: int
-    """Events that PostHog answered 200 for."""
+    """Events that PostHog accepted, with a 2xx status."""
     retried: int
-    """Events sent once more within their export, counted at each repetition."""
+    """Events sent again within their export, counted at each retry."""
     failed: int
-    """Events handed back by a FAILURE: they could succeed later, and are the caller's to keep or to lose."""
+    """Records handed back by FAILURE: they could succeed later, and the caller exports them again or loses them."""
     dropped: Mapping[str, int]
-    """Records that never will be events in PostHog, by reason."""
+    """Records that will never become events in PostHog, by reason."""
     changed: Mapping[str, int]
-    """Events that lack something of their record, by what was done: `cut` (values, to fit; the event says
-    `posthog.cut`), `person_properties` (left out, as the event makes no person)."""
+    """Events that lack data of their record, by change: `cut` (values were cut to fit; the event has the property
+    `posthog.cut`), `person_properties` (left out, because the event creates no person)."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one export."""
+    """The result of one export."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    """Numbers of events by the names of `ExporterStats`."""
+    """Numbers of events, by field of `ExporterStats`."""
     dropped: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
     retry_after: float | None = None
-    """Seconds that the server asks to wait for."""
+    """Seconds that the server asks to wait."""
     failure: str = ""
-    """Why some of it could succeed later, in a few words: `HTTP 503`, or the class of what `requests` raised."""
+    """Why some events could succeed later: `HTTP 503`, or the class name of an error of `requests`."""
     refusal: str = ""
-    """Why PostHog will never take some of it, such as `HTTP 401`; empty where it took all."""
+    """Why PostHog permanently refused some events, such as `HTTP 401`; empty if it refused none."""
 
 
 class Tally:
-    """Adds up exports. Thread-safe."""
+    """Adds up the results of exports. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # re-entrant: a signal handler may export too
+        self._lock = threading.RLock()  # reentrant: a signal handler may export too
         self._counts: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
         self._changed: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
-        """Add one export."""
+        """Add the result of one export."""
         with self._lock:
             self._counts.update(outcome.counts)
             self._dropped.update(outcome.dropped)
             self._changed.update(outcome.changed)
 
     def snapshot(self) -> ExporterStats:
-        """Return the counts as they are now."""
+        """Return the current counts."""
         with self._lock:
             return ExporterStats(
                 exported=self._counts["exported"],
@@ -93,9 +93,9 @@ class Tally:
 
 
 class ExporterMetrics:
-    """The metrics of one exporter, by OpenTelemetry's conventions for SDKs. Thread-safe.
+    """The metrics of one exporter, by OpenTelemetry's semantic conventions for SDK metrics. Thread-safe.
 
-    An export goes on, whatever an instrument of the application's meter provider raises.
+    An error in an instrument of the application's meter provider does not stop an export.
     """
 
     def __init__(self, signal: str, url: str, meter_provider: MeterProvider) -> None:
@@ -115,12 +115,12 @@ class ExporterMetrics:
         self._duration = meter.create_histogram("otel.sdk.exporter.operation.duration", "s")
 
     def begin(self, records: int) -> None:
-        """Count records that are given to an export."""
+        """Count the records of an export that begins."""
         with suppress(Exception):
             self._inflight.add(records, self._attributes)
 
     def end(self, records: int, seconds: float, outcome: Outcome) -> None:
-        """Count the end of an export."""
+        """Record the end, the duration and the result of an export."""
         with suppress(Exception):
             self._inflight.add(-records, self._attributes)
         ended = {"": outcome.counts["exported"], outcome.failure or "failed": outcome.counts["failed"]}
@@ -136,12 +136,12 @@ class ExporterMetrics:
 
 
 def metrics_for(signal: str, url: str, meter_provider: MeterProvider | None) -> ExporterMetrics | None:
-    """Return the metrics of an exporter, or None where the SDK's own metrics are not switched on either."""
+    """Return the metrics of an exporter, or None unless the variable for the SDK's own metrics enables them."""
     if os.environ.get(_SWITCH, "").strip().lower() != "true":
         return None
     try:
         return ExporterMetrics(
             signal, url or "https://us.i.posthog.com", meter_provider or get_meter_provider()
         )
-    except Exception:  # noqa: BLE001  # a provider of another type
+    except Exception:  # noqa: BLE001  # a meter provider of a wrong type may raise anything
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exporter's logger, and warnings given once a process: cause, variable and remedy, and never a key."""
+"""The exporter's logger, and its warnings: once in a process, with cause, variable and remedy, never with a key."""
 
 from __future__ import annotations
 
@@ -42,28 +42,28 @@ _REFUSALS: Final = {
         f"send less in an event; {_CHECK_HOST}, and the limit of a proxy before it",
     ),
 }
-"""What a server does with events, by its status, and what to do about it."""
-_STRICT: Final = {
+"""For each HTTP status, what the server does with the events, and the remedy."""
+_DROPPING_SETTINGS: Final = {
     "filtered": f"{OTEL_EXPORTER_POSTHOG_EVENTS} or {OTEL_EXPORTER_POSTHOG_SPANS} (or 'events', 'filter' in code)",
     "before_send": "'before_send'",
 }
-"""What drops a record on purpose, by the reason that is counted."""
+"""Settings that drop records on purpose, by the reason that is counted."""
 _MANY: Final = 1000
-"""Records that a service without any event to send hardly has at first."""
+"""If an exporter kept none of so many records, a setting is probably wrong."""
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 _REASONS: Final = {401: "unauthorized", 413: "too_large"}
 
 
 def debug(message: str, *args: object) -> None:
-    """Log at DEBUG. Never raises, also where a handler or filter of the application's does."""
+    """Log at DEBUG. Never raises, even if a handler or filter of the application does."""
     with suppress(Exception):
         logger.debug(message, *args, stacklevel=2)
 
 
 def debug_failure(message: str) -> None:
-    """Log `message` at DEBUG, with the traceback of the exception that is handled as text. Never raises.
+    """Log `message` and the traceback of the current exception, as text, at DEBUG. Never raises.
 
-    As text: an exception of a record of ours could become an event, and fail again where logging leads here.
+    If logging leads to this exporter, an exception in a log record could become an event and fail again; text cannot.
     """
     with suppress(Exception):
         if logger.isEnabledFor(logging.DEBUG):
@@ -71,11 +71,11 @@ def debug_failure(message: str) -> None:
 
 
 def warn_once(message: str, *, cause: str = "") -> None:
-    """Log at WARNING, once a process, what is wrong and what to do about it. Never raises, as `debug`.
+    """Log a problem and its remedy at WARNING, once in a process. Like `debug`, never raises.
 
     Args:
-        message: full sentences, without a key.
-        cause: what is warned of once; by default the message itself.
+        message: full sentences, without an API key.
+        cause: identifies the problem to warn of once; by default the message itself.
     """
     if (cause or message) not in _given and logger.isEnabledFor(logging.WARNING):
         with suppress(Exception):
@@ -85,9 +85,9 @@ def warn_once(message: str, *, cause: str = "") -> None:
 def _warn(message: str, cause: str) -> None:
     record = logger.makeRecord(logger.name, logging.WARNING, __file__, 0, message, (), None)
     found: object = logger.filter(record)
-    if not found:  # for this thread maybe: another exporter's may be heard
+    if not found:  # perhaps for this thread only: do not count the warning as given
         return
-    if isinstance(found, logging.LogRecord):  # since Python 3.12 a filter may return another one
+    if isinstance(found, logging.LogRecord):  # since Python 3.12, a filter may return another record
         record = found
     _given.add(cause)
     logger.callHandlers(record)
@@ -97,9 +97,9 @@ def _warn(message: str, cause: str) -> None:
 
 
 def _only_telemetry_listens() -> bool:
-    """Return whether all handlers that a warning reaches are OpenTelemetry's.
+    """Return whether only handlers of OpenTelemetry receive the exporter's warnings.
 
-    They lead back to the exporter that is in trouble, and yet Python then prints no warning by itself.
+    Such handlers lead back to the failing exporter, and because of them Python does not print the warning itself.
     """
     handlers: list[logging.Handler] = []
     current: logging.Logger | None = logger
@@ -110,10 +110,10 @@ def _only_telemetry_listens() -> bool:
 
 
 def warn_of_refusal(status: int, url: str, location: str) -> str:
-    """Warn that the server at `url` refuses events for good; return the reason by which they are counted."""
+    """Warn that the server at `url` permanently refuses events; return the drop reason to count."""
     what, remedy = _REFUSALS.get(status, ("refuses them", _CHECK_HOST))
     reason = _REASONS.get(status, "rejected")
-    if 300 <= status < 400:  # noqa: PLR2004  # HTTP's own lines
+    if 300 <= status < 400:  # noqa: PLR2004  # redirects
         target = _origin_of(url, location)
         what = (
             f"redirects to {'another place of the same host' if target in {'', _origin_of(url)} else target}"
@@ -127,8 +127,8 @@ def warn_of_refusal(status: int, url: str, location: str) -> str:
     return reason
 
 
-def warn_of_silence(failure: str, url: str) -> None:
-    """Warn that a batch was given up, as no answer came, or no attempt could be made."""
+def warn_of_failure(failure: str, url: str) -> None:
+    """Warn that a batch was given up: no attempt succeeded in time, or no attempt was possible."""
     warn_once(
         f"Events are lost: {_origin_of(url)} took none ({failure}). Remedy: {_CHECK_HOST}, proxies, a 'session' "
         f"and the network; if these are slow, {OTEL_EXPORTER_POSTHOG_TIMEOUT} (or the argument 'timeout') gives an "
@@ -137,9 +137,9 @@ def warn_of_silence(failure: str, url: str) -> None:
     )
 
 
-def warn_of_strictness(dropped: Mapping[str, int]) -> None:
-    """Warn of what has kept none of many records, by what an exporter has dropped that has kept none so far."""
-    for reason, settings in _STRICT.items():
+def warn_if_all_dropped(dropped: Mapping[str, int]) -> None:
+    """Warn of settings that drop every record; `dropped` is from an exporter that has kept no record so far."""
+    for reason, settings in _DROPPING_SETTINGS.items():
         if dropped.get(reason, 0) >= _MANY:
             warn_once(
                 f"Nothing is exported to PostHog: {settings} kept none of the first {dropped[reason]} records. "
@@ -149,7 +149,7 @@ def warn_of_strictness(dropped: Mapping[str, int]) -> None:
 
 
 def _origin_of(url: str, location: str = "") -> str:
-    """Return scheme, host and port, which are no secrets, of `location` as seen from `url`; empty without a host."""
+    """Return scheme, host and port of `location`, resolved against `url`, without secrets; empty without a host."""
     try:
         scheme, host, *_ = urlsplit(urljoin(url, location))
     except ValueError:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mapping on its own: log records and spans in, PostHog events out, without network, clock, environment.
+"""Map log records and spans to PostHog events, without network, clock or environment variables.
 
-An event is the JSON text that is sent for it, validated: PostHog rejects a whole batch for one bad event.
-Imports neither `posthog` nor the OpenTelemetry SDK.
+Each event is validated JSON text, exactly as it is sent: PostHog rejects a whole batch for one bad event.
+This module imports neither `posthog` nor the OpenTelemetry SDK.
 
 Example:
     >>> mapped = log_events(records, MappingOptions(event_names={"app.started": "app started"}))
@@ -37,33 +37,33 @@ def log_events(records: Iterable[ReadableLogRecord], options: MappingOptions | N
     """Map log records as `PostHogLogExporter` does.
 
     Args:
-        records: what an exporter is given. One without an event name becomes no event.
-        options: how; the defaults are the exporter's.
+        records: readable log records, as an exporter receives them. One without an event name becomes no event.
+        options: how to map; the defaults are the exporter's.
 
     Returns:
-        The events, and what was dropped. Never raises for a record.
+        The events, and the number of dropped records by reason. No record makes this function raise.
     """
     return Mapper["ReadableLogRecord"](options or MappingOptions(), "log").map(records)
 
 
 def span_events(spans: Iterable[ReadableSpan], options: MappingOptions | None = None) -> Mapped:
-    """Map spans as `PostHogSpanExporter` does, but for its filter: each span becomes an event.
+    """Map spans as `PostHogSpanExporter` does, except that every span becomes an event.
 
-    Args and returns as for `log_events`.
+    Arguments and result are those of `log_events`.
     """
     return Mapper["ReadableSpan"](options or MappingOptions(), "span").map(spans)
 
 
 def body(events: Iterable[bytes], *, api_key: str, sent_at: str) -> bytes:
-    """Return the body of the request that sends `events`, before it is compressed: JSON in UTF-8.
+    """Return the uncompressed body of the request that sends `events`: JSON in UTF-8.
 
     Args:
-        events: as mapped. PostHog refuses a request without any.
-        api_key: the project's.
-        sent_at: the moment of the attempt as RFC 3339 text; PostHog corrects the events' timestamps by it.
+        events: mapped events. PostHog refuses a request without events.
+        api_key: the project API key.
+        sent_at: the time of the attempt as RFC 3339 text; PostHog corrects the events' timestamps with it.
     """
     head = f'{{"api_key":{encode(clean_text(api_key))},"sent_at":{encode(sent_at)},"batch":['
     framed = list(events) or [b""]
     framed[0] = head.encode() + framed[0]
     framed[-1] += b"]}"
-    return b",".join(framed)  # the only copy: half a megabyte that is touched once
+    return b",".join(framed)  # copies the events, often half a megabyte, only once

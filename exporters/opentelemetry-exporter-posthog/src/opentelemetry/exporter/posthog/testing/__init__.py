@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""For tests and demonstrations: a fake PostHog on this machine, and a check of what it is sent.
+"""A fake PostHog on this machine for tests and demonstrations, and a check of the batches that it receives.
 
 Usage:
     >>> with CaptureServer() as server:

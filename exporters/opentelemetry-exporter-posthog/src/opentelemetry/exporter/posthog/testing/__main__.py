@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A local PostHog: print each event as it arrives, and what PostHog would find wrong with it.
 
-`python -m opentelemetry.exporter.posthog.testing [--port 8000] [--json]`; `--port 0` picks a free one. Send to the
-address that it prints, with any key. It answers as PostHog does, keeps nothing, and ends with Ctrl-C.
+Run `python -m opentelemetry.exporter.posthog.testing [--port 8000] [--json]`; `--port 0` picks a free port. Send to
+the address that it prints, with any API key. It answers like PostHog, stores nothing, and ends with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8000, help="the port on 127.0.0.1; 0 picks a free one")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
     given = parser.parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # each event at once, whatever the terminal can show
+    if isinstance(sys.stdout, io.TextIOWrapper):  # show each event at once; escape unprintable characters
         sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
         server = CaptureServer(port=given.port, keep=False)
@@ -48,37 +48,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _findings(request: CapturedRequest) -> tuple[dict[int, list[str]], list[str]]:
-    """Return what is wrong with each event of a request, by its place, and with all of it."""
-    of_event: dict[int, list[str]] = {}
-    of_request: list[str] = []
+    """Return the violations of each event, by its index in the request, and those of the request itself."""
+    of_each_event: dict[int, list[str]] = {}
+    of_the_request: list[str] = []
     for violation in check_batch(request.body):
         match = re.fullmatch(r"event (\d+): (.*)", violation, re.DOTALL)
         if match:
-            of_event.setdefault(int(match[1]), []).append(match[2])
+            of_each_event.setdefault(int(match[1]), []).append(match[2])
         else:
-            of_request.append(violation)
-    return of_event, of_request
+            of_the_request.append(violation)
+    return of_each_event, of_the_request
 
 
 def _as_json(request: CapturedRequest) -> Iterator[str]:
-    of_event, of_request = _findings(request)
+    of_each_event, of_the_request = _findings(request)
     for place, event in enumerate(request.events):
-        yield json.dumps({"event": event, "violations": of_event.get(place, [])})
-    for violation in of_request:
+        yield json.dumps({"event": event, "violations": of_each_event.get(place, [])})
+    for violation in of_the_request:
         yield json.dumps({"request": request.path, "violations": [violation]})
 
 
 def _as_text(request: CapturedRequest) -> Iterator[str]:
     bold, red, plain = ("\033[1m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
-    of_event, of_request = _findings(request)
-    for violation in of_request:
+    of_each_event, of_the_request = _findings(request)
+    for violation in of_the_request:
         yield f"{red}{request.method} {request.path}: {violation}{plain}"
     for place, event in enumerate(request.events):
         yield f"{bold}{event.get('event')}{plain}  of {event.get('distinct_id')}  at {event.get('timestamp')}"
         properties = event.get("properties")
         if isinstance(properties, dict):
             yield from (f"    {name}: {json.dumps(value)}" for name, value in properties.items())
-        yield from (f"    {red}wrong: {violation}{plain}" for violation in of_event.get(place, []))
+        yield from (f"    {red}wrong: {violation}{plain}" for violation in of_each_event.get(place, []))
 
 
 if __name__ == "__main__":
