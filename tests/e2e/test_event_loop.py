@@ -1,4 +1,4 @@
-"""Real `AsyncMemory` on an event loop, under a detector of blocking calls: telemetry makes none."""
+"""Run a real `AsyncMemory` on an event loop under a detector of blocking calls: telemetry makes none."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ caught = asyncio.run(main())
 
 
 def unmeasured(home: Path, server: CaptureServer) -> dict[str, str]:
-    """Return the environment of a user, without coverage: that takes locks of its own on the loop."""
+    """Return the environment of a user, without coverage, which takes locks of its own on the event loop."""
     environ = posthog_environ(home, server.url)
     return {name: value for name, value in environ.items() if not name.startswith("COV")}
 
@@ -56,7 +56,7 @@ def unmeasured(home: Path, server: CaptureServer) -> dict[str, str]:
     "answer", [Answer(), Answer(status=500), Answer(stall=True)], ids=["healthy", "500", "stalled"]
 )
 def test_no_event_loop_is_blocked(answer: Answer, tmp_path: Path, server: CaptureServer) -> None:
-    """After the first event no call of ours on the loop blocks, whatever PostHog does; every event is recorded."""
+    """After the first event telemetry never blocks the event loop, whatever PostHog does; every event is recorded."""
     server.answer_always(answer)
     asynchronous = sum(count for name, count in EXPECTED.items() if name.startswith("mem0.")) // 2
     code = f"""{SESSION}
@@ -72,7 +72,7 @@ print(json.dumps([caught, status.spooled, status.dropped]))
 
 
 def test_the_detector_works(tmp_path: Path, server: CaptureServer) -> None:
-    """The detector notes that `flush` waits, so the test above can fail."""
+    """The detector reports a `flush` that waits, so the test above can fail."""
     code = (
         SESSION.replace("record(number)\n", "mem0_telemetry.flush(0.01)\n", 1)
         + "print(json.dumps(caught[:1]))"
