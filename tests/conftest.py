@@ -58,7 +58,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _importing_as_before() -> Iterator[None]:
+def _no_import_hooks_left() -> Iterator[None]:
     """Remove the import finders and hooks that a test left behind, so the next test is not affected; fail that test."""
     yield
     ours = [finder for finder in sys.meta_path if type(finder).__module__.startswith("mem0_telemetry")]
@@ -72,7 +72,7 @@ def _importing_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environ(_importing_as_before: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _clean_environ(_no_import_hooks_left: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Give a test its own home, and remove each variable that telemetry reads, except those of pytest."""
     for name in tuple(os.environ):
         if name.startswith(("MEM0_", "OTEL_", "POSTHOG_", "DO_NOT_TRACK")):

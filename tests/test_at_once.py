@@ -36,7 +36,7 @@ PRELUDE = """
     ("name", "value"),
     [("MEM0_TELEMETRY", "False"), ("MEM0_TELEMETRY_DEBUG", "1"), ("MEM0_TELEMETRY_EXPORTER", "console")],
 )
-def test_the_environment_counts_for_all_first_events(
+def test_environment_applies_to_concurrent_first_events(
     name: str, value: str, tmp_path: Path, server: CaptureServer
 ) -> None:
     """`os.environ` as set before the first event also applies to a second thread whose event overtakes it."""
@@ -65,7 +65,7 @@ def test_the_environment_counts_for_all_first_events(
     assert server.requests == []
 
 
-def test_disabled_while_the_id_is_made(tmp_path: Path, server: CaptureServer) -> None:
+def test_disable_while_the_id_is_created(tmp_path: Path, server: CaptureServer) -> None:
     """If `mem0-telemetry disable` runs just before the id is stored, no id is stored and nothing is sent."""
     code = f"""{PRELUDE}
         establish = pipeline.establish
@@ -85,9 +85,7 @@ def test_disabled_while_the_id_is_made(tmp_path: Path, server: CaptureServer) ->
     assert server.requests == []
 
 
-def test_what_is_dropped_while_the_pipeline_is_built_is_counted(
-    tmp_path: Path, server: CaptureServer
-) -> None:
+def test_drops_during_the_build_of_the_pipeline_are_counted(tmp_path: Path, server: CaptureServer) -> None:
     """`status()` counts drops before and during the build of the pipeline; a new reason does not break the build."""
     code = f"""{PRELUDE}
         build = Recorder._build_pipeline
@@ -110,7 +108,7 @@ def test_what_is_dropped_while_the_pipeline_is_built_is_counted(
     ]
 
 
-def test_status_shows_the_destinations_that_run(tmp_path: Path, server: CaptureServer) -> None:
+def test_status_shows_the_running_destinations(tmp_path: Path, server: CaptureServer) -> None:
     """`status()` shows the running destinations, even if the environment names others later."""
     code = f"""{PRELUDE}
         capture()
@@ -154,7 +152,7 @@ MEETING = """
 """`meet` runs `handle_it` in a log handler, under the handler's lock, while another thread logs a warning."""
 
 
-def test_a_log_handler_that_uses_mem0(tmp_path: Path, server: CaptureServer) -> None:
+def test_log_handler_that_uses_mem0_does_not_deadlock(tmp_path: Path, server: CaptureServer) -> None:
     """A log handler that calls us under its own lock does not deadlock: we hold no lock while we log a warning."""
     environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_EXPORTER="posthog")
     code = f"""{PRELUDE}{MEETING}
@@ -164,7 +162,7 @@ def test_a_log_handler_that_uses_mem0(tmp_path: Path, server: CaptureServer) -> 
     assert report_of(code, environ, listening=False) == [[False, False], 1]
 
 
-def test_a_log_handler_that_instruments(tmp_path: Path, server: CaptureServer) -> None:
+def test_log_handler_that_instruments_does_not_deadlock(tmp_path: Path, server: CaptureServer) -> None:
     """A log handler that calls `instrument()` does not deadlock with an `instrument()` that logs a warning."""
     environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_EXPORTER="posthog,nonsense")
     code = f"""{MEETING}
@@ -173,7 +171,7 @@ def test_a_log_handler_that_instruments(tmp_path: Path, server: CaptureServer) -
     assert report_of(code, environ, listening=False) == [[False, False], 1]
 
 
-def test_a_signal_handler_that_asks_for_the_id(tmp_path: Path, server: CaptureServer) -> None:
+def test_signal_handler_gets_the_id_that_is_being_created(tmp_path: Path, server: CaptureServer) -> None:
     """A signal handler that interrupts the creation of the id, and asks for it, gets the id that is stored."""
     code = f"""{PRELUDE}
         import faulthandler

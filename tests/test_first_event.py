@@ -51,12 +51,12 @@ def first_event(home: Path, **settings: str) -> object:
 
 
 @pytest.mark.parametrize("destination", DESTINATIONS)
-def test_it_imports_and_opens_nothing(destination: str, tmp_path: Path) -> None:
+def test_first_event_imports_and_opens_nothing(destination: str, tmp_path: Path) -> None:
     """With each kind of destination, the first events import and open nothing, and register no fork hook."""
     assert first_event(tmp_path, **DESTINATIONS[destination]) == [["begin"], True]
 
 
-def test_switched_on_again(tmp_path: Path) -> None:
+def test_first_event_after_switching_on_imports_nothing(tmp_path: Path) -> None:
     """After a start with telemetry off, `set_enabled(True)` does the imports for the first event."""
     code = "mem0_telemetry.set_enabled(True)"
     off = "\nmem0_telemetry.set_enabled(False)\n"
@@ -92,7 +92,7 @@ def test_flush_and_shutdown_import_nothing(tmp_path: Path) -> None:
     assert report_of(code, posthog_environ(tmp_path, LOOPBACK)) == [[True, True], []]
 
 
-def test_where_the_sdk_cannot_be_imported(tmp_path: Path) -> None:
+def test_missing_sdk_switches_telemetry_off(tmp_path: Path) -> None:
     """If the OpenTelemetry SDK cannot be imported, no call raises, and `status()` reports off with that reason."""
     code = """
     import json, sys

@@ -69,7 +69,7 @@ def test_opted_out_call_loads_no_library(rate: str, tmp_path: Path) -> None:
     assert delivery == {"mem0_telemetry.delivery", "mem0_telemetry.delivery.fork_gate"}
 
 
-def test_opted_out_it_loads_what_mem0_has_loaded(tmp_path: Path) -> None:
+def test_opted_out_after_mem0_loads_only_own_modules(tmp_path: Path) -> None:
     """Opted out after `import mem0`, `instrument()` and `status()` load only our modules and `difflib`."""
     mem0 = loaded_by("import mem0", tmp_path, MEM0_TELEMETRY="False")
     code = "import mem0, mem0_telemetry; mem0_telemetry.instrument(); mem0_telemetry.status()"

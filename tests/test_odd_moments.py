@@ -38,7 +38,7 @@ def test_signal_handler_in_the_first_event(
     assert report_of(code, posthog_environ(tmp_path, server.url), timeout=180) in (True, False)
 
 
-def test_frozen_clock(tmp_path: Path, server: CaptureServer) -> None:
+def test_flush_and_exit_end_with_a_frozen_clock(tmp_path: Path, server: CaptureServer) -> None:
     """If a tool froze `time.monotonic` before the first event, `flush` and the exit still end."""
     server.stop()
     code = """
@@ -53,7 +53,7 @@ def test_frozen_clock(tmp_path: Path, server: CaptureServer) -> None:
     assert report_of(code, posthog_environ(tmp_path, server.url), timeout=180) is False
 
 
-def test_the_first_event_near_the_recursion_limit(tmp_path: Path, server: CaptureServer) -> None:
+def test_first_event_at_the_recursion_limit(tmp_path: Path, server: CaptureServer) -> None:
     """A first event at the recursion limit is counted as dropped; telemetry stays on and records later events."""
     code = """
         import json, mem0_telemetry
@@ -78,7 +78,7 @@ def test_the_first_event_near_the_recursion_limit(tmp_path: Path, server: Captur
 
 
 @pytest.mark.parametrize(("moment", "sent"), [(-(10**18), 0), (10**20, 2**63 - 1)])
-def test_a_clock_that_is_set_wrong(moment: int, sent: int, tmp_path: Path, server: CaptureServer) -> None:
+def test_wrong_system_clock(moment: int, sent: int, tmp_path: Path, server: CaptureServer) -> None:
     """With a clock before 1970 or far in the future, events reach PostHog, and OTLP with the nearest possible time."""
     code = f"""
         import json, time
@@ -95,7 +95,7 @@ def test_a_clock_that_is_set_wrong(moment: int, sent: int, tmp_path: Path, serve
     assert decoded.resource_logs[0].scope_logs[0].log_records[0].time_unix_nano == sent
 
 
-def test_waits_end_while_the_clock_is_frozen(tmp_path: Path) -> None:
+def test_internal_waits_end_with_a_frozen_clock(tmp_path: Path) -> None:
     """The wait for `state.json`'s lock and a fork's wait for the gate end, because neither uses the frozen clock."""
     code = """
         import fcntl, json, os, sys, threading, time
@@ -181,7 +181,7 @@ def test_without_a_usable_sdk(tmp_path: Path, server: CaptureServer) -> None:
     ]
 
 
-def test_switched_off_in_the_last_moment(tmp_path: Path, server: CaptureServer) -> None:
+def test_switched_off_just_before_the_exit(tmp_path: Path, server: CaptureServer) -> None:
     """A program that switches off just before its exit leaves no batch on disk, even with an exit timeout of 0."""
     server.stop()
     code = """
@@ -225,7 +225,7 @@ def test_status_after_the_environment_has_changed(tmp_path: Path, server: Captur
     assert report_of(code, posthog_environ(tmp_path, server.url)) == [["posthog", 1]]
 
 
-def test_hosted_client_ends_a_seeded_id(tmp_path: Path, server: CaptureServer) -> None:
+def test_hosted_client_replaces_a_seeded_id(tmp_path: Path, server: CaptureServer) -> None:
     """From a hosted client's first event on, a fresh id permanently replaces the one from Mem0's `config.json`."""
     config = tmp_path / ".mem0" / "config.json"
     config.parent.mkdir()

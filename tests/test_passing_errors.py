@@ -37,7 +37,7 @@ def report():
 
 
 @pytest.mark.parametrize("error", ["EMFILE", "ENFILE", "ENOMEM", "EIO", "EINTR", "ESTALE"])
-def test_what_is_recorded_meanwhile_is_sent_later(tmp_path: Path, server: CaptureServer, error: str) -> None:
+def test_events_during_a_read_error_are_sent_later(tmp_path: Path, server: CaptureServer, error: str) -> None:
     """While the stored choice cannot be read, events are kept and not sent; afterwards all are sent, under one id."""
     code = f"""{PRELUDE}{EVENTS}
 event()
@@ -55,9 +55,7 @@ report()
     assert len({event["distinct_id"] for event in server.events}) == 1
 
 
-def test_a_process_that_has_no_descriptors_left_deletes_nothing(
-    tmp_path: Path, server: CaptureServer
-) -> None:
+def test_events_without_free_descriptors_are_sent_later(tmp_path: Path, server: CaptureServer) -> None:
     """While no file descriptor is free, events are kept in memory; they are sent when descriptors are free again."""
     code = f"""{PRELUDE}{EVENTS}
 event()
@@ -81,9 +79,7 @@ report()
     assert len(server.events) == 4
 
 
-def test_a_choice_that_could_not_be_read_at_first_counts_when_it_can(
-    tmp_path: Path, server: CaptureServer
-) -> None:
+def test_stored_no_that_is_unreadable_at_the_start(tmp_path: Path, server: CaptureServer) -> None:
     """If `disable` was run but cannot be read when the program starts, nothing is sent, then or later."""
     environ = posthog_environ(tmp_path, server.url)
     code = f"""{PRELUDE}
@@ -100,7 +96,7 @@ report()
     assert server.requests == []
 
 
-def test_what_waits_at_the_exit_goes_with_the_next_run(tmp_path: Path, server: CaptureServer) -> None:
+def test_events_unsent_at_the_exit_go_with_the_next_run(tmp_path: Path, server: CaptureServer) -> None:
     """A process that ends while the stored choice is unreadable leaves its events on disk; the next run sends them."""
     environ = posthog_environ(tmp_path, server.url)
     report_of(f"{PRELUDE}{EVENTS}\nevent()\nreport()", environ)

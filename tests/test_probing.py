@@ -26,13 +26,13 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 @pytest.mark.parametrize("choice", ["true", "False"])
 @pytest.mark.parametrize("mem0", ["", "import mem0"], ids=["alone", "mem0 loaded"])
-def test_probing_every_module(mem0: str, choice: str, tmp_path: Path) -> None:
+def test_probing_every_module_imports_nothing(mem0: str, choice: str, tmp_path: Path) -> None:
     """Reading attributes of all modules imports nothing, with telemetry on or off, with Mem0 loaded or not."""
     environ = clean_environ(tmp_path, MEM0_TELEMETRY=choice, MEM0_TELEMETRY_POSTHOG_HOST="http://127.0.0.1:9")
     assert report_of(LOOK.format(mem0=mem0), environ) == []
 
 
-def test_names_of_mem0s_own_module_are_there_once_mem0_is(tmp_path: Path) -> None:
+def test_unknown_names_come_from_mem0_once_it_is_loaded(tmp_path: Path) -> None:
     """A name that we do not have is missing while Mem0 is not loaded; after that, Mem0's own module supplies it."""
     code = """
     import json

@@ -58,7 +58,7 @@ print(json.dumps(dataclasses.asdict(mem0_telemetry.status())))
         """
         assert report_of(code, clean_environ(tmp_path)) == [True, None, [["posthog", "idle"]], 0.1, 1, []]
 
-    def test_everything_that_says_off(self, tmp_path: Path) -> None:
+    def test_every_source_that_says_off(self, tmp_path: Path) -> None:
         """If several sources say off, `source` is the deciding one, and `also_off` names the others."""
         code = """
             import json, mem0_telemetry
@@ -82,7 +82,7 @@ print(json.dumps(dataclasses.asdict(mem0_telemetry.status())))
         assert report_of(code, environ) == 1
 
 
-def test_disable_shows_in_processes_that_run(tmp_path: Path, server: CaptureServer) -> None:
+def test_status_of_a_running_process_shows_disable(tmp_path: Path, server: CaptureServer) -> None:
     """A running process shows `disable` in `status()` at once, and `enable` too unless the process started disabled."""
     code = f"""{CAPTURE}
 import subprocess, sys
@@ -163,7 +163,7 @@ def test_one_unusable_destination_leaves_the_other(tmp_path: Path, server: Captu
 class TestFlushAndShutdown:
     """Both functions end within their timeout, and return whether everything was delivered."""
 
-    def test_without_events_they_are_done(self, tmp_path: Path) -> None:
+    def test_without_events_both_return_true(self, tmp_path: Path) -> None:
         """Without events both return True at once, and import no OpenTelemetry."""
         code = """
             import json, sys, mem0_telemetry
@@ -171,7 +171,7 @@ class TestFlushAndShutdown:
         """
         assert report_of(code, clean_environ(tmp_path)) == [True, True, False]
 
-    def test_flush_tells_that_time_ran_out(self, tmp_path: Path, server: CaptureServer) -> None:
+    def test_flush_returns_false_when_time_runs_out(self, tmp_path: Path, server: CaptureServer) -> None:
         """If the server does not answer, `flush` returns False after its timeout."""
         server.answer_always(Answer(stall=True))
         code = f"""{CAPTURE}
@@ -181,7 +181,9 @@ print(json.dumps([mem0_telemetry.flush(1), time.monotonic() - start < 30]))
 """
         assert report_of(code, posthog_environ(tmp_path, server.url)) == [False, True]
 
-    def test_shutdown_delivers_and_ends(self, tmp_path: Path, server: CaptureServer) -> None:
+    def test_shutdown_delivers_and_later_events_are_dropped(
+        self, tmp_path: Path, server: CaptureServer
+    ) -> None:
         """`shutdown` delivers all events; later ones are dropped and counted, and a second call is harmless."""
         code = f"""{CAPTURE}
 first = mem0_telemetry.shutdown(10)
@@ -227,7 +229,7 @@ class TestProvider:
         assert report_of(code, posthog_environ(tmp_path, server.url)) == [True]
 
 
-def test_dry_run_prints_and_creates_nothing(tmp_path: Path, server: CaptureServer) -> None:
+def test_dry_run_prints_events_and_creates_nothing(tmp_path: Path, server: CaptureServer) -> None:
     """`MEM0_TELEMETRY_DEBUG` prints each event to stderr, and creates no request, file, thread or id."""
     environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_DEBUG="1")
     code = f"""{CAPTURE}

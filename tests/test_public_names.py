@@ -120,7 +120,7 @@ def test_every_listed_name_can_be_imported(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", PUBLIC)
-def test_what_a_public_module_defines_is_listed_or_private(module: str) -> None:
+def test_public_names_that_a_module_defines_are_listed(module: str) -> None:
     """The list contains each name without an underscore that a public module defines: such a name is a promise."""
     source = Path(str(importlib.import_module(module).__file__)).read_text(encoding="utf-8")
     bound: set[str] = set()
@@ -137,7 +137,7 @@ def test_what_a_public_module_defines_is_listed_or_private(module: str) -> None:
 
 
 @pytest.mark.parametrize("function", PARAMETERS)
-def test_parameters_are_those_that_callers_write(function: str) -> None:
+def test_parameters_are_the_golden_list(function: str) -> None:
     """The public functions keep the names, order, kinds and defaults of their parameters."""
     signature = inspect.signature(getattr(importlib.import_module("mem0_telemetry"), function))
     bare = [

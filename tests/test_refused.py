@@ -43,7 +43,9 @@ print(json.dumps([done, s.sent, s.dropped, [d.state for d in s.destinations]]))
 
 @pytest.mark.parametrize("exporter", ["posthog", "otlp"])
 @pytest.mark.parametrize("code", [302, 400, 401, 403, 404])
-def test_refused_is_not_sent(exporter: str, code: int, tmp_path: Path, server: CaptureServer) -> None:
+def test_refused_events_count_as_dropped(
+    exporter: str, code: int, tmp_path: Path, server: CaptureServer
+) -> None:
     """Refused events count as dropped, not as sent, and one WARNING names the variables of the destination."""
     server.answer_always(Answer(status=code))
     environ = posthog_environ(
@@ -65,7 +67,9 @@ def test_refused_is_not_sent(exporter: str, code: int, tmp_path: Path, server: C
 
 
 @pytest.mark.parametrize("rejected", [1, 1_000_000])
-def test_rejected_in_part_is_not_sent(rejected: int, tmp_path: Path, server: CaptureServer) -> None:
+def test_records_rejected_in_part_count_as_refused(
+    rejected: int, tmp_path: Path, server: CaptureServer
+) -> None:
     """Records that an OTLP backend rejects in a 200 answer count as refused, never more than the request contained."""
     partial = ExportLogsPartialSuccess(rejected_log_records=rejected, error_message="too old")
     body = ExportLogsServiceResponse(partial_success=partial).SerializeToString()
@@ -81,14 +85,14 @@ def test_rejected_in_part_is_not_sent(rejected: int, tmp_path: Path, server: Cap
     assert "OTLP_HEADERS" not in result.stderr  # the headers are not the cause
 
 
-def test_what_is_taken_again_is_no_longer_refused(tmp_path: Path, server: CaptureServer) -> None:
+def test_state_is_ok_after_the_destination_accepts_again(tmp_path: Path, server: CaptureServer) -> None:
     """When a destination accepts events again, its state is `ok`; the refused events stay counted."""
     server.answer(Answer(status=401))
     result = run_python(REFUSED, posthog_environ(tmp_path, server.url), listening=False)
     assert json.loads(result.stdout) == [True, 1, {"refused": 1}, ["ok"]]
 
 
-def test_who_chose_nothing_is_not_warned_of_a_refusal(caplog: pytest.LogCaptureFixture) -> None:
+def test_refusal_by_the_default_destination_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     """A refusal is a WARNING if the user chose the destination; for Mem0's own, the default, it is logged at DEBUG."""
     caplog.set_level(logging.DEBUG, "mem0_telemetry")
     key = DestinationConfig("posthog", endpoint=VENDOR_HOST, api_key="phc_own")

@@ -38,7 +38,7 @@ NAMES = [
 ]
 
 
-class Recorder:
+class FakePipeline:
     """A fake pipeline, which records the calls that it receives."""
 
     def __init__(self, configs: Any = (), **given: Any) -> None:
@@ -73,7 +73,7 @@ class Recorder:
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Start:
     """Return a function that executes the drop-in again, with `MEM0_TELEMETRY=true` and a fake pipeline."""
-    monkeypatch.setattr(pipeline_module, "Pipeline", Recorder)
+    monkeypatch.setattr(pipeline_module, "Pipeline", FakePipeline)
 
     def executed(**environ: str | None) -> tuple[Any, Any]:
         monkeypatch.setattr(_guard, "_reported", set())
@@ -107,7 +107,7 @@ def call(telemetry: Any, usage: Any) -> list[str]:
 ALL = ["mem0.init", "mem0.client.init", "mem0.reset"]
 
 
-def test_on(start: Start) -> None:
+def test_switched_on_each_call_is_queued(start: Start) -> None:
     """With telemetry on, each call is queued with its data, and the decision names its source."""
     telemetry, usage = start()
     assert telemetry.MEM0_TELEMETRY is True
@@ -173,7 +173,7 @@ def check_off(telemetry: Any, usage: Any, made_before: Any = None) -> None:
 
 
 @pytest.mark.parametrize("value", [False, "False", "off", None, 0, 1])
-def test_the_flag(value: object, start: Start) -> None:
+def test_run_time_flag(value: object, start: Start) -> None:
     """A flag other than `True` and its spellings is off at the next call; `True` withdraws it; a reload keeps it."""
     telemetry, usage = start()
     anonymous = telemetry.AnonymousTelemetry()
@@ -209,7 +209,7 @@ def test_set_enabled(start: Start) -> None:
     assert call(telemetry, usage) == ALL
 
 
-def test_the_environment_counts_until_the_first_event(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_applies_until_the_first_event(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that is set before the first event applies; calls do not read the environment after that event."""
     telemetry, usage = start()
     monkeypatch.setenv("DO_NOT_TRACK", "1")
@@ -225,7 +225,7 @@ def test_the_environment_counts_until_the_first_event(start: Start, monkeypatch:
     assert usage.recorder.make_installation_id() is None
 
 
-def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stored no is off. `state.json` is read at each batch and on request, but never on an event."""
     telemetry, usage = start()
     assert call(telemetry, usage) == ALL
@@ -249,7 +249,7 @@ def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
     telemetry, usage = start()
     usage.recorder.pipeline = None
     monkeypatch.setattr(
-        pipeline_module, "Pipeline", lambda configs, **given: (given["allowed"](), Recorder(configs))[1]
+        pipeline_module, "Pipeline", lambda configs, **given: (given["allowed"](), FakePipeline(configs))[1]
     )
     assert call(telemetry, usage) == ALL  # `allowed` during the build: no pipeline follows an id yet
 
@@ -261,7 +261,7 @@ def write_state(**fields: Any) -> None:
     directory.joinpath("state.json").write_text(json.dumps(fields))
 
 
-def test_the_flag_of_mem0s_own_module(start: Start) -> None:
+def test_flag_of_mem0s_own_module(start: Start) -> None:
     """`False` in Mem0's own module counts. While we are off, that flag is `False`; after that, a `True` is restored."""
     telemetry, usage = start()
     native = ModuleType("native")
@@ -290,7 +290,7 @@ def test_the_flag_of_mem0s_own_module(start: Start) -> None:
 
 
 @pytest.mark.parametrize("name", ["AnonymousTelemetry", "_get_oss_telemetry", "client_telemetry"])
-def test_what_the_application_put_behind_a_call(name: str, start: Start) -> None:
+def test_replaced_objects_of_mem0_record_nothing(name: str, start: Start) -> None:
     """If the application has replaced an object through which Mem0 hands on an event, that event is not recorded."""
     telemetry, usage = start()
     stub = SimpleNamespace(capture_event=lambda *_: None)
@@ -306,14 +306,14 @@ def test_what_the_application_put_behind_a_call(name: str, start: Start) -> None
 
 
 @pytest.mark.parametrize("name", ["__init__", "capture_event"])
-def test_a_method_that_the_application_replaced(name: str, start: Start) -> None:
+def test_replaced_method_records_nothing(name: str, start: Start) -> None:
     """If the application has replaced a method, which Mem0's own module would call, no event is recorded."""
     telemetry, usage = start()
     setattr(telemetry.AnonymousTelemetry, name, lambda *_: None)
     assert call(telemetry, usage) == []
 
 
-def test_a_client_that_the_application_silenced(start: Start) -> None:
+def test_silenced_client_records_nothing(start: Start) -> None:
     """A telemetry object that the application closed, or gave another PostHog client, records nothing; others do."""
     telemetry, usage = start()
     telemetry.client_telemetry.close()
@@ -339,7 +339,7 @@ def test_sampling(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("written", "kept"), [("1", True), (1, True), ("0", False), (0.0, False)])
-def test_a_rate_that_is_written_as_a_text(written: object, kept: bool, start: Start) -> None:  # noqa: FBT001
+def test_sample_rate_written_as_text(written: object, kept: bool, start: Start) -> None:  # noqa: FBT001
     """The module's `MEM0_TELEMETRY_SAMPLE_RATE` accepts the same values as the variable, text included."""
     telemetry, usage = start()
     telemetry.MEM0_TELEMETRY_SAMPLE_RATE = written
@@ -388,7 +388,7 @@ def test_a_dry_run_builds_nothing(
     assert usage.recorder.ensure_pipeline() is None
 
 
-def test_the_run_that_shows_the_notice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_that_shows_the_notice_records_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run that shows the notice records nothing and reports why; `state.json` stores that it was shown."""
     asked: list[Any] = []
     monkeypatch.setattr(notice, "admits", lambda *_, **given: asked.append(given) or False)
@@ -415,10 +415,10 @@ def test_a_pipeline_is_built_once(start: Start, monkeypatch: pytest.MonkeyPatch,
     """An event that interrupts the pipeline's build is dropped and counted; a failed build switches telemetry off."""
     telemetry, usage = start()
 
-    def interrupted(*_: object, **given: Any) -> Recorder:
+    def interrupted(*_: object, **given: Any) -> FakePipeline:
         assert usage.recorder.ensure_pipeline() is None
         telemetry.capture_event("mem0.init", object(), {})
-        return Recorder(**given)
+        return FakePipeline(**given)
 
     monkeypatch.setattr(pipeline_module, "Pipeline", interrupted)
     assert call(telemetry, usage) == ALL
@@ -441,7 +441,7 @@ def test_a_pipeline_is_built_once(start: Start, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("raised", [RecursionError, MemoryError, KeyboardInterrupt])
-def test_what_passes_switches_nothing_off(
+def test_temporary_failures_leave_telemetry_on(
     raised: type[BaseException], start: Start, monkeypatch: pytest.MonkeyPatch, reported: list[str]
 ) -> None:
     """An event that meets a full stack, full memory or Ctrl-C counts as dropped; the next one builds the pipeline."""
@@ -463,7 +463,7 @@ def test_what_passes_switches_nothing_off(
     assert call(telemetry, usage) == ALL
 
 
-def test_ids(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_source_of_the_installation_id(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """The id is that of the running pipeline, else the stored one, else None; only the pipeline creates one."""
     telemetry, usage = start()
     assert telemetry.AnonymousTelemetry().user_id is None
@@ -488,7 +488,7 @@ def test_ids(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         telemetry.__path__  # noqa: B018
 
 
-def test_problems_are_told_once(
+def test_problems_are_logged_once(
     start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each problem is logged once: when the drop-in is executed, at the first event, or by `set_enabled`."""
@@ -510,7 +510,7 @@ def test_problems_are_told_once(
     assert any("MEM0_TELEMETRY_EXIT_TIMEOUT" in record.getMessage() for record in caplog.records)
 
 
-def test_preparing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_imports_are_done_only_with_consent(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """The imports for the first event take place if telemetry is on; not if it is off, or before consent is decided."""
     prepared: list[bool] = []
     monkeypatch.setattr(fork_gate, "hold", lambda: nullcontext(prepared.append(True)))
@@ -528,7 +528,7 @@ def test_preparing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(prepared) == 2
 
 
-def test_the_pipeline_cannot_be_imported(
+def test_pipeline_that_cannot_be_imported(
     start: Start, monkeypatch: pytest.MonkeyPatch, reported: list[str]
 ) -> None:
     """If the pipeline cannot be imported, telemetry is off, and one drop is counted; a dry run needs no pipeline."""
@@ -555,7 +555,7 @@ def test_a_dry_run_says_why_it_shows_nothing(
     assert capsys.readouterr().err.count("so nothing is shown (MEM0_TELEMETRY: ") == 1
 
 
-def test_instrument_warns_itself(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+def test_drop_in_leaves_warnings_to_instrument(start: Start, caplog: pytest.LogCaptureFixture) -> None:
     """The drop-in leaves warnings to `instrument()` if that decided first; off, no unusable number is reported."""
     telemetry, usage = start()
     usage.switches.chosen = destinations.Destinations((), ("another",), none=False, remarks=("a remark",))
@@ -569,7 +569,7 @@ def test_instrument_warns_itself(start: Start, caplog: pytest.LogCaptureFixture)
     assert [record.getMessage() for record in caplog.records] == []
 
 
-def test_what_stays_as_it_was_found(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_directory_flags_and_id_are_kept(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mem0's directory is determined once, the given flags are used, and an unreadable `state.json` changes no id."""
     telemetry, usage = start()
     assert type(usage.switches)(usage.switches.flags).flags is usage.switches.flags
@@ -584,7 +584,7 @@ def test_what_stays_as_it_was_found(start: Start, monkeypatch: pytest.MonkeyPatc
     assert usage.switches.directory == before
 
 
-class DropIn:
+class FakeDropIn:
     """A fake drop-in, which records the calls that it receives."""
 
     def __init__(self, module: Any, *, found: Callable[[Any], None]) -> None:
@@ -602,7 +602,7 @@ class DropIn:
 
 def test_replaced_and_restored(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process has one drop-in; the flag of Mem0's own module counts from its discovery until `restore_native`."""
-    monkeypatch.setattr(drop_in, "DropIn", DropIn)
+    monkeypatch.setattr(drop_in, "DropIn", FakeDropIn)
     telemetry, usage = start()
     usage.restore_native()
     assert usage.drop_in is None
@@ -620,7 +620,7 @@ def test_replaced_and_restored(start: Start, monkeypatch: pytest.MonkeyPatch) ->
     assert call(telemetry, usage) == ALL
 
 
-def test_the_name_of_posthogs_client(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_posthog_is_our_inert_class(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """`Posthog`, which Mem0's own tests replace, is our inert class, and no other module is searched for it."""
     monkeypatch.setattr(native_module, "native_attribute", lambda _: None)
     telemetry, _ = start()

@@ -82,7 +82,7 @@ class TestDisabled:
             assert telemetry.get_or_create_user_id(store) is None
         assert store.mock_calls == []
 
-    def test_pytest_is_off_by_itself(self, tmp_path: Path, server: CaptureServer) -> None:
+    def test_off_by_default_under_pytest(self, tmp_path: Path, server: CaptureServer) -> None:
         """Under pytest telemetry is off by default: nothing is recorded, without any setting."""
         code = """
             import json, mem0_telemetry
@@ -125,7 +125,7 @@ class TestNames:
         assert f'PROJECT_API_KEY = "{telemetry.PROJECT_API_KEY}"' in source
         assert f'HOST = "{telemetry.HOST}"' in source
 
-    def test_unknown_dunder_is_not_answered(self) -> None:
+    def test_unknown_dunder_is_missing(self) -> None:
         """A dunder name that we do not have raises `AttributeError`, even if Mem0's module has it."""
         with pytest.raises(AttributeError):
             telemetry.__path__  # noqa: B018
@@ -135,7 +135,7 @@ class TestNames:
         with pytest.raises(AttributeError, match="no_such_name"):
             telemetry.no_such_name  # noqa: B018
 
-    def test_reload_forgets_nothing(self) -> None:
+    def test_reload_keeps_the_flag(self) -> None:
         """`importlib.reload` keeps a flag that the application has written."""
         with patch.object(telemetry, "MEM0_TELEMETRY", new=False):
             importlib.reload(telemetry)
@@ -155,7 +155,7 @@ class TestEnabled:
             anonymous.posthog.capture("x", distinct_id="y")
             anonymous.posthog.flush()
             anonymous.posthog.shutdown()
-            assert not hasattr(anonymous.posthog, "feature_enabled")  # whoever asks it hears of no flag that is on
+            assert not hasattr(anonymous.posthog, "feature_enabled")  # a caller that asks for a feature flag gets none
             refused = anonymous.capture_identify("anonymous", "someone@example.com")
             anonymous.capture_event("mem0.reset", {"sync_type": "sync"}, user_email="someone@example.com", flags=1)
             done = mem0_telemetry.flush(60)
@@ -275,7 +275,7 @@ print(json.dumps(dict(mem0_telemetry.status().dropped)))
         assert self.run(body, tmp_path, server) == {"unknown_event": 8}
         assert [event["event"] for event in server.events] == ["mem0.init"]
 
-    def test_silence(self, tmp_path: Path, server: CaptureServer) -> None:
+    def test_hostile_calls_log_only_at_debug(self, tmp_path: Path, server: CaptureServer) -> None:
         """Even with every logger at DEBUG, a hostile call logs only at DEBUG, and only on our own logger."""
         server.stop()
         body = """
@@ -295,7 +295,9 @@ print(json.dumps(heard))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\x00\xff", b'{"user_id": 7}', None])
-def test_config_that_is_no_config(content: bytes | None, tmp_path: Path, server: CaptureServer) -> None:
+def test_invalid_config_is_ignored_and_kept(
+    content: bytes | None, tmp_path: Path, server: CaptureServer
+) -> None:
     """For any invalid `config.json`, a directory included, events are recorded under an id; the file is not changed."""
     config = tmp_path / ".mem0" / "config.json"
     config.parent.mkdir()

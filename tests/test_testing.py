@@ -87,7 +87,7 @@ def test_fine():
     assert "1 failed, 2 passed, 1 error" in result.stdout
 
 
-def test_switching_off_is_respected_and_forgotten(tmp_path: Path) -> None:
+def test_switching_off_lasts_until_the_test_ends(tmp_path: Path) -> None:
     """If the code under test switches telemetry off, by function or by flag, it stays off until that test ends."""
     tests = """
 import pytest, mem0_telemetry
@@ -113,7 +113,7 @@ def test_on(mem0_events):
 
 
 @pytest.mark.parametrize("settings", [{}, {"MEM0_TELEMETRY": "False"}, {"DO_NOT_TRACK": "1"}], ids=str)
-def test_native_telemetry_is_not_let_loose(settings: dict[str, str], tmp_path: Path) -> None:
+def test_native_telemetry_stays_off(settings: dict[str, str], tmp_path: Path) -> None:
     """A test that calls `uninstrument()` leaves Mem0's own telemetry off, so that one sends nothing either."""
     tests = """
 import sys, mem0_telemetry
@@ -133,7 +133,7 @@ def test_the_failure_of_the_test_itself_comes_first(tmp_path: Path) -> None:
     assert "assert 1 == 2" in result.stdout
 
 
-def test_never_loaded_by_itself(tmp_path: Path) -> None:
+def test_plugin_is_not_loaded_by_default(tmp_path: Path) -> None:
     """Without `-p` the plugin is not loaded, and telemetry is off under pytest as usual."""
     tests = """
 import sys, mem0_telemetry

@@ -69,7 +69,7 @@ def test_no_output_repeats_a_query(tmp_path: Path, server: CaptureServer) -> Non
     assert "hunter2" not in "".join((done.stdout, done.stderr, *files, *map(str, paths)))
 
 
-def test_an_unusable_rate_is_told(tmp_path: Path) -> None:
+def test_unusable_sample_rate_is_reported(tmp_path: Path) -> None:
     """A sample rate of 50 is invalid: the default is used, and the log at DEBUG and `status()` report it."""
     code = """
         import json, logging, sys

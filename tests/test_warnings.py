@@ -38,7 +38,7 @@ note("a handler of the application's", level=logging.WARNING)
 """
 
 
-def test_a_warning_is_printed_beside_opentelemetrys_handler(tmp_path: Path) -> None:
+def test_warning_is_printed_despite_opentelemetrys_handler(tmp_path: Path) -> None:
     """If OpenTelemetry's handler is the only one, a warning is printed once, and filters are called once.
 
     If the application has silenced our logger, or has a handler of its own, nothing is printed.
@@ -55,7 +55,7 @@ def test_a_warning_is_printed_beside_opentelemetrys_handler(tmp_path: Path) -> N
     assert again == "MEM0_TELEMTRY again"
 
 
-def test_a_note_that_nobody_hears_makes_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_suppressed_message_makes_no_log_record(monkeypatch: pytest.MonkeyPatch) -> None:
     """While DEBUG is off, a message at DEBUG does not call the application's own log record factory."""
     monkeypatch.setattr(guard, "_reported", set())
     logging.getLogger("mem0_telemetry").setLevel(logging.INFO)

@@ -104,21 +104,21 @@ def assert_each_once(records: list[dict[str, Any]], expected: Mapping[str, int])
     assert len(uids) == len(set(uids))
 
 
-def test_page_shows_what_runs_here(rotel: Rotel) -> None:
+def test_page_has_the_options_of_these_tests(rotel: Rotel) -> None:
     """The command in docs/deployment.md has the same options as the collector in these tests."""
     page = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
     (command,) = re.findall(r"^rotel-agent start .*?(?=\n```)", page, re.DOTALL | re.MULTILINE)
     assert re.findall(r"--[\w-]+", command) == re.findall(r"--[\w-]+", " ".join(rotel.arguments()))
 
 
-@pytest.mark.parametrize("volume", ["one for all", "none"])
+@pytest.mark.parametrize("volume", ["shared", "separate"])
 def test_every_event_arrives_once(volume: str, agent: TestAgent, rotel: Rotel, tmp_path: Path) -> None:
     """Each event of four processes arrives once. They are one installation if they share MEM0_DIR, else four."""
     homes = [tmp_path / f"home{number}" for number in range(PROCESSES)]
     shared = tmp_path / "volume"
     with rotel:
         environs = [
-            environ_of(home, rotel, shared if volume == "one for all" else home / ".mem0") for home in homes
+            environ_of(home, rotel, shared if volume == "shared" else home / ".mem0") for home in homes
         ]
         reports = run_at_once(environs)
         records = arrived(agent, sum(OF_ALL.values()))
@@ -126,10 +126,10 @@ def test_every_event_arrives_once(volume: str, agent: TestAgent, rotel: Rotel, t
     assert_each_once(records, OF_ALL)
     ids = {record["attributes"]["app.installation.id"] for record in records}
     assert ids == {installation for *_, installation in reports}
-    assert len(ids) == (1 if volume == "one for all" else PROCESSES)
+    assert len(ids) == (1 if volume == "shared" else PROCESSES)
 
 
-def test_collector_that_is_away_costs_nothing(agent: TestAgent, rotel: Rotel, tmp_path: Path) -> None:
+def test_collector_outage_loses_no_event(agent: TestAgent, rotel: Rotel, tmp_path: Path) -> None:
     """While the collector is down, the events of four processes wait on the volume; the next process sends all."""
     volume = tmp_path / "volume"
     environs = [environ_of(tmp_path / f"home{number}", rotel, volume) for number in range(PROCESSES)]

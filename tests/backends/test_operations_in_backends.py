@@ -49,7 +49,7 @@ def memory(tmp_path: Path) -> Iterator[mem0.Memory]:
 class Seen(NamedTuple):
     """A span, as the application ended it or as a backend returned it."""
 
-    own: str
+    span_id: str
     parent: str
     name: str
     attributes: dict[str, Any]
@@ -65,7 +65,7 @@ def session(memory: mem0.Memory) -> None:
 
 def tree(spans: list[Seen]) -> set[tuple[Any, ...]]:
     """Return the name, the parent's name and the attributes of each span, without ids."""
-    names = {span.own: span.name for span in spans}
+    names = {span.span_id: span.name for span in spans}
     return {(span.name, names.get(span.parent), *sorted(span.attributes.items())) for span in spans}
 
 
@@ -75,7 +75,7 @@ def sent(span: ReadableSpan) -> Seen:
     return Seen(f"{span.context.span_id:016x}", parent, span.name, dict(span.attributes or {}))
 
 
-def test_the_trees_in_phoenix(memory: mem0.Memory, scratch: Path) -> None:
+def test_span_trees_in_phoenix(memory: mem0.Memory, scratch: Path) -> None:
     """Phoenix returns every span with its name, parent and typed attributes, and the status of the failed one."""
     kept = InMemorySpanExporter()
     with Phoenix(scratch) as phoenix:
@@ -94,13 +94,13 @@ def test_the_trees_in_phoenix(memory: mem0.Memory, scratch: Path) -> None:
         Seen(span["span_id"], span["parent_span_id"] or "", span["name"], attributes_of(span, known))
         for span in found
     ]
-    assert {span.own for span in received} == {span.own for span in spans}
+    assert {span.span_id for span in received} == {span.span_id for span in spans}
     assert tree(received) == tree(spans)
     (failed,) = [span for span in found if span["name"] == "delete_memory"]
     assert failed["status"]["message"] == "raised in mem0.memory.main.delete"
 
 
-def test_the_histogram_in_the_test_agent(memory: mem0.Memory, scratch: Path) -> None:
+def test_histogram_in_the_test_agent(memory: mem0.Memory, scratch: Path) -> None:
     """The test agent returns the histogram: its boundaries, one point per operation, `error.type` on the failed one."""
     with TestAgent(scratch) as agent:
         exporter = OTLPMetricExporter(f"{agent.url}/v1/metrics")

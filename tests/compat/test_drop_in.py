@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 HEADER = """
 import importlib, json, pkgutil, sys, types
 import mem0_telemetry
-sys.modules["litellm"] = types.ModuleType("litellm")  # or else Mem0's chat proxy installs it
+sys.modules["litellm"] = types.ModuleType("litellm")  # otherwise Mem0's chat proxy installs it
 
 def import_mem0():
     import mem0
@@ -30,7 +30,7 @@ def is_telemetrys(value):
     return "mem0.memory.telemetry" in origins
 
 def holders():
-    # Every name of Mem0's, in any module, that is something of the native telemetry module or the module itself.
+    # Each name in a module of Mem0 that is the native telemetry module, or comes from it.
     return sorted(
         f"{name}.{attribute}"
         for name, module in tuple(sys.modules.items())
@@ -46,7 +46,7 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_nothing_of_mem0s_holds_native_telemetry(order: str, tmp_path: Path) -> None:
+def test_no_module_of_mem0_holds_native_telemetry(order: str, tmp_path: Path) -> None:
     """No module of Mem0, the chat proxy included, still has a name that refers to Mem0's own telemetry."""
     body = """
 import mem0.memory.main
@@ -79,9 +79,9 @@ print(json.dumps({
 }))
 """
     never = report_of(HEADER + "import_mem0()\n" + untouched, clean_environ(tmp_path))
-    taken_back = ORDERS[order] + "mem0_telemetry.uninstrument()\n" + untouched
+    uninstrumented = ORDERS[order] + "mem0_telemetry.uninstrument()\n" + untouched
     assert len(never["holders"]) >= 5
-    assert report_of(HEADER + taken_back, clean_environ(tmp_path)) == never
+    assert report_of(HEADER + uninstrumented, clean_environ(tmp_path)) == never
 
 
 def test_uninstrument_leaves_telemetry_off_where_it_was(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_events_keep_mem0s_properties(switched_on: Outcome) -> None:
     assert "user_id" in hosted["keys"]
 
 
-def test_graph_store_is_told_where_mem0_has_one(switched_on: Outcome, generation: int) -> None:
+def test_graph_store_is_reported_if_mem0_has_one(switched_on: Outcome, generation: int) -> None:
     """Mem0 1.x writes to and reads from its graph store, and sends `graph_store`; 2.x has no graph store."""
     relations = [memory["relations"] for memory in switched_on.report["memories"]]
     found = {event["properties"].get("graph_store") for event in switched_on.events if is_of_a_memory(event)}
@@ -69,7 +69,7 @@ def test_graph_store_is_told_where_mem0_has_one(switched_on: Outcome, generation
         assert found == {None}
 
 
-def test_graph_store_is_absent_where_none_is_configured(outcome_of: Callable[..., Outcome]) -> None:
+def test_graph_store_is_absent_if_none_is_configured(outcome_of: Callable[..., Outcome]) -> None:
     """Without a configured graph store, no release sends `graph_store`."""
     outcome = outcome_of("before", graph=False)
     assert [event for event in outcome.events if "graph_store" in event["properties"]] == []
@@ -97,7 +97,7 @@ def test_no_secret_is_on_the_wire(switched_on: Outcome) -> None:
     ] == []
 
 
-def test_mem0_has_done_its_work(switched_on: Outcome) -> None:
+def test_mem0_has_stored_the_memories(switched_on: Outcome) -> None:
     """Both kinds of `Memory` have stored the text that they were given, in the user's collection and no other."""
     for memory in switched_on.report["memories"]:
         assert memory["memories"] == [f"I like {switched_on.texts['message']}."]
@@ -110,7 +110,7 @@ def test_migrations_store_is_never_built(switched_on: Outcome) -> None:
     assert [name for name in switched_on.files if "migrations" in name] == []
 
 
-def test_native_telemetry_is_out(switched_on: Outcome) -> None:
+def test_native_telemetry_is_not_in_place(switched_on: Outcome) -> None:
     """`status()` reports that Mem0's own telemetry is not in place, and only our threads run."""
     assert switched_on.report["status"]["native_telemetry"] is False
     assert {name.startswith("mem0-telemetry-") for name in switched_on.report["threads"]} == {True}

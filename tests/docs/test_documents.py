@@ -63,7 +63,7 @@ def test_disable_leaves_what_the_readme_says(tmp_path: Path) -> None:
     assert left == {name for name in ("state.json", "state.lock") if f"{name}`" in section}
 
 
-def test_the_example_of_a_test_passes(tmp_path: Path) -> None:
+def test_example_in_contributing_passes(tmp_path: Path) -> None:
     """The example test in CONTRIBUTING.md passes as written, with the fixtures of `tests/delivery`."""
     tests = ROOT / "tests"
     page = (ROOT / "CONTRIBUTING.md").read_text()
@@ -75,7 +75,7 @@ def test_the_example_of_a_test_passes(tmp_path: Path) -> None:
     assert "1 passed" in result.stdout
 
 
-def test_queries_ask_for_what_is_sent() -> None:
+def test_dashboard_queries_use_existing_names() -> None:
     """PostHog receives each event and property that the queries in docs/dashboards.md use."""
     queries = [b.text for b in every_block(ROOT / "docs" / "dashboards.md") if b.language == "sql"]
     assert queries

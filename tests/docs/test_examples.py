@@ -19,7 +19,7 @@ SHOWN = {
 }
 
 
-def test_every_example_is_here() -> None:
+def test_every_example_is_tested() -> None:
     """Each example has a test."""
     assert {path.name for path in (ROOT / "examples").iterdir()} == set(SHOWN)
 

@@ -27,7 +27,7 @@ APPLICATION = "Your application uses Mem0"
 OPERATOR = "You operate it"
 LIBRARY = "You write a library"
 EVENTS = {"mem0.init", "mem0.add", "mem0.search"}
-OF_THE_PLACE = {
+VARYING_PROPERTIES = {
     *("client_version", "python_version", "os", "os_version", "machine", "process.runtime.name"),
     *("telemetry.sdk.version", "telemetry.distro.version", "otel.scope.version", "$lib_version"),
     "sample_rate",  # here every event is kept
@@ -86,20 +86,20 @@ def test_application(reader: Reader, server: CaptureServer) -> None:
     assert [check_batch(request.body) for request in server.requests] == [[]] * len(server.requests)
     (shown,) = blocks(README, section=APPLICATION, language="json")
     (search,) = [event for event in server.events if event["event"] == "mem0.search"]
-    assert without_what_differs(search) == without_what_differs(json.loads(shown.text))
+    assert without_varying_values(search) == without_varying_values(json.loads(shown.text))
 
 
-def without_what_differs(event: dict[str, Any]) -> dict[str, Any]:
+def without_varying_values(event: dict[str, Any]) -> dict[str, Any]:
     """Return an event whose values that depend on place and time are None; their names stay."""
 
     def blanked(found: dict[str, Any], names: set[str]) -> dict[str, Any]:
         return {name: None if name in names else value for name, value in found.items()}
 
-    properties = blanked(event["properties"], OF_THE_PLACE)
+    properties = blanked(event["properties"], VARYING_PROPERTIES)
     return {**blanked(event, {"distinct_id", "uuid", "timestamp"}), "properties": properties}
 
 
-def test_what_is_stored_as_given_records_no_event(reader: Reader, server: CaptureServer) -> None:
+def test_add_without_infer_records_no_event(reader: Reader, server: CaptureServer) -> None:
     """`add(infer=False)` records no event, as the README says and as in Mem0."""
     (reader.directory / "app.py").write_text(
         application().text.replace('user_id="alice")\n', 'user_id="alice", infer=False)\n', 1)
@@ -122,7 +122,7 @@ def test_dry_run(reader: Reader, server: CaptureServer) -> None:
     assert not (reader.directory.parent / ".mem0" / "telemetry").exists()
 
 
-def drop_exporters(reader: Reader) -> None:
+def unset_exporters(reader: Reader) -> None:
     """Leave the choice of exporters to the document, as for a new user, who would also see the exporters' errors."""
     for name in NO_EXPORTERS:
         del reader.environ[name]
@@ -133,7 +133,7 @@ def drop_exporters(reader: Reader) -> None:
 def test_zero_code(reader: Reader, server: CaptureServer) -> None:
     """Under OpenTelemetry's launcher, the program without our two lines sends the same events."""
     write_unchanged_application(reader)
-    drop_exporters(reader)
+    unset_exporters(reader)
     _, launch = blocks(README, section=APPLICATION, language="bash")
     result = reader.run(launch)
     assert MEMORY in result.stdout
@@ -144,7 +144,7 @@ def test_zero_code(reader: Reader, server: CaptureServer) -> None:
 def test_usage_in_own_backend(reader: Reader, server: CaptureServer, collector: CaptureServer) -> None:
     """The operator's own backend receives the events as log records, and the fake PostHog receives nothing."""
     write_unchanged_application(reader)
-    drop_exporters(reader)
+    unset_exporters(reader)
     usage, *_ = blocks(README, section=OPERATOR, language="bash")
     assert "export" not in reader.run(usage).stderr
     assert {request.path for request in collector.requests} == {"/v1/logs"}
@@ -163,7 +163,7 @@ def test_usage_in_own_backend(reader: Reader, server: CaptureServer, collector: 
 def test_operations_in_own_traces(reader: Reader, server: CaptureServer, collector: CaptureServer) -> None:
     """Even with usage telemetry off, the application's own traces and metrics contain Mem0's operations."""
     write_unchanged_application(reader)
-    drop_exporters(reader)
+    unset_exporters(reader)
     reader.environ["MEM0_TELEMETRY"] = "False"
     *_, operations = blocks(README, section=OPERATOR, language="bash")
     assert "export" not in reader.run(operations).stderr

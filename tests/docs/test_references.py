@@ -25,7 +25,7 @@ HOME = "https://github.com/mem0ai/mem0-telemetry"
 """Where the repository will be published: a page of a package index cannot link to the files of the repository."""
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_have_targets() -> None:
     """Each link to this repository, relative or absolute, names an existing file, and each anchor a heading."""
     broken = []
     for document in DOCUMENTS:
@@ -39,7 +39,7 @@ def test_links_lead_somewhere() -> None:
 
 
 @pytest.mark.parametrize("page", [README, *(ROOT / "exporters").glob("*/README.md")], ids=str)
-def test_pages_of_the_package_index_have_whole_links(page: Path) -> None:
+def test_readmes_have_absolute_links(page: Path) -> None:
     """A README, which a package index shows, has only absolute links, and its metadata names the same home page."""
     assert re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", page.read_text()) == []
     assert f'Homepage = "{HOME}' in page.with_name("pyproject.toml").read_text()

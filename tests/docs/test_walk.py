@@ -71,7 +71,7 @@ def test_every_name_exists(name: str) -> None:
     assert function_of(name).__name__ == name.rpartition(".")[2]
 
 
-def test_an_event_goes_that_way(tmp_path: Path) -> None:
+def test_an_event_calls_the_functions_in_order(tmp_path: Path) -> None:
     """One real event, followed by Python's profiler hook, calls each function, on each thread in the page's order."""
     expected = list(walks())
     assert len(expected) == 3

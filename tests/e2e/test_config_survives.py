@@ -32,7 +32,7 @@ mem0_telemetry.uninstrument()
 COMMANDS = ("status", "show", "disable", "enable", "reset-id", "clean", "status")
 
 
-def test_no_byte_of_it_changes_or_gets_out(tmp_path: Path, server: CaptureServer) -> None:
+def test_config_is_never_changed_or_copied(tmp_path: Path, server: CaptureServer) -> None:
     """Events and all commands keep its bytes, mode, time and inode; its values are in no output, file or request."""
     theirs = str(uuid.uuid4())
     config = tmp_path / ".mem0" / "config.json"

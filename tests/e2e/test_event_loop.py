@@ -20,7 +20,7 @@ pytestmark = pytest.mark.interpreter
 SESSION = """
 import asyncio, json, pathlib
 import mem0_telemetry
-mem0_telemetry.instrument(operations=False)  # its wrappers stand around all that Mem0 does, which blocks
+mem0_telemetry.instrument(operations=False)  # its wrappers contain Mem0's own calls, which block
 import mem0
 from mem0.memory import telemetry
 from mem0_telemetry.cli.harness import fake_models
@@ -41,7 +41,7 @@ async def main():
             if number % 50 == 0: await asyncio.sleep(0.01)
     return caught
 
-telemetry.capture_event("mem0.reset", object(), {})  # the first event imports OpenTelemetry, and is measured by itself
+telemetry.capture_event("mem0.reset", object(), {})  # tests/test_first_event.py measures the first event
 caught = asyncio.run(main())
 """
 
@@ -71,7 +71,7 @@ print(json.dumps([caught, status.spooled, status.dropped]))
     assert (spooled, dropped) == (1001 + asynchronous, {})
 
 
-def test_the_detector_works(tmp_path: Path, server: CaptureServer) -> None:
+def test_detector_reports_a_blocking_call(tmp_path: Path, server: CaptureServer) -> None:
     """The detector reports a `flush` that waits, so the test above can fail."""
     code = (
         SESSION.replace("record(number)\n", "mem0_telemetry.flush(0.01)\n", 1)

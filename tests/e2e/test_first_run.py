@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interpreter
 
 RECORD = """
-from support import loopback_only  # the vendor is the destination here, and it is not to be reached
+from support import loopback_only  # the destination is the vendor, which no test may reach
 import mem0_telemetry
 from mem0_telemetry import telemetry
 mem0_telemetry.instrument()
@@ -57,7 +57,7 @@ def at_terminal(home: Path) -> tuple[str, str]:
     return printed, seen
 
 
-def test_the_run_that_shows_the_notice_leaves_nothing_else(tmp_path: Path) -> None:
+def test_run_that_shows_the_notice_stores_only_its_date(tmp_path: Path) -> None:
     """The run that shows the notice records nothing and stores only the notice's date; the next run is recorded."""
     assert at_terminal(tmp_path) == ("False notice True\n", TEXT)
     left = sorted(path.name for path in (tmp_path / ".mem0").rglob("*"))
@@ -68,7 +68,7 @@ def test_the_run_that_shows_the_notice_leaves_nothing_else(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("variable", [None, *CI_VARIABLES])
-def test_a_build_service_is_a_label_and_no_switch(
+def test_build_service_does_not_switch_off(
     variable: str | None, tmp_path: Path, server: CaptureServer
 ) -> None:
     """In a build service events arrive too, with the property `mem0.ci`; elsewhere they do not have it."""

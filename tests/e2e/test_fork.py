@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interpreter
 
-INTERPRETERS_OWN = "ignore:This process"
+IGNORE_FORK_WARNING = "ignore:This process"
 """Since 3.12 Python itself warns at every fork of a process with threads, no matter who started the threads."""
 FORK = """
 import os, random, sys, time
@@ -40,7 +40,7 @@ sys.exit("the child hangs")
 """
 
 
-PATIENCE = 'import sys; sys.modules["mem0_telemetry.delivery._delivery"]._AWAITED = 60'
+LONG_WAIT = 'import sys; sys.modules["mem0_telemetry.delivery._delivery"]._AWAITED = 60'
 """Let a child wait longer than 0.5 s, for busy machines. No import: the drop-in must have imported the module."""
 AT_THE_FIRST_EVENT = """
 import os, sys, threading, time
@@ -48,7 +48,7 @@ import mem0_telemetry
 mem0_telemetry.instrument()
 {mem0}
 from mem0_telemetry.telemetry import capture_event
-{patience}
+{long_wait}
 go = threading.Event()
 def first():
     go.wait(60)
@@ -75,9 +75,11 @@ sys.exit(f"{{len(children)}} children hang" if children else 0)
 
 def fork_at_the_first_event(processes: int, mem0: str, tmp_path: Path, server: CaptureServer) -> None:
     """Fork 20 children in each of `processes`; assert that every child ends, and that its event arrives."""
-    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=INTERPRETERS_OWN)
+    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=IGNORE_FORK_WARNING)
     for _ in range(processes):
-        result = run_python(AT_THE_FIRST_EVENT.format(mem0=mem0, patience=PATIENCE), environ, listening=False)
+        result = run_python(
+            AT_THE_FIRST_EVENT.format(mem0=mem0, long_wait=LONG_WAIT), environ, listening=False
+        )
         assert (result.returncode, result.stderr) == (0, "")
     assert arrived(environ, server) == {
         "mem0.init": processes,
@@ -114,7 +116,7 @@ import os
 import mem0_telemetry
 mem0_telemetry.instrument()
 from mem0_telemetry import telemetry
-{patience}
+{long_wait}
 {before}
 for _ in range(4):  # a worker that forks for each job, or recycles its children after one
     child = os.fork()
@@ -124,16 +126,16 @@ for _ in range(4):  # a worker that forks for each job, or recycles its children
         os._exit(0)
     os.waitpid(child, 0)
 """
-MASTER_RECORDS = (
+PARENT_RECORDS = (
     'telemetry.capture_event("mem0.reset", object(), {"sync_type": "sync"}); mem0_telemetry.flush(60)'
 )
 
 
-@pytest.mark.parametrize("before", ["", MASTER_RECORDS], ids=["first of all", "after its master"])
+@pytest.mark.parametrize("before", ["", PARENT_RECORDS], ids=["parent without events", "parent with events"])
 def test_children_that_end_by_os_exit(before: str, tmp_path: Path, server: CaptureServer) -> None:
     """The first events of a child are on disk before it continues, so they survive `os._exit` and arrive later."""
-    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=INTERPRETERS_OWN)
-    result = run_python(JOBS.format(before=before, patience=PATIENCE), environ)
+    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=IGNORE_FORK_WARNING)
+    result = run_python(JOBS.format(before=before, long_wait=LONG_WAIT), environ)
     assert (result.returncode, result.stderr) == (0, "")
     names = arrived(environ, server)
     assert [names[name] for name in ("mem0.init", "mem0.add", "mem0.search")] == [4, 4, 4]
@@ -164,9 +166,9 @@ raise SystemExit(os.waitstatus_to_exitcode(status))
 """
 
 
-def test_fork_while_another_thread_consults(tmp_path: Path, server: CaptureServer) -> None:
+def test_fork_while_another_thread_holds_our_locks(tmp_path: Path, server: CaptureServer) -> None:
     """A child does not hang if another thread held our locks of consent and instrumentation at the fork."""
-    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=INTERPRETERS_OWN)
+    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=IGNORE_FORK_WARNING)
     result = run_python(WHILE_LOCKED, environ, new_interpreter=True)
     assert (result.returncode, result.stderr) == (0, "")
     assert [event["event"] for event in server.events] == ["mem0.reset"]
@@ -181,13 +183,13 @@ printing, forking = threading.Event(), threading.Event()
 class Slow:
     lock = threading.Lock()
     def write(self, text):
-        with self.lock:  # as that of a real one
+        with self.lock:  # as a real stream does
             printing.set()
             forking.wait(60)
     def flush(self):
         pass
 sys.stderr = Slow()
-os.register_at_fork(before=forking.set)  # the last that is registered runs first
+os.register_at_fork(before=forking.set)  # the hook that was registered last runs first
 event = "mem0.init", object(), {"sync_type": "sync"}
 threading.Thread(target=telemetry.capture_event, args=event).start()
 printing.wait(60)
@@ -203,7 +205,9 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 def test_fork_in_a_dry_run(tmp_path: Path, server: CaptureServer) -> None:
     """A fork waits while another thread prints an event of a dry run, so the child can print one too."""
-    environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_DEBUG="1", PYTHONWARNINGS=INTERPRETERS_OWN)
+    environ = posthog_environ(
+        tmp_path, server.url, MEM0_TELEMETRY_DEBUG="1", PYTHONWARNINGS=IGNORE_FORK_WARNING
+    )
     result = run_python(IN_A_DRY_RUN, environ, new_interpreter=True)
     assert (result.returncode, result.stderr) == (0, "")
 
@@ -224,7 +228,7 @@ class Slow:
         def exec_module(module):
             importing.append(name)
             reached.set()
-            forked.wait(0.5)  # a fork that waits for this thread comes after that
+            forked.wait(0.5)  # a fork that waits for this thread takes place after this line
             importing.clear()
             run(module)
         spec.loader.exec_module = exec_module
@@ -244,7 +248,7 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 def test_fork_while_another_thread_switches_on_again(tmp_path: Path, server: CaptureServer) -> None:
     """While one thread switches telemetry on again and imports, a fork in another thread waits for that import."""
-    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=INTERPRETERS_OWN)
+    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=IGNORE_FORK_WARNING)
     # stderr is not checked: Python may complain if an imported module registers a fork hook during the fork.
     assert run_python(SWITCHED_ON_AGAIN, environ, new_interpreter=True).returncode == 0
 
@@ -256,7 +260,7 @@ def fork_again_and_again(runs: int, tmp_path: Path, server: CaptureServer) -> No
         server.url,
         # On a busy machine the exit would cut off a request, and its events would arrive twice.
         MEM0_TELEMETRY_EXIT_TIMEOUT="20",
-        PYTHONWARNINGS=INTERPRETERS_OWN,
+        PYTHONWARNINGS=IGNORE_FORK_WARNING,
     )
     for _ in range(runs):
         result = run_python(FORK, environ, new_interpreter=True)

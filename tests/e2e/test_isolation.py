@@ -46,7 +46,7 @@ def test_neither_side_sees_the_other_under_opentelemetry_instrument(protocol: st
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_no_variable_of_the_installed_sdk_is_ours(protocol: str, tmp_path: Path) -> None:
+def test_otel_variables_do_not_change_usage_telemetry(protocol: str, tmp_path: Path) -> None:
     """Setting each `OTEL_*` variable that the installed SDK and exporters read changes nothing in usage telemetry."""
     with CaptureServer() as elsewhere:
         settings = every_setting(elsewhere.url)

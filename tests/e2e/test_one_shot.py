@@ -28,7 +28,7 @@ print(time.time(), flush=True)
 """
 
 
-def run_at_a_distance(home: Path, server: CaptureServer) -> tuple[bool, float]:
+def run_at_round_trip(home: Path, server: CaptureServer) -> tuple[bool, float]:
     """Run the program in a home of its own; return whether no event waits on disk, and the seconds of its exit."""
     home.mkdir()
     server.answer_always(Answer(delay=2 * ROUND_TRIP))  # one round trip to connect, one for the request
@@ -41,13 +41,13 @@ def run_at_a_distance(home: Path, server: CaptureServer) -> tuple[bool, float]:
     return waiting == 0, seconds
 
 
-def test_a_few(tmp_path: Path, server: CaptureServer) -> None:
+def test_events_of_a_short_process(tmp_path: Path, server: CaptureServer) -> None:
     """At a round trip of 100 ms, each event arrives during the run or waits on disk; the exit is quick and silent."""
-    runs = [run_at_a_distance(tmp_path / str(run), server) for run in range(3)]
+    runs = [run_at_round_trip(tmp_path / str(run), server) for run in range(3)]
     assert max(seconds for _, seconds in runs) < 60
 
 
-def test_a_home_that_cannot_be_written_to(tmp_path: Path, server: CaptureServer) -> None:
+def test_unwritable_home(tmp_path: Path, server: CaptureServer) -> None:
     """If nothing can be stored, the three events are delivered from memory, once, without any output."""
     environ = posthog_environ(
         tmp_path, server.url, MEM0_DIR="/dev/null/.mem0", MEM0_TELEMETRY_EXIT_TIMEOUT="20"

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.interpreter
 
 
 @pytest.mark.parametrize(("way", "order"), EACH_WAY_ONCE)
-def test_nothing_exists(way: Way, order: str, stage: Stage) -> None:
+def test_switched_off_leaves_no_trace(way: Way, order: str, stage: Stage) -> None:
     """There is no request, thread, file, heavy import or migrations store, though Mem0 has run a whole session."""
     settings = {"MEM0_TELEMETRY_OTLP_ENDPOINT": stage.unused.url}
     if "MEM0_TELEMETRY_EXPORTER" not in way.settings:
@@ -37,7 +37,7 @@ def test_nothing_exists(way: Way, order: str, stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way.settings], ids=lambda way: way.shown)
-def test_provider_is_opentelemetrys_no_op(way: Way, tmp_path: Path, server: CaptureServer) -> None:
+def test_provider_is_a_no_op(way: Way, tmp_path: Path, server: CaptureServer) -> None:
     """`get_logger_provider()` returns a `NoOpLoggerProvider`, and creates no file."""
     environ = posthog_environ(tmp_path, server.url, **way.settings)
     code = """
@@ -71,7 +71,7 @@ def test_capture_creates_nothing_in_an_empty_home(tmp_path: Path, server: Captur
     }  # fmt: skip
 
 
-def test_switching_off_deletes_what_this_process_queued(tmp_path: Path, server: CaptureServer) -> None:
+def test_switching_off_deletes_unsent_events(tmp_path: Path, server: CaptureServer) -> None:
     """`set_enabled(False)` while PostHog is down deletes the unsent events of this process from disk."""
     server.stop()
     environ = posthog_environ(tmp_path, server.url)
@@ -92,7 +92,7 @@ def test_switching_off_deletes_what_this_process_queued(tmp_path: Path, server: 
     assert report_of(code, environ) == [True, [], "set_enabled"]
 
 
-def test_true_only_withdraws(tmp_path: Path, server: CaptureServer) -> None:
+def test_true_does_not_override_the_environment(tmp_path: Path, server: CaptureServer) -> None:
     """Neither `set_enabled(True)` nor `MEM0_TELEMETRY = True` overrides an environment variable."""
     environ = posthog_environ(tmp_path, server.url, DO_NOT_TRACK="1")
     code = """
