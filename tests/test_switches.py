@@ -251,7 +251,7 @@ def test_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         pipeline_module, "Pipeline", lambda configs, **given: (given["allowed"](), FakePipeline(configs))[1]
     )
-    assert call(telemetry, usage) == ALL  # `allowed` during the build: no pipeline follows an id yet
+    assert call(telemetry, usage) == ALL  # `allowed` ran during the build, without a pipeline
 
 
 def write_state(**fields: Any) -> None:
@@ -389,7 +389,7 @@ def test_a_dry_run_builds_nothing(
 
 
 def test_run_that_shows_the_notice_records_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run that shows the notice records nothing and reports why; `state.json` stores that it was shown."""
+    """The run that shows the notice records nothing and reports why; `state.json` decides whether a run shows it."""
     asked: list[Any] = []
     monkeypatch.setattr(notice, "admits", lambda *_, **given: asked.append(given) or False)
     write_state(disabled=False)
@@ -556,7 +556,7 @@ def test_a_dry_run_says_why_it_shows_nothing(
 
 
 def test_drop_in_leaves_warnings_to_instrument(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    """The drop-in leaves warnings to `instrument()` if that decided first; off, no unusable number is reported."""
+    """The drop-in leaves warnings to an `instrument()` that decided first; while off, it reports no unusable number."""
     telemetry, usage = start()
     usage.switches.chosen = destinations.Destinations((), ("another",), none=False, remarks=("a remark",))
     usage.switches.decide = lambda **_: None

@@ -47,7 +47,7 @@ PLUGIN = ("-p", "mem0_telemetry.testing")
 
 @pytest.mark.parametrize("settings", [{}, {"MEM0_TELEMETRY": "False"}, {"DO_NOT_TRACK": "1"}], ids=str)
 def test_events_are_captured(settings: dict[str, str], tmp_path: Path) -> None:
-    """With any setting, a test gets its own events, selected and all of them, without sampling; no file is created."""
+    """With any setting, `mem0_events` has all events of its test, selected and unsampled; no file is created."""
     tests = """
 def test_one(mem0_events):
     for _ in range(50):

@@ -46,7 +46,8 @@ def test_warning_is_printed_despite_opentelemetrys_handler(tmp_path: Path) -> No
     program = tmp_path / "app.py"
     program.write_text(PROGRAM)
     launcher = Path(sys.executable).with_name("opentelemetry-instrument")
-    later = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "mem0"}  # their handler comes first
+    # Without our instrumentation at the start, OpenTelemetry adds its handler before our warning.
+    later = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "mem0"}
     environ = clean_environ(tmp_path, MEM0_TELEMTRY="False", **later, **NO_EXPORTERS)
     result = run_program([launcher, sys.executable, program], environ)
     assert result.returncode == 0, result.stderr

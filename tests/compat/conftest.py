@@ -32,7 +32,7 @@ if any(name.startswith("mem0-telemetry") for name in requires("mem0ai") or ()): 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a session reported, sent and left on disk."""
+    """The report, the planted texts, the events, the requests and the files of a session."""
 
     report: dict[str, Any]
     texts: Mapping[str, str]

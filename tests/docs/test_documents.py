@@ -1,4 +1,4 @@
-"""The documents name what exists, and nothing else."""
+"""The documents name each variable, field and file that exists, and no others."""
 
 from __future__ import annotations
 

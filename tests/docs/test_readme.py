@@ -64,7 +64,7 @@ def test_install(reader: Reader, tmp_path: Path) -> None:
         PIP_TARGET=str(target),
         PIP_NO_DEPS="1",
         PIP_NO_INDEX="1",
-        PIP_NO_BUILD_ISOLATION="0",  # to pip, 0 means without build isolation
+        PIP_NO_BUILD_ISOLATION="0",  # pip reads 0 as: without build isolation
         PIP_DISABLE_PIP_VERSION_CHECK="1",
     )
     reader.run(install, directory=ROOT)
