@@ -1,4 +1,4 @@
-"""For every test: nothing leaves this machine, nothing of ours is swallowed, and no setting of the user's counts."""
+"""Fixtures that keep every test on this machine, show our swallowed errors and hide the user's settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mem0_telemetry.base import guard
 from mem0_telemetry.cli.harness.stage import open_stage
 from mem0_telemetry.mem0_internals import import_hook
 from opentelemetry.exporter.posthog.testing import CaptureServer
-from support import loopback_only, warm  # noqa: F401  # the first for its effect
+from support import loopback_only, warm  # noqa: F401  # importing loopback_only keeps tests on this machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ _CHILDREN = pytest.StashKey[list[tuple[str, str]]]()
 
 @pytest.fixture(autouse=True)
 def _children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keep what each child process of the test returned and printed, for the report of a failure."""
+    """Keep the return code and the output of each child process of the test, for the report of a failure."""
     children = request.node.stash[_CHILDREN] = []
 
     def ended(process: int, returncode: int, streams: Sequence[Any]) -> None:
@@ -50,7 +50,7 @@ def _children(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """Add the child processes to the report of a test that failed."""
+    """Add the output of its child processes to the report of a failed test."""
     report = yield
     if report.failed:
         report.sections.extend(item.stash.get(_CHILDREN, []))
@@ -58,13 +58,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _importing_as_before() -> Iterator[None]:
-    """Remove what a test has put in front of imports: the next test relies on that."""
+def _no_import_hooks_left() -> Iterator[None]:
+    """Remove the import finders and hooks that a test left behind, so the next test is not affected; fail that test."""
     yield
     ours = [finder for finder in sys.meta_path if type(finder).__module__.startswith("mem0_telemetry")]
     sys.meta_path[:] = [
         finder for finder in sys.meta_path if finder not in ours
-    ]  # the next test is not to blame
+    ]  # removed before the assertion below fails this test
     waiting = {**import_hook._finder.hooks, **import_hook._finder.served}
     import_hook._finder.hooks.clear()
     import_hook._finder.served.clear()
@@ -72,7 +72,7 @@ def _importing_as_before() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _clean_environ(_importing_as_before: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _clean_environ(_no_import_hooks_left: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Give a test its own home, and remove each variable that telemetry reads, except those of pytest."""
     for name in tuple(os.environ):
         if name.startswith(("MEM0_", "OTEL_", "POSTHOG_", "DO_NOT_TRACK")):
@@ -83,7 +83,7 @@ def _clean_environ(_importing_as_before: None, monkeypatch: pytest.MonkeyPatch, 
 
 @pytest.fixture(autouse=True)
 def reported(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Return what failed inside the guard, as our logger says it at DEBUG; fail the test if something is left."""
+    """Yield the failures that the guard logs at DEBUG; fail the test if it has not cleared the list at its end."""
     reports: list[str] = []
 
     def note(record: logging.LogRecord) -> bool:
@@ -92,7 +92,7 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return True
 
     logger = logging.getLogger("mem0_telemetry")
-    monkeypatch.setattr(guard, "_reported", set())  # each failure is reported once a process
+    monkeypatch.setattr(guard, "_reported", set())  # the guard reports each failure once per process
     monkeypatch.setattr(logger, "level", logging.DEBUG)
     logger.manager._clear_cache()
     logger.addFilter(note)
@@ -103,20 +103,20 @@ def reported(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 @pytest.fixture
 def lenient(reported: list[str]) -> Iterator[None]:
-    """Let foreign code raise: the guard drops the exception, as it does for users."""
+    """Allow exceptions inside the guard: it drops them, as it does for users."""
     yield
     reported.clear()
 
 
 @pytest.fixture
 def server() -> Iterator[CaptureServer]:
-    """Run a receiver in the place of PostHog or an OTLP backend."""
+    """Run a fake server that takes the place of PostHog or of an OTLP backend."""
     with CaptureServer() as capture_server:
         yield capture_server
 
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    """Yield a place for watched programs that use Mem0, with fake servers."""
+    """Yield a stage that runs watched programs with Mem0 against fake servers."""
     with open_stage(600) as opened:
         yield opened

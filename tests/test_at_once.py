@@ -1,4 +1,4 @@
-"""Several threads, signal handlers and processes at the first event and around it; each order of events is forced."""
+"""Other threads, signal handlers and processes during the first event; each test forces one order of steps."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ PRELUDE = """
     ("name", "value"),
     [("MEM0_TELEMETRY", "False"), ("MEM0_TELEMETRY_DEBUG", "1"), ("MEM0_TELEMETRY_EXPORTER", "console")],
 )
-def test_the_environment_counts_for_all_first_events(
+def test_environment_applies_to_concurrent_first_events(
     name: str, value: str, tmp_path: Path, server: CaptureServer
 ) -> None:
-    """What `os.environ` says before the first event holds for a second thread too, whose event is there ahead of it."""
+    """`os.environ` as set before the first event also applies to a second thread whose event overtakes it."""
     code = f"""{PRELUDE}
         os.environ[{name!r}] = {value!r}
         decide, held, go_on = Switches.decide, threading.Event(), threading.Event()
@@ -65,8 +65,8 @@ def test_the_environment_counts_for_all_first_events(
     assert server.requests == []
 
 
-def test_disabled_while_the_id_is_made(tmp_path: Path, server: CaptureServer) -> None:
-    """`mem0-telemetry disable` in the moment before the id is stored leaves none behind, and nothing is sent."""
+def test_disable_while_the_id_is_created(tmp_path: Path, server: CaptureServer) -> None:
+    """If `mem0-telemetry disable` runs just before the id is stored, no id is stored and nothing is sent."""
     code = f"""{PRELUDE}
         establish = pipeline.establish
         def establish_late(*args, **kwargs):
@@ -85,10 +85,8 @@ def test_disabled_while_the_id_is_made(tmp_path: Path, server: CaptureServer) ->
     assert server.requests == []
 
 
-def test_what_is_dropped_while_the_pipeline_is_built_is_counted(
-    tmp_path: Path, server: CaptureServer
-) -> None:
-    """Counts from before, and from the very moment, are in `status`; no reason more can switch telemetry off."""
+def test_drops_during_the_build_of_the_pipeline_are_counted(tmp_path: Path, server: CaptureServer) -> None:
+    """`status()` counts drops before and during the build of the pipeline; a new reason does not break the build."""
     code = f"""{PRELUDE}
         build = Recorder._build_pipeline
         def build_and_drop(self):
@@ -110,8 +108,8 @@ def test_what_is_dropped_while_the_pipeline_is_built_is_counted(
     ]
 
 
-def test_status_shows_the_destinations_that_run(tmp_path: Path, server: CaptureServer) -> None:
-    """Others chosen in the environment later are not taken for them."""
+def test_status_shows_the_running_destinations(tmp_path: Path, server: CaptureServer) -> None:
+    """`status()` shows the running destinations, even if the environment names others later."""
     code = f"""{PRELUDE}
         capture()
         os.environ["MEM0_TELEMETRY_EXPORTER"] = "console,posthog"
@@ -151,11 +149,11 @@ MEETING = """
             print(json.dumps([[thread.is_alive() for thread in threads], len(warned)]), flush=True)
             os._exit(0)
 """
-"""`meet`: one thread is in a log handler, under its lock, while another is about to warn of a destination."""
+"""`meet` runs `handle_it` in a log handler, under the handler's lock, while another thread logs a warning."""
 
 
-def test_a_log_handler_that_uses_mem0(tmp_path: Path, server: CaptureServer) -> None:
-    """One that records an event under its lock does not meet us who warn under ours."""
+def test_log_handler_that_uses_mem0_does_not_deadlock(tmp_path: Path, server: CaptureServer) -> None:
+    """A log handler that calls us under its own lock does not deadlock: we hold no lock while we log a warning."""
     environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_EXPORTER="posthog")
     code = f"""{PRELUDE}{MEETING}
         os.environ["MEM0_TELEMETRY_EXPORTER"] = "posthog,nonsense"
@@ -164,8 +162,8 @@ def test_a_log_handler_that_uses_mem0(tmp_path: Path, server: CaptureServer) -> 
     assert report_of(code, environ, listening=False) == [[False, False], 1]
 
 
-def test_a_log_handler_that_instruments(tmp_path: Path, server: CaptureServer) -> None:
-    """One that sets Mem0 up at its first record does not meet an `instrument()` that warns."""
+def test_log_handler_that_instruments_does_not_deadlock(tmp_path: Path, server: CaptureServer) -> None:
+    """A log handler that calls `instrument()` does not deadlock with an `instrument()` that logs a warning."""
     environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_EXPORTER="posthog,nonsense")
     code = f"""{MEETING}
         meet(mem0_telemetry.instrument, mem0_telemetry.instrument)
@@ -173,8 +171,8 @@ def test_a_log_handler_that_instruments(tmp_path: Path, server: CaptureServer) -
     assert report_of(code, environ, listening=False) == [[False, False], 1]
 
 
-def test_a_signal_handler_that_asks_for_the_id(tmp_path: Path, server: CaptureServer) -> None:
-    """It may interrupt the thread that is just making the id."""
+def test_signal_handler_gets_the_id_that_is_being_created(tmp_path: Path, server: CaptureServer) -> None:
+    """A signal handler that interrupts the creation of the id, and asks for it, gets the id that is stored."""
     code = f"""{PRELUDE}
         import faulthandler
         faulthandler.dump_traceback_later(60, exit=True)

@@ -1,4 +1,4 @@
-"""Mem0's directory is found once, when the drop-in is executed: a relative one does not move with the program."""
+"""Mem0's directory is determined once, when the drop-in is executed: it does not follow a later `chdir`."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ print(json.dumps([done, mem0_telemetry.status().installation_id, os.listdir()]))
 @pytest.mark.parametrize(
     ("setting", "place"), [({"MEM0_DIR": "m0"}, "m0"), ({}, ".mem0")], ids=["relative", "home"]
 )
-def test_everything_is_in_the_directory_of_the_start(
+def test_files_stay_in_the_directory_of_the_start(
     tmp_path: Path, server: CaptureServer, setting: dict[str, str], place: str, first_event: str
 ) -> None:
-    """Id, spool and history are where the choice is read, whatever becomes of the working directory and of HOME."""
+    """Telemetry files stay in the directory of the start, even if the working directory and HOME change later."""
     done, identifier, elsewhere = report_of(
         PROGRAM + first_event + REPORT, posthog_environ(tmp_path, server.url, **setting)
     )
@@ -57,10 +57,8 @@ def test_everything_is_in_the_directory_of_the_start(
     assert state["installation_id"] == event["distinct_id"] == identifier
 
 
-def test_a_choice_that_is_made_where_the_program_was_started_reaches_it(
-    tmp_path: Path, server: CaptureServer
-) -> None:
-    """`disable`, run in the directory in which the program was started, switches it off after it went elsewhere."""
+def test_disable_reaches_a_program_that_changed_its_directory(tmp_path: Path, server: CaptureServer) -> None:
+    """`disable`, run in the start directory, switches off a program that has changed its working directory since."""
     environ = posthog_environ(tmp_path, server.url, MEM0_DIR="m0")
     code = f"""{PROGRAM}
 event()
@@ -75,8 +73,8 @@ print(json.dumps(dict(mem0_telemetry.status().dropped)))
     assert len(server.events) == 1
 
 
-def test_a_directory_that_has_gone_breaks_nothing(tmp_path: Path, server: CaptureServer) -> None:
-    """Where a relative directory cannot be found any more, the process keeps everything in memory."""
+def test_deleted_directory_keeps_everything_in_memory(tmp_path: Path, server: CaptureServer) -> None:
+    """If a relative MEM0_DIR is in a deleted working directory, the process keeps everything in memory."""
     code = """
         import os
         os.mkdir("gone"); os.chdir("gone"); os.rmdir("../gone")

@@ -1,4 +1,4 @@
-"""A test whose child process fails tells the return code and both streams of that process."""
+"""The report of a failed test shows what its child processes returned and printed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_that_fails():
 
 
 def test_a_failing_child_shows_its_return_code_and_both_streams(tmp_path: Path) -> None:
-    """The report of the failed test has a section for its child process."""
+    """The report of a failed test contains the return code, stdout and stderr of its child process."""
     (tmp_path / "test_failing.py").write_text(FAILING)
     shutil.copy(TESTS / "conftest.py", tmp_path)
     options = ["-q", "-p", "no:cacheprovider", "-o", f"pythonpath={TESTS}"]

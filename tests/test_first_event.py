@@ -1,4 +1,4 @@
-"""The first event imports, opens and registers nothing on the caller's thread: what it needs came with the drop-in."""
+"""The first event imports, opens and registers nothing on the caller's thread: the drop-in has already done so."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ DESTINATIONS = {
 
 
 def first_event(home: Path, **settings: str) -> object:
-    """Return what the first events import and open, and whether telemetry is on."""
-    sampled = {"MEM0_TELEMETRY_SAMPLE_RATE": "0.9999"}  # so that a number is drawn
+    """Return the imports, opened files and fork hooks of the first events, and whether telemetry is on."""
+    sampled = {"MEM0_TELEMETRY_SAMPLE_RATE": "0.9999"}  # below 1, so sampling draws a number
     return report_of(FIRST.format(before=""), {**posthog_environ(home, LOOPBACK), **sampled, **settings})
 
 
 @pytest.mark.parametrize("destination", DESTINATIONS)
-def test_it_imports_and_opens_nothing(destination: str, tmp_path: Path) -> None:
-    """Whatever the destination."""
+def test_first_event_imports_and_opens_nothing(destination: str, tmp_path: Path) -> None:
+    """With each kind of destination, the first events import and open nothing, and register no fork hook."""
     assert first_event(tmp_path, **DESTINATIONS[destination]) == [["begin"], True]
 
 
-def test_switched_on_again(tmp_path: Path) -> None:
-    """Telemetry that was off when the drop-in came, and is on again, is prepared by whoever switches it on."""
+def test_first_event_after_switching_on_imports_nothing(tmp_path: Path) -> None:
+    """After a start with telemetry off, `set_enabled(True)` does the imports for the first event."""
     code = "mem0_telemetry.set_enabled(True)"
     off = "\nmem0_telemetry.set_enabled(False)\n"
     environ = posthog_environ(tmp_path, LOOPBACK)
@@ -68,7 +68,7 @@ def test_switched_on_again(tmp_path: Path) -> None:
 
 
 def test_status_imports_nothing(tmp_path: Path) -> None:
-    """After `instrument()`, that is: so a child that is forked while a thread asks for it can ask as well."""
+    """After `instrument()`, `status()` imports nothing, so a child that is forked during a call can also call it."""
     code = """
     import json, sys
     import mem0_telemetry
@@ -81,7 +81,7 @@ def test_status_imports_nothing(tmp_path: Path) -> None:
 
 
 def test_flush_and_shutdown_import_nothing(tmp_path: Path) -> None:
-    """In a process that has recorded nothing, there is nothing to be loaded for them."""
+    """In a process that has recorded no event, `flush()` and `shutdown()` import nothing."""
     code = """
     import json, sys
     import mem0_telemetry
@@ -92,8 +92,8 @@ def test_flush_and_shutdown_import_nothing(tmp_path: Path) -> None:
     assert report_of(code, posthog_environ(tmp_path, LOOPBACK)) == [[True, True], []]
 
 
-def test_where_the_sdk_cannot_be_imported(tmp_path: Path) -> None:
-    """`import mem0` works, telemetry is off, and `status()` says why."""
+def test_missing_sdk_switches_telemetry_off(tmp_path: Path) -> None:
+    """If the OpenTelemetry SDK cannot be imported, no call raises, and `status()` reports off with that reason."""
     code = """
     import json, sys
     sys.modules["opentelemetry.sdk"] = None

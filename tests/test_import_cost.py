@@ -1,4 +1,4 @@
-"""What importing costs, in loaded modules rather than in seconds: a count is the same on every machine."""
+"""The cost of imports, measured in loaded modules, not in seconds: a count is the same on every machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ mem0_telemetry.flush()
 
 
 def loaded_by(code: str, home: Path, **settings: str) -> set[str]:
-    """Return what `code` loads in a bare interpreter: no `site`, so nothing of the environment's is there yet."""
+    """Return the modules that `code` loads in an interpreter without `site`, which would load some in advance."""
     program = (
         f"import sys\nsys.path[:] = {sys.path!r}\nbefore = set(sys.modules)\n{code}\n"
         "loaded = sorted(set(sys.modules) - before)\nimport json\nprint(json.dumps(loaded))\n"
@@ -50,17 +50,17 @@ def roots(modules: set[str]) -> set[str]:
 
 
 def test_importing_the_package_loads_nothing(tmp_path: Path) -> None:
-    """`import mem0_telemetry` executes its own `__init__` and a few small modules, and nothing of anybody else's."""
+    """`import mem0_telemetry` loads its `__init__` and a few small modules of its own, and no other package."""
     small = ("api", "api.instrumentation", "api.process", "base", "base.guard", "base.lock", "version")
     own = {"mem0_telemetry", *(f"mem0_telemetry.{name}" for name in small)}
-    # Without `site`, nothing has loaded `os` yet: in an application it is there from the start.
+    # Without `site`, `os` is not loaded yet; in an application it always is.
     of_os = loaded_by("import os", tmp_path)
     assert loaded_by("import mem0_telemetry", tmp_path) - of_os == {"__future__", *own}
 
 
 @pytest.mark.parametrize("rate", ["0.5", "10%"])
 def test_opted_out_call_loads_no_library(rate: str, tmp_path: Path) -> None:
-    """Opted out, `instrument()` and every kind of call load Python's library and our own modules, but no delivery."""
+    """Opted out, `instrument()` and all calls load the standard library and our modules, without delivery."""
     loaded = loaded_by(OPTED_OUT_CALL, tmp_path, MEM0_TELEMETRY="False", MEM0_TELEMETRY_SAMPLE_RATE=rate)
     assert "mem0_telemetry.policy.registry" in loaded
     assert roots(loaded) <= {"mem0_telemetry", *sys.stdlib_module_names}
@@ -69,8 +69,8 @@ def test_opted_out_call_loads_no_library(rate: str, tmp_path: Path) -> None:
     assert delivery == {"mem0_telemetry.delivery", "mem0_telemetry.delivery.fork_gate"}
 
 
-def test_opted_out_it_loads_what_mem0_has_loaded(tmp_path: Path) -> None:
-    """In a process that has imported Mem0, `instrument()` and `status()` load our own modules and a small one."""
+def test_opted_out_after_mem0_loads_only_own_modules(tmp_path: Path) -> None:
+    """Opted out after `import mem0`, `instrument()` and `status()` load only our modules and `difflib`."""
     mem0 = loaded_by("import mem0", tmp_path, MEM0_TELEMETRY="False")
     code = "import mem0, mem0_telemetry; mem0_telemetry.instrument(); mem0_telemetry.status()"
     both = loaded_by(code, tmp_path, MEM0_TELEMETRY="False")
@@ -79,7 +79,7 @@ def test_opted_out_it_loads_what_mem0_has_loaded(tmp_path: Path) -> None:
 
 
 def test_drop_in_loads_what_the_first_event_needs(tmp_path: Path) -> None:
-    """With consent, the SDK comes with the drop-in, and so inside `import mem0`; what only sends comes later."""
+    """With consent, the drop-in (and so `import mem0`) loads the SDK; libraries that only send are loaded later."""
     loaded = loaded_by("import mem0_telemetry.telemetry", tmp_path)
     expected = {"opentelemetry.sdk._logs", "mem0_telemetry.pipeline.pipeline", "random", "importlib.metadata"}
     assert expected <= loaded
@@ -87,7 +87,7 @@ def test_drop_in_loads_what_the_first_event_needs(tmp_path: Path) -> None:
 
 
 def test_drop_in_loads_fewer_modules_than_native_telemetry(tmp_path: Path) -> None:
-    """What the drop-in loads is a part of what `posthog` alone, which Mem0's own module imports, would."""
+    """The drop-in loads fewer modules than `import posthog` alone, which Mem0's own telemetry module executes."""
     on = loaded_by("import mem0_telemetry.telemetry", tmp_path)
     off = loaded_by("import mem0_telemetry.telemetry", tmp_path, MEM0_TELEMETRY="False")
     native = loaded_by("import posthog", tmp_path)

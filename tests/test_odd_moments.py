@@ -1,4 +1,4 @@
-"""Moments in which telemetry must not hang, raise or lose count: signals, frozen clocks, the end of the main thread."""
+"""With signals, frozen clocks or a finished main thread, telemetry does not hang or raise, and counts correctly."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.interpreter
 def test_signal_handler_in_the_first_event(
     handler: str, after: float, tmp_path: Path, server: CaptureServer
 ) -> None:
-    """A handler that records an event, or switches off, while the first event is recorded does not hang the process."""
+    """A signal handler that records an event, or switches off, during the first event does not hang the process."""
     code = f"""
         import json, signal, mem0_telemetry
         from mem0_telemetry import telemetry
@@ -38,8 +38,8 @@ def test_signal_handler_in_the_first_event(
     assert report_of(code, posthog_environ(tmp_path, server.url), timeout=180) in (True, False)
 
 
-def test_frozen_clock(tmp_path: Path, server: CaptureServer) -> None:
-    """Where a tool has frozen `time.monotonic` before the first event, `flush` and the exit still end."""
+def test_flush_and_exit_end_with_a_frozen_clock(tmp_path: Path, server: CaptureServer) -> None:
+    """If a tool froze `time.monotonic` before the first event, `flush` and the exit still end."""
     server.stop()
     code = """
         import json, time
@@ -53,8 +53,8 @@ def test_frozen_clock(tmp_path: Path, server: CaptureServer) -> None:
     assert report_of(code, posthog_environ(tmp_path, server.url), timeout=180) is False
 
 
-def test_the_first_event_near_the_recursion_limit(tmp_path: Path, server: CaptureServer) -> None:
-    """It is counted, and later events are recorded: nobody is to blame but the depth of that one call."""
+def test_first_event_at_the_recursion_limit(tmp_path: Path, server: CaptureServer) -> None:
+    """A first event at the recursion limit is counted as dropped; telemetry stays on and records later events."""
     code = """
         import json, mem0_telemetry
         from mem0_telemetry import telemetry
@@ -78,8 +78,8 @@ def test_the_first_event_near_the_recursion_limit(tmp_path: Path, server: Captur
 
 
 @pytest.mark.parametrize(("moment", "sent"), [(-(10**18), 0), (10**20, 2**63 - 1)])
-def test_a_clock_that_is_set_wrong(moment: int, sent: int, tmp_path: Path, server: CaptureServer) -> None:
-    """Before 1970, or in a year that no format has: the events go to PostHog, and to OTLP with the nearest time."""
+def test_wrong_system_clock(moment: int, sent: int, tmp_path: Path, server: CaptureServer) -> None:
+    """With a clock before 1970 or far in the future, events reach PostHog, and OTLP with the nearest possible time."""
     code = f"""
         import json, time
         time.time_ns = lambda: {moment}
@@ -95,8 +95,8 @@ def test_a_clock_that_is_set_wrong(moment: int, sent: int, tmp_path: Path, serve
     assert decoded.resource_logs[0].scope_logs[0].log_records[0].time_unix_nano == sent
 
 
-def test_waits_end_while_the_clock_is_frozen(tmp_path: Path) -> None:
-    """Neither the wait for `state.json`'s lock nor a fork that waits for the gate asks the clock that was frozen."""
+def test_internal_waits_end_with_a_frozen_clock(tmp_path: Path) -> None:
+    """The wait for `state.json`'s lock and a fork's wait for the gate end, because neither uses the frozen clock."""
     code = """
         import fcntl, json, os, sys, threading, time
         time.monotonic = time.perf_counter = lambda: 1.0
@@ -125,7 +125,7 @@ def test_waits_end_while_the_clock_is_frozen(tmp_path: Path) -> None:
 
 
 def test_first_event_after_the_main_thread(tmp_path: Path, server: CaptureServer) -> None:
-    """The SDK was imported with the drop-in, so telemetry is on, and the calls go on."""
+    """After the end of the main thread telemetry is on and accepts events: the drop-in has already imported the SDK."""
     code = """
         import json, sys, threading, mem0_telemetry
         from mem0_telemetry import telemetry
@@ -144,7 +144,7 @@ def test_first_event_after_the_main_thread(tmp_path: Path, server: CaptureServer
 
 
 def test_instrument_after_the_main_thread(tmp_path: Path) -> None:
-    """Mem0's telemetry is replaced, and its operations are instrumented, though no thread pool can be imported."""
+    """After the main thread's end `instrument()` works, though Python's thread pools can no longer be imported."""
     code = """
         import json, threading, mem0_telemetry
         import mem0.memory.main
@@ -157,13 +157,13 @@ def test_instrument_after_the_main_thread(tmp_path: Path) -> None:
             print(json.dumps([status.instrumented, replaced, operations.state()[0]]))
         threading.Thread(target=late).start()
     """
-    # In a new interpreter, as the module of Python's thread pools must not be there before.
+    # A new interpreter, because the module of Python's thread pools must not be loaded yet.
     environ = clean_environ(tmp_path, MEM0_TELEMETRY="False")
     assert report_of(code, environ, new_interpreter=True) == [True, True, True]
 
 
 def test_without_a_usable_sdk(tmp_path: Path, server: CaptureServer) -> None:
-    """Where OpenTelemetry cannot be imported, one event is counted, and telemetry is off with that reason."""
+    """If the SDK cannot be imported, one drop is counted, and telemetry is off with the SDK as the source."""
     code = """
         import json, sys
         sys.modules["opentelemetry.sdk._logs"] = None
@@ -181,8 +181,8 @@ def test_without_a_usable_sdk(tmp_path: Path, server: CaptureServer) -> None:
     ]
 
 
-def test_switched_off_in_the_last_moment(tmp_path: Path, server: CaptureServer) -> None:
-    """With no budget for the network at exit, what a switched-off process wrote is deleted all the same."""
+def test_switched_off_just_before_the_exit(tmp_path: Path, server: CaptureServer) -> None:
+    """A program that switches off just before its exit leaves no batch on disk, even with an exit timeout of 0."""
     server.stop()
     code = """
         import pathlib, time
@@ -200,7 +200,7 @@ def test_switched_off_in_the_last_moment(tmp_path: Path, server: CaptureServer) 
 
 
 def test_dry_run_has_no_provider_and_no_id(tmp_path: Path, server: CaptureServer) -> None:
-    """In a dry run the provider is a no-op and no id is made, whatever is asked for first."""
+    """In a dry run the provider is a no-op, and no id or file is created, even if the program asks for the id."""
     code = """
         import json, pathlib, mem0_telemetry
         from mem0_telemetry import telemetry
@@ -213,7 +213,7 @@ def test_dry_run_has_no_provider_and_no_id(tmp_path: Path, server: CaptureServer
 
 
 def test_status_after_the_environment_has_changed(tmp_path: Path, server: CaptureServer) -> None:
-    """`status()` tells of the destinations that run, whatever the variables say by now."""
+    """`status()` shows the running destinations and their counts, even if the environment has changed since."""
     code = """
         import json, os, mem0_telemetry
         from mem0_telemetry import telemetry
@@ -225,8 +225,8 @@ def test_status_after_the_environment_has_changed(tmp_path: Path, server: Captur
     assert report_of(code, posthog_environ(tmp_path, server.url)) == [["posthog", 1]]
 
 
-def test_hosted_client_ends_a_seeded_id(tmp_path: Path, server: CaptureServer) -> None:
-    """From the first event of a hosted client on, built before or after us, a fresh id replaces Mem0's, for good."""
+def test_hosted_client_replaces_a_seeded_id(tmp_path: Path, server: CaptureServer) -> None:
+    """From a hosted client's first event on, a fresh id permanently replaces the one from Mem0's `config.json`."""
     config = tmp_path / ".mem0" / "config.json"
     config.parent.mkdir()
     seeded = str(uuid.uuid4())
@@ -249,7 +249,7 @@ def test_hosted_client_ends_a_seeded_id(tmp_path: Path, server: CaptureServer) -
 
 
 def test_running_process_follows_a_new_id(tmp_path: Path, server: CaptureServer) -> None:
-    """After `mem0-telemetry reset-id` a running process sends under the new id too."""
+    """After `mem0-telemetry reset-id`, a process that is already running also sends under the new id."""
     code = """
         import json, subprocess, sys, mem0_telemetry
         from mem0_telemetry import telemetry
@@ -266,7 +266,7 @@ def test_running_process_follows_a_new_id(tmp_path: Path, server: CaptureServer)
 
 
 def test_arguments_of_the_wrong_type(tmp_path: Path, server: CaptureServer) -> None:
-    """No public function raises, whatever it is given; a switch that is given anything but a yes is off."""
+    """No public function raises for an argument of the wrong type; `set_enabled` of anything but a yes switches off."""
     code = """
         import json, mem0_telemetry
         from mem0_telemetry import telemetry

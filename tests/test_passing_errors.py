@@ -1,4 +1,4 @@
-"""A `state.json` that cannot be read for a moment: nothing is sent and nothing deleted until it can be read."""
+"""While `state.json` is temporarily unreadable, nothing is sent and nothing is deleted."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def report():
 
 
 @pytest.mark.parametrize("error", ["EMFILE", "ENFILE", "ENOMEM", "EIO", "EINTR", "ESTALE"])
-def test_what_is_recorded_meanwhile_is_sent_later(tmp_path: Path, server: CaptureServer, error: str) -> None:
-    """While the choice cannot be read all is kept and nothing leaves; then all of it is sent, under one id."""
+def test_events_during_a_read_error_are_sent_later(tmp_path: Path, server: CaptureServer, error: str) -> None:
+    """While the stored choice cannot be read, events are kept and not sent; afterwards all are sent, under one id."""
     code = f"""{PRELUDE}{EVENTS}
 event()
 assert mem0_telemetry.flush(60)
@@ -55,10 +55,8 @@ report()
     assert len({event["distinct_id"] for event in server.events}) == 1
 
 
-def test_a_process_that_has_no_descriptors_left_deletes_nothing(
-    tmp_path: Path, server: CaptureServer
-) -> None:
-    """With no descriptor left at all, what is recorded is kept in memory, and sent when there are some again."""
+def test_events_without_free_descriptors_are_sent_later(tmp_path: Path, server: CaptureServer) -> None:
+    """While no file descriptor is free, events are kept in memory; they are sent when descriptors are free again."""
     code = f"""{PRELUDE}{EVENTS}
 event()
 assert mem0_telemetry.flush(60)
@@ -81,10 +79,8 @@ report()
     assert len(server.events) == 4
 
 
-def test_a_choice_that_could_not_be_read_at_first_counts_when_it_can(
-    tmp_path: Path, server: CaptureServer
-) -> None:
-    """Where `disable` was run and cannot be read when the program starts, nothing is sent, then or later."""
+def test_stored_no_that_is_unreadable_at_the_start(tmp_path: Path, server: CaptureServer) -> None:
+    """If `disable` was run but cannot be read when the program starts, nothing is sent, then or later."""
     environ = posthog_environ(tmp_path, server.url)
     code = f"""{PRELUDE}
 subprocess.run([sys.executable, "-m", "mem0_telemetry", "disable"], check=True, capture_output=True)
@@ -100,8 +96,8 @@ report()
     assert server.requests == []
 
 
-def test_what_waits_at_the_exit_goes_with_the_next_run(tmp_path: Path, server: CaptureServer) -> None:
-    """A process that ends while its choice cannot be read leaves its events on disk, unsent."""
+def test_events_unsent_at_the_exit_go_with_the_next_run(tmp_path: Path, server: CaptureServer) -> None:
+    """A process that ends while the stored choice is unreadable leaves its events on disk; the next run sends them."""
     environ = posthog_environ(tmp_path, server.url)
     report_of(f"{PRELUDE}{EVENTS}\nevent()\nreport()", environ)
     report_of(

@@ -1,4 +1,4 @@
-"""A look at every module in `sys.modules`, for whatever name, imports nothing and raises nothing."""
+"""A tool that reads an attribute of every module in `sys.modules` causes no import and no exception."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 @pytest.mark.parametrize("choice", ["true", "False"])
 @pytest.mark.parametrize("mem0", ["", "import mem0"], ids=["alone", "mem0 loaded"])
-def test_probing_every_module(mem0: str, choice: str, tmp_path: Path) -> None:
-    """Nothing is imported, telemetry on or off, Mem0 loaded or not."""
+def test_probing_every_module_imports_nothing(mem0: str, choice: str, tmp_path: Path) -> None:
+    """Reading attributes of all modules imports nothing, with telemetry on or off, with Mem0 loaded or not."""
     environ = clean_environ(tmp_path, MEM0_TELEMETRY=choice, MEM0_TELEMETRY_POSTHOG_HOST="http://127.0.0.1:9")
     assert report_of(LOOK.format(mem0=mem0), environ) == []
 
 
-def test_names_of_mem0s_own_module_are_there_once_mem0_is(tmp_path: Path) -> None:
-    """An unknown name is missing while Mem0 is not loaded; after that, Mem0's own module answers."""
+def test_unknown_names_come_from_mem0_once_it_is_loaded(tmp_path: Path) -> None:
+    """A name that we do not have is missing while Mem0 is not loaded; after that, Mem0's own module supplies it."""
     code = """
     import json
     import mem0_telemetry

@@ -1,4 +1,4 @@
-"""The public functions of a process: status, flush, shutdown, the provider, the dry run, and how trouble is told."""
+"""`status`, `flush`, `shutdown`, `get_logger_provider`, dry runs and warnings, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
 
 
 class TestStatus:
-    """`status()` says what is, and why."""
+    """`status()` reports the state of telemetry, and the reason for it."""
 
     def test_after_an_event(self, tmp_path: Path, server: CaptureServer) -> None:
-        """Consent, id, destination, counts and threads are those of the process; nothing is left to guess."""
+        """After an event, `status()` reports the consent, id, destination, counts and threads of this process."""
         code = f"""{CAPTURE}
 mem0_telemetry.flush(60)
 import dataclasses
@@ -47,7 +47,7 @@ print(json.dumps(dataclasses.asdict(mem0_telemetry.status())))
         assert found["operations"]["active"] is False
 
     def test_before_any_event_it_creates_nothing(self, tmp_path: Path) -> None:
-        """Asked first, it tells what would be, and makes no file, thread or id."""
+        """Before the first event, `status()` reports what would happen, and creates no file, thread or id."""
         code = """
             import json, pathlib, threading, mem0_telemetry
             s = mem0_telemetry.status()
@@ -58,8 +58,8 @@ print(json.dumps(dataclasses.asdict(mem0_telemetry.status())))
         """
         assert report_of(code, clean_environ(tmp_path)) == [True, None, [["posthog", "idle"]], 0.1, 1, []]
 
-    def test_everything_that_says_off(self, tmp_path: Path) -> None:
-        """The deciding source comes first, and the others are named too."""
+    def test_every_source_that_says_off(self, tmp_path: Path) -> None:
+        """If several sources say off, `source` is the deciding one, and `also_off` names the others."""
         code = """
             import json, mem0_telemetry
             s = mem0_telemetry.status()
@@ -74,7 +74,7 @@ print(json.dumps(dataclasses.asdict(mem0_telemetry.status())))
         ]
 
     def test_events_of_earlier_runs(self, tmp_path: Path, server: CaptureServer) -> None:
-        """What earlier runs could not send is counted while it waits."""
+        """`waiting_earlier` counts the unsent events of earlier runs."""
         server.stop()
         environ = posthog_environ(tmp_path, server.url)
         run_python(CAPTURE, environ)
@@ -82,8 +82,8 @@ print(json.dumps(dataclasses.asdict(mem0_telemetry.status())))
         assert report_of(code, environ) == 1
 
 
-def test_disable_shows_in_processes_that_run(tmp_path: Path, server: CaptureServer) -> None:
-    """`status()` tells of `disable` at once; `enable` shows where it ends that, and not where a process began off."""
+def test_status_of_a_running_process_shows_disable(tmp_path: Path, server: CaptureServer) -> None:
+    """A running process shows `disable` in `status()` at once, and `enable` too unless the process started disabled."""
     code = f"""{CAPTURE}
 import subprocess, sys
 def run(command):
@@ -114,7 +114,7 @@ print(json.dumps(found))
 
 
 def test_a_dry_run_says_why_nothing_is_shown(tmp_path: Path) -> None:
-    """Where telemetry is off, or is switched off, `MEM0_TELEMETRY_DEBUG=1` says so, and who says it, once."""
+    """If telemetry is off or is switched off, a dry run prints the reason and its source, once."""
     environ = clean_environ(tmp_path, MEM0_TELEMETRY_DEBUG="1", MEM0_TELEMETRY_SAMPLE_RATE="1")
     code = f"{CAPTURE}\nmem0_telemetry.set_enabled(False)\n{CAPTURE}\nmem0_telemetry.set_enabled(False)"
     first, second = run_python(code, environ).stderr.splitlines()
@@ -130,7 +130,7 @@ def test_a_dry_run_says_why_nothing_is_shown(tmp_path: Path) -> None:
 
 
 def test_unusable_destination_is_one_warning_and_a_reason(tmp_path: Path, server: CaptureServer) -> None:
-    """A typo is one WARNING with the remedy, telemetry is off with that reason, and the default is not used instead."""
+    """A misspelled exporter causes one WARNING with the remedy; telemetry is then off, and the default is not used."""
     code = f"""
 import logging
 logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
@@ -153,26 +153,26 @@ print(json.dumps([s.enabled, s.source, s.reason, list(s.problems)]))
 
 
 def test_one_unusable_destination_leaves_the_other(tmp_path: Path, server: CaptureServer) -> None:
-    """Where one of two destinations is a mistake, the other gets the events."""
+    """If one of two destinations is misspelled, the other receives the events."""
     environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_EXPORTER="posthog,postog")
     code = f"{CAPTURE}\nprint(json.dumps(mem0_telemetry.flush(60)))"
-    assert report_of(code, environ, listening=False) is True  # the mistake is told
+    assert report_of(code, environ, listening=False) is True  # a WARNING names the mistake
     assert len(server.events) == 1
 
 
 class TestFlushAndShutdown:
-    """Both have one deadline, and say whether it was kept."""
+    """Both functions end within their timeout, and return whether everything was delivered."""
 
-    def test_without_events_they_are_done(self, tmp_path: Path) -> None:
-        """Nothing was accepted, so everything is done; nothing is built for it."""
+    def test_without_events_both_return_true(self, tmp_path: Path) -> None:
+        """Without events both return True at once, and import no OpenTelemetry."""
         code = """
             import json, sys, mem0_telemetry
             print(json.dumps([mem0_telemetry.flush(), mem0_telemetry.shutdown(), "opentelemetry" in sys.modules]))
         """
         assert report_of(code, clean_environ(tmp_path)) == [True, True, False]
 
-    def test_flush_tells_that_time_ran_out(self, tmp_path: Path, server: CaptureServer) -> None:
-        """While the server does not answer, `flush` returns False in its time."""
+    def test_flush_returns_false_when_time_runs_out(self, tmp_path: Path, server: CaptureServer) -> None:
+        """If the server does not answer, `flush` returns False after its timeout."""
         server.answer_always(Answer(stall=True))
         code = f"""{CAPTURE}
 import time
@@ -181,8 +181,10 @@ print(json.dumps([mem0_telemetry.flush(1), time.monotonic() - start < 30]))
 """
         assert report_of(code, posthog_environ(tmp_path, server.url)) == [False, True]
 
-    def test_shutdown_delivers_and_ends(self, tmp_path: Path, server: CaptureServer) -> None:
-        """After `shutdown` later events are dropped and counted, and doing it again is harmless."""
+    def test_shutdown_delivers_and_later_events_are_dropped(
+        self, tmp_path: Path, server: CaptureServer
+    ) -> None:
+        """`shutdown` delivers all events; later ones are dropped and counted, and a second call is harmless."""
         code = f"""{CAPTURE}
 first = mem0_telemetry.shutdown(10)
 telemetry.capture_event("mem0.init", object(), {{"sync_type": "sync"}})
@@ -193,10 +195,10 @@ print(json.dumps([first, mem0_telemetry.shutdown(1), mem0_telemetry.status().dro
 
 
 class TestProvider:
-    """`get_logger_provider()` is private, and selects what is emitted on it."""
+    """`get_logger_provider()` returns a private provider, which selects what is emitted on it."""
 
     def test_it_is_not_the_global_one(self, tmp_path: Path, server: CaptureServer) -> None:
-        """A registered event emitted on it is delivered as far as declared; others are dropped and counted."""
+        """The provider delivers the declared attributes of registered events; other events are dropped and counted."""
         code = """
             import json, mem0_telemetry
             from opentelemetry import _logs, metrics, trace
@@ -218,7 +220,7 @@ class TestProvider:
         assert b"secret" not in server.requests[0].body
 
     def test_it_carries_the_id(self, tmp_path: Path, server: CaptureServer) -> None:
-        """Asked for before the first event, it is built with the installation id."""
+        """A provider that is requested before the first event carries the installation id."""
         code = """
             import json, mem0_telemetry
             attributes = mem0_telemetry.get_logger_provider().resource.attributes
@@ -227,8 +229,8 @@ class TestProvider:
         assert report_of(code, posthog_environ(tmp_path, server.url)) == [True]
 
 
-def test_dry_run_prints_and_creates_nothing(tmp_path: Path, server: CaptureServer) -> None:
-    """`MEM0_TELEMETRY_DEBUG` prints each event to stderr; no request, file, thread or id comes of it."""
+def test_dry_run_prints_events_and_creates_nothing(tmp_path: Path, server: CaptureServer) -> None:
+    """`MEM0_TELEMETRY_DEBUG` prints each event to stderr, and creates no request, file, thread or id."""
     environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_DEBUG="1")
     code = f"""{CAPTURE}
 import pathlib, threading
@@ -249,7 +251,7 @@ print(json.dumps([mem0_telemetry.flush(2), threading.active_count(), [p.name for
     "answer", [Answer(stall=True), Answer(status=500), Answer(status=429, headers={"Retry-After": "30"})]
 )
 def test_exit_is_bounded_and_nothing_is_lost(answer: Answer, tmp_path: Path, server: CaptureServer) -> None:
-    """A process that ends while the server fails exits soon and quietly; the next run delivers its event, once."""
+    """A process exits soon and without output while the server fails; the next run delivers its event, once."""
     server.answer_always(answer)
     environ = posthog_environ(tmp_path, server.url)
     first = run_python(CAPTURE, environ, timeout=180)

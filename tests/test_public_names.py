@@ -1,4 +1,4 @@
-"""The public names of both distributions, as a golden list: whoever changes one changes a promise, and this list."""
+"""The public names of both distributions, as a golden list: a change to this list changes a promise to users."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ VARIABLES = {
     "MEM0_TELEMETRY_SAMPLE_RATE",
     "OTEL_SDK_DISABLED",
 }
-"""The variables by which somebody sets something; those of build services and of pytest are only read."""
+"""The variables that users set. The variables of build services and of pytest are only read."""
 
 PARAMETERS = {
     "flush": "timeout=5",
@@ -104,7 +104,7 @@ PARAMETERS = {
 
 @pytest.mark.parametrize("module", PUBLIC)
 def test_all_is_the_golden_list(module: str) -> None:
-    """`__all__` has the names of the list and no others, each once."""
+    """`__all__` contains exactly the listed names, each once."""
     listed = importlib.import_module(module).__all__
     assert set(listed) == PUBLIC[module]
     assert len(listed) == len(set(listed))
@@ -112,7 +112,7 @@ def test_all_is_the_golden_list(module: str) -> None:
 
 @pytest.mark.parametrize("module", PUBLIC)
 def test_every_listed_name_can_be_imported(module: str) -> None:
-    """`from module import *` gives exactly what is listed, and `dir()` shows it."""
+    """`from module import *` imports exactly the listed names, and `dir()` contains them."""
     namespace: dict[str, object] = {}
     exec(f"from {module} import *", namespace)  # noqa: S102  # a fixed text
     assert namespace.keys() - {"__builtins__"} == PUBLIC[module]
@@ -120,8 +120,8 @@ def test_every_listed_name_can_be_imported(module: str) -> None:
 
 
 @pytest.mark.parametrize("module", PUBLIC)
-def test_what_a_public_module_defines_is_listed_or_private(module: str) -> None:
-    """A name without an underscore that a public module binds itself is a promise, so it is in the list."""
+def test_public_names_that_a_module_defines_are_listed(module: str) -> None:
+    """The list contains each name without an underscore that a public module defines: such a name is a promise."""
     source = Path(str(importlib.import_module(module).__file__)).read_text(encoding="utf-8")
     bound: set[str] = set()
     for node in ast.parse(source).body:
@@ -137,8 +137,8 @@ def test_what_a_public_module_defines_is_listed_or_private(module: str) -> None:
 
 
 @pytest.mark.parametrize("function", PARAMETERS)
-def test_parameters_are_those_that_callers_write(function: str) -> None:
-    """Names, order, kinds and defaults of the parameters are part of the promise."""
+def test_parameters_are_the_golden_list(function: str) -> None:
+    """The public functions keep the names, order, kinds and defaults of their parameters."""
     signature = inspect.signature(getattr(importlib.import_module("mem0_telemetry"), function))
     bare = [
         parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()
@@ -147,13 +147,13 @@ def test_parameters_are_those_that_callers_write(function: str) -> None:
 
 
 def test_environment_variables_are_the_golden_list() -> None:
-    """Each documented variable has one constant in `mem0_telemetry.environment_variables`, and there is no other."""
+    """`mem0_telemetry.environment_variables` has one constant for each documented variable, and no others."""
     found = vars(importlib.import_module("mem0_telemetry.environment_variables"))
     ours = {value for name, value in found.items() if name.isupper() and isinstance(value, str)}
     assert {value for value in ours if not value.startswith("PYTEST_")} == VARIABLES
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
-    """A name that the package does not have is missing in the usual way, and names itself."""
+    """A name that the package does not have raises an `AttributeError`, whose message contains the name."""
     with pytest.raises(AttributeError, match="nothing_of_this_name"):
         _ = importlib.import_module("mem0_telemetry").nothing_of_this_name

@@ -1,4 +1,4 @@
-"""Events that a destination refuses: what the process, the history and the log say of them."""
+"""Events that a destination refuses appear in `status()`, in the history and in the log."""
 
 from __future__ import annotations
 
@@ -43,15 +43,17 @@ print(json.dumps([done, s.sent, s.dropped, [d.state for d in s.destinations]]))
 
 @pytest.mark.parametrize("exporter", ["posthog", "otlp"])
 @pytest.mark.parametrize("code", [302, 400, 401, 403, 404])
-def test_refused_is_not_sent(exporter: str, code: int, tmp_path: Path, server: CaptureServer) -> None:
-    """Refused events are counted as dropped, not as sent, and one WARNING names the variables of the destination."""
+def test_refused_events_count_as_dropped(
+    exporter: str, code: int, tmp_path: Path, server: CaptureServer
+) -> None:
+    """Refused events count as dropped, not as sent, and one WARNING names the variables of the destination."""
     server.answer_always(Answer(status=code))
     environ = posthog_environ(
         tmp_path,
         server.url,
         MEM0_TELEMETRY_EXPORTER=exporter,
         MEM0_TELEMETRY_OTLP_ENDPOINT=server.url,
-        OTEL_EXPORTER_POSTHOG_SPAN="all",  # The application's, misspelled: our exporter does not warn of it.
+        OTEL_EXPORTER_POSTHOG_SPAN="all",  # The application's setting: we do not warn about the typo.
     )
     result = run_python(REFUSED, environ, listening=False)
     assert json.loads(result.stdout) == [True, 0, {"refused": 2}, [f"refused (HTTP {code})"]]
@@ -65,8 +67,10 @@ def test_refused_is_not_sent(exporter: str, code: int, tmp_path: Path, server: C
 
 
 @pytest.mark.parametrize("rejected", [1, 1_000_000])
-def test_rejected_in_part_is_not_sent(rejected: int, tmp_path: Path, server: CaptureServer) -> None:
-    """What an OTLP backend rejects though it answers 200 is counted as refused; never more than was in the request."""
+def test_records_rejected_in_part_count_as_refused(
+    rejected: int, tmp_path: Path, server: CaptureServer
+) -> None:
+    """Records that an OTLP backend rejects in a 200 answer count as refused, never more than the request contained."""
     partial = ExportLogsPartialSuccess(rejected_log_records=rejected, error_message="too old")
     body = ExportLogsServiceResponse(partial_success=partial).SerializeToString()
     server.answer_always(Answer(body=body, headers={"Content-Type": "application/x-protobuf"}))
@@ -78,18 +82,18 @@ def test_rejected_in_part_is_not_sent(rejected: int, tmp_path: Path, server: Cap
     assert json.loads(result.stdout) == [True, 0, {"refused": 2}, [state]]
     assert result.stderr.count("WARNING") == 1
     assert "takes only a part of a batch" in result.stderr
-    assert "OTLP_HEADERS" not in result.stderr  # they are right
+    assert "OTLP_HEADERS" not in result.stderr  # the headers are not the cause
 
 
-def test_what_is_taken_again_is_no_longer_refused(tmp_path: Path, server: CaptureServer) -> None:
-    """Once a destination takes events again, its state says so; what it refused stays counted."""
+def test_state_is_ok_after_the_destination_accepts_again(tmp_path: Path, server: CaptureServer) -> None:
+    """When a destination accepts events again, its state is `ok`; the refused events stay counted."""
     server.answer(Answer(status=401))
     result = run_python(REFUSED, posthog_environ(tmp_path, server.url), listening=False)
     assert json.loads(result.stdout) == [True, 1, {"refused": 1}, ["ok"]]
 
 
-def test_who_chose_nothing_is_not_warned_of_a_refusal(caplog: pytest.LogCaptureFixture) -> None:
-    """At Mem0's own destination, which nobody chose, a refusal is logged at DEBUG; it is in the status all the same."""
+def test_refusal_by_the_default_destination_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """A refusal is a WARNING if the user chose the destination; for Mem0's own, the default, it is logged at DEBUG."""
     caplog.set_level(logging.DEBUG, "mem0_telemetry")
     key = DestinationConfig("posthog", endpoint=VENDOR_HOST, api_key="phc_own")
     for config in (destinations.resolve({}).configs[0], key):

@@ -1,6 +1,6 @@
-"""Each check between a call and the queue, in this process, where telemetry is on: pytest's own off hides nothing.
+"""Every check between a call and the queue, in this process with telemetry on: pytest's default of off hides no fault.
 
-`make mutants-switches` takes out one check at a time: a test here, or of the truth table, has to notice it.
+`make mutants-switches` removes one check at a time; then a test here, or of the truth table of consent, must fail.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     Start = Callable[..., tuple[Any, Any]]
 
 MODULES = ("usage.switches", "usage.recorder", "usage.current", "telemetry")
-"""What is executed anew for each test."""
+"""The modules that are executed again for each test."""
 NAMES = [
     value for name, value in vars(environment_variables).items() if name.isupper() and type(value) is str
 ]
 
 
-class Recorder:
-    """Takes a pipeline's place, and remembers what it is asked to do."""
+class FakePipeline:
+    """A fake pipeline, which records the calls that it receives."""
 
     def __init__(self, configs: Any = (), **given: Any) -> None:
         self.configs, self.given, self.delivery = configs, given, self
@@ -50,30 +50,30 @@ class Recorder:
         self.followed: list[str | None] = []
 
     def enqueue(self, name: str, attributes: Mapping[str, Any]) -> None:
-        """Remember an event."""
+        """Record an event."""
         self.events.append((name, dict(attributes)))
 
     def count_dropped(self, reason: str, count: int = 1) -> None:
-        """Count what is dropped."""
+        """Count dropped events."""
         self.dropped[reason] = self.dropped.get(reason, 0) + count
 
     def discard(self) -> None:
-        """Count that it was called."""
+        """Count the call."""
         self.discarded += 1
 
     def follow(self, installation_id: str | None) -> None:
-        """Remember what it was told."""
+        """Record the id."""
         self.followed.append(installation_id)
 
     def identity(self) -> SimpleNamespace:
-        """Make an id."""
+        """Return an identity with the id `made`."""
         return SimpleNamespace(id="made")
 
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Execute the drop-in anew in an environment where `MEM0_TELEMETRY` is `true`; what is built is a `Recorder`."""
-    monkeypatch.setattr(pipeline_module, "Pipeline", Recorder)
+    """Return a function that executes the drop-in again, with `MEM0_TELEMETRY=true` and a fake pipeline."""
+    monkeypatch.setattr(pipeline_module, "Pipeline", FakePipeline)
 
     def executed(**environ: str | None) -> tuple[Any, Any]:
         monkeypatch.setattr(_guard, "_reported", set())
@@ -86,7 +86,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Start:
         for name in MODULES:
             monkeypatch.delitem(sys.modules, f"mem0_telemetry.{name}", raising=False)
         telemetry = importlib.import_module("mem0_telemetry.telemetry")
-        for name in MODULES:  # so that it goes with the test
+        for name in MODULES:  # monkeypatch removes the module when the test ends
             monkeypatch.setitem(
                 sys.modules, f"mem0_telemetry.{name}", sys.modules.pop(f"mem0_telemetry.{name}")
             )
@@ -96,7 +96,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Start:
 
 
 def call(telemetry: Any, usage: Any) -> list[str]:
-    """Make one call of each kind that Mem0 makes; answer the names of what was queued."""
+    """Make one call of each kind that Mem0 makes; return the names of the events that were queued."""
     already = len(usage.recorder.pipeline.events) if usage.recorder.pipeline else 0
     telemetry.capture_event("mem0.init", object(), {})
     telemetry.capture_client_event("client.init", object(), {})
@@ -107,8 +107,8 @@ def call(telemetry: Any, usage: Any) -> list[str]:
 ALL = ["mem0.init", "mem0.client.init", "mem0.reset"]
 
 
-def test_on(start: Start) -> None:
-    """Switched on, each call is queued, with what was passed, and the decision says who decided."""
+def test_switched_on_each_call_is_queued(start: Start) -> None:
+    """With telemetry on, each call is queued with its data, and the decision names its source."""
     telemetry, usage = start()
     assert telemetry.MEM0_TELEMETRY is True
     assert type(telemetry.client_telemetry) is telemetry.AnonymousTelemetry
@@ -138,7 +138,7 @@ def test_on(start: Start) -> None:
 def test_off_from_the_start(
     environ: dict[str, str | None], source: str, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Off in the environment is off for each call, for the handle and the ids, and stays off when it is withdrawn."""
+    """If the environment says off at the start, there is no event, handle or id, even after the variable is removed."""
     monkeypatch.setenv("PYTEST_VERSION", "9")
     reads: list[str] = []
     real = state_file.read
@@ -156,7 +156,7 @@ def test_off_from_the_start(
 
 
 def check_off(telemetry: Any, usage: Any, made_before: Any = None) -> None:
-    """Nothing is queued or looked at, and there is neither handle nor id."""
+    """Assert that no event is observed or queued, and that there is no handle and no id."""
     seen: list[object] = []
     usage.recorder.observe, observe = (lambda *call: seen.append(call)), usage.recorder.observe
     assert call(telemetry, usage) == []
@@ -173,8 +173,8 @@ def check_off(telemetry: Any, usage: Any, made_before: Any = None) -> None:
 
 
 @pytest.mark.parametrize("value", [False, "False", "off", None, 0, 1])
-def test_the_flag(value: object, start: Start) -> None:
-    """Anything but `True` and its spellings is off at the next call; `True` withdraws it; a reload keeps it."""
+def test_run_time_flag(value: object, start: Start) -> None:
+    """A flag other than `True` and its spellings is off at the next call; `True` withdraws it; a reload keeps it."""
     telemetry, usage = start()
     anonymous = telemetry.AnonymousTelemetry()
     telemetry.MEM0_TELEMETRY = value
@@ -188,7 +188,7 @@ def test_the_flag(value: object, start: Start) -> None:
 
 
 def test_set_enabled(start: Start) -> None:
-    """Off discards and holds; on withdraws only that, and discards nothing."""
+    """`set_enabled(False)` discards events and holds; `set_enabled(True)` discards nothing and only withdraws it."""
     telemetry, usage = start()
     mem0_telemetry.set_enabled("false")
     anonymous = telemetry.AnonymousTelemetry()
@@ -209,11 +209,11 @@ def test_set_enabled(start: Start) -> None:
     assert call(telemetry, usage) == ALL
 
 
-def test_the_environment_counts_until_the_first_event(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is set before the first event is off; what is set after it is not looked at again by a call."""
+def test_environment_applies_until_the_first_event(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that is set before the first event applies; calls do not read the environment after that event."""
     telemetry, usage = start()
     monkeypatch.setenv("DO_NOT_TRACK", "1")
-    assert usage.switches.consent().enabled  # nobody asked yet
+    assert usage.switches.consent().enabled  # no call has read the environment since
     assert call(telemetry, usage) == []
     assert usage.switches.consent().source == "DO_NOT_TRACK"
     telemetry, usage = start()
@@ -225,8 +225,8 @@ def test_the_environment_counts_until_the_first_event(start: Start, monkeypatch:
     assert usage.recorder.make_installation_id() is None
 
 
-def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stored no is off; it is read when asked to, never on an event, and at each batch."""
+def test_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stored no is off. `state.json` is read at each batch and on request, but never on an event."""
     telemetry, usage = start()
     assert call(telemetry, usage) == ALL
     allowed = usage.recorder.pipeline.given["allowed"]
@@ -237,7 +237,7 @@ def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
     assert usage.switches.decide(read_state=False).enabled
     assert not usage.switches.decide().enabled
     write_state(disabled=False)
-    assert allowed() is False  # once off it stays off
+    assert allowed() is False  # a process that was off stays off
     write_state(disabled=True)
     telemetry, usage = start()
     check_off(telemetry, usage)
@@ -249,20 +249,20 @@ def test_the_stored_choice(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
     telemetry, usage = start()
     usage.recorder.pipeline = None
     monkeypatch.setattr(
-        pipeline_module, "Pipeline", lambda configs, **given: (given["allowed"](), Recorder(configs))[1]
+        pipeline_module, "Pipeline", lambda configs, **given: (given["allowed"](), FakePipeline(configs))[1]
     )
-    assert call(telemetry, usage) == ALL  # asked while it is built, it follows nobody
+    assert call(telemetry, usage) == ALL  # `allowed` ran during the build, without a pipeline
 
 
 def write_state(**fields: Any) -> None:
-    """Store what another process stores."""
+    """Write `state.json` as another process does."""
     directory = Path(state_file.telemetry_dir(state_file.mem0_dir(os.environ)))
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory.joinpath("state.json").write_text(json.dumps(fields))
 
 
-def test_the_flag_of_mem0s_own_module(start: Start) -> None:
-    """A `False` in Mem0's own module counts, and its flag is off while we are; what was on is on again after that."""
+def test_flag_of_mem0s_own_module(start: Start) -> None:
+    """`False` in Mem0's own module counts. While we are off, that flag is `False`; after that, a `True` is restored."""
     telemetry, usage = start()
     native = ModuleType("native")
     native.MEM0_TELEMETRY = True
@@ -274,7 +274,7 @@ def test_the_flag_of_mem0s_own_module(start: Start) -> None:
     assert usage.switches.consent().source == "set_enabled"
     usage.set_enabled(False)
     usage.set_enabled(True)
-    assert native.MEM0_TELEMETRY is False  # the application's
+    assert native.MEM0_TELEMETRY is False  # set by the application, so we do not restore it
     native.MEM0_TELEMETRY = True
     usage.set_enabled(False)
     usage.switches.decide()
@@ -290,8 +290,8 @@ def test_the_flag_of_mem0s_own_module(start: Start) -> None:
 
 
 @pytest.mark.parametrize("name", ["AnonymousTelemetry", "_get_oss_telemetry", "client_telemetry"])
-def test_what_the_application_put_behind_a_call(name: str, start: Start) -> None:
-    """Where Mem0's own would hand an event to what the application put there, nothing is recorded of it."""
+def test_replaced_objects_of_mem0_record_nothing(name: str, start: Start) -> None:
+    """If the application has replaced an object through which Mem0 hands on an event, that event is not recorded."""
     telemetry, usage = start()
     stub = SimpleNamespace(capture_event=lambda *_: None)
     setattr(telemetry, name, lambda *_: stub)
@@ -306,15 +306,15 @@ def test_what_the_application_put_behind_a_call(name: str, start: Start) -> None
 
 
 @pytest.mark.parametrize("name", ["__init__", "capture_event"])
-def test_a_method_that_the_application_replaced(name: str, start: Start) -> None:
-    """Mem0's own would run what the application put in the place of a method, so nothing is recorded."""
+def test_replaced_method_records_nothing(name: str, start: Start) -> None:
+    """If the application has replaced a method, which Mem0's own module would call, no event is recorded."""
     telemetry, usage = start()
     setattr(telemetry.AnonymousTelemetry, name, lambda *_: None)
     assert call(telemetry, usage) == []
 
 
-def test_a_client_that_the_application_silenced(start: Start) -> None:
-    """A telemetry object that was closed, or given another PostHog client, records nothing; the others do."""
+def test_silenced_client_records_nothing(start: Start) -> None:
+    """A telemetry object that the application closed, or gave another PostHog client, records nothing; others do."""
     telemetry, usage = start()
     telemetry.client_telemetry.close()
     assert call(telemetry, usage) == ["mem0.init", "mem0.reset"]
@@ -324,7 +324,7 @@ def test_a_client_that_the_application_silenced(start: Start) -> None:
 
 
 def test_sampling(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hot events of `Memory` are sampled, and say so; others are not."""
+    """Only hot events of `Memory` are sampled; the events of `Memory` carry their sample rate."""
     telemetry, usage = start(MEM0_TELEMETRY_SAMPLE_RATE="0")
     telemetry.capture_event("mem0.search", object(), {})
     telemetry.capture_event("mem0.init", object(), {})
@@ -339,8 +339,8 @@ def test_sampling(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("written", "kept"), [("1", True), (1, True), ("0", False), (0.0, False)])
-def test_a_rate_that_is_written_as_a_text(written: object, kept: bool, start: Start) -> None:  # noqa: FBT001
-    """A program that writes what the variable takes gets what the variable does."""
+def test_sample_rate_written_as_text(written: object, kept: bool, start: Start) -> None:  # noqa: FBT001
+    """The module's `MEM0_TELEMETRY_SAMPLE_RATE` accepts the same values as the variable, text included."""
     telemetry, usage = start()
     telemetry.MEM0_TELEMETRY_SAMPLE_RATE = written
     for _ in range(5):
@@ -351,7 +351,7 @@ def test_a_rate_that_is_written_as_a_text(written: object, kept: bool, start: St
 
 
 def test_drops_are_counted(start: Start) -> None:
-    """What the registry does not know is counted, before there is a pipeline and after."""
+    """Events that the registry does not know are counted before, during and after the build of the pipeline."""
     telemetry, usage = start()
     telemetry.capture_event("unheard", object(), {})
     assert usage.recorder.dropped_before() == {"unknown_event": 1}
@@ -373,7 +373,7 @@ def test_drops_are_counted(start: Start) -> None:
 def test_a_dry_run_builds_nothing(
     start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Begun as a dry run, it stays one: events are printed, and no pipeline is built, whoever asks."""
+    """A process that starts as a dry run stays one: it prints events, and never builds a pipeline."""
     telemetry, usage = start(MEM0_TELEMETRY_DEBUG="1")
     monkeypatch.delenv("MEM0_TELEMETRY_DEBUG")
     usage.switches.decide()
@@ -388,8 +388,8 @@ def test_a_dry_run_builds_nothing(
     assert usage.recorder.ensure_pipeline() is None
 
 
-def test_the_run_that_shows_the_notice(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It records nothing, and says why; whether it was shown is read from the state."""
+def test_run_that_shows_the_notice_records_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that shows the notice records nothing and reports why; `state.json` decides whether a run shows it."""
     asked: list[Any] = []
     monkeypatch.setattr(notice, "admits", lambda *_, **given: asked.append(given) or False)
     write_state(disabled=False)
@@ -412,19 +412,19 @@ def test_the_run_that_shows_the_notice(start: Start, monkeypatch: pytest.MonkeyP
 
 
 def test_a_pipeline_is_built_once(start: Start, monkeypatch: pytest.MonkeyPatch, reported: list[str]) -> None:
-    """What interrupts the building neither builds nor waits, and is counted; where it fails, telemetry is off."""
+    """An event that interrupts the pipeline's build is dropped and counted; a failed build switches telemetry off."""
     telemetry, usage = start()
 
-    def interrupted(*_: object, **given: Any) -> Recorder:
+    def interrupted(*_: object, **given: Any) -> FakePipeline:
         assert usage.recorder.ensure_pipeline() is None
         telemetry.capture_event("mem0.init", object(), {})
-        return Recorder(**given)
+        return FakePipeline(**given)
 
     monkeypatch.setattr(pipeline_module, "Pipeline", interrupted)
     assert call(telemetry, usage) == ALL
     assert usage.recorder.pipeline.dropped == {"not_ready": 1}
     built = usage.recorder.pipeline
-    usage.recorder._build_once()  # another thread was faster
+    usage.recorder._build_once()  # as if another thread had built the pipeline first
     assert usage.recorder.pipeline is built
     monkeypatch.setattr(pipeline_module, "Pipeline", lambda *_, **__: 1 / 0)
     telemetry, usage = start()
@@ -441,10 +441,10 @@ def test_a_pipeline_is_built_once(start: Start, monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("raised", [RecursionError, MemoryError, KeyboardInterrupt])
-def test_what_passes_switches_nothing_off(
+def test_temporary_failures_leave_telemetry_on(
     raised: type[BaseException], start: Start, monkeypatch: pytest.MonkeyPatch, reported: list[str]
 ) -> None:
-    """An event that finds no stack, no memory, or a Ctrl-C is counted as dropped; the next one builds the pipeline."""
+    """An event that meets a full stack, full memory or Ctrl-C counts as dropped; the next one builds the pipeline."""
     telemetry, usage = start()
     sound = pipeline_module.Pipeline
 
@@ -453,7 +453,7 @@ def test_what_passes_switches_nothing_off(
 
     monkeypatch.setattr(pipeline_module, "Pipeline", fail)
     with suppress(RecursionError, MemoryError, KeyboardInterrupt):
-        usage.recorder.pipeline_if_allowed()  # for what is no event: nothing is lost
+        usage.recorder.pipeline_if_allowed()  # not called for an event, so no event is lost
     assert usage.recorder.dropped_before() == {}
     with suppress(KeyboardInterrupt):
         telemetry.capture_event("mem0.init", object(), {})
@@ -463,8 +463,8 @@ def test_what_passes_switches_nothing_off(
     assert call(telemetry, usage) == ALL
 
 
-def test_ids(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The id is the running pipeline's, else the stored one, else none; making one is left to the pipeline."""
+def test_source_of_the_installation_id(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The id is that of the running pipeline, else the stored one, else None; only the pipeline creates one."""
     telemetry, usage = start()
     assert telemetry.AnonymousTelemetry().user_id is None
     monkeypatch.setattr(identity, "current", lambda _: SimpleNamespace(id="stored"))
@@ -488,10 +488,10 @@ def test_ids(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         telemetry.__path__  # noqa: B018
 
 
-def test_problems_are_told_once(
+def test_problems_are_logged_once(
     start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A problem is told when the drop-in is executed, or at the first event, or by `set_enabled`: each one once."""
+    """Each problem is logged once: when the drop-in is executed, at the first event, or by `set_enabled`."""
     telemetry, usage = start(MEM0_TELEMETRY_EXPORTER="posthgo", MEM0_TELEMETRY_EXIT_TIMEOUT="soon")
     assert len(warnings(caplog)) == 1
     usage.switches.warn()
@@ -510,8 +510,8 @@ def test_problems_are_told_once(
     assert any("MEM0_TELEMETRY_EXIT_TIMEOUT" in record.getMessage() for record in caplog.records)
 
 
-def test_preparing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the first event needs is imported where telemetry is on, once decided; where that fails, it is off."""
+def test_imports_are_done_only_with_consent(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The imports for the first event take place if telemetry is on; not if it is off, or before consent is decided."""
     prepared: list[bool] = []
     monkeypatch.setattr(fork_gate, "hold", lambda: nullcontext(prepared.append(True)))
     sampling.source.cache_clear()
@@ -520,18 +520,18 @@ def test_preparing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sampling.source.cache_info().misses == 1
     usage.set_enabled(True)
     assert len(prepared) == 2
-    assert sampling.source.cache_info().misses == 1  # it is made once
+    assert sampling.source.cache_info().misses == 1  # the source of random numbers is created once
     usage.set_enabled(False)
     usage.recorder.prepare()
-    type(usage)().recorder.prepare()  # nobody has been asked
+    type(usage)().recorder.prepare()  # no source of consent has been asked
     start(MEM0_TELEMETRY="False")
     assert len(prepared) == 2
 
 
-def test_the_pipeline_cannot_be_imported(
+def test_pipeline_that_cannot_be_imported(
     start: Start, monkeypatch: pytest.MonkeyPatch, reported: list[str]
 ) -> None:
-    """Then telemetry is off, and that is counted once; a dry run does not need it."""
+    """If the pipeline cannot be imported, telemetry is off, and one drop is counted; a dry run needs no pipeline."""
     monkeypatch.setitem(sys.modules, "mem0_telemetry.pipeline.pipeline", None)
     monkeypatch.delattr("mem0_telemetry.pipeline.pipeline")
     _, usage = start(MEM0_TELEMETRY_DEBUG="1")
@@ -546,7 +546,7 @@ def test_the_pipeline_cannot_be_imported(
 def test_a_dry_run_says_why_it_shows_nothing(
     start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where telemetry is off, a dry run says so; nothing is said of it where it is on, or where it is no dry run."""
+    """A dry run prints why telemetry is off; nothing is printed if telemetry is on, or if it is not a dry run."""
     monkeypatch.setattr(dry_run, "_said", set())
     start(MEM0_TELEMETRY="False")
     start(MEM0_TELEMETRY_DEBUG="1")
@@ -555,8 +555,8 @@ def test_a_dry_run_says_why_it_shows_nothing(
     assert capsys.readouterr().err.count("so nothing is shown (MEM0_TELEMETRY: ") == 1
 
 
-def test_instrument_warns_itself(start: Start, caplog: pytest.LogCaptureFixture) -> None:
-    """The drop-in leaves the warnings to whoever has decided before it; what is off has no unusable numbers."""
+def test_drop_in_leaves_warnings_to_instrument(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """The drop-in leaves warnings to an `instrument()` that decided first; while off, it reports no unusable number."""
     telemetry, usage = start()
     usage.switches.chosen = destinations.Destinations((), ("another",), none=False, remarks=("a remark",))
     usage.switches.decide = lambda **_: None
@@ -569,8 +569,8 @@ def test_instrument_warns_itself(start: Start, caplog: pytest.LogCaptureFixture)
     assert [record.getMessage() for record in caplog.records] == []
 
 
-def test_what_stays_as_it_was_found(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mem0's directory is found once, the flags are those that were given, and an unreadable state changes no id."""
+def test_directory_flags_and_id_are_kept(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mem0's directory is determined once, the given flags are used, and an unreadable `state.json` changes no id."""
     telemetry, usage = start()
     assert type(usage.switches)(usage.switches.flags).flags is usage.switches.flags
     assert call(telemetry, usage) == ALL
@@ -584,25 +584,25 @@ def test_what_stays_as_it_was_found(start: Start, monkeypatch: pytest.MonkeyPatc
     assert usage.switches.directory == before
 
 
-class DropIn:
-    """Takes a drop-in's place, and remembers what it is asked to do."""
+class FakeDropIn:
+    """A fake drop-in, which records the calls that it receives."""
 
     def __init__(self, module: Any, *, found: Callable[[Any], None]) -> None:
         self.module, self.found = module, found
         self.asked: list[object] = []
 
     def replace(self) -> None:
-        """Remember that."""
+        """Record the call."""
         self.asked.append("replace")
 
     def restore(self, *, opted_out: bool) -> None:
-        """Remember that."""
+        """Record the argument."""
         self.asked.append(opted_out)
 
 
 def test_replaced_and_restored(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One drop-in serves a process; the flag of Mem0's own module counts from when it is found until it is restored."""
-    monkeypatch.setattr(drop_in, "DropIn", DropIn)
+    """A process has one drop-in; the flag of Mem0's own module counts from its discovery until `restore_native`."""
+    monkeypatch.setattr(drop_in, "DropIn", FakeDropIn)
     telemetry, usage = start()
     usage.restore_native()
     assert usage.drop_in is None
@@ -620,13 +620,13 @@ def test_replaced_and_restored(start: Start, monkeypatch: pytest.MonkeyPatch) ->
     assert call(telemetry, usage) == ALL
 
 
-def test_the_name_of_posthogs_client(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`Posthog`, which Mem0's own tests replace, is inert, and no other module is asked for it."""
+def test_posthog_is_our_inert_class(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Posthog`, which Mem0's own tests replace, is our inert class, and no other module is searched for it."""
     monkeypatch.setattr(native_module, "native_attribute", lambda _: None)
     telemetry, _ = start()
     assert telemetry.Posthog is telemetry._InertClient
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was said at WARNING."""
+    """Return the messages that were logged at WARNING."""
     return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]

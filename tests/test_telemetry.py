@@ -1,4 +1,4 @@
-"""The drop-in for `mem0.memory.telemetry`: the opt-out cases of Mem0's guide, its names, and bad input."""
+"""The drop-in for `mem0.memory.telemetry`: Mem0's own opt-out tests, the names of Mem0's module, and bad input."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def mem0_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where Mem0 is loaded, the drop-in answers with every name of Mem0's own module."""
-    monkeypatch.setenv("MEM0_TELEMETRY", "False")  # for Mem0's own module, which is loaded too
+    """Import Mem0: only then does the drop-in supply every name of Mem0's own module."""
+    monkeypatch.setenv("MEM0_TELEMETRY", "False")  # opts out Mem0's own module, which is loaded too
     importlib.import_module("mem0.memory")
 
 
@@ -31,7 +31,7 @@ class TestDisabled:
 
     @pytest.mark.usefixtures("mem0_loaded")
     def test_posthog_is_not_created(self) -> None:
-        """`AnonymousTelemetry()` builds no client and has neither handle nor id."""
+        """`AnonymousTelemetry()` builds no PostHog client, and has no handle and no id."""
         with (
             patch.object(telemetry, "MEM0_TELEMETRY", new=False),
             patch.object(telemetry, "Posthog") as mock_posthog,
@@ -60,7 +60,7 @@ class TestDisabled:
         client_telemetry.capture_event.assert_not_called()
 
     def test_instance_does_nothing(self) -> None:
-        """`capture_event` and `close` of a disabled `AnonymousTelemetry` are harmless, twice too."""
+        """`capture_event` of a disabled `AnonymousTelemetry` does nothing, and `close` can be called twice."""
         with patch.object(telemetry, "MEM0_TELEMETRY", new=False):
             anonymous = telemetry.AnonymousTelemetry()
             anonymous.capture_event("test.event", {"key": "value"})
@@ -76,14 +76,14 @@ class TestDisabled:
         assert threading.active_count() == before
 
     def test_no_id(self) -> None:
-        """`get_or_create_user_id` answers None and leaves the vector store alone."""
+        """`get_or_create_user_id` returns None, and does not touch the vector store."""
         store = MagicMock()
         with patch.object(telemetry, "MEM0_TELEMETRY", new=False):
             assert telemetry.get_or_create_user_id(store) is None
         assert store.mock_calls == []
 
-    def test_pytest_is_off_by_itself(self, tmp_path: Path, server: CaptureServer) -> None:
-        """In a test suite nothing is recorded, though nobody switched anything off."""
+    def test_off_by_default_under_pytest(self, tmp_path: Path, server: CaptureServer) -> None:
+        """Under pytest telemetry is off by default: nothing is recorded, without any setting."""
         code = """
             import json, mem0_telemetry
             from mem0_telemetry import telemetry
@@ -96,11 +96,11 @@ class TestDisabled:
 
 
 class TestNames:
-    """Whoever imports a name from Mem0's module finds it here."""
+    """Each name of Mem0's module exists in the drop-in."""
 
     @pytest.mark.usefixtures("mem0_loaded")
     def test_every_public_name_of_the_installed_release(self) -> None:
-        """Each function, class and constant of the installed module exists here, and the functions take the same."""
+        """Each function, class and constant of the installed release exists here, with the same parameters."""
         spec = importlib.util.find_spec("mem0")
         assert spec is not None
         assert spec.origin is not None
@@ -117,7 +117,7 @@ class TestNames:
                 assert hasattr(telemetry, node.targets[0].id)
 
     def test_constants_are_mem0s(self) -> None:
-        """Key and host are those of the installed release."""
+        """The project key and the host are those of the installed release."""
         spec = importlib.util.find_spec("mem0")
         assert spec is not None
         assert spec.origin is not None
@@ -125,28 +125,28 @@ class TestNames:
         assert f'PROJECT_API_KEY = "{telemetry.PROJECT_API_KEY}"' in source
         assert f'HOST = "{telemetry.HOST}"' in source
 
-    def test_unknown_dunder_is_not_answered(self) -> None:
-        """A dunder that we do not have is missing, whatever Mem0's module has."""
+    def test_unknown_dunder_is_missing(self) -> None:
+        """A dunder name that we do not have raises `AttributeError`, even if Mem0's module has it."""
         with pytest.raises(AttributeError):
             telemetry.__path__  # noqa: B018
 
     def test_unknown_name_is_missing_when_mem0_has_none(self) -> None:
-        """A name that Mem0's module does not have either is an ordinary `AttributeError`."""
+        """A name that Mem0's module does not have either raises an ordinary `AttributeError`."""
         with pytest.raises(AttributeError, match="no_such_name"):
             telemetry.no_such_name  # noqa: B018
 
-    def test_reload_forgets_nothing(self) -> None:
-        """A flag that was written survives `importlib.reload`."""
+    def test_reload_keeps_the_flag(self) -> None:
+        """`importlib.reload` keeps a flag that the application has written."""
         with patch.object(telemetry, "MEM0_TELEMETRY", new=False):
             importlib.reload(telemetry)
             assert telemetry.MEM0_TELEMETRY is False
 
 
 class TestEnabled:
-    """Switched on, in a process of its own."""
+    """Telemetry switched on, in a process of its own."""
 
     def test_handle_and_identify(self, tmp_path: Path, server: CaptureServer) -> None:
-        """The handle is inert, `capture_identify` refuses, and the id exists once an event was recorded."""
+        """The handle is inert, `capture_identify` returns False, and the id exists after the first recorded event."""
         code = """
             import json, mem0_telemetry
             from mem0_telemetry import telemetry
@@ -155,7 +155,7 @@ class TestEnabled:
             anonymous.posthog.capture("x", distinct_id="y")
             anonymous.posthog.flush()
             anonymous.posthog.shutdown()
-            assert not hasattr(anonymous.posthog, "feature_enabled")  # whoever asks it hears of no flag that is on
+            assert not hasattr(anonymous.posthog, "feature_enabled")  # a caller that asks for a feature flag gets none
             refused = anonymous.capture_identify("anonymous", "someone@example.com")
             anonymous.capture_event("mem0.reset", {"sync_type": "sync"}, user_email="someone@example.com", flags=1)
             done = mem0_telemetry.flush(60)
@@ -169,7 +169,7 @@ class TestEnabled:
         assert all(b"example.com" not in request.body for request in server.requests)
 
     def test_user_id_in_a_real_vector_store(self, tmp_path: Path, server: CaptureServer) -> None:
-        """`get_or_create_user_id(store)` keeps the id in an embedded Qdrant as Mem0 does; opted out it does not."""
+        """`get_or_create_user_id(store)` stores the id in an embedded Qdrant as Mem0 does; opted out it does not."""
         code = """
             import json
             from qdrant_client import QdrantClient
@@ -235,14 +235,14 @@ def with_fields(**fields):
 
 
 class TestBadInput:
-    """Whatever it is given, `capture_*` neither raises nor prints nor runs the caller's code."""
+    """For any argument, `capture_*` does not raise, does not print and does not run the caller's code."""
 
     def run(self, body: str, tmp_path: Path, server: CaptureServer) -> Any:
-        """Run `body` after the prelude, switched on."""
+        """Run `body` after the prelude, with telemetry on."""
         return report_of(_PRELUDE + body, posthog_environ(tmp_path, server.url), timeout=180)
 
     def test_hostile_instances(self, tmp_path: Path, server: CaptureServer) -> None:
-        """Each hostile instance gives one event of each kind; nothing of it is run or sent."""
+        """Each hostile instance yields one event of each kind, and none of its code is run."""
         calls = "\n".join(
             f"telemetry.capture_event('mem0.add', {instance}, {{'sync_type': 'sync'}})\n"
             f"telemetry.capture_client_event('client.add', {instance}, {{'sync_type': 'async'}})"
@@ -253,7 +253,7 @@ class TestBadInput:
         assert len(server.events) == 2 * len(HOSTILE)
 
     def test_hostile_data(self, tmp_path: Path, server: CaptureServer) -> None:
-        """Each hostile `additional_data` gives one event of what is declared and of the declared type."""
+        """Each hostile `additional_data` yields one event, with only declared attributes of the declared types."""
         calls = "\n".join(
             f"telemetry.capture_event('mem0.search', Plain(), {data})" for data in ADDITIONAL.values()
         )
@@ -263,7 +263,7 @@ class TestBadInput:
         assert {event["properties"].get("sync_type") for event in server.events} <= {None, "other"}
 
     def test_unknown_events_are_dropped_and_counted(self, tmp_path: Path, server: CaptureServer) -> None:
-        """A name that the registry does not have is no event, whatever its type; `status()` counts it."""
+        """An event whose name the registry does not know, of any type, is dropped, and counted in `status()`."""
         body = """
 for name in ("mem0.unheard", "", None, 7, [], "$identify", "x" * 10_000_000):
     telemetry.capture_event(name, Plain(), {})
@@ -275,8 +275,8 @@ print(json.dumps(dict(mem0_telemetry.status().dropped)))
         assert self.run(body, tmp_path, server) == {"unknown_event": 8}
         assert [event["event"] for event in server.events] == ["mem0.init"]
 
-    def test_silence(self, tmp_path: Path, server: CaptureServer) -> None:
-        """With every logger at DEBUG in front of it, a hostile call is heard on our own logger only."""
+    def test_hostile_calls_log_only_at_debug(self, tmp_path: Path, server: CaptureServer) -> None:
+        """Even with every logger at DEBUG, a hostile call logs only at DEBUG, and only on our own logger."""
         server.stop()
         body = """
 heard = []
@@ -295,8 +295,10 @@ print(json.dumps(heard))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\x00\xff", b'{"user_id": 7}', None])
-def test_config_that_is_no_config(content: bytes | None, tmp_path: Path, server: CaptureServer) -> None:
-    """Whatever lies at `config.json`, events are recorded under an id, and it is left as it was."""
+def test_invalid_config_is_ignored_and_kept(
+    content: bytes | None, tmp_path: Path, server: CaptureServer
+) -> None:
+    """For any invalid `config.json`, a directory included, events are recorded under an id; the file is not changed."""
     config = tmp_path / ".mem0" / "config.json"
     config.parent.mkdir()
     if content is None:

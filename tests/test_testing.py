@@ -1,4 +1,4 @@
-"""The pytest plugin: a real pytest, in a project of its own, with real Mem0 calls' seam under it."""
+"""The pytest plugin, in a real pytest run of a separate project that calls Mem0's telemetry functions."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def use(name="mem0.search", **more):
 def run_pytest(
     project: Path, tests: str, *arguments: str, **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run pytest on `tests`, with the plugin loaded unless `arguments` say otherwise."""
+    """Run pytest on `tests`; `arguments` that include `PLUGIN` load the plugin."""
     (project / "conftest.py").write_text(CONFTEST)
     (project / "test_it.py").write_text(USE + tests)
-    # The libraries are there already, one of which has a plugin that pytest would rewrite.
+    # Mem0's libraries are imported before pytest starts, so pytest cannot rewrite the plugin of one of them.
     quiet = ("-q", "-W", "ignore::pytest.PytestAssertRewriteWarning")
     return run_program(
         [sys.executable, "-m", "pytest", *quiet, "-p", "no:cacheprovider", "-p", "no:randomly", *arguments],
@@ -47,7 +47,7 @@ PLUGIN = ("-p", "mem0_telemetry.testing")
 
 @pytest.mark.parametrize("settings", [{}, {"MEM0_TELEMETRY": "False"}, {"DO_NOT_TRACK": "1"}], ids=str)
 def test_events_are_captured(settings: dict[str, str], tmp_path: Path) -> None:
-    """Whatever the environment says, each test gets its own events, selected and none sampled away; nothing is made."""
+    """With any setting, `mem0_events` has all events of its test, selected and unsampled; no file is created."""
     tests = """
 def test_one(mem0_events):
     for _ in range(50):
@@ -66,7 +66,7 @@ def test_another(mem0_events):
 
 
 def test_an_unregistered_event_fails_its_test(tmp_path: Path) -> None:
-    """In the test itself or in its tear-down, with the fixture or without; other tests are not touched."""
+    """An unregistered event in a test or its tear-down fails that test, even without the fixture; other tests pass."""
     tests = """
 import pytest
 @pytest.fixture
@@ -87,8 +87,8 @@ def test_fine():
     assert "1 failed, 2 passed, 1 error" in result.stdout
 
 
-def test_switching_off_is_respected_and_forgotten(tmp_path: Path) -> None:
-    """What the code under test switches off is off until the end of its test, in either spelling."""
+def test_switching_off_lasts_until_the_test_ends(tmp_path: Path) -> None:
+    """If the code under test switches telemetry off, by function or by flag, it stays off until that test ends."""
     tests = """
 import pytest, mem0_telemetry
 from mem0.memory import telemetry
@@ -113,8 +113,8 @@ def test_on(mem0_events):
 
 
 @pytest.mark.parametrize("settings", [{}, {"MEM0_TELEMETRY": "False"}, {"DO_NOT_TRACK": "1"}], ids=str)
-def test_native_telemetry_is_not_let_loose(settings: dict[str, str], tmp_path: Path) -> None:
-    """A test that takes us out leaves Mem0's own telemetry off, so that nothing is sent by that either."""
+def test_native_telemetry_stays_off(settings: dict[str, str], tmp_path: Path) -> None:
+    """A test that calls `uninstrument()` leaves Mem0's own telemetry off, so that one sends nothing either."""
     tests = """
 import sys, mem0_telemetry
 def test_out():
@@ -127,14 +127,14 @@ def test_out():
 
 
 def test_the_failure_of_the_test_itself_comes_first(tmp_path: Path) -> None:
-    """A test that fails by itself is reported with its own failure."""
+    """A test that fails and records an unregistered event is reported with its own failure."""
     result = run_pytest(tmp_path, "\ndef test_it():\n    use('mem0.brand_new')\n    assert 1 == 2\n", *PLUGIN)
     assert result.returncode == 1
     assert "assert 1 == 2" in result.stdout
 
 
-def test_never_loaded_by_itself(tmp_path: Path) -> None:
-    """Without `-p` there is no such fixture, and telemetry is off under pytest as ever."""
+def test_plugin_is_not_loaded_by_default(tmp_path: Path) -> None:
+    """Without `-p` the plugin is not loaded, and telemetry is off under pytest as usual."""
     tests = """
 import sys, mem0_telemetry
 def test_off():

@@ -1,4 +1,4 @@
-"""Exporters of others, found by their entry point: what they answer, and what is said where they cannot be built."""
+"""Third-party exporters, found by their entry point: their results, and the warning if one cannot be built."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def installed(tmp_path: Path, *, init: str = "pass", answer: str = "None") -> di
 
 
 @pytest.mark.parametrize("answer", ["LogExportResult.SUCCESS", "None"])
-def test_what_is_done_is_not_repeated(answer: str, tmp_path: Path) -> None:
-    """The former class of results, and no answer at all, which the SDK's own processors take, mean that it is done."""
+def test_successful_batch_is_not_resent(answer: str, tmp_path: Path) -> None:
+    """A result of the former class, or None (the SDK's processors ignore results), is a success: no batch is resent."""
     assert report_of(PROGRAM, installed(tmp_path, answer=answer)) == [True, 2, 2, "ok"]
 
 
-def test_an_exporter_that_cannot_be_built_is_told(tmp_path: Path) -> None:
-    """One WARNING names the destination and what it raised, by class; a message may quote a secret. The events wait."""
+def test_exporter_that_cannot_be_built_causes_a_warning(tmp_path: Path) -> None:
+    """One WARNING names the destination and the exception's class, not its message: it may be secret. Events wait."""
     program = """
         import logging, mem0_telemetry
         from mem0_telemetry import telemetry

@@ -1,4 +1,4 @@
-"""What a variable is set to may be a secret in the wrong place: no message, reason or status repeats it."""
+"""The value of a variable may be a misplaced secret: no message, reason or status contains it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.processes import clean_environ, run_python
 if TYPE_CHECKING:
     from pathlib import Path
 
-SECRET = "phx_0hunter2hunter2hunter2"  # noqa: S105  # it looks like one, and is none
+SECRET = "phx_0hunter2hunter2hunter2"  # noqa: S105  # it only looks like a secret
 TELL_ALL = """
 import dataclasses, json, logging
 logging.basicConfig(level=logging.DEBUG)
@@ -44,7 +44,7 @@ WHERE_SECRETS_END_UP = [
 
 @pytest.mark.parametrize(("variable", "value"), WHERE_SECRETS_END_UP)
 def test_no_output_repeats_a_value(tmp_path: Path, variable: str, value: str) -> None:
-    """Logs at DEBUG, `status()` and the command name the variable, and never what it is set to."""
+    """Logs at DEBUG, `status()` and the command name the variable, but never its value."""
     nowhere = {} if "POSTHOG" in variable else {env.MEM0_TELEMETRY_POSTHOG_HOST: "http://127.0.0.1:9"}
     if "OTLP" in variable:
         nowhere = {env.MEM0_TELEMETRY_EXPORTER: "otlp"}
@@ -54,7 +54,7 @@ def test_no_output_repeats_a_value(tmp_path: Path, variable: str, value: str) ->
 
 
 def test_no_output_repeats_a_query(tmp_path: Path, server: CaptureServer) -> None:
-    """A token in the query of an OTLP endpoint is sent there, and is in no log, status, command or file."""
+    """A token in the query of an OTLP endpoint is sent there, but appears in no log, status, command output or file."""
     server.answer(Answer(status=503))
     server.answer_always(Answer(status=401))
     code = f"{TELL_ALL}\nmem0_telemetry.flush(60)\n{TELL_ALL}\ncli.main(['show'])"
@@ -69,8 +69,8 @@ def test_no_output_repeats_a_query(tmp_path: Path, server: CaptureServer) -> Non
     assert "hunter2" not in "".join((done.stdout, done.stderr, *files, *map(str, paths)))
 
 
-def test_an_unusable_rate_is_told(tmp_path: Path) -> None:
-    """A rate of 50 is no rate: the default is used, and the log at DEBUG, `status()` and the command say so."""
+def test_unusable_sample_rate_is_reported(tmp_path: Path) -> None:
+    """A sample rate of 50 is invalid: the default is used, and the log at DEBUG and `status()` report it."""
     code = """
         import json, logging, sys
         logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)

@@ -1,4 +1,4 @@
-"""Our warnings are seen: on stderr, unless the application's own logging decides otherwise."""
+"""Our warnings appear on stderr, unless the application's own logging configuration decides otherwise."""
 
 from __future__ import annotations
 
@@ -38,15 +38,16 @@ note("a handler of the application's", level=logging.WARNING)
 """
 
 
-def test_a_warning_is_printed_beside_opentelemetrys_handler(tmp_path: Path) -> None:
-    """Where the only handler is OpenTelemetry's, a warning is printed once, and filters are asked once.
+def test_warning_is_printed_despite_opentelemetrys_handler(tmp_path: Path) -> None:
+    """If OpenTelemetry's handler is the only one, a warning is printed once, and filters are called once.
 
-    Where our logger is off, nothing is printed.
+    If the application has silenced our logger, or has a handler of its own, nothing is printed.
     """
     program = tmp_path / "app.py"
     program.write_text(PROGRAM)
     launcher = Path(sys.executable).with_name("opentelemetry-instrument")
-    later = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "mem0"}  # the warning is to come after their handler
+    # Without our instrumentation at the start, OpenTelemetry adds its handler before our warning.
+    later = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "mem0"}
     environ = clean_environ(tmp_path, MEM0_TELEMTRY="False", **later, **NO_EXPORTERS)
     result = run_program([launcher, sys.executable, program], environ)
     assert result.returncode == 0, result.stderr
@@ -55,8 +56,8 @@ def test_a_warning_is_printed_beside_opentelemetrys_handler(tmp_path: Path) -> N
     assert again == "MEM0_TELEMTRY again"
 
 
-def test_a_note_that_nobody_hears_makes_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While DEBUG is off, the application's own factory of records is not asked."""
+def test_suppressed_message_makes_no_log_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While DEBUG is off, a message at DEBUG does not call the application's own log record factory."""
     monkeypatch.setattr(guard, "_reported", set())
     logging.getLogger("mem0_telemetry").setLevel(logging.INFO)
     make, asked = logging.getLogRecordFactory(), []
@@ -72,9 +73,9 @@ def test_a_note_that_nobody_hears_makes_no_record(monkeypatch: pytest.MonkeyPatc
 def test_an_exception_without_items_is_logged_with_its_traceback(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An exception may be false, as one that has no items is."""
+    """An exception is logged with its traceback even if its truth value is False, as that of one without items."""
 
-    class Empty(Exception):  # noqa: N818  # its name is what it has
+    class Empty(Exception):  # noqa: N818  # the name describes it
         def __len__(self) -> int:
             return 0
 

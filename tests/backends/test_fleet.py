@@ -1,4 +1,4 @@
-"""Usage of several processes through a real collector, to a real receiver: docs/deployment.md says what is promised."""
+"""Usage telemetry of several processes, through a real collector to a real backend, as docs/deployment.md promises."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ print(json.dumps([flushed, status.sent, dict(status.dropped), status.installatio
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Iterator[TestAgent]:
-    """Start the backend at the end of the way."""
+    """Run the backend to which the collector exports."""
     scratch = tmp_path / "agent"
     scratch.mkdir()
     with TestAgent(scratch) as running:
@@ -52,7 +52,7 @@ def agent(tmp_path: Path) -> Iterator[TestAgent]:
 
 @pytest.fixture
 def rotel(tmp_path: Path, agent: TestAgent) -> Rotel:
-    """Make a collector in front of it, not started."""
+    """Return a collector that exports to the backend; the test starts it."""
     scratch = tmp_path / "rotel"
     scratch.mkdir()
     return Rotel(scratch, agent.url)
@@ -70,7 +70,7 @@ def environ_of(home: Path, collector: Rotel, mem0_dir: Path) -> dict[str, str]:
 
 
 def run_at_once(environs: Sequence[Mapping[str, str]], *, flush: float = 60) -> list[Any]:
-    """Run the program in as many processes at once; return what each reports."""
+    """Run the program once for each environment, all at the same time; return the report of each."""
     started = [
         subprocess.Popen(
             [sys.executable, "-c", PROGRAM, "store", str(flush)],
@@ -85,40 +85,40 @@ def run_at_once(environs: Sequence[Mapping[str, str]], *, flush: float = 60) -> 
 
 
 def until(found: Callable[[], int], wanted: int) -> None:
-    """Wait until at least that many are found; a minute at most."""
+    """Wait until `found()` is at least `wanted`, for a minute at most."""
     deadline = time.monotonic() + 60
     while found() < wanted and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
 def arrived(agent: TestAgent, wanted: int) -> list[dict[str, Any]]:
-    """Return the records that the backend has, once they are as many as are wanted."""
+    """Wait for `wanted` records, for a minute at most; return the records that the backend has."""
     until(lambda: len(agent.log_records()), wanted)
     return agent.log_records()
 
 
 def assert_each_once(records: list[dict[str, Any]], expected: Mapping[str, int]) -> None:
-    """Nothing is lost, and nothing is there twice."""
+    """Assert that no record is missing, and that none has arrived twice."""
     assert Counter(record["event_name"] for record in records) == expected
     uids = [record["attributes"]["log.record.uid"] for record in records]
     assert len(uids) == len(set(uids))
 
 
-def test_page_shows_what_runs_here(rotel: Rotel) -> None:
-    """The command in docs/deployment.md has the options of the collector in these tests."""
+def test_page_has_the_options_of_these_tests(rotel: Rotel) -> None:
+    """The command in docs/deployment.md has the same options as the collector in these tests."""
     page = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
     (command,) = re.findall(r"^rotel-agent start .*?(?=\n```)", page, re.DOTALL | re.MULTILINE)
     assert re.findall(r"--[\w-]+", command) == re.findall(r"--[\w-]+", " ".join(rotel.arguments()))
 
 
-@pytest.mark.parametrize("volume", ["one for all", "none"])
+@pytest.mark.parametrize("volume", ["shared", "separate"])
 def test_every_event_arrives_once(volume: str, agent: TestAgent, rotel: Rotel, tmp_path: Path) -> None:
-    """Four processes at once: each event once; they are one installation where they share MEM0_DIR, else four."""
+    """Each event of four processes arrives once. They are one installation if they share MEM0_DIR, else four."""
     homes = [tmp_path / f"home{number}" for number in range(PROCESSES)]
     shared = tmp_path / "volume"
     with rotel:
         environs = [
-            environ_of(home, rotel, shared if volume == "one for all" else home / ".mem0") for home in homes
+            environ_of(home, rotel, shared if volume == "shared" else home / ".mem0") for home in homes
         ]
         reports = run_at_once(environs)
         records = arrived(agent, sum(OF_ALL.values()))
@@ -126,11 +126,11 @@ def test_every_event_arrives_once(volume: str, agent: TestAgent, rotel: Rotel, t
     assert_each_once(records, OF_ALL)
     ids = {record["attributes"]["app.installation.id"] for record in records}
     assert ids == {installation for *_, installation in reports}
-    assert len(ids) == (1 if volume == "one for all" else PROCESSES)
+    assert len(ids) == (1 if volume == "shared" else PROCESSES)
 
 
-def test_collector_that_is_away_costs_nothing(agent: TestAgent, rotel: Rotel, tmp_path: Path) -> None:
-    """What four processes record while the collector is away waits on the volume, and the next process sends all."""
+def test_collector_outage_loses_no_event(agent: TestAgent, rotel: Rotel, tmp_path: Path) -> None:
+    """While the collector is down, the events of four processes wait on the volume; the next process sends all."""
     volume = tmp_path / "volume"
     environs = [environ_of(tmp_path / f"home{number}", rotel, volume) for number in range(PROCESSES)]
     reports = run_at_once(environs, flush=0)
@@ -142,7 +142,7 @@ def test_collector_that_is_away_costs_nothing(agent: TestAgent, rotel: Rotel, tm
 
 
 def test_collector_answers_before_it_delivers(tmp_path: Path) -> None:
-    """With nothing behind the collector every event counts as sent, and none waits: the collector has them."""
+    """If the collector cannot reach its backend, every event still counts as sent: the collector has accepted it."""
     scratch = tmp_path / "rotel"
     scratch.mkdir()
     volume = tmp_path / "volume"

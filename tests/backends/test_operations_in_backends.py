@@ -1,4 +1,4 @@
-"""Operations arrive in backends that others wrote: span trees in Phoenix, the histogram in the test agent."""
+"""Mem0's operations arrive in third-party backends: span trees in Phoenix, the histogram in the test agent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SERVICE = Resource({"service.name": "application"})
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> Path:
-    """Return a directory for a receiver."""
+    """Return a working directory for a receiver."""
     directory = tmp_path / "receiver"
     directory.mkdir()
     return directory
@@ -38,7 +38,7 @@ def scratch(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[mem0.Memory]:
-    """Return a real `Memory` on embedded Qdrant; whatever a test instruments is taken back."""
+    """Yield a real `Memory` on embedded Qdrant; remove the instrumentation after the test."""
     memory = mem0.Memory.from_config(fake_models.configuration(tmp_path / "memory"))
     yield memory
     operations.remove()
@@ -47,16 +47,16 @@ def memory(tmp_path: Path) -> Iterator[mem0.Memory]:
 
 
 class Seen(NamedTuple):
-    """A span, on either side."""
+    """A span, as the application ended it or as a backend returned it."""
 
-    own: str
+    span_id: str
     parent: str
     name: str
     attributes: dict[str, Any]
 
 
 def session(memory: mem0.Memory) -> None:
-    """Add, search, and fail."""
+    """Add a memory, search, and fail to delete an unknown memory."""
     memory.add("I like green tea. My cat is called Miso.", user_id="alice")
     memory.search("tea", filters=ALICE)
     with pytest.raises(ValueError, match="not found"):
@@ -64,19 +64,19 @@ def session(memory: mem0.Memory) -> None:
 
 
 def tree(spans: list[Seen]) -> set[tuple[Any, ...]]:
-    """Return what spans say, each with the name of its parent, whatever their ids."""
-    names = {span.own: span.name for span in spans}
+    """Return the name, the parent's name and the attributes of each span, without ids."""
+    names = {span.span_id: span.name for span in spans}
     return {(span.name, names.get(span.parent), *sorted(span.attributes.items())) for span in spans}
 
 
 def sent(span: ReadableSpan) -> Seen:
-    """Return a span as the application ended it."""
+    """Return a span that the application ended, as `Seen`."""
     parent = f"{span.parent.span_id:016x}" if span.parent else ""
     return Seen(f"{span.context.span_id:016x}", parent, span.name, dict(span.attributes or {}))
 
 
-def test_the_trees_in_phoenix(memory: mem0.Memory, scratch: Path) -> None:
-    """Phoenix gives back every span: names, parents, attributes with their types, status of the failure."""
+def test_span_trees_in_phoenix(memory: mem0.Memory, scratch: Path) -> None:
+    """Phoenix returns every span with its name, parent and typed attributes, and the status of the failed one."""
     kept = InMemorySpanExporter()
     with Phoenix(scratch) as phoenix:
         provider = TracerProvider(resource=SERVICE, shutdown_on_exit=False)
@@ -89,19 +89,19 @@ def test_the_trees_in_phoenix(memory: mem0.Memory, scratch: Path) -> None:
         found = phoenix.spans(len(spans))
 
     assert len(spans) == 15
-    known = {key for span in spans for key in span.attributes}  # Phoenix adds its own names of some
+    known = {key for span in spans for key in span.attributes}  # Phoenix adds attributes of its own
     received = [
         Seen(span["span_id"], span["parent_span_id"] or "", span["name"], attributes_of(span, known))
         for span in found
     ]
-    assert {span.own for span in received} == {span.own for span in spans}
+    assert {span.span_id for span in received} == {span.span_id for span in spans}
     assert tree(received) == tree(spans)
     (failed,) = [span for span in found if span["name"] == "delete_memory"]
     assert failed["status"]["message"] == "raised in mem0.memory.main.delete"
 
 
-def test_the_histogram_in_the_test_agent(memory: mem0.Memory, scratch: Path) -> None:
-    """The test agent gives back the histogram: boundaries, one point an operation, failures apart."""
+def test_histogram_in_the_test_agent(memory: mem0.Memory, scratch: Path) -> None:
+    """The test agent returns the histogram: its boundaries, one point per operation, `error.type` on the failed one."""
     with TestAgent(scratch) as agent:
         exporter = OTLPMetricExporter(f"{agent.url}/v1/metrics")
         reader = PeriodicExportingMetricReader(exporter, export_interval_millis=3_600_000)

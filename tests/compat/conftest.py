@@ -32,7 +32,7 @@ if any(name.startswith("mem0-telemetry") for name in requires("mem0ai") or ()): 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a session reported, and what arrived."""
+    """The report, the planted texts, the events, the requests and the files of a session."""
 
     report: dict[str, Any]
     texts: Mapping[str, str]
@@ -47,12 +47,12 @@ class Outcome:
 
 @pytest.fixture(scope="session")
 def generation() -> int:
-    """1 or 2: the first number of the installed release of Mem0."""
+    """Return the major version of the installed Mem0: 1 or 2."""
     return int(version("mem0ai").partition(".")[0])
 
 
 def _outcome_of(way: str, *, graph: bool) -> Outcome:
-    """Run a session that is switched on, in one of the ways; in the later two the application never hears of us."""
+    """Run a session with telemetry on. In the ways `zero-code` and `adopted` the application does not call us."""
     with open_stage(600) as stage:
         both = {"MEM0_TELEMETRY_EXPORTER": "posthog,otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": stage.receiver.url}
         instrument = way if way in {"before", "after"} else None
@@ -73,11 +73,11 @@ def _outcome_of(way: str, *, graph: bool) -> Outcome:
 
 @pytest.fixture(scope="session")
 def outcome_of() -> Callable[..., Outcome]:
-    """Return what runs a session that is switched on."""
+    """Return the function that runs a session with telemetry on."""
     return _outcome_of
 
 
 @pytest.fixture(scope="session", params=_WAYS)
 def switched_on(request: pytest.FixtureRequest) -> Outcome:
-    """Run a whole session with everything on and a graph store configured."""
+    """Run a whole session with telemetry on and a graph store configured."""
     return _outcome_of(request.param, graph=True)

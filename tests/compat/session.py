@@ -1,6 +1,6 @@
-"""A watched program whose memories have a graph store, for Mem0 1.x: `python session.py JSON`.
+"""Run a watched program whose memories have a graph store, for Mem0 1.x: `python session.py JSON`.
 
-The graph store is Mem0's own class on Kuzu, a database that runs inside the process: nothing of it is replaced.
+The graph store is Mem0's own class on Kuzu, a database that runs inside the process. No part of it is a fake.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _ANSWERS: Final[dict[str, Any]] = {
         {"source": "ginevra", "relationship": "drinks", "destination": "gyokuro"},
     ],
 }
-"""What the language model answers to the tools of Mem0's graph stores."""
+"""Tool of Mem0's graph stores -> the fake language model's answer."""
 
 
 def with_graph(directory: Path, *, collection: str) -> dict[str, Any]:
-    """Return a configuration with a graph store, and teach the fake language model its tools."""
+    """Return a configuration with a graph store; make the fake language model answer its tools."""
     from mem0_telemetry.cli.harness import fake_models  # imports mem0
 
     answer = fake_models.EchoLLM.generate_response

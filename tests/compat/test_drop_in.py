@@ -1,4 +1,4 @@
-"""Replacing Mem0's telemetry module and restoring it, whatever the installed release calls its own names."""
+"""Replace and restore Mem0's telemetry module, whichever names the installed release imports from it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 HEADER = """
 import importlib, json, pkgutil, sys, types
 import mem0_telemetry
-sys.modules["litellm"] = types.ModuleType("litellm")  # or else Mem0's chat proxy installs it
+sys.modules["litellm"] = types.ModuleType("litellm")  # otherwise Mem0's chat proxy installs it
 
 def import_mem0():
     import mem0
@@ -30,7 +30,7 @@ def is_telemetrys(value):
     return "mem0.memory.telemetry" in origins
 
 def holders():
-    # Every name of Mem0's, in any module, that is something of the native telemetry module or the module itself.
+    # Each name in a module of Mem0 that is the native telemetry module, or comes from it.
     return sorted(
         f"{name}.{attribute}"
         for name, module in tuple(sys.modules.items())
@@ -46,8 +46,8 @@ ORDERS = {
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_nothing_of_mem0s_holds_native_telemetry(order: str, tmp_path: Path) -> None:
-    """No module of Mem0's, the chat proxy included, has a name left that leads to its own telemetry."""
+def test_no_module_of_mem0_holds_native_telemetry(order: str, tmp_path: Path) -> None:
+    """No module of Mem0, the chat proxy included, still has a name that refers to Mem0's own telemetry."""
     body = """
 import mem0.memory.main
 from mem0.memory import telemetry
@@ -64,7 +64,7 @@ print(json.dumps([
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_uninstrument_restores_what_mem0_had(order: str, tmp_path: Path) -> None:
-    """Afterwards the same names of the same modules hold native telemetry as where we never were; flags included."""
+    """After `uninstrument()`, Mem0's modules hold the same names and flags as in a process that never instrumented."""
     untouched = """
 import mem0.memory.main
 native = sys.modules["mem0.memory.telemetry"]
@@ -79,13 +79,13 @@ print(json.dumps({
 }))
 """
     never = report_of(HEADER + "import_mem0()\n" + untouched, clean_environ(tmp_path))
-    taken_back = ORDERS[order] + "mem0_telemetry.uninstrument()\n" + untouched
+    uninstrumented = ORDERS[order] + "mem0_telemetry.uninstrument()\n" + untouched
     assert len(never["holders"]) >= 5
-    assert report_of(HEADER + taken_back, clean_environ(tmp_path)) == never
+    assert report_of(HEADER + uninstrumented, clean_environ(tmp_path)) == never
 
 
 def test_uninstrument_leaves_telemetry_off_where_it_was(tmp_path: Path) -> None:
-    """Where somebody switched us off, Mem0's own flag is `False` once we are gone, and no client is built."""
+    """If telemetry was switched off, `uninstrument()` leaves Mem0's own flag `False`, and no client is built."""
     body = """
 mem0_telemetry.set_enabled(False)
 mem0_telemetry.uninstrument()
@@ -99,7 +99,7 @@ print(json.dumps([native.MEM0_TELEMETRY, taken_by_value, threading.active_count(
 
 
 def test_native_clients_are_closed(tmp_path: Path) -> None:
-    """Clients that Mem0 built and used before us lose their queues, threads and exit hooks; none sends any more."""
+    """`instrument()` closes the PostHog clients that Mem0 has built: their queues are empty, their threads end."""
     code = """
 import json, sys, threading, time
 import posthog
@@ -129,7 +129,7 @@ memory.add("more tea", user_id="u", infer=False)
 print(json.dumps([built >= 2, [lane.queue.qsize() for lane in lanes], alive(), len(clients) - built]))
 """
     environ = clean_environ(tmp_path, MEM0_TELEMETRY_EXPORTER="console")
-    found = report_of(code, environ, listening=False)  # native's clients warn of each other
+    found = report_of(code, environ, listening=False)  # Mem0's PostHog clients warn about each other
     built, queues, alive, more = found
     assert built is True
     assert set(queues) == {0}

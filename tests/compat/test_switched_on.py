@@ -1,4 +1,4 @@
-"""Switched on, with any supported release of Mem0: every event of a session arrives, and no secret of it does."""
+"""Telemetry on, with any supported release of Mem0: every event of a session arrives, and none of its secrets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KUZU = "mem0.memory.kuzu_memory.MemoryGraph"
 
 
 def test_posthog_receives_every_event_once(switched_on: Outcome) -> None:
-    """`Memory`, `AsyncMemory` and the hosted client have every operation counted, in batches that PostHog accepts."""
+    """PostHog receives each operation of `Memory`, `AsyncMemory` and the client once, in batches that it accepts."""
     assert Counter(event["event"] for event in switched_on.events) == EXPECTED
     batches = [request.body for request in switched_on.requests if request.path == "/batch/"]
     assert [violation for batch in batches for violation in check_batch(batch)] == []
@@ -33,13 +33,13 @@ def test_posthog_receives_every_event_once(switched_on: Outcome) -> None:
 
 
 def test_otlp_backend_receives_the_same_events(switched_on: Outcome) -> None:
-    """Every event's id is in a request to the OTLP endpoint as well."""
+    """The OTLP endpoint also receives the uuid of every event."""
     otlp = b"".join(request.body for request in switched_on.requests if request.path == "/v1/logs")
     assert [event["uuid"] for event in switched_on.events if event["uuid"].encode() not in otlp] == []
 
 
 def test_events_keep_mem0s_properties(switched_on: Outcome) -> None:
-    """Release, class, API version, components and kind are told under Mem0's own names, with Mem0's own values."""
+    """Release, class, API version, components and kind arrive under Mem0's own names, with Mem0's own values."""
     memories = sorted(switched_on.properties("mem0.search"), key=lambda found: str(found["sync_type"]))
     assert [found["function"] for found in memories] == [
         "mem0.memory.main.AsyncMemory.v1.1",
@@ -49,15 +49,16 @@ def test_events_keep_mem0s_properties(switched_on: Outcome) -> None:
     for found in memories:
         assert {name: found.get(name) for name in COMPONENTS} == COMPONENTS
         assert (found["client_version"], found["client_source"]) == (version("mem0ai"), "python")
-        assert {*found["keys"]} - {"other"} == {"agent_id", "run_id", "user_id"}  # and an undeclared filter
+        # `other` is the name of an undeclared filter.
+        assert {*found["keys"]} - {"other"} == {"agent_id", "run_id", "user_id"}
     (hosted,) = switched_on.properties("client.add")
     assert hosted["function"] == "mem0.client.main.MemoryClient"
     assert hosted["sync_type"] == "sync"
     assert "user_id" in hosted["keys"]
 
 
-def test_graph_store_is_told_where_mem0_has_one(switched_on: Outcome, generation: int) -> None:
-    """Mem0 1.x, which really wrote to and read from its graph store, sends `graph_store`; 2.x has none."""
+def test_graph_store_is_reported_if_mem0_has_one(switched_on: Outcome, generation: int) -> None:
+    """Mem0 1.x writes to and reads from its graph store, and sends `graph_store`; 2.x has no graph store."""
     relations = [memory["relations"] for memory in switched_on.report["memories"]]
     found = {event["properties"].get("graph_store") for event in switched_on.events if is_of_a_memory(event)}
     if generation == 1:
@@ -68,17 +69,17 @@ def test_graph_store_is_told_where_mem0_has_one(switched_on: Outcome, generation
         assert found == {None}
 
 
-def test_graph_store_is_absent_where_none_is_configured(outcome_of: Callable[..., Outcome]) -> None:
-    """Without a graph store in its configuration no release sends `graph_store`."""
+def test_graph_store_is_absent_if_none_is_configured(outcome_of: Callable[..., Outcome]) -> None:
+    """Without a configured graph store, no release sends `graph_store`."""
     outcome = outcome_of("before", graph=False)
     assert [event for event in outcome.events if "graph_store" in event["properties"]] == []
     assert Counter(event["event"] for event in outcome.events) == EXPECTED
 
 
 def test_no_secret_is_on_the_wire(switched_on: Outcome) -> None:
-    """Ids, e-mail, key, texts, metadata and collection that Mem0 worked with are in no request, hashed neither."""
+    """No request contains an id, e-mail, key, text, metadata or collection name of the session, not even as a hash."""
     ids = [memory["id"] for memory in switched_on.report["memories"]]
-    secrets = [*switched_on.texts.values(), "someone@example.com", *ids]  # the fake API has an account
+    secrets = [*switched_on.texts.values(), "someone@example.com", *ids]  # the account of the fake API
     wire = b"\n".join(
         part
         for request in switched_on.requests
@@ -96,35 +97,35 @@ def test_no_secret_is_on_the_wire(switched_on: Outcome) -> None:
     ] == []
 
 
-def test_mem0_has_done_its_work(switched_on: Outcome) -> None:
-    """Both kinds of `Memory` held what they were given, in the one collection of the user's own."""
+def test_mem0_has_stored_the_memories(switched_on: Outcome) -> None:
+    """Both kinds of `Memory` have stored the text that they were given, in the user's collection and no other."""
     for memory in switched_on.report["memories"]:
         assert memory["memories"] == [f"I like {switched_on.texts['message']}."]
         assert memory["collections"] == [switched_on.texts["collection"]]
 
 
 def test_migrations_store_is_never_built(switched_on: Outcome) -> None:
-    """Mem0's second vector store does not exist: on no instance, and as no file beside the database."""
+    """Mem0's second vector store is never built: no instance has it, and it has no files."""
     assert [memory["telemetry_store"] for memory in switched_on.report["memories"]] == [False, False]
     assert [name for name in switched_on.files if "migrations" in name] == []
 
 
-def test_native_telemetry_is_out(switched_on: Outcome) -> None:
-    """`status()` says that Mem0's own telemetry is not in place, and none of its threads is left."""
+def test_native_telemetry_is_not_in_place(switched_on: Outcome) -> None:
+    """`status()` reports that Mem0's own telemetry is not in place, and only our threads run."""
     assert switched_on.report["status"]["native_telemetry"] is False
     assert {name.startswith("mem0-telemetry-") for name in switched_on.report["threads"]} == {True}
 
 
 def test_operations_say_why_they_are_off(switched_on: Outcome, generation: int) -> None:
-    """Spans and metrics are for Mem0 2.x; on 1.x `status()` says so."""
+    """Operations are active on Mem0 2.x; on 1.x they are not, and `status()` gives the reason."""
     operations = switched_on.report["status"]["operations"]
     active, reason = operations["active"], operations["reason"]
     assert active is (generation == 2)
-    # What is recorded depends on whether the environment has OpenTelemetry's distribution, which sets providers.
+    # Which signals are recorded depends on OpenTelemetry's distribution: if installed, it sets providers.
     says = "instrumenting mem0ai {}, recording " if active else "operations need mem0ai 2.x, this is {}"
     assert reason.startswith(says.format(version("mem0ai")))
 
 
 def is_of_a_memory(event: dict[str, object]) -> bool:
-    """Whether an event is of a `Memory`, and not of a hosted client."""
+    """Return whether an event is of a `Memory`, not of a hosted client."""
     return str(event["event"]).startswith("mem0.")

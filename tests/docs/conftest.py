@@ -1,4 +1,4 @@
-"""What the tests of the documents share: a reader who follows them, and a fake language model for Mem0."""
+"""Fixtures of the tests of the documents: a reader that runs their code, and a fake language model for Mem0."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def openai() -> Iterator[FakeOpenAI]:
 
 @pytest.fixture
 def reader(tmp_path: Path, server: CaptureServer, openai: FakeOpenAI) -> Reader:
-    """Return a reader in an empty directory, with an OpenAI key; `server` is in PostHog's place."""
+    """Return a reader in an empty directory, with an OpenAI key; `server` is the fake PostHog."""
     return Reader(home=tmp_path / "home", posthog_url=server.url, openai_url=openai.url)

@@ -1,4 +1,4 @@
-"""The code in docs/deployment.md, run as it is written."""
+"""Run the code in docs/deployment.md as it is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CALL = 'python -c \'import handler; handler.handler(dict(text="I prefer green te
 
 
 def test_serverless_handler(reader: Reader, server: CaptureServer) -> None:
-    """The handler's events arrive before it returns: nothing is left to an exit that may never come."""
+    """The handler delivers its events before it returns, because a serverless process may never reach its exit."""
     handler, _ = blocks(ROOT / "docs" / "deployment.md", section="Serverless")
     reader.write(handler)
     reader.environ.update(MEM0_DIR=str(reader.directory / "mem0"), MEM0_TELEMETRY_EXIT_TIMEOUT="0")

@@ -1,4 +1,4 @@
-"""What the documents name exists, and what exists is named."""
+"""The documents name each variable, field and file that exists, and no others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOT_FOR_USERS = {environment_variables.PYTEST_VERSION, environment_variables.PYT
 
 
 def test_every_variable_is_in_the_readme() -> None:
-    """The README's table of variables has a row for each one that a user may set, and no other."""
+    """The README's table of variables has a row for each variable that a user may set, and no others."""
     declared = {
         value
         for name, value in vars(environment_variables).items()
@@ -39,7 +39,7 @@ def test_every_variable_is_in_the_readme() -> None:
 
 
 def test_every_field_of_the_status_is_explained(tmp_path: Path) -> None:
-    """docs/status.md has a row for each field, state and reason, in the process and as JSON, and no other."""
+    """docs/status.md has a row for each field, state and drop reason, of `Status` and of the JSON, and no others."""
     page = (ROOT / "docs" / "status.md").read_text()
     tables = [set(re.findall(r"^\| `(\w+)` \|", part, re.MULTILINE)) for part in page.split("| --- ")]
     printed = json.loads(command(tmp_path, "status", "--json").stdout)
@@ -53,7 +53,7 @@ def test_every_field_of_the_status_is_explained(tmp_path: Path) -> None:
 
 
 def test_disable_leaves_what_the_readme_says(tmp_path: Path) -> None:
-    """After `disable`, and a run that is off by it, the two files that the README names are there, and nothing else."""
+    """After `disable` and a run that it switches off, exactly the two files that the README names exist."""
     assert command(tmp_path, "disable").returncode == 0
     code = "import mem0_telemetry; mem0_telemetry.instrument(); from mem0_telemetry import telemetry as t; "
     code += "t.capture_event('mem0.init', object(), {}); print(mem0_telemetry.status().enabled)"
@@ -63,8 +63,8 @@ def test_disable_leaves_what_the_readme_says(tmp_path: Path) -> None:
     assert left == {name for name in ("state.json", "state.lock") if f"{name}`" in section}
 
 
-def test_the_example_of_a_test_passes(tmp_path: Path) -> None:
-    """The test of the delivery in CONTRIBUTING.md passes as it stands there, beside the tests of the delivery."""
+def test_example_in_contributing_passes(tmp_path: Path) -> None:
+    """The example test in CONTRIBUTING.md passes as written, with the fixtures of `tests/delivery`."""
     tests = ROOT / "tests"
     page = (ROOT / "CONTRIBUTING.md").read_text()
     example = page.partition("   ```python\n")[2].partition("   ```")[0]
@@ -75,8 +75,8 @@ def test_the_example_of_a_test_passes(tmp_path: Path) -> None:
     assert "1 passed" in result.stdout
 
 
-def test_queries_ask_for_what_is_sent() -> None:
-    """Each event and property in the queries of docs/dashboards.md is one that PostHog receives."""
+def test_dashboard_queries_use_existing_names() -> None:
+    """PostHog receives each event and property that the queries in docs/dashboards.md use."""
     queries = [b.text for b in every_block(ROOT / "docs" / "dashboards.md") if b.language == "sql"]
     assert queries
     asked = {

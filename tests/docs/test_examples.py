@@ -1,4 +1,4 @@
-"""The examples run offline, end by themselves, and show what they promise."""
+"""The examples run offline, end by themselves, and print what they promise."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SHOWN = {
 }
 
 
-def test_every_example_is_here() -> None:
-    """No example goes untested."""
+def test_every_example_is_tested() -> None:
+    """Each example has a test."""
     assert {path.name for path in (ROOT / "examples").iterdir()} == set(SHOWN)
 
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_example(name: str, tmp_path: Path) -> None:
-    """`python run.py` prints the events that arrived, and exits 0 as all of them did."""
+    """`python run.py` prints the events that arrived, and exits with 0 because all of them did."""
     result = run_program(
         [sys.executable, ROOT / "examples" / name / "run.py"],
         clean_environ(tmp_path, PYTHONDONTWRITEBYTECODE="1"),

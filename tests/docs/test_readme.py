@@ -1,4 +1,4 @@
-"""Each quick start of the README, run exactly as it is written."""
+"""Run each quick start of the README exactly as it is written."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ APPLICATION = "Your application uses Mem0"
 OPERATOR = "You operate it"
 LIBRARY = "You write a library"
 EVENTS = {"mem0.init", "mem0.add", "mem0.search"}
-OF_THE_PLACE = {
+VARYING_PROPERTIES = {
     *("client_version", "python_version", "os", "os_version", "machine", "process.runtime.name"),
     *("telemetry.sdk.version", "telemetry.distro.version", "otel.scope.version", "$lib_version"),
-    "sample_rate",  # here everything is kept
+    "sample_rate",  # here every event is kept
 }
-"""Properties whose value depends on where and with which releases the program runs."""
+"""Properties whose value depends on the machine and on the installed releases."""
 
 
 @pytest.fixture
 def collector(reader: Reader) -> Iterator[CaptureServer]:
-    """Run the operator's own OTLP backend, beside the one in PostHog's place."""
+    """Run the operator's own OTLP backend, in addition to the fake PostHog."""
     with CaptureServer() as receiver:
         reader.environ["COLLECTOR"] = receiver.url
         yield receiver
@@ -50,21 +50,21 @@ def application() -> Block:
 
 
 def write_unchanged_application(reader: Reader) -> None:
-    """Write the same program as it was before its author heard of this package."""
+    """Write the same program without its lines about this package."""
     lines = application().text.splitlines(keepends=True)
     unchanged = "".join(line for line in lines if "mem0_telemetry" not in line)
     (reader.directory / "app.py").write_text(unchanged)
 
 
 def test_install(reader: Reader, tmp_path: Path) -> None:
-    """The install line takes both distributions from the clone (into a directory, without their dependencies)."""
+    """The install line installs both distributions from the clone (here into a directory, without dependencies)."""
     (install,) = blocks(README, section="Install", language="bash")
     target = tmp_path / "installed"
     reader.environ.update(
         PIP_TARGET=str(target),
         PIP_NO_DEPS="1",
         PIP_NO_INDEX="1",
-        PIP_NO_BUILD_ISOLATION="0",  # pip reads this one as the value of the option's opposite
+        PIP_NO_BUILD_ISOLATION="0",  # pip reads 0 as: without build isolation
         PIP_DISABLE_PIP_VERSION_CHECK="1",
     )
     reader.run(install, directory=ROOT)
@@ -77,7 +77,7 @@ def test_install(reader: Reader, tmp_path: Path) -> None:
 
 
 def test_application(reader: Reader, server: CaptureServer) -> None:
-    """The application works as without us, prints nothing of ours, and each of its three events arrives once."""
+    """The application works, prints nothing of ours, and its three events arrive once, as the README shows."""
     reader.write(application())
     result = reader.shell("python app.py")
     assert MEMORY in result.stdout
@@ -86,21 +86,21 @@ def test_application(reader: Reader, server: CaptureServer) -> None:
     assert [check_batch(request.body) for request in server.requests] == [[]] * len(server.requests)
     (shown,) = blocks(README, section=APPLICATION, language="json")
     (search,) = [event for event in server.events if event["event"] == "mem0.search"]
-    assert without_what_differs(search) == without_what_differs(json.loads(shown.text))
+    assert without_varying_values(search) == without_varying_values(json.loads(shown.text))
 
 
-def without_what_differs(event: dict[str, Any]) -> dict[str, Any]:
-    """Return an event without the values of its place and time, but with their names."""
+def without_varying_values(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event whose values that depend on place and time are None; their names stay."""
 
     def blanked(found: dict[str, Any], names: set[str]) -> dict[str, Any]:
         return {name: None if name in names else value for name, value in found.items()}
 
-    properties = blanked(event["properties"], OF_THE_PLACE)
+    properties = blanked(event["properties"], VARYING_PROPERTIES)
     return {**blanked(event, {"distinct_id", "uuid", "timestamp"}), "properties": properties}
 
 
-def test_what_is_stored_as_given_records_no_event(reader: Reader, server: CaptureServer) -> None:
-    """As the README says, and as in Mem0, `add(infer=False)` records no event."""
+def test_add_without_infer_records_no_event(reader: Reader, server: CaptureServer) -> None:
+    """`add(infer=False)` records no event, as the README says and as in Mem0."""
     (reader.directory / "app.py").write_text(
         application().text.replace('user_id="alice")\n', 'user_id="alice", infer=False)\n', 1)
     )
@@ -122,17 +122,18 @@ def test_dry_run(reader: Reader, server: CaptureServer) -> None:
     assert not (reader.directory.parent / ".mem0" / "telemetry").exists()
 
 
-def drop_exporters(reader: Reader) -> None:
-    """Leave the choice of exporters to the document, as for a stranger, whom nothing keeps from seeing their errors."""
+def unset_exporters(reader: Reader) -> None:
+    """Leave the choice of exporters to the document, as for a new user, who would also see the exporters' errors."""
     for name in NO_EXPORTERS:
         del reader.environ[name]
-    reader.environ["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "logging"  # it would take them for itself
+    # The handler of this instrumentation would keep the errors from stderr.
+    reader.environ["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"] = "logging"
 
 
 def test_zero_code(reader: Reader, server: CaptureServer) -> None:
-    """Under OpenTelemetry's launcher, the program without our two lines sends the same."""
+    """Under OpenTelemetry's launcher, the program without our two lines sends the same events."""
     write_unchanged_application(reader)
-    drop_exporters(reader)
+    unset_exporters(reader)
     _, launch = blocks(README, section=APPLICATION, language="bash")
     result = reader.run(launch)
     assert MEMORY in result.stdout
@@ -141,9 +142,9 @@ def test_zero_code(reader: Reader, server: CaptureServer) -> None:
 
 
 def test_usage_in_own_backend(reader: Reader, server: CaptureServer, collector: CaptureServer) -> None:
-    """The operator's own backend gets the events as log records, and PostHog's place gets nothing."""
+    """The operator's own backend receives the events as log records, and the fake PostHog receives nothing."""
     write_unchanged_application(reader)
-    drop_exporters(reader)
+    unset_exporters(reader)
     usage, *_ = blocks(README, section=OPERATOR, language="bash")
     assert "export" not in reader.run(usage).stderr
     assert {request.path for request in collector.requests} == {"/v1/logs"}
@@ -160,9 +161,9 @@ def test_usage_in_own_backend(reader: Reader, server: CaptureServer, collector: 
 
 
 def test_operations_in_own_traces(reader: Reader, server: CaptureServer, collector: CaptureServer) -> None:
-    """With usage telemetry off, Mem0's operations are in the application's own traces and metrics all the same."""
+    """Even with usage telemetry off, the application's own traces and metrics contain Mem0's operations."""
     write_unchanged_application(reader)
-    drop_exporters(reader)
+    unset_exporters(reader)
     reader.environ["MEM0_TELEMETRY"] = "False"
     *_, operations = blocks(README, section=OPERATOR, language="bash")
     assert "export" not in reader.run(operations).stderr
@@ -189,7 +190,7 @@ def test_operations_in_own_traces(reader: Reader, server: CaptureServer, collect
 
 
 def test_library(reader: Reader, server: CaptureServer) -> None:
-    """A library's event arrives as a PostHog event of its own name and id, with its own properties."""
+    """A library's event arrives as a PostHog event with the library's own name, distinct id and properties."""
     program, launch = blocks(README, section=LIBRARY)
     reader.write(program)
     reader.environ["OTEL_EXPORTER_POSTHOG_HOST"] = server.url
@@ -202,7 +203,7 @@ def test_library(reader: Reader, server: CaptureServer) -> None:
 
 
 def test_plugin(reader: Reader, server: CaptureServer) -> None:
-    """The test of the paragraph about tests passes under the plugin, with an ordinary fixture; nothing is sent."""
+    """The README's example of a test passes under the plugin, with an ordinary `memory` fixture; nothing is sent."""
     (launch,) = blocks(README, section="In code", language="bash")
     (test,) = blocks(README, section="In code", language="python")
     conftest = application().text.replace(

@@ -1,4 +1,4 @@
-"""Links between the documents, and the commands and targets that they name."""
+"""The links of the documents lead somewhere, and the commands, targets and files that they name exist."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ DOCUMENTS = [
 
 SOURCES = ("src", "tests", "examples", "exporters", "benchmarks", "scripts")
 HOME = "https://github.com/mem0ai/mem0-telemetry"
-"""Where the repository is to be published: a page of a package index has no files beside it."""
+"""Where the repository will be published: a page of a package index cannot link to the files of the repository."""
 
 
-def test_links_lead_somewhere() -> None:
-    """Each link to this repository, relative or whole, names a file that is there, and each anchor a heading."""
+def test_links_have_targets() -> None:
+    """Each link to this repository, relative or absolute, names an existing file, and each anchor a heading."""
     broken = []
     for document in DOCUMENTS:
         text = re.sub(rf"\({HOME}/(?:blob|tree|raw)/main/", f"({ROOT}/", document.read_text())
@@ -39,20 +39,20 @@ def test_links_lead_somewhere() -> None:
 
 
 @pytest.mark.parametrize("page", [README, *(ROOT / "exporters").glob("*/README.md")], ids=str)
-def test_pages_of_the_package_index_have_whole_links(page: Path) -> None:
-    """A README, which a package index shows, links to no file beside it, and its metadata has the same home."""
+def test_readmes_have_absolute_links(page: Path) -> None:
+    """A README, which a package index shows, has only absolute links, and its metadata names the same home page."""
     assert re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", page.read_text()) == []
     assert f'Homepage = "{HOME}' in page.with_name("pyproject.toml").read_text()
 
 
 def anchors(document: Path) -> set[str]:
-    """Return the anchors of a document's headings, as GitHub makes them."""
+    """Return the anchors of a document's headings, as GitHub generates them."""
     headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_command_is_in_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
-    """The README's table has each command, and no document names another."""
+    """The README's table has each command, and no document names a command that does not exist."""
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     commands = set(re.findall(r"^    ([a-z-]+) ", capsys.readouterr().out, re.MULTILINE))
@@ -65,7 +65,7 @@ def test_every_command_is_in_the_readme(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_make_targets_exist() -> None:
-    """Each `make` target that a document names is one."""
+    """Each `make` target that a document names exists."""
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {
         target
@@ -78,7 +78,7 @@ def test_make_targets_exist() -> None:
 
 
 def test_every_room_is_in_the_architecture() -> None:
-    """Each module and package at the top of `src/mem0_telemetry` is in the picture of the rooms."""
+    """The diagram of the rooms has each top-level module and package of `src/mem0_telemetry`, and no others."""
     picture = (ROOT / "docs" / "architecture.md").read_text().partition("```text\n")[2].partition("```")[0]
     package = ROOT / "src" / "mem0_telemetry"
     rooms = {
@@ -90,7 +90,7 @@ def test_every_room_is_in_the_architecture() -> None:
 
 
 def test_every_helper_of_the_tests_is_in_contributing() -> None:
-    """The index "to test X, start from Y" in CONTRIBUTING.md names each module of `tests/support`."""
+    """The section "Write a test" of CONTRIBUTING.md names each module of `tests/support`."""
     index = (ROOT / "CONTRIBUTING.md").read_text().partition("## Write a test\n")[2].partition("\n## ")[0]
     modules = {path.name for path in (ROOT / "tests" / "support").glob("*.py")} - {"__init__.py"}
     assert modules - set(re.findall(r"`([\w/]+\.py)`", index)) == set()
@@ -105,7 +105,7 @@ def test_every_source_file_names_its_licence() -> None:
 
 
 def test_files_exist() -> None:
-    """Each Python file that a document names is somewhere in the repository."""
+    """Each Python file that a document names exists in the repository."""
     files = {path.as_posix() for root in SOURCES for path in (ROOT / root).rglob("*.py")}
     for document in DOCUMENTS:
         for name in re.findall(r"`((?:[\w.-]+/)*\w+\.py)\b", document.read_text()):

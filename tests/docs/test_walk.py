@@ -1,4 +1,4 @@
-"""The walk in docs/architecture.md, from the call to the wire: each function exists, and is called in that order."""
+"""The walk in docs/architecture.md, from the call to the wire: an event calls each function, in that order."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ print(json.dumps(list(called)))
 
 
 def walks() -> Iterator[list[str]]:
-    """Yield the names of each thread's table."""
+    """Yield the function names in each thread's table."""
     section = (
         PAGE.read_text(encoding="utf-8")
         .partition("### From the call to the wire")[2]
@@ -51,7 +51,7 @@ def walks() -> Iterator[list[str]]:
 
 
 def function_of(name: str) -> FunctionType:
-    """Return the function that a name of the walk means."""
+    """Return the function to which a name of the walk refers."""
     parts, attributes = name.split("."), []
     while True:
         try:
@@ -67,12 +67,12 @@ def function_of(name: str) -> FunctionType:
 
 @pytest.mark.parametrize("name", [name for walk in walks() for name in walk])
 def test_every_name_exists(name: str) -> None:
-    """What the page names is a function of this package."""
+    """Each name in the walk is a function of this package."""
     assert function_of(name).__name__ == name.rpartition(".")[2]
 
 
-def test_an_event_goes_that_way(tmp_path: Path) -> None:
-    """One real event, followed by the interpreter's own profiler, meets each function, on each thread in that order."""
+def test_an_event_calls_the_functions_in_order(tmp_path: Path) -> None:
+    """One real event, followed by Python's profiler hook, calls each function, on each thread in the page's order."""
     expected = list(walks())
     assert len(expected) == 3
     with CaptureServer() as server:

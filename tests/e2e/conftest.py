@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: a real OTLP receiver."""
+"""Fixtures of the end-to-end tests: a real OTLP receiver."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def otlp_backend(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestAgent]:
-    """Run an OTLP receiver that others wrote, over http and grpc."""
+    """Run a third-party OTLP receiver, over HTTP and gRPC."""
     with TestAgent(tmp_path_factory.mktemp("ddapm")) as agent:
         yield agent

@@ -1,4 +1,4 @@
-"""Mem0's `config.json` with the user's API key in it: whatever is done here, it stays as it is, and to itself."""
+"""Mem0's `config.json`, which holds the user's API key, is never changed, and its content appears nowhere else."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ mem0_telemetry.uninstrument()
 COMMANDS = ("status", "show", "disable", "enable", "reset-id", "clean", "status")
 
 
-def test_no_byte_of_it_changes_or_gets_out(tmp_path: Path, server: CaptureServer) -> None:
-    """Events on and off, and every command, leave its bytes, mode, time and inode; its contents are nowhere else."""
+def test_config_is_never_changed_or_copied(tmp_path: Path, server: CaptureServer) -> None:
+    """Events and all commands keep its bytes, mode, time and inode; its values are in no output, file or request."""
     theirs = str(uuid.uuid4())
     config = tmp_path / ".mem0" / "config.json"
     config.parent.mkdir()

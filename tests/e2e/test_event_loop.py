@@ -1,4 +1,4 @@
-"""Real `AsyncMemory` on an event loop, under a detector of blocking calls: telemetry makes none."""
+"""Run a real `AsyncMemory` on an event loop under a detector of blocking calls: telemetry makes none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.interpreter
 SESSION = """
 import asyncio, json, pathlib
 import mem0_telemetry
-mem0_telemetry.instrument(operations=False)  # its wrappers stand around all that Mem0 does, which blocks
+mem0_telemetry.instrument(operations=False)  # its wrappers contain Mem0's own calls, which block
 import mem0
 from mem0.memory import telemetry
 from mem0_telemetry.cli.harness import fake_models
@@ -41,13 +41,13 @@ async def main():
             if number % 50 == 0: await asyncio.sleep(0.01)
     return caught
 
-telemetry.capture_event("mem0.reset", object(), {})  # the first event imports OpenTelemetry, and is measured by itself
+telemetry.capture_event("mem0.reset", object(), {})  # tests/test_first_event.py measures the first event
 caught = asyncio.run(main())
 """
 
 
 def unmeasured(home: Path, server: CaptureServer) -> dict[str, str]:
-    """Return the environment of a user, without coverage: that takes locks of its own on the loop."""
+    """Return the environment of a user, without coverage, which takes locks of its own on the event loop."""
     environ = posthog_environ(home, server.url)
     return {name: value for name, value in environ.items() if not name.startswith("COV")}
 
@@ -56,7 +56,7 @@ def unmeasured(home: Path, server: CaptureServer) -> dict[str, str]:
     "answer", [Answer(), Answer(status=500), Answer(stall=True)], ids=["healthy", "500", "stalled"]
 )
 def test_no_event_loop_is_blocked(answer: Answer, tmp_path: Path, server: CaptureServer) -> None:
-    """After the first event no call of ours on the loop blocks, whatever PostHog does; every event is recorded."""
+    """After the first event telemetry never blocks the event loop, whatever PostHog does; every event is recorded."""
     server.answer_always(answer)
     asynchronous = sum(count for name, count in EXPECTED.items() if name.startswith("mem0.")) // 2
     code = f"""{SESSION}
@@ -71,8 +71,8 @@ print(json.dumps([caught, status.spooled, status.dropped]))
     assert (spooled, dropped) == (1001 + asynchronous, {})
 
 
-def test_the_detector_works(tmp_path: Path, server: CaptureServer) -> None:
-    """The detector notes that `flush` waits, so the test above can fail."""
+def test_detector_reports_a_blocking_call(tmp_path: Path, server: CaptureServer) -> None:
+    """The detector reports a `flush` that waits, so the test above can fail."""
     code = (
         SESSION.replace("record(number)\n", "mem0_telemetry.flush(0.01)\n", 1)
         + "print(json.dumps(caught[:1]))"

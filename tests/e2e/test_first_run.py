@@ -1,4 +1,4 @@
-"""The first runs of an installation, through the real drop-in: at a terminal the notice, in a build service a label."""
+"""The first runs of an installation: at a terminal they show the notice, in a build service events say so."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interpreter
 
 RECORD = """
-from support import loopback_only  # the vendor is the destination here, and it is not to be reached
+from support import loopback_only  # the destination is the vendor, which no test may reach
 import mem0_telemetry
 from mem0_telemetry import telemetry
 mem0_telemetry.instrument()
@@ -39,7 +39,7 @@ print(mem0_telemetry.status().enabled, mem0_telemetry.status().source, telemetry
 
 
 def at_terminal(home: Path) -> tuple[str, str]:
-    """Run a program whose stderr is a terminal; answer its stdout, and what its user got to see."""
+    """Run a program whose stderr is a terminal; return its stdout, and the text that its user sees."""
     reader, end = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-c", RECORD],
@@ -47,7 +47,7 @@ def at_terminal(home: Path) -> tuple[str, str]:
         cwd=home,
         stdout=subprocess.PIPE,
         stderr=end,
-        start_new_session=True,  # a run of its own, and not a child of the one before
+        start_new_session=True,  # a separate run, not a child of the previous one
         text=True,
     ) as process:
         os.close(end)
@@ -57,8 +57,8 @@ def at_terminal(home: Path) -> tuple[str, str]:
     return printed, seen
 
 
-def test_the_run_that_shows_the_notice_leaves_nothing_else(tmp_path: Path) -> None:
-    """It records, sends and makes nothing but the notice's date, whatever it switches; the next run is recorded."""
+def test_run_that_shows_the_notice_stores_only_its_date(tmp_path: Path) -> None:
+    """The run that shows the notice records nothing and stores only the notice's date; the next run is recorded."""
     assert at_terminal(tmp_path) == ("False notice True\n", TEXT)
     left = sorted(path.name for path in (tmp_path / ".mem0").rglob("*"))
     assert left == ["state.json", "state.lock", "telemetry"]
@@ -68,10 +68,10 @@ def test_the_run_that_shows_the_notice_leaves_nothing_else(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("variable", [None, *CI_VARIABLES])
-def test_a_build_service_is_a_label_and_no_switch(
+def test_build_service_does_not_switch_off(
     variable: str | None, tmp_path: Path, server: CaptureServer
 ) -> None:
-    """In a build service the event arrives all the same, and says so; elsewhere it says nothing of it."""
+    """In a build service events arrive too, with the property `mem0.ci`; elsewhere they do not have it."""
     environ = posthog_environ(tmp_path, server.url, **({variable: "true"} if variable else {}))
     environ = {name: value for name, value in environ.items() if name == variable or name not in CI_VARIABLES}
     code = "\n".join(line for line in RECORD.splitlines() if "provider" not in line)

@@ -1,4 +1,4 @@
-"""A fork at any moment after the first event: the child returns, and nothing is lost or doubled."""
+"""A fork at any moment: the child ends, and no event is lost or arrives twice."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.interpreter
 
-INTERPRETERS_OWN = "ignore:This process"
-"""From 3.12 the interpreter itself warns at every fork of a process with threads, whosoever they are."""
+IGNORE_FORK_WARNING = "ignore:This process"
+"""Since 3.12 Python itself warns at every fork of a process with threads, no matter who started the threads."""
 FORK = """
 import os, random, sys, time
 from mem0_telemetry import telemetry
@@ -40,15 +40,15 @@ sys.exit("the child hangs")
 """
 
 
-PATIENCE = 'import sys; sys.modules["mem0_telemetry.delivery._delivery"]._AWAITED = 60'
-"""On a busy machine half a second may not be enough for a child's first event. It imports nothing: we must have."""
+LONG_WAIT = 'import sys; sys.modules["mem0_telemetry.delivery._delivery"]._AWAITED = 60'
+"""Let a child wait longer than 0.5 s, for busy machines. No import: the drop-in must have imported the module."""
 AT_THE_FIRST_EVENT = """
 import os, sys, threading, time
 import mem0_telemetry
 mem0_telemetry.instrument()
 {mem0}
 from mem0_telemetry.telemetry import capture_event
-{patience}
+{long_wait}
 go = threading.Event()
 def first():
     go.wait(60)
@@ -74,10 +74,12 @@ sys.exit(f"{{len(children)}} children hang" if children else 0)
 
 
 def fork_at_the_first_event(processes: int, mem0: str, tmp_path: Path, server: CaptureServer) -> None:
-    """Fork 20 children in each process; every one of them returns, and its event arrives or is on disk."""
-    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=INTERPRETERS_OWN)
+    """Fork 20 children in each of `processes`; assert that every child ends, and that its event arrives."""
+    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=IGNORE_FORK_WARNING)
     for _ in range(processes):
-        result = run_python(AT_THE_FIRST_EVENT.format(mem0=mem0, patience=PATIENCE), environ, listening=False)
+        result = run_python(
+            AT_THE_FIRST_EVENT.format(mem0=mem0, long_wait=LONG_WAIT), environ, listening=False
+        )
         assert (result.returncode, result.stderr) == (0, "")
     assert arrived(environ, server) == {
         "mem0.init": processes,
@@ -87,25 +89,25 @@ def fork_at_the_first_event(processes: int, mem0: str, tmp_path: Path, server: C
 
 
 def arrived(environ: dict[str, str], server: CaptureServer) -> Counter[str]:
-    """Deliver what is left, by a process that records `mem0.history`; count all events that have arrived."""
+    """Run a process that records `mem0.history` and delivers the remaining events; count all that have arrived."""
     last = (
         "import mem0_telemetry; from mem0_telemetry import telemetry\n"
         "telemetry.capture_event('mem0.history', object(), {})\n"
         "assert mem0_telemetry.flush(60)\n"
     )
     assert run_python(last, environ).returncode == 0
-    # A child that ended may have sent what is sent once more now.
+    # Count uuids: a child may have ended right after a request, whose events are then sent again.
     return Counter({event["uuid"]: event["event"] for event in server.events}.values())
 
 
 def test_fork_at_the_first_event(tmp_path: Path, server: CaptureServer) -> None:
-    """Of 20 children that are forked while another thread records the first event, none hangs or loses its event."""
+    """Of 20 children forked while another thread records the first event, none hangs or loses its event."""
     fork_at_the_first_event(1, "", tmp_path, server)
 
 
 @pytest.mark.slow
 def test_fork_at_the_first_event_many_times(tmp_path: Path, server: CaptureServer) -> None:
-    """Of 200 children, with Mem0 itself."""
+    """The same for 200 children, of processes that have imported Mem0."""
     fork_at_the_first_event(10, "import mem0", tmp_path, server)
 
 
@@ -114,7 +116,7 @@ import os
 import mem0_telemetry
 mem0_telemetry.instrument()
 from mem0_telemetry import telemetry
-{patience}
+{long_wait}
 {before}
 for _ in range(4):  # a worker that forks for each job, or recycles its children after one
     child = os.fork()
@@ -124,16 +126,16 @@ for _ in range(4):  # a worker that forks for each job, or recycles its children
         os._exit(0)
     os.waitpid(child, 0)
 """
-MASTER_RECORDS = (
+PARENT_RECORDS = (
     'telemetry.capture_event("mem0.reset", object(), {"sync_type": "sync"}); mem0_telemetry.flush(60)'
 )
 
 
-@pytest.mark.parametrize("before", ["", MASTER_RECORDS], ids=["first of all", "after its master"])
+@pytest.mark.parametrize("before", ["", PARENT_RECORDS], ids=["parent without events", "parent with events"])
 def test_children_that_end_by_os_exit(before: str, tmp_path: Path, server: CaptureServer) -> None:
-    """The first events of a short-lived child are on disk when it goes on, and arrive with a later process."""
-    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=INTERPRETERS_OWN)
-    result = run_python(JOBS.format(before=before, patience=PATIENCE), environ)
+    """The first events of a child are on disk before it continues, so they survive `os._exit` and arrive later."""
+    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=IGNORE_FORK_WARNING)
+    result = run_python(JOBS.format(before=before, long_wait=LONG_WAIT), environ)
     assert (result.returncode, result.stderr) == (0, "")
     names = arrived(environ, server)
     assert [names[name] for name in ("mem0.init", "mem0.add", "mem0.search")] == [4, 4, 4]
@@ -164,9 +166,9 @@ raise SystemExit(os.waitstatus_to_exitcode(status))
 """
 
 
-def test_fork_while_another_thread_consults(tmp_path: Path, server: CaptureServer) -> None:
-    """A child whose parent was just being asked for consent, or instrumented, in another thread, does not hang."""
-    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=INTERPRETERS_OWN)
+def test_fork_while_another_thread_holds_our_locks(tmp_path: Path, server: CaptureServer) -> None:
+    """A child does not hang if another thread held our locks of consent and instrumentation at the fork."""
+    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=IGNORE_FORK_WARNING)
     result = run_python(WHILE_LOCKED, environ, new_interpreter=True)
     assert (result.returncode, result.stderr) == (0, "")
     assert [event["event"] for event in server.events] == ["mem0.reset"]
@@ -181,13 +183,13 @@ printing, forking = threading.Event(), threading.Event()
 class Slow:
     lock = threading.Lock()
     def write(self, text):
-        with self.lock:  # as that of a real one
+        with self.lock:  # as a real stream does
             printing.set()
             forking.wait(60)
     def flush(self):
         pass
 sys.stderr = Slow()
-os.register_at_fork(before=forking.set)  # the last that is registered runs first
+os.register_at_fork(before=forking.set)  # the hook that was registered last runs first
 event = "mem0.init", object(), {"sync_type": "sync"}
 threading.Thread(target=telemetry.capture_event, args=event).start()
 printing.wait(60)
@@ -202,8 +204,10 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 def test_fork_in_a_dry_run(tmp_path: Path, server: CaptureServer) -> None:
-    """A fork waits while another thread prints an event of a dry run, so the child can print one as well."""
-    environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY_DEBUG="1", PYTHONWARNINGS=INTERPRETERS_OWN)
+    """A fork waits while another thread prints an event of a dry run, so the child can print one too."""
+    environ = posthog_environ(
+        tmp_path, server.url, MEM0_TELEMETRY_DEBUG="1", PYTHONWARNINGS=IGNORE_FORK_WARNING
+    )
     result = run_python(IN_A_DRY_RUN, environ, new_interpreter=True)
     assert (result.returncode, result.stderr) == (0, "")
 
@@ -224,7 +228,7 @@ class Slow:
         def exec_module(module):
             importing.append(name)
             reached.set()
-            forked.wait(0.5)  # a fork that waits for this thread comes after that
+            forked.wait(0.5)  # a fork that waits for this thread takes place after this line
             importing.clear()
             run(module)
         spec.loader.exec_module = exec_module
@@ -243,20 +247,20 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 def test_fork_while_another_thread_switches_on_again(tmp_path: Path, server: CaptureServer) -> None:
-    """Off when the drop-in came, then on in one thread: a fork in another waits for the first import of that."""
-    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=INTERPRETERS_OWN)
-    # Python may complain on stderr: modules that are imported meanwhile register hooks of their own.
+    """While one thread switches telemetry on again and imports, a fork in another thread waits for that import."""
+    environ = posthog_environ(tmp_path, server.url, PYTHONWARNINGS=IGNORE_FORK_WARNING)
+    # stderr is not checked: Python may complain if an imported module registers a fork hook during the fork.
     assert run_python(SWITCHED_ON_AGAIN, environ, new_interpreter=True).returncode == 0
 
 
 def fork_again_and_again(runs: int, tmp_path: Path, server: CaptureServer) -> None:
-    """Run the program `runs` times on one home, then one clean run that delivers what is left."""
+    """Run the program `runs` times in one home, then a last program that delivers the remaining events."""
     environ = posthog_environ(
         tmp_path,
         server.url,
-        # On a busy machine a request in flight would be cut off, and come again.
+        # On a busy machine the exit would cut off a request, and its events would arrive twice.
         MEM0_TELEMETRY_EXIT_TIMEOUT="20",
-        PYTHONWARNINGS=INTERPRETERS_OWN,
+        PYTHONWARNINGS=IGNORE_FORK_WARNING,
     )
     for _ in range(runs):
         result = run_python(FORK, environ, new_interpreter=True)
@@ -267,11 +271,11 @@ def fork_again_and_again(runs: int, tmp_path: Path, server: CaptureServer) -> No
 
 
 def test_fork(tmp_path: Path, server: CaptureServer) -> None:
-    """Each of 8 children returns; every event of parents and children arrives exactly once."""
+    """Each of 8 children ends; every event of parents and children arrives exactly once."""
     fork_again_and_again(8, tmp_path, server)
 
 
 @pytest.mark.slow
 def test_fork_many_times(tmp_path: Path, server: CaptureServer) -> None:
-    """Each of 200 children returns; every event of parents and children arrives exactly once."""
+    """Each of 200 children ends; every event of parents and children arrives exactly once."""
     fork_again_and_again(200, tmp_path, server)

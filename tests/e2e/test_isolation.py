@@ -1,4 +1,4 @@
-"""The application's OpenTelemetry and ours share a process, and neither sees anything of the other."""
+"""The application's OpenTelemetry and ours share a process, and neither sees the other's data or settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.interpreter
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_neither_side_sees_the_other(order: str, protocol: str, tmp_path: Path) -> None:
-    """With global providers on either side of us, inside a span and baggage, all instrumented, and after a fork."""
+    """Neither side sees the other, with global providers, a span with baggage, instrumented libraries and a fork."""
     outcome = run(tmp_path, order, *(["fork"] if protocol != "grpc" else []), protocol=protocol)
     assert own_spans(outcome.report) == LIBRARIES
     assert outcome.breaches() == set()
@@ -26,7 +26,7 @@ def test_neither_side_sees_the_other(order: str, protocol: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_neither_side_sees_the_other_under_opentelemetry_instrument(protocol: str, tmp_path: Path) -> None:
-    """With every installed instrumentation on by its command, the application's backend hears of its own work alone."""
+    """With all instrumentations on under `opentelemetry-instrument`, the application exports only its own data."""
     outcome = run(
         tmp_path,
         "auto",
@@ -46,8 +46,8 @@ def test_neither_side_sees_the_other_under_opentelemetry_instrument(protocol: st
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
-def test_no_variable_of_the_installed_sdk_is_ours(protocol: str, tmp_path: Path) -> None:
-    """Each `OTEL_*` name that the installed SDK and exporters know is set, and changes nothing of ours."""
+def test_otel_variables_do_not_change_usage_telemetry(protocol: str, tmp_path: Path) -> None:
+    """Setting each `OTEL_*` variable that the installed SDK and exporters read changes nothing in usage telemetry."""
     with CaptureServer() as elsewhere:
         settings = every_setting(elsewhere.url)
         assert len(settings) > 100

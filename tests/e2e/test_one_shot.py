@@ -1,4 +1,4 @@
-"""A short process on a disk that dies with it: three events, and then its end."""
+"""A short process, whose disk may not outlive it, records three events and ends."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ print(time.time(), flush=True)
 """
 
 
-def run_at_a_distance(home: Path, server: CaptureServer) -> tuple[bool, float]:
-    """One run on a home of its own: whether it knows that all has arrived, and the seconds that its end took."""
+def run_at_round_trip(home: Path, server: CaptureServer) -> tuple[bool, float]:
+    """Run the program in a home of its own; return whether no event waits on disk, and the seconds of its exit."""
     home.mkdir()
-    server.answer_always(Answer(delay=2 * ROUND_TRIP))  # to connect, and to ask
+    server.answer_always(Answer(delay=2 * ROUND_TRIP))  # one round trip to connect, one for the request
     before = len(server.events)
     result = run_python(PROGRAM, posthog_environ(home, server.url, MEM0_DIR=str(home / ".mem0")))
     seconds = time.time() - float(result.stdout)
@@ -41,14 +41,14 @@ def run_at_a_distance(home: Path, server: CaptureServer) -> tuple[bool, float]:
     return waiting == 0, seconds
 
 
-def test_a_few(tmp_path: Path, server: CaptureServer) -> None:
-    """At a distance of 100 ms what does not arrive in the run itself waits on disk; the end is soon and quiet."""
-    runs = [run_at_a_distance(tmp_path / str(run), server) for run in range(3)]
+def test_events_of_a_short_process(tmp_path: Path, server: CaptureServer) -> None:
+    """At a round trip of 100 ms, each event arrives during the run or waits on disk; the exit is quick and silent."""
+    runs = [run_at_round_trip(tmp_path / str(run), server) for run in range(3)]
     assert max(seconds for _, seconds in runs) < 60
 
 
-def test_a_home_that_cannot_be_written_to(tmp_path: Path, server: CaptureServer) -> None:
-    """Where nothing can be stored the three events are delivered from memory, once, and nothing is said."""
+def test_unwritable_home(tmp_path: Path, server: CaptureServer) -> None:
+    """If nothing can be stored, the three events are delivered from memory, once, without any output."""
     environ = posthog_environ(
         tmp_path, server.url, MEM0_DIR="/dev/null/.mem0", MEM0_TELEMETRY_EXIT_TIMEOUT="20"
     )

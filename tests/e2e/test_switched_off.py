@@ -1,4 +1,4 @@
-"""Switched off, in each way, order and kind of Mem0: nothing of telemetry's exists, anywhere."""
+"""Telemetry switched off, in each way and import order, for each kind of Mem0 object: it leaves no trace."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.interpreter
 
 
 @pytest.mark.parametrize(("way", "order"), EACH_WAY_ONCE)
-def test_nothing_exists(way: Way, order: str, stage: Stage) -> None:
-    """No request, thread, file, heavy import or migrations store; `Memory`, `AsyncMemory` and the client all ran."""
+def test_switched_off_leaves_no_trace(way: Way, order: str, stage: Stage) -> None:
+    """There is no request, thread, file, heavy import or migrations store, though Mem0 has run a whole session."""
     settings = {"MEM0_TELEMETRY_OTLP_ENDPOINT": stage.unused.url}
     if "MEM0_TELEMETRY_EXPORTER" not in way.settings:
         settings["MEM0_TELEMETRY_EXPORTER"] = "posthog,otlp"
@@ -37,8 +37,8 @@ def test_nothing_exists(way: Way, order: str, stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way.settings], ids=lambda way: way.shown)
-def test_provider_is_opentelemetrys_no_op(way: Way, tmp_path: Path, server: CaptureServer) -> None:
-    """`get_logger_provider()` answers `NoOpLoggerProvider`, and the home stays as it was."""
+def test_provider_is_a_no_op(way: Way, tmp_path: Path, server: CaptureServer) -> None:
+    """`get_logger_provider()` returns a `NoOpLoggerProvider`, and creates no file."""
     environ = posthog_environ(tmp_path, server.url, **way.settings)
     code = """
         import json, pathlib, mem0_telemetry
@@ -50,7 +50,7 @@ def test_provider_is_opentelemetrys_no_op(way: Way, tmp_path: Path, server: Capt
 
 
 def test_capture_creates_nothing_in_an_empty_home(tmp_path: Path, server: CaptureServer) -> None:
-    """Without Mem0 around, not even a directory is made by any call of the drop-in."""
+    """Without Mem0, no call of the drop-in creates a directory, an id or a thread, or imports a module."""
     environ = posthog_environ(tmp_path, server.url, MEM0_TELEMETRY="0")
     code = """
         import json, pathlib, sys, threading
@@ -71,8 +71,8 @@ def test_capture_creates_nothing_in_an_empty_home(tmp_path: Path, server: Captur
     }  # fmt: skip
 
 
-def test_switching_off_deletes_what_this_process_queued(tmp_path: Path, server: CaptureServer) -> None:
-    """`set_enabled(False)` while PostHog is down leaves no event of this process on disk, and nothing is sent later."""
+def test_switching_off_deletes_unsent_events(tmp_path: Path, server: CaptureServer) -> None:
+    """`set_enabled(False)` while PostHog is down deletes the unsent events of this process from disk."""
     server.stop()
     environ = posthog_environ(tmp_path, server.url)
     code = """
@@ -92,8 +92,8 @@ def test_switching_off_deletes_what_this_process_queued(tmp_path: Path, server: 
     assert report_of(code, environ) == [True, [], "set_enabled"]
 
 
-def test_true_only_withdraws(tmp_path: Path, server: CaptureServer) -> None:
-    """Neither `set_enabled(True)` nor writing `True` overrides an environment variable."""
+def test_true_does_not_override_the_environment(tmp_path: Path, server: CaptureServer) -> None:
+    """Neither `set_enabled(True)` nor `MEM0_TELEMETRY = True` overrides an environment variable."""
     environ = posthog_environ(tmp_path, server.url, DO_NOT_TRACK="1")
     code = """
         import json, mem0_telemetry
@@ -108,7 +108,7 @@ def test_true_only_withdraws(tmp_path: Path, server: CaptureServer) -> None:
 
 
 def test_run_time_flag_can_be_withdrawn(tmp_path: Path, server: CaptureServer) -> None:
-    """Events are recorded again once `False` is withdrawn; what came meanwhile is not."""
+    """After `True` withdraws a `False`, events are recorded again; the events in between are not."""
     environ = posthog_environ(tmp_path, server.url)
     code = """
         import mem0_telemetry
@@ -125,7 +125,7 @@ def test_run_time_flag_can_be_withdrawn(tmp_path: Path, server: CaptureServer) -
 
 
 def test_existing_config_is_never_changed(tmp_path: Path, server: CaptureServer) -> None:
-    """Mem0's `config.json`, with a key of the user's in it, is the same bytes after events on and off."""
+    """Mem0's `config.json` has the same bytes after events with telemetry on and off; its `user_id` is used."""
     config = tmp_path / ".mem0" / "config.json"
     config.parent.mkdir()
     content = json.dumps({"user_id": str(uuid.uuid4()), "platform": {"note": "ü", "base": "x"}}, indent=7)

@@ -1,4 +1,4 @@
-"""Switched on: every event of a session of real Mem0 arrives, in each kind of destination, once."""
+"""Telemetry on: every event of a session of real Mem0 arrives once, in each kind of destination."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BY_EVENT_NAME = Counter(
 
 @pytest.mark.parametrize("order", ["before", "after"])
 def test_posthog_receives_every_event(order: str, stage: Stage) -> None:
-    """With `instrument()` on either side of `import mem0`, PostHog gets each event once, in batches it accepts."""
+    """With `instrument()` before or after `import mem0`, PostHog gets each event once, in batches that it accepts."""
     program = stage.program(instrument=order, counted=True)
     report = run_session(program)
     assert Counter(event["event"] for event in stage.receiver.events) == EXPECTED
@@ -41,7 +41,7 @@ def test_posthog_receives_every_event(order: str, stage: Stage) -> None:
 
 
 def test_zero_code(tmp_path: Path, server: CaptureServer) -> None:
-    """Under `opentelemetry-instrument` an application that never heard of us is instrumented too."""
+    """`opentelemetry-instrument` also instruments an application whose code does not mention this package."""
     code = (
         "import asyncio, mem0, pathlib\n"
         "from mem0_telemetry.cli.harness import fake_models, planted, use\n"
@@ -56,7 +56,7 @@ def test_zero_code(tmp_path: Path, server: CaptureServer) -> None:
 
 
 def test_zero_code_can_be_disabled(tmp_path: Path, server: CaptureServer) -> None:
-    """`OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=mem0` leaves us out; `status()` then says that native telemetry is in."""
+    """`OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=mem0` disables us: `status()` reports native telemetry as in place."""
     environ = posthog_environ(
         tmp_path,
         server.url,
@@ -74,7 +74,7 @@ def test_zero_code_can_be_disabled(tmp_path: Path, server: CaptureServer) -> Non
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
 def test_otlp_backend_receives_every_event(protocol: str, stage: Stage, otlp_backend: TestAgent) -> None:
-    """A receiver that others wrote gets each event once as a log record, over http and over grpc."""
+    """A third-party receiver gets each event once, as a log record, over HTTP and over gRPC."""
     settings = {
         "MEM0_TELEMETRY_EXPORTER": "otlp",
         "MEM0_TELEMETRY_OTLP_ENDPOINT": otlp_backend.grpc if protocol == "grpc" else otlp_backend.url,
@@ -93,7 +93,7 @@ def test_otlp_backend_receives_every_event(protocol: str, stage: Stage, otlp_bac
 
 
 def test_two_destinations_at_once(stage: Stage, otlp_backend: TestAgent) -> None:
-    """`MEM0_TELEMETRY_EXPORTER=posthog,otlp` gives both the same events, with the same ids."""
+    """`MEM0_TELEMETRY_EXPORTER=posthog,otlp` sends the same events, with the same uuids, to both destinations."""
     settings = {"MEM0_TELEMETRY_EXPORTER": "posthog,otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": otlp_backend.url}
     run_session(stage.program(settings=settings, counted=True))
     ids = {record["attributes"]["log.record.uid"] for record in otlp_backend.log_records()}
@@ -102,7 +102,7 @@ def test_two_destinations_at_once(stage: Stage, otlp_backend: TestAgent) -> None
 
 
 def test_console_prints_every_event(stage: Stage) -> None:
-    """The `console` destination prints the records to stdout, and sends nothing anywhere."""
+    """The `console` destination prints every record to stdout."""
     program = stage.program(settings={"MEM0_TELEMETRY_EXPORTER": "console"}, counted=True)
     report = run_session(program)
     printed = Counter(
@@ -114,7 +114,7 @@ def test_console_prints_every_event(stage: Stage) -> None:
 
 
 def test_events_wait_on_disk_for_a_destination_that_is_down(tmp_path: Path) -> None:
-    """While PostHog cannot be reached a session goes on, quietly; its events are delivered by a later process."""
+    """While PostHog is unreachable a program runs without output; a later process delivers its events."""
     with CaptureServer() as gone:
         url, port = gone.url, gone.port
     code = (

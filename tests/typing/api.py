@@ -1,6 +1,6 @@
-"""The public names as users write them, for type checkers only: never run, read by mypy (strict) and pyright.
+"""Use the public names as users do. This file is never run: mypy (strict) and pyright check it.
 
-What must be an error is marked `type: ignore` with its code: where it were no error any more, the mark itself is one.
+Each required error is marked `type: ignore` with its code. If it is no longer an error, mypy reports the mark.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def an_application() -> bool:
-    """Instrument, look, switch off, wait for delivery."""
+    """Instrument, switch off, read the status, wait for delivery."""
     mem0_telemetry.instrument()
     mem0_telemetry.instrument(usage=True, operations=False)
     mem0_telemetry.set_enabled(False)
@@ -43,7 +43,7 @@ def an_application() -> bool:
 
 
 def an_operator(tracer_provider: TracerProvider) -> None:
-    """Operations on providers of one's own, with hooks."""
+    """Record operations on the application's own providers, with hooks."""
 
     def on_request(span: Span, instance: object, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
         span.set_attribute("tenant", f"{instance} {args} {kwargs}")
@@ -54,7 +54,7 @@ def an_operator(tracer_provider: TracerProvider) -> None:
 
 
 def mem0_itself(memory: object) -> str | None:
-    """Call what Mem0's code calls, and its guide's switch."""
+    """Make the calls of Mem0's own code, and use the switch of its guide."""
     telemetry.MEM0_TELEMETRY = False
     telemetry.capture_event("mem0.add", memory, {"sync_type": "sync"})
     telemetry.capture_client_event("client.add", memory)
@@ -87,7 +87,7 @@ def a_library_author() -> ExporterStats:
 
 
 def a_tester() -> list[str]:
-    """Use the fake of PostHog."""
+    """Use the fake PostHog server."""
     with CaptureServer() as server:
         server.answer(Answer(status=503), Answer(stall=True))
         request: CapturedRequest = server.requests[0]
@@ -96,7 +96,7 @@ def a_tester() -> list[str]:
 
 
 def errors(status: Status) -> None:
-    """Do what a type checker must not let through."""
+    """Make the mistakes that a type checker must report."""
     mem0_telemetry.instrument(True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     mem0_telemetry.instrument(everything=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     mem0_telemetry.flush("5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
