@@ -11,6 +11,11 @@ WORDS = {
     r"\bstand(s|ing)?[ _-]in\b|\bStandIn\b|\bstand-ins\b": "drop-in, replace, restore; for a test: fake",
     r"\bDESIGN \d|\bVOICE\.md|\bFACTS\.md": "a document of this repository, or a specification by its name",
     r"\b\w*_facts\b|\bfacts of an? (instance|client|memory)": "observed values",
+    r"\b[Ww]hoever\b": "a noun: the caller, the process, the user",
+    r"\b[Tt]akes? note\b": "record, count",
+    r"\blets? go of\b|\bletting go of\b": "release, remove",
+    r"\bin the (midst|place) of\b|\bat present\b|\bonce more\b": "during, instead of, now, again",
+    r"\bbut for\b": "except",
 }
 """A pattern for each word to avoid, and the word to write instead."""
 

@@ -123,7 +123,7 @@ LIMIT 100
             unit="rows in a day",
             reading="A repeat has the `uuid` of the event. It is normal where an answer was lost; the other tiles "
             "count each once.",
-            limits="How many repeats PostHog has merged by now: this is a lower bound.",
+            limits="How many repeats PostHog has already merged: this is a lower bound.",
             query=f"""SELECT
     toStartOfDay(timestamp) AS day,
     count() AS events,

@@ -223,7 +223,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 PRELUDE = """import sys, os, time, threading, signal
-signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore them
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the process that runs the tests may ignore them
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from support import listening  # says on stderr what an application that logs everything would hear
 from support.delivery import *

@@ -194,7 +194,7 @@ class Directory:
     def _enter(self, level: str, *, create: bool) -> None:
         status = self.stat(level)
         if stat.S_ISLNK(status.st_mode):
-            raise NotOursError(errno.ELOOP, "a link in the place of a directory", level)
+            raise NotOursError(errno.ELOOP, "a link instead of a directory", level)
         if not stat.S_ISDIR(status.st_mode):  # check before opening, as for a file
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), level)
         if not _HAVE_DIRECTORY_DESCRIPTORS:

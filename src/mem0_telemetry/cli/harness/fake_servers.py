@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fake of those parts of Mem0's hosted API that its clients call, on a loopback port."""
+"""A fake of Mem0's hosted API on a loopback port."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RECORD: Final = {"id": "m1", "memory": "likes green tea", "score": 0.9, "user_i
 
 
 class FakePlatform(CaptureServer):
-    """Mem0's hosted API; `url` is what a client's `host` is set to."""
+    """Mem0's hosted API; pass its `url` to a client as `host`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -21,12 +21,12 @@ class FakePlatform(CaptureServer):
 
 
 def as_json(value: Any, status: int = 200) -> Answer:
-    """Return the answer that sends `value` as JSON."""
+    """Return an answer with `value` as JSON."""
     return Answer(status=status, body=json.dumps(value).encode())
 
 
 def _answer(request: CapturedRequest) -> Answer:
-    """Answer as the API does, whatever the body of the request is."""
+    """Answer as the API does, whatever the request's body is."""
     if request.method == "GET":
         return _read(request.path)
     if request.path.startswith("/v3/memories/add/"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run watched programs, each in a process and a home of its own, never with the user's id; read their reports."""
+"""Run watched programs, each with its own process, home and installation id, and read their reports."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from mem0_telemetry.policy import state_file
 from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
 
 _SETTINGS = ("MEM0_", "OTEL_", "PYTEST_", "DO_NOT_TRACK", "POSTHOG_", "CI")
-"""How the variables begin that would decide what the program is to decide."""
+"""Prefixes of inherited variables that would change the decisions of a program."""
 WATCHED = "mem0_telemetry.cli.harness.program"
 """The module that each watched program runs."""
 _AT_ONCE = max(2, min(4, os.cpu_count() or 1))
 
 
 class ChildError(Exception):
-    """A watched program has not come to its end, so what it did cannot be checked. The message says why."""
+    """A watched program did not finish, so its actions cannot be checked. The message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,27 +43,27 @@ class Program:
     """How telemetry is switched off."""
     environ: Mapping[str, str]
     wanted: Mapping[str, Any]
-    """What `harness/program.py` is told, as JSON."""
+    """The arguments of `program.run`, which the program gets as JSON."""
 
     @property
     def ours(self) -> Path:
-        """Return the directory of telemetry."""
+        """Return telemetry's directory in its home."""
         return self.home / ".mem0" / "telemetry"
 
     @property
     def errors_path(self) -> Path:
-        """Return where its standard error goes."""
+        """Return the file that gets its standard error."""
         return self.home.with_suffix(".errors")
 
     def files(self) -> list[str]:
-        """Return the files of telemetry that it has left, except a choice that was stored before."""
+        """Return the telemetry files that exist after it, except a choice that was stored before it."""
         stored = {"state.json", "state.lock"} if self.way.stored else set()
         left = [str(path.relative_to(self.ours)) for path in self.ours.rglob("*") if path.name not in stored]
-        # Early releases of mem0ai make the directory of their telemetry store themselves; nothing may be in it.
+        # Early releases of mem0ai create the directory of their telemetry store themselves; it must be empty.
         return sorted([*left, *(path.name for path in self.home.glob(".mem0/migrations_*/*"))])
 
     def done(self) -> list[str]:
-        """Return what telemetry did in this program although it was switched off. Reading the choice is allowed."""
+        """Return the actions of telemetry in this program, which had switched it off. Reading the choice is allowed."""
         report = self.report()
         done = [f"{kind}: {what}" for kind, what in report["seen"] if kind != "read"]
         done += [f"a log record: {line}" for line in report["logged"]]
@@ -71,10 +71,10 @@ class Program:
         return list(dict.fromkeys([*done, *(f"file: {name}" for name in self.files())]))
 
     def report(self) -> dict[str, Any]:
-        """Return what was seen; raise `ChildError` if the program has not come to its end."""
+        """Return the program's report; raise `ChildError` if the program did not finish."""
         try:
             report: dict[str, Any] = json.loads(Path(self.wanted["report"]).read_bytes())
-        except (OSError, ValueError):  # There is none, or it was cut off.
+        except (OSError, ValueError):  # The report is missing or incomplete.
             errors = self.errors_path.read_text(encoding="utf-8") if self.errors_path.exists() else ""
             last = errors.strip().rpartition("\n")[2]
             raise ChildError(f"the program failed: {last}" if last else "it did not end in time") from None
@@ -83,23 +83,23 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Where watched programs run, until when, what is planted there, and the fake servers."""
+    """The directory, deadline, planted texts and fake servers of watched programs."""
 
     root: Path
     planted: Mapping[str, str]
     """The private texts, by kind."""
     deadline: float
-    """By `base.clock.monotonic()`."""
+    """In seconds of `base.clock.monotonic()`."""
     platform: FakePlatform = field(default_factory=FakePlatform)
     unused: CaptureServer = field(default_factory=CaptureServer)
-    """Where a program that is switched off would send to."""
+    """The destination of programs that switch telemetry off: it must get no request."""
     receiver: CaptureServer = field(default_factory=CaptureServer)
-    """Takes what is sent."""
+    """The destination of the program that is switched on."""
     refusing: CaptureServer = field(default_factory=CaptureServer)
-    """Answers that it is not there now, so that the spool keeps what is sent to it."""
+    """A destination that always answers 503, so the spool keeps its batches."""
 
     def program(self, way: Way = ON, settings: Mapping[str, str] | None = None, **wanted: Any) -> Program:
-        """Return a program with `settings` in its environment; `wanted` are optional arguments of `program.run`."""
+        """Return a program with `settings` in its environment, and `wanted` as further arguments of `program.run`."""
         home, planted = Path(tempfile.mkdtemp(dir=self.root)), self.planted
         netrc = home / ".netrc"
         netrc.touch(0o600)
@@ -128,14 +128,14 @@ class Stage:
         told = {
             "texts": dict(planted),
             "platform_url": self.platform.url,
-            # Beside its home, in which only telemetry and Mem0 write.
+            # The report is outside the home, in which only telemetry and Mem0 may write.
             "report": str(home.with_suffix(".report")),
             "switch": f"{way.imports}\n{way.shown}" if way.imports else "",
         }
         return Program(home=home, way=way, environ=environ, wanted={**told, **wanted})
 
     def run(self, programs: Sequence[Program], progress: Callable[[int, int], None] = lambda *_: None) -> str:
-        """Run watched programs, a few at once, until all have ended or time is up; return what they printed."""
+        """Run watched programs, a few at a time, until all end or the deadline passes. Return their output."""
         progress(0, len(programs))
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             running = [pool.submit(self.start, each, WATCHED, json.dumps(each.wanted)) for each in programs]
@@ -148,7 +148,7 @@ class Stage:
         return "".join(each.result() or "" for each in running)
 
     def start(self, program: Program, module: str, *arguments: str) -> str | None:
-        """Run a module of ours as this program; return what it printed, or None if it failed or ran out of time."""
+        """Run a module of ours as this program. Return its output, or None if it failed or ran out of time."""
         with program.errors_path.open("ab") as errors, suppress(subprocess.TimeoutExpired):
             result = subprocess.run(  # noqa: S603  # our own module, with this interpreter
                 [sys.executable, "-m", module, *arguments],
@@ -166,21 +166,21 @@ class Stage:
 
 
 def inherited() -> dict[str, str]:
-    """Return the environment without settings of telemetry, and without proxies: all servers are on this machine."""
+    """Return the environment without telemetry settings and proxies, because all servers are on this machine."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(_SETTINGS) and not name.lower().endswith("_proxy")
     }
-    # Some systems have a proxy in their settings, which counts if no variable names one.
+    # Without these variables, `requests` would use a proxy from the system settings.
     direct = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
-    # A program with a home of its own still finds the packages of `pip install --user`.
+    # With another home, the program must still find the packages of `pip install --user`.
     return {**kept, **direct, "PYTHONUSERBASE": site.getuserbase()}
 
 
 @contextmanager
 def open_stage(seconds: float, planted: Mapping[str, str] | None = None) -> Iterator[Stage]:
-    """Open a stage in a temporary directory, with fake servers, for as long as the `with` block lasts."""
+    """Open a stage with a temporary directory and fake servers for the `with` block."""
     planted = planted or new_texts()
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory, planted["directory"])

@@ -106,6 +106,6 @@ CHANGED = {
     "distinct_id": "a random id of the installation for the hosted client too, where Mem0 sends the e-mail",
     "$lib": "this package's exporter instead of PostHog's client, and `$lib_version` with it",
     "$lib_version": "see `$lib`",
-    "$geoip_disable": "the same, `true`; beside it `$ip` is `0.0.0.0`, so that PostHog keeps no address",
+    "$geoip_disable": "the same, `true`; in addition `$ip` is `0.0.0.0`, so PostHog keeps no address",
 }
 """Properties that keep their name but not always their value: Mem0's name, and how the value differs."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fake PostHog, or for any receiver of POST requests, on 127.0.0.1."""
+"""A fake PostHog on 127.0.0.1, which can also play any other HTTP server."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ _GZIP: Final = 16 + zlib.MAX_WBITS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """How the server answers one request; by default as PostHog does when all is well."""
+    """The answer to one request; by default the one that PostHog gives to a valid batch."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     body: bytes = b'{"status":"Ok"}'
     delay: float = 0.0
-    """Seconds before it answers; ends with the server."""
+    """Seconds before the server answers; stopping the server ends the wait."""
     stall: bool = False
     """Read the request and never answer."""
     drop: bool = False
     """Read the request, then close the connection without an answer."""
     reset: bool = False
-    """Reset the connection before the request's body is read."""
+    """Reset the connection before the server reads the request's body."""
     drip: float = 0.0
-    """Seconds between the single bytes of the answer; 0 sends it at once."""
+    """Seconds between two bytes of the answer; 0 sends all of it at once."""
     truncate: bool = False
     """Close the connection in the middle of the answer's body."""
 
@@ -53,23 +53,23 @@ class CapturedRequest:
     method: str
     path: str
     headers: Mapping[str, str]
-    """Names in lower case; of a repeated header the last."""
+    """Names are in lower case; the last value of a repeated header counts."""
     raw_body: bytes
-    """As on the wire."""
+    """The bytes on the wire."""
     body: bytes
-    """After decompression."""
+    """The body after decompression."""
 
     def json(self) -> Any:
         """Return the decoded body.
 
         Raises:
-            ValueError: it is no JSON.
+            ValueError: the body is not JSON.
         """
         return json.loads(self.body)
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The events, where it is a POST to `/batch/` that PostHog could read."""
+        """The events in a POST request to `/batch/`; empty if PostHog could not read it."""
         if self.method != "POST" or self.path.partition("?")[0].rstrip("/").rpartition("/")[2] != "batch":
             return []
         try:
@@ -80,15 +80,15 @@ class CapturedRequest:
 
 
 class CaptureServer:
-    """Records every request and answers it 200, or as told. Context manager; thread-safe.
+    """Records every request, and answers with 200 or as configured. Context manager; thread-safe.
 
-    Listens on a free port of 127.0.0.1, prints nothing, and takes any path: `/batch/` as PostHog does,
-    `/v1/logs` as an OTLP receiver. A request that it resets is recorded without its body.
+    The server listens on 127.0.0.1, prints nothing, and accepts any path: `/batch/` like PostHog, `/v1/logs` like
+    an OTLP receiver. If an answer resets the connection, the request is recorded without its body.
 
     Args:
         tls: serve HTTPS with this context.
-        port: a port of your own; 0 is a free one.
-        keep: keep the requests. False for a server that runs long, and is asked by `next_request` only.
+        port: the port to listen on; 0 picks a free one.
+        keep: keep the requests. Pass False for a long-running server whose user only calls `next_request`.
     """
 
     def __init__(self, *, tls: ssl.SSLContext | None = None, port: int = 0, keep: bool = True) -> None:
@@ -112,11 +112,11 @@ class CaptureServer:
         self.stop()
 
     def start(self) -> None:
-        """Begin to serve; for use without `with`."""
+        """Start serving; for use without `with`."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End waits and connections, and stop serving. Idempotent."""
+        """End all waits and connections, and stop serving. Idempotent."""
         if self._closing.is_set():
             return
         self._closing.set()
@@ -126,54 +126,54 @@ class CaptureServer:
 
     @property
     def url(self) -> str:
-        """The server's base URL, without a slash at its end."""
+        """The server's base URL, without a trailing slash."""
         return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port on which the server listens."""
         return int(self._server.server_address[1])
 
     @property
     def requests(self) -> list[CapturedRequest]:
-        """The requests so far, in the order in which they were read."""
+        """The requests so far, in the order in which the server read them."""
         with self._arrived:
             return list(self._requests)
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The events of all POST requests to `/batch/` so far, whatever was answered, repeated ones too."""
+        """The events of all POST requests to `/batch/` so far, with repeats, whatever the answers were."""
         with self._arrived:
             return list(self._events)
 
     def answer(self, *answers: Answer) -> None:
-        """Answer the next requests by these, one each, and later ones as before."""
+        """Answer the next requests with `answers`, one each, and later requests as before."""
         with self._arrived:
             self._answers.extend(answers)
 
     def answer_always(self, answer: Answer | Callable[[CapturedRequest], Answer]) -> None:
-        """Answer every request that no `answer` waits for by this, or by what this function returns for it.
+        """Answer each request without an own `answer` with this one, or with the result of this function.
 
-        The function is called once the request is read and recorded, on a thread for each connection.
+        The server calls the function after it has recorded the request, on the thread of the connection.
         """
         with self._arrived:
             self._default = answer
 
     def wait_for(self, n_events: int, timeout: float) -> bool:
-        """Wait until `n_events` events have arrived at `/batch/`; False when `timeout` seconds are over."""
+        """Wait until `n_events` events have arrived at `/batch/`. Return False after `timeout` seconds."""
         with self._arrived:
             return self._arrived.wait_for(lambda: len(self._events) >= n_events, timeout)
 
     def wait_for_requests(self, n_requests: int, timeout: float) -> bool:
-        """Wait until `n_requests` requests have arrived; False when `timeout` seconds are over."""
+        """Wait until `n_requests` requests have arrived. Return False after `timeout` seconds."""
         with self._arrived:
             return self._arrived.wait_for(lambda: len(self._requests) >= n_requests, timeout)
 
     def next_request(self) -> CapturedRequest:
-        """Wait for the next request that `keep=False` does not keep, and return it."""
+        """Wait for the next request, and return it. Only for `keep=False`."""
         with self._arrived:
             while not self._unread:
-                self._arrived.wait(1.0)  # a wait without end cannot be interrupted on Windows
+                self._arrived.wait(1.0)  # on Windows, Ctrl-C does not interrupt a wait without a timeout
             return self._unread.popleft()
 
     def _next_answer(self) -> Answer | Callable[[CapturedRequest], Answer]:
@@ -201,12 +201,12 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
 
     def server_bind(self) -> None:
-        """Bind without asking the name service for a name, as `HTTPServer` does."""
+        """Bind without the name lookup that `HTTPServer` makes."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
 
     def finish_request(self, request: Any, client_address: Any) -> None:
-        """Shake hands on the connection's own thread."""
+        """Make the TLS handshake on the thread of the connection."""
         if self._tls is None:
             super().finish_request(request, client_address)
             return
@@ -214,7 +214,7 @@ class _Server(ThreadingHTTPServer):
             super().finish_request(secured, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep silent: broken connections are what tests are about."""
+        """Print nothing: tests break connections on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -222,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:  # as inherited
-        """Record the request, then answer as told."""
+        """Record the request, then answer it."""
         capture = self.server.capture
         chosen = capture._next_answer()  # noqa: SLF001  # the same module
         raw_body = b"" if isinstance(chosen, Answer) and chosen.reset else self._read_body()
@@ -279,7 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _decompressed(raw_body: bytes, encoding: str) -> bytes:
-    """Undo gzip, also where it is not announced, as PostHog does."""
+    """Undo gzip, even without a `Content-Encoding` header, as PostHog does."""
     if encoding.lower() == "gzip" or raw_body[:2] == b"\x1f\x8b":
         try:
             return zlib.decompress(raw_body, _GZIP)
