@@ -1,8 +1,8 @@
 """An application that uses OpenTelemetry itself; `test_isolation.py` runs it and checks what it prints.
 
 `python host_application.py before|after|auto|inner URL [fork]`: it sets its providers before `instrument()` or after
-our first event, or `opentelemetry-instrument` sets them, or no code sets them (`inner`). It calls its own server at URL with
-each HTTP library, works inside a span with baggage, and prints as a JSON object everything that it could see of us.
+our first event, or `opentelemetry-instrument` sets them, or no code sets them (`inner`). It calls its own server at URL
+with each HTTP library, works inside a span with baggage, and prints as a JSON object all that it could see of us.
 """
 
 from __future__ import annotations
