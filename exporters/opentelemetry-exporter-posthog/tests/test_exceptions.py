@@ -13,10 +13,14 @@ import posthog
 import pytest
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.trace import SpanContext, Status, StatusCode
 
 from opentelemetry.exporter.posthog import PostHogLogExporter, PostHogSpanExporter
+from opentelemetry.exporter.posthog._exceptions import Seen
+from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._stacktrace import parse
 from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events, span_events
 from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
@@ -199,6 +203,26 @@ def test_an_exception_on_span_and_record_is_sent_once(server: CaptureServer, log
     provider.shutdown()
     sent = [event["properties"].get("$exception_list", [{}])[0].get("type") for event in server.events]
     assert sorted(sent, key=str) == ["KeyError", None, "ValueError"]
+
+
+def test_a_record_that_repeats_the_exception_of_a_span_is_counted(make_log: Callable[..., Any]) -> None:
+    """A record that contains only an exception which its span has sent is no event, but counts as dropped."""
+    seen = Seen()
+    options = MappingOptions(exceptions=True)
+    details = {"exception.type": "KeyError", "exception.message": "'a'"}
+    span = ReadableSpan(
+        "POST /orders",
+        context=SpanContext(0xABC, 1, is_remote=False),
+        resource=Resource({}),
+        events=[Event("exception", details)],
+        status=Status(StatusCode.ERROR),
+    )
+    assert len(Mapper(options, "span", seen=seen).map([span]).events) == 2
+    of_span = {"trace_id": 0xABC, "span_id": 1}
+    bare, named = (make_log(dict(details), event_name=name, **of_span) for name in (None, "order.failed"))
+    mapped = Mapper(options, "log", seen=seen).map([bare, named])
+    assert [json.loads(event)["event"] for event in mapped.events] == ["order.failed"]
+    assert mapped.dropped == {"duplicate_exception": 1}
 
 
 def test_without_opt_in_no_message_or_stack_trace_is_sent(

@@ -368,6 +368,8 @@ def test_the_secret_parts_of_a_url_are_removed(make_log: MakeLog, key: str, url:
         "https://api.example.com refused bob@example.org: retry?",
         "https://example.com is down? Ask in #ops",
         "https://example.com\tbob@example.org",
+        "https://example.com/?a=b\tin a table",
+        "https://example.com/?a=b\tsecond",
         '{"link":"https://example.com","contact":"bob@example.org"}',
         '["https://example.com","bob@example.org"]',
         '["https://example.com:443","bob@example.org"]',
@@ -421,8 +423,9 @@ def test_a_route_with_parameters_replaces_the_path(make_log: MakeLog, make_span:
     assert _event(make_log(attributes))["properties"][key] == f"{base}/reset/{{token}}"
     (event,) = span_events([make_span(attributes)]).events
     assert json.loads(event)["properties"][key] == f"{base}/reset/{{token}}"
-    plain = {"http.route": "/reset", key: f"{base}/reset"}
-    assert _event(make_log(plain))["properties"][key] == f"{base}/reset"
+    for route in ("/static", "", 7, None):  # without parameters, or not a route
+        plain = {"http.route": route, key: f"{base}/static/a.css"}
+        assert _event(make_log(plain))["properties"][key] == f"{base}/static/a.css"
 
 
 def test_a_cut_value_is_marked_and_counted(server: CaptureServer) -> None:

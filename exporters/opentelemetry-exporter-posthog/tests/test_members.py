@@ -93,6 +93,6 @@ def test_unique_texts_are_no_longer_cached() -> None:
         encoder.review(1)
     assert not isinstance(encoder._columns["id", str], dict)
     assert remembered(encoder, "kind", str) == 1
-    for text in ("x", "é\0", "https://u:p@host/path?q", "x" * 300):
+    for text in ("x", "a\0b", "é", "\ud800", "https://u:p@host/path?q", "x" * 300):
         attributes = {"id": text}
         assert encoder.encode(attributes) == joined(MemberEncoder(MappingOptions()).encode_each(attributes))

@@ -62,6 +62,20 @@ def test_a_good_batch_has_no_violations() -> None:
             {"event": "$exception", "properties": {"$exception_list": [{"type": "E", "stacktrace": 1}]}},
             "frames",
         ),
+        *(
+            ({"event": "$exception", "properties": {"$exception_list": odd}}, "$exception_list")
+            for odd in ([7], ["E"], [None], [{"value": "x"}], [{"type": 7}], {"type": "E"})
+        ),
+        *(
+            (
+                {
+                    "event": "$exception",
+                    "properties": {"$exception_list": [{"type": "E", "stacktrace": odd}]},
+                },
+                "frames",
+            )
+            for odd in ({"frames": 7}, {"frames": "abc"}, {"frames": [7]}, [7])
+        ),
         ({"event": "$exception", "properties": _exception({})}, "frames"),
         (
             {"event": "$exception", "properties": _exception({"platform": "python", "filename": "a"})},

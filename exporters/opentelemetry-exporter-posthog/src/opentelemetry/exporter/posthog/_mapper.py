@@ -149,11 +149,10 @@ class Mapper(Generic[_Record]):
     ) -> None:
         """Append the record's own event, if it has one, and an event for each of its exceptions to `events`."""
         exceptions = exceptions_of(source, self._signal)
-        is_event = not (exceptions and self._signal == "log" and is_only_an_exception(source))
-        no: NotAnEvent | None = None
         before = len(events)
+        no = NotAnEvent("duplicate_exception")
         try:
-            if is_event:
+            if not (exceptions and self._signal == "log" and is_only_an_exception(source)):
                 events.append(self._event(source, inherited, changed))
         except NotAnEvent as error:
             no = error
@@ -161,9 +160,7 @@ class Mapper(Generic[_Record]):
             if not self._seen.was_sent_by_other_signal(exception, self._signal):
                 own, properties = exception
                 events.append(self._event(own, inherited, changed, properties))
-            elif not is_event:
-                no = NotAnEvent("duplicate_exception")
-        if no is not None and len(events) == before:
+        if len(events) == before:
             raise no
 
 

@@ -77,7 +77,7 @@ class PostHogContextProcessor(LogRecordProcessor):
             debug("the context of a log record could not be copied: %r", error)
 
     def _add(self, record: Any) -> None:
-        attributes = {} if record.attributes is None else record.attributes
+        attributes = record.attributes  # the SDK has made a mutable mapping of them
         for key, value in vars(record).pop(_ADDED, {}).items():  # the same object was emitted before
             if attributes.get(key) == value:
                 del attributes[key]
@@ -86,7 +86,6 @@ class PostHogContextProcessor(LogRecordProcessor):
         if uid is None or uid == "":
             added[UID] = str(uuid4())
         attributes.update(added)
-        record.attributes = attributes
         vars(record)[_ADDED] = added
 
     def shutdown(self) -> None:
