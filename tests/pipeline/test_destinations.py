@@ -283,6 +283,16 @@ def test_values_that_grpc_does_not_accept_are_problems(variable: str, value: str
     assert value not in problem
 
 
+@pytest.mark.parametrize("name", ["x-bin", "x!y", "x*"])
+def test_http_accepts_header_names_that_grpc_does_not(name: str) -> None:
+    """Over HTTP every token is a header name, and the value may be empty."""
+    headers = f"{name}=value,empty="
+    chosen = resolve(
+        {"MEM0_TELEMETRY_OTLP_ENDPOINT": "http://127.0.0.1", "MEM0_TELEMETRY_OTLP_HEADERS": headers}
+    )
+    assert [config.headers for config in chosen.configs] == [{name: "value", "empty": ""}]
+
+
 @pytest.mark.parametrize(
     ("environ", "endpoint"),
     [

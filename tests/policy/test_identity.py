@@ -179,6 +179,13 @@ def test_a_forgotten_id_does_not_come_back(tmp_path: Path) -> None:
     assert establish(str(tmp_path)).id != MEM0S
 
 
+def test_no_id_is_stored_after_a_disable(tmp_path: Path) -> None:
+    """If another process runs `disable` before the first event, the id is this process's only and is not stored."""
+    state_file.update(str(tmp_path), lambda state: forget(state)._replace(disabled=True))
+    assert establish(str(tmp_path)).ephemeral
+    assert state_file.read(str(tmp_path)) == state_file.State(disabled=True, fresh_id=True)
+
+
 def test_an_api_key_in_the_config_survives_byte_for_byte(tmp_path: Path) -> None:
     """A `config.json` with an API key keeps its content, mode and inode through every operation."""
     path = tmp_path / "config.json"

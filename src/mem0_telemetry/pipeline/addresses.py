@@ -105,12 +105,7 @@ def otlp_headers(variable: str, text: str, protocol: str) -> dict[str, str]:
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, equals, value = item.partition("=")
         name, value = unquote(name).strip().lower(), unquote(value).strip()
-        if (
-            not equals
-            or not _HEADER_NAME.fullmatch(name)
-            or not value.isascii()
-            or not (value or "-").isprintable()
-        ):
+        if not equals or not _HEADER_NAME.fullmatch(name) or not value.isascii() or not value.isprintable():
             raise UnusableError(f"{variable} is not a list such as name=value,name2=value2")
         if protocol == GRPC and not _GRPC_NAME.fullmatch(name):
             raise UnusableError(

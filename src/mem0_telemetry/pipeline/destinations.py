@@ -205,7 +205,7 @@ def entry_points_of(name: str) -> tuple[EntryPoint, ...]:
 
 
 def _read_entry_point(name: str, _: Mapping[str, str]) -> DestinationConfig:
-    if name and entry_points_of(name):
+    if entry_points_of(name):
         return DestinationConfig(name)
     which = f"{'a' if name else 'an empty'} name that"
     if get_close_matches(name.lower(), (*_READERS, "none")):  # anything else may be a secret
