@@ -56,7 +56,7 @@ class Sink:
             return [event[key] for event in self.arrived]
 
     def doubled(self, key: str = "n") -> list[Any]:
-        """Return the `n` of each event that arrived more than once."""
+        """Return the value of `key` in each event that arrived more than once."""
         return [number for number, times in Counter(self.numbers(key)).items() if times > 1]
 
     def wait_for(self, count: int, timeout: float = 60.0) -> bool:
