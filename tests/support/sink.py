@@ -51,7 +51,7 @@ class Sink:
         self.answer = lambda _: answer
 
     def numbers(self, key: str = "n") -> list[Any]:
-        """Return the `n` of each event that arrived, in order of arrival."""
+        """Return the value of `key` in each event that arrived, in order of arrival."""
         with self.lock:
             return [event[key] for event in self.arrived]
 
