@@ -99,7 +99,7 @@ print(json.dumps([native.MEM0_TELEMETRY, taken_by_value, threading.active_count(
 
 
 def test_native_clients_are_closed(tmp_path: Path) -> None:
-    """`instrument()` closes the PostHog clients that Mem0 has built: their queues are empty, their threads end."""
+    """`instrument()` closes the PostHog clients that Mem0 built (no event or thread is left); none is built again."""
     code = """
 import json, sys, threading, time
 import posthog

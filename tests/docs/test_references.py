@@ -78,7 +78,7 @@ def test_make_targets_exist() -> None:
 
 
 def test_every_room_is_in_the_architecture() -> None:
-    """The diagram of the rooms has each top-level module and package of `src/mem0_telemetry`, and no others."""
+    """The diagram of the layers has each top-level module and package of `src/mem0_telemetry`, and no others."""
     picture = (ROOT / "docs" / "architecture.md").read_text().partition("```text\n")[2].partition("```")[0]
     package = ROOT / "src" / "mem0_telemetry"
     rooms = {

@@ -51,12 +51,12 @@ class Sink:
         self.answer = lambda _: answer
 
     def numbers(self, key: str = "n") -> list[Any]:
-        """Return the `n` of each event that arrived, in order of arrival."""
+        """Return the value of `key` in each event that arrived, in order of arrival."""
         with self.lock:
             return [event[key] for event in self.arrived]
 
     def doubled(self, key: str = "n") -> list[Any]:
-        """Return the `n` of each event that arrived more than once."""
+        """Return the value of `key` in each event that arrived more than once."""
         return [number for number, times in Counter(self.numbers(key)).items() if times > 1]
 
     def wait_for(self, count: int, timeout: float = 60.0) -> bool:
