@@ -68,7 +68,7 @@ class Status:
     threads: tuple[str, ...] = ()
     """The names of our threads."""
     spooled: int = 0
-    """Events that this process has written to the spool, once for each destination."""
+    """Events that this process has written to the spool; each counts once, whatever the number of destinations."""
     sent: int = 0
     """Events that destinations accepted from this process."""
     dropped: Mapping[str, int] = field(default_factory=dict)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -56,38 +57,56 @@ def _enable(mem0_dir: str) -> int:
 
 
 def _disable(mem0_dir: str) -> int:
-    try:
+    def store() -> str:
         state_file.update(mem0_dir, lambda state: identity.forget(_known(state)._replace(disabled=True)))
-        prose(
+        return (
             f"Usage telemetry is off with the MEM0_DIR {shortened(mem0_dir)} until `mem0-telemetry enable`. "
             "Running processes stop at their next batch. The id is deleted."
         )
-    finally:  # Delete the unsent events even if the choice cannot be stored.
-        status = _delete(mem0_dir)
+
+    status = _store_and_delete(mem0_dir, store)
     prose(f"\n{WITHOUT_US}")
     return status
 
 
 def _reset_id(mem0_dir: str) -> int:
+    def store() -> str:
+        return (
+            f"From now on events are sent under this new random id:\n{identity.reset(mem0_dir).id}\n"
+            "Running processes use it from their next batch on."
+        )
+
     consent = consent_here(mem0_dir, resolve(os.environ))
     if consent.enabled:
-        prose(f"From now on events are sent under this new random id:\n{identity.reset(mem0_dir).id}")
-        prose("Running processes use it from their next batch on.")
-    else:
-        prose(f"Usage telemetry is off ({consent.reason}), so no id is made.")
-        _forget_id(mem0_dir)
-    return _delete(mem0_dir)  # An unsent event has the old id: sent now, it would link the two ids.
+        return _store_and_delete(mem0_dir, store)
+    prose(f"Usage telemetry is off ({consent.reason}), so no id is made.")
+    return _clean(mem0_dir) if is_there(_ours(mem0_dir)) else 0
 
 
 def _clean(mem0_dir: str) -> int:
+    def store() -> str:
+        state_file.update(mem0_dir, identity.forget)
+        return "The id is deleted. The next event that is recorded is sent under a new random id."
+
     if not is_there(_ours(mem0_dir)):
         prose("Telemetry has stored nothing here, so there is nothing to delete.")
         return 0
+    return _store_and_delete(mem0_dir, store)
+
+
+def _store_and_delete(mem0_dir: str, store: Callable[[], str]) -> int:
+    """Store a choice, print the text that `store` returns, delete the unsent events, and return the exit status.
+
+    An unsent event has the old id: sent after the choice, it would link the old id to the new one. If `store` fails,
+    delete first and try again: the unsent events may have filled the disk.
+    """
     try:
-        _forget_id(mem0_dir)
-    finally:
+        prose(store())
+    except OSError:
         status = _delete(mem0_dir)
-    return status
+        prose(store())
+        return status
+    return _delete(mem0_dir)
 
 
 def _delete(mem0_dir: str) -> int:
@@ -109,12 +128,6 @@ def _delete(mem0_dir: str) -> int:
 
 def _ours(mem0_dir: str) -> Path:
     return Path(state_file.telemetry_dir(mem0_dir))
-
-
-def _forget_id(mem0_dir: str) -> None:
-    if is_there(_ours(mem0_dir)):
-        state_file.update(mem0_dir, identity.forget)
-        prose("The id is deleted. The next event that is recorded is sent under a new random id.")
 
 
 def _known(state: State) -> State:

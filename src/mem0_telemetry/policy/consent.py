@@ -75,7 +75,10 @@ def _what_says_off(
     if state.disabled:
         yield STORED, "switched off by `mem0-telemetry disable`"
     elif state.readable is False:
-        yield STORED, "it cannot be read, and may contain `disable`; `mem0-telemetry enable` writes a new one"
+        yield (
+            STORED,
+            "it cannot be read, and may contain `disable`; `mem0-telemetry enable` writes a new one, if it can",
+        )
     for name in (names.PYTEST_VERSION, names.PYTEST_CURRENT_TEST):
         if environ.get(name) and not explicitly_on:
             yield name, "off under pytest; MEM0_TELEMETRY=true switches it on"
