@@ -270,7 +270,7 @@ def test_an_application_needs_no_code(server: CaptureServer, tmp_path: Path) -> 
 
 
 def test_command_line_options(server: CaptureServer, tmp_path: Path) -> None:
-    """Each variable is also an option of `opentelemetry-instrument`."""
+    """Each `OTEL_...` variable is also an option of `opentelemetry-instrument`."""
     options = ["--exporter_posthog_api_key", "phc_test", "--exporter_posthog_host", server.url]
     options += ["--exporter_posthog_spans", "local_roots", "--exporter_posthog_timeout", "5"]
     done = _instrument(tmp_path, *options)

@@ -12,8 +12,8 @@ Usage:
 Without code: `OTEL_LOGS_EXPORTER=posthog`, `OTEL_TRACES_EXPORTER=posthog`, and the variables in
 `opentelemetry.exporter.posthog.environment_variables`.
 
-Importing this package imports nothing else. The first use of a public name imports the OpenTelemetry SDK; the
-first exporter that has an API key imports PostHog's client library and `requests`.
+Importing this package imports nothing else. The first use of an exporter or of the processor imports the OpenTelemetry
+SDK; the first exporter that has an API key imports PostHog's client library and `requests`.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def properties_of(
     """Return the properties made from the attributes `special` and from groups, by their names in PostHog.
 
     Args:
-        special: the special attributes of the resource and the record (`is_special`).
+        special: the special attributes (`is_special`), first those of the resource and scope, then the record's.
         attributes: all attributes of the record, which may hold groups.
         inherited: all attributes of its resource and scope, which hold the groups that the record lacks.
         group_attributes: for each group type, the attribute that holds the group.

@@ -72,7 +72,7 @@ def cut_exceptions(properties: dict[str, Any], limit: int) -> dict[str, Any]:
     """Return an exception's `properties` with about `limit` values, by removing whole exceptions and whole frames.
 
     Keep the innermost frames, which show where an exception was raised. Keep the outermost exceptions of a long
-    chain, because the others refer to them. An exception has at most 12 values, and 9 in each frame.
+    chain, because the others refer to them. An exception has at most 14 values, and 9 in each frame.
     """
     exceptions = properties["$exception_list"][: limit // 32]
     frames = limit // (20 * len(exceptions))

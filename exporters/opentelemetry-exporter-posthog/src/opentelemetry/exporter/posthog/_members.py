@@ -220,7 +220,7 @@ class _Remembered(dict[Any, str]):
 
 
 def _has_one_encoding(value: Any) -> bool:
-    """Return whether all values of the type that equal `value` have the same JSON, unlike 0.0 and -0.0."""
+    """Return whether all values of the type that equal `value` have its JSON: not 0.0 and -0.0, (1,) and (True,)."""
     kind = type(value)
     return all(type(item) is str for item in value) if kind is tuple else bool(value) or kind is not float
 

@@ -125,7 +125,7 @@ def flag(name: str, given: object, *, default: bool) -> bool:
 def source_and_value(name: str, given: object) -> tuple[str, Any]:
     """Return the name of a setting's source and the setting's value, or None as the value if it is not set.
 
-    Blanks and quotes around a string are removed: `docker run --env-file` keeps quotes.
+    Blanks and quotes around a string are removed, because `docker run --env-file` keeps them.
     """
     if given is not None:
         return f"The argument {name!r}", unquoted(given) if isinstance(given, str) else given
@@ -189,7 +189,7 @@ def _as_host(value: str) -> str | None:
         url.scheme not in {"http", "https"}
         or not name
         or url.port == 0
-        or url.username is not None  # requests leave it out; the refusal would look like a wrong key
+        or url.username is not None  # no request would contain it; the refusal would look like a wrong key
         or url.query
         or url.fragment
         or not value.isprintable()

@@ -29,7 +29,7 @@ _NEXT_MEMBER: Final = re.compile(r"    \+--")
 _MAX_FRAMES: Final = 200
 _MAX_EXCEPTIONS: Final = 50
 _MAX_MODULE_PARTS: Final = 32
-"""More than modules have. Trying all prefixes of a long text that is not a type would take minutes."""
+"""More than module names have. Trying all prefixes of a long text that is not a type would take minutes."""
 _STANDARD_LIBRARY: Final = os.__file__.rpartition(os.sep)[0]
 
 

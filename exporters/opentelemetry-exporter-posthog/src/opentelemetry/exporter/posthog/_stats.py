@@ -31,8 +31,8 @@ _built: Counter[str] = Counter()
 class ExporterStats:
     """Counts of the records given to one exporter in this process.
 
-    Each `export` counts each of its records once: as `exported`, `failed` or `dropped`. If the export returns
-    FAILURE, its records that cannot become events also count as `failed`, because the caller keeps them.
+    Each `export` counts each of its records (with `exceptions`, each of their events) once: as `exported`, `failed` or
+    `dropped`. After FAILURE, records that cannot become events also count as `failed`, because the caller keeps them.
     """
 
     exported: int
@@ -59,7 +59,7 @@ class Outcome:
     retry_after: float | None = None
     """Seconds that the server asks to wait."""
     failure: str = ""
-    """Why some events could succeed later: `HTTP 503`, or the class name of an error of `requests`."""
+    """Why some events could succeed later: `HTTP 503`, `shut down`, or the class name of an error."""
     refusal: str = ""
     """Why PostHog permanently refused some events, such as `HTTP 401`; empty if it refused none."""
 

@@ -51,7 +51,7 @@ OTEL_EXPORTER_POSTHOG_EXCEPTIONS: Final = "OTEL_EXPORTER_POSTHOG_EXCEPTIONS"
 """`true` sends exceptions to PostHog's error tracking, with messages and stack traces. Default: `false`."""
 
 OTEL_EXPORTER_POSTHOG_CONVENTIONS: Final = "OTEL_EXPORTER_POSTHOG_CONVENTIONS"
-"""`false` treats `session.id` and `posthog.*` attributes as plain attributes. Default: `true`."""
+"""`false` treats `session.id`, `posthog.group.*` and `posthog.set[_once].*` as plain attributes. Default: `true`."""
 
 OTEL_EXPORTER_POSTHOG_REDACT: Final = "OTEL_EXPORTER_POSTHOG_REDACT"
 """`false` also sends URL queries, client addresses, captured headers and database queries. Default: `true`."""

@@ -37,7 +37,7 @@ def log_events(records: Iterable[ReadableLogRecord], options: MappingOptions | N
     """Map log records as `PostHogLogExporter` does.
 
     Args:
-        records: readable log records, as an exporter receives them. One without an event name becomes no event.
+        records: as an exporter receives them. One without an event name can only become an event of error tracking.
         options: how to map; the defaults are the exporter's.
 
     Returns:
@@ -47,7 +47,7 @@ def log_events(records: Iterable[ReadableLogRecord], options: MappingOptions | N
 
 
 def span_events(spans: Iterable[ReadableSpan], options: MappingOptions | None = None) -> Mapped:
-    """Map spans as `PostHogSpanExporter` does, except that every span becomes an event.
+    """Map spans as `PostHogSpanExporter` does, but without its `filter`: child spans also become events.
 
     Arguments and result are those of `log_events`.
     """

@@ -2,7 +2,7 @@
 """A local PostHog: print each event as it arrives, and what PostHog would find wrong with it.
 
 Run `python -m opentelemetry.exporter.posthog.testing [--port 8000] [--json]`; `--port 0` picks a free port. Send to
-the address that it prints, with any API key. It answers like PostHog, stores nothing, and ends with Ctrl-C.
+the address that it prints, with any API key. It answers every request with 200, stores nothing, and ends with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8000, help="the port on 127.0.0.1; 0 picks a free one")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
     given = parser.parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # show each event at once; escape unprintable characters
+    if isinstance(sys.stdout, io.TextIOWrapper):  # show each event at once; escape what stdout cannot encode
         sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
     try:
         server = CaptureServer(port=given.port, keep=False)

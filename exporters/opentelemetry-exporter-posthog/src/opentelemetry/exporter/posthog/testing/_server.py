@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fake PostHog on 127.0.0.1, which can also play any other HTTP server."""
+"""A fake PostHog on 127.0.0.1, which can also act as any other HTTP server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Answer:
     drop: bool = False
     """Read the request, then close the connection without an answer."""
     reset: bool = False
-    """Reset the connection before the server reads the request's body."""
+    """Reset the connection, before the server reads the body unless a function computed this answer."""
     drip: float = 0.0
     """Seconds between two bytes of the answer; 0 sends all of it at once."""
     truncate: bool = False
@@ -83,7 +83,7 @@ class CaptureServer:
     """Records every request, and answers with 200 or as configured. Context manager; thread-safe.
 
     The server listens on 127.0.0.1, prints nothing, and accepts any path: `/batch/` like PostHog, `/v1/logs` like
-    an OTLP receiver. If an answer resets the connection, the request is recorded without its body.
+    an OTLP receiver. If an answer of `answer` resets the connection, the request is recorded without its body.
 
     Args:
         tls: serve HTTPS with this context.
@@ -116,7 +116,7 @@ class CaptureServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """End all waits and connections, and stop serving. Idempotent."""
+        """End all waits and stop listening; an open connection stays until the client closes it. Idempotent."""
         if self._closing.is_set():
             return
         self._closing.set()
