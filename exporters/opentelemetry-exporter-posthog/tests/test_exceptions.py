@@ -23,7 +23,7 @@ from opentelemetry.exporter.posthog._exceptions import Seen
 from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._stacktrace import parse
 from opentelemetry.exporter.posthog.mapping import MappingOptions, body, log_events, span_events
-from opentelemetry.exporter.posthog.testing import CaptureServer, check_batch
+from opentelemetry.exporter.posthog.testing import Answer, CaptureServer, check_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -223,6 +223,46 @@ def test_a_record_that_repeats_the_exception_of_a_span_is_counted(make_log: Call
     mapped = Mapper(options, "log", seen=seen).map([bare, named])
     assert [json.loads(event)["event"] for event in mapped.events] == ["order.failed"]
     assert mapped.dropped == {"duplicate_exception": 1}
+
+
+def test_an_exception_that_the_log_exporter_could_not_send_is_sent_for_the_span() -> None:
+    """If the export of a record fails, the exception is not lost: the span exporter sends it."""
+    with CaptureServer() as down, CaptureServer() as server:
+        down.answer_always(Answer(status=503))
+        provider = TracerProvider(shutdown_on_exit=False)
+        spans = PostHogSpanExporter(api_key="phc_test", host=server.url, exceptions=True)
+        provider.add_span_processor(SimpleSpanProcessor(spans))
+        log_provider = LoggerProvider(shutdown_on_exit=False)
+        logs = PostHogLogExporter(api_key="phc_test", host=down.url, exceptions=True, retry=False)
+        log_provider.add_log_record_processor(SimpleLogRecordProcessor(logs))
+        with pytest.raises(KeyError), provider.get_tracer("shop").start_as_current_span("POST /orders"):  # noqa: PT012
+            try:
+                _fail("cause")
+            except KeyError as error:
+                log_provider.get_logger("shop").emit(
+                    event_name="order.failed",
+                    attributes={"exception.type": "KeyError", "exception.message": str(error)},
+                )
+                raise
+        log_provider.shutdown()
+        provider.shutdown()
+    assert (logs.stats.exported, logs.stats.failed) == (0, 2)
+    assert sorted(event["event"] for event in server.events) == ["$exception", "POST /orders"]
+
+
+def test_before_send_may_drop_one_exception_of_several(make_span: Callable[..., Any]) -> None:
+    """If `before_send` drops one exception of a span, the span's other events are sent."""
+
+    def drop_value_errors(event: dict[str, Any]) -> dict[str, Any] | None:
+        exceptions = event["properties"].get("$exception_list", [{}])
+        return None if exceptions[0].get("type") == "ValueError" else event
+
+    events = [Event("exception", {"exception.type": kind}) for kind in ("ValueError", "KeyError")]
+    span = make_span(events=events, status=Status(StatusCode.ERROR))
+    options = MappingOptions(exceptions=True, before_send=drop_value_errors)
+    mapped = span_events([span], options)
+    assert [json.loads(event)["event"] for event in mapped.events] == ["checkout", "$exception"]
+    assert mapped.dropped == {}
 
 
 def test_without_opt_in_no_message_or_stack_trace_is_sent(

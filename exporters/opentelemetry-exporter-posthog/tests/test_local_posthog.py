@@ -83,6 +83,11 @@ def test_it_prints_json_and_ends_by_ctrl_c(start: Any, make_log: Callable[..., A
     lines = [json.loads(process.stdout.readline()) for _ in range(2)]
     assert [line["event"]["properties"]["n"] for line in lines] == [1, 2]
     assert [line["violations"] for line in lines] == [[], []]
+    good = {"event": "good", "distinct_id": "u1"}
+    _post(url, json.dumps({"api_key": "phc_any", "batch": [1, good, {"event": ""}]}).encode())
+    found = [json.loads(process.stdout.readline()) for _ in range(3)]
+    assert [line["event"] for line in found] == [1, good, {"event": ""}]
+    assert [len(line["violations"]) for line in found] == [1, 0, 2]
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
 

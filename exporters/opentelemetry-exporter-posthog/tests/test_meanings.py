@@ -60,6 +60,12 @@ def test_groups(make_log: MakeLog, make_span: MakeSpan) -> None:
     assert not [name for name in properties if name.startswith("posthog.")]
     (event,) = span_events([make_span(attributes)], MappingOptions(group_attributes=groups)).events
     assert json.loads(event)["properties"]["$groups"] == {"company": "17", "team": "blue"}
+    named = {"posthog.group.company": "of-resource", "posthog.group.region": "of-resource"}
+    properties = _event(make_log(attributes, resource=named), group_attributes=groups)["properties"]
+    assert properties["$groups"] == {"company": "17", "region": "of-resource", "team": "blue"}
+    both = {"tenant.id": "mapped", "posthog.group.company": "named"}
+    properties = _event(make_log(both, resource=named), group_attributes=groups)["properties"]
+    assert properties["$groups"] == {"company": "named", "region": "of-resource"}
     off = _event(make_log(attributes), group_attributes=groups, conventions=False)["properties"]
     assert "$groups" not in off
     assert off["posthog.group.team"] == "blue"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -14,7 +15,7 @@ import pytest
 import requests
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
-from opentelemetry.exporter.posthog.testing import Answer
+from opentelemetry.exporter.posthog import _exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,18 +174,28 @@ def test_a_fork_during_an_export(
     server: CaptureServer, make_exporter: MakeExporter, make_log: MakeLog
 ) -> None:
     """A child that is forked while another thread exports does not wait for that thread's locks."""
-    server.answer(Answer(delay=0.5))
-    exporter = make_exporter()
-    thread = threading.Thread(target=exporter.export, args=([make_log({"n": 0})],))
+    exporter = make_exporter(exceptions=True)
+    held, released = threading.Event(), threading.Event()
+    seen, ordinals = _exceptions.sent_by_this_process, exporter._mapper._builder._ordinals
+
+    def hold() -> None:
+        with exporter._building, exporter._tally._lock, seen._lock, ordinals._lock:
+            held.set()
+            released.wait(60)
+
+    thread = threading.Thread(target=hold)
     thread.start()
-    assert server.wait_for_requests(1, timeout=60)
-    with exporter._building, exporter._tally._lock:
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if exporter.export([make_log({"n": 1})]) is SUCCESS else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert held.wait(60)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)  # a child that hangs must end
+        record = make_log({"exception.type": "ValueError", "exception.message": "m"}, trace_id=0xABC)
+        os._exit(0 if exporter.export([record]) is SUCCESS else 1)
+    status = os.waitpid(child, 0)[1]
+    released.set()
     thread.join(60)
-    assert {event["properties"]["n"] for event in server.events} == {0, 1}
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert len(server.events) == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")

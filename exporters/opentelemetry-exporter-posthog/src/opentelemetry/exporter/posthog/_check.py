@@ -61,11 +61,12 @@ def check_batch(body: bytes) -> list[str]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
             raise ValueError(f"the key {key!r} twice in one object")
-    return dict(pairs)
+        found[key] = value
+    return found
 
 
 def _refuse(token: str) -> None:

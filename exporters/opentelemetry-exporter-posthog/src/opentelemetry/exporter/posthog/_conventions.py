@@ -52,8 +52,8 @@ def properties_of(
     properties: dict[str, Any] = {}
     groups: dict[str, str] = {}
     for kind, key in group_attributes.items():
-        value = attributes.get(key)
-        _add_group(groups, kind, inherited.get(key) if value is None else value)
+        if attributes.get(key) is None:
+            _add_group(groups, kind, inherited.get(key))
     for key, value in special.items():
         if key == SESSION_ID:
             text = text_of(value)
@@ -65,6 +65,9 @@ def properties_of(
             prefix = next(one for one in _PERSON_PREFIXES if key.startswith(one))
             if name := clean_name(key[len(prefix) :]):
                 properties.setdefault(_PERSON_PREFIXES[prefix], {})[name] = value
+    for kind, key in group_attributes.items():
+        if _GROUP + kind not in attributes:  # otherwise the record names the group itself
+            _add_group(groups, kind, attributes.get(key))
     if groups:
         properties["$groups"] = groups
     return properties

@@ -35,20 +35,35 @@ class Seen:
         self._lock = threading.RLock()  # reentrant: a signal handler may export too
         self._by: OrderedDict[tuple[int, str, str], str] = OrderedDict()
 
-    def was_sent_by_other_signal(self, exception: ExceptionEvent, signal: str) -> bool:
-        """Return True if the other signal already sent `exception`; otherwise record that `signal` sends it."""
+    def was_sent_by_other_signal(self, exception: ExceptionEvent, signal: str, added: list[Any]) -> bool:
+        """Return True if the other signal already sent `exception`; otherwise record that `signal` sends it.
+
+        Args:
+            exception: the exception.
+            signal: `log` or `span`.
+            added: gets the exception's key, if it is new, for `forget`.
+        """
         source, properties = exception
         if not source.trace_id:
             return False
         outermost = properties["$exception_list"][0]
+        key = source.trace_id, outermost["type"], outermost["value"]
         with self._lock:
-            first = self._by.setdefault((source.trace_id, outermost["type"], outermost["value"]), signal)
+            if key not in self._by:
+                self._by[key] = signal
+                added.append(key)
             while len(self._by) > _REMEMBERED:
                 self._by.popitem(last=False)
-            return first != signal
+            return self._by[key] != signal
+
+    def forget(self, added: list[Any]) -> None:
+        """Forget exceptions that could not be sent, so that the other signal may send them."""
+        with self._lock:
+            for key in added:
+                self._by.pop(key, None)
 
 
-sent_by_this_process: Final = Seen()
+sent_by_this_process = Seen()
 
 
 def is_only_an_exception(source: Source) -> bool:

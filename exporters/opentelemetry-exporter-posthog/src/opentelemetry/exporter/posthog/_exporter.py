@@ -191,7 +191,8 @@ class PostHogExporter(Generic[Record]):
             outcome.counts["failed"] = len(records)
             outcome.failure = "shut down"
             return False
-        mapped = self._mapper.map(records)
+        added: list[Any] = []
+        mapped = self._mapper.map(records, added)
         self._has_kept = self._has_kept or bool(mapped.events)
         if not self._has_kept:
             dropped = dict(self.stats.dropped)
@@ -209,6 +210,7 @@ class PostHogExporter(Generic[Record]):
             else:  # the caller keeps the records that PostHog neither accepted nor refused
                 decided = outcome.counts["exported"] + outcome.dropped.total()
                 outcome.counts["failed"] = len(mapped.events) + sum(mapped.dropped.values()) - decided
+                _exceptions.sent_by_this_process.forget(added)
         # Log no line without events: if logging leads to this exporter, each line would cause the next export.
         if mapped.events:
             result = "done" if done else f"failed: {outcome.failure}"
@@ -255,7 +257,8 @@ exporters: Final[weakref.WeakSet[PostHogExporter[Any]]] = weakref.WeakSet()
 
 
 def _begin_in_child() -> None:
-    """Reset all exporters in a forked child."""
+    """Reset all exporters in a forked child, and the lock that another thread may have held."""
+    _exceptions.sent_by_this_process = _exceptions.Seen()
     for exporter in list(exporters):
         exporter._begin_in_child()  # noqa: SLF001  # the same module
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from fnmatch import translate
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from opentelemetry.exporter.posthog._build import EventBuilder, NotAnEvent
 from opentelemetry.exporter.posthog._check import check_event
@@ -20,7 +20,6 @@ from opentelemetry.exporter.posthog._warnings import warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any
 
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -78,8 +77,14 @@ class Mapper(Generic[_Record]):
         self._is_wanted = re.compile("|".join(map(translate, options.events))).match
         self._event = self._checked if options.events or options.before_send else self._builder.build
 
-    def map(self, records: Iterable[_Record]) -> Mapped:
-        """Map `records`. A record that cannot become an event is counted, and raises nothing."""
+    def map(self, records: Iterable[_Record], added: list[Any] | None = None) -> Mapped:
+        """Map `records`. A record that cannot become an event is counted, and raises nothing.
+
+        Args:
+            records: of one export.
+            added: gets the keys of exceptions that are sent for the first time, for `Seen.forget`.
+        """
+        added = [] if added is None else added
         events: list[bytes] = []
         dropped: Counter[str] = Counter()
         changed: Counter[str] = Counter()
@@ -96,7 +101,7 @@ class Mapper(Generic[_Record]):
                 if inherited is None or inherited.resource is not resource or inherited.scope is not scope:
                     inherited = self._inherited(resource, scope)
                 if exceptions:
-                    self._add_with_exceptions(source, inherited, events, changed)
+                    self._add_with_exceptions(source, inherited, events, changed, added)
                 else:
                     events.append(event_of(source, inherited, changed))
             except NotAnEvent as no:  # noqa: PERF203  # one bad record must not affect the others
@@ -145,21 +150,29 @@ class Mapper(Generic[_Record]):
         return event if before_send is None else _apply_before_send(before_send, event)
 
     def _add_with_exceptions(
-        self, source: Source, inherited: Inherited, events: list[bytes], changed: Counter[str]
+        self,
+        source: Source,
+        inherited: Inherited,
+        events: list[bytes],
+        changed: Counter[str],
+        added: list[Any],
     ) -> None:
-        """Append the record's own event, if it has one, and an event for each of its exceptions to `events`."""
-        exceptions = exceptions_of(source, self._signal)
+        """Add the event of a record, if it makes one, and an event for each of its exceptions."""
         before = len(events)
         no = NotAnEvent("duplicate_exception")
-        try:
-            if not (exceptions and self._signal == "log" and is_only_an_exception(source)):
-                events.append(self._event(source, inherited, changed))
-        except NotAnEvent as error:
-            no = error
-        for exception in exceptions:
-            if not self._seen.was_sent_by_other_signal(exception, self._signal):
-                own, properties = exception
+        exceptions = exceptions_of(source, self._signal)
+        makers: list[tuple[Source, dict[str, Any] | None]] = [
+            exception
+            for exception in exceptions
+            if not self._seen.was_sent_by_other_signal(exception, self._signal, added)
+        ]
+        if not (exceptions and self._signal == "log" and is_only_an_exception(source)):
+            makers.insert(0, (source, None))
+        for own, properties in makers:
+            try:
                 events.append(self._event(own, inherited, changed, properties))
+            except NotAnEvent as error:  # noqa: PERF203  # the other events of the record are still sent
+                no = error
         if len(events) == before:
             raise no
 

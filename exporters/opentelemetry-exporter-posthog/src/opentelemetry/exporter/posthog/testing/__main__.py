@@ -13,7 +13,7 @@ import json
 import re
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.exporter.posthog._check import check_batch
 from opentelemetry.exporter.posthog.testing._server import CapturedRequest, CaptureServer
@@ -47,38 +47,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _findings(request: CapturedRequest) -> tuple[dict[int, list[str]], list[str]]:
-    """Return the violations of each event, by its index in the request, and those of the request itself."""
-    of_each_event: dict[int, list[str]] = {}
+def _findings(request: CapturedRequest) -> tuple[list[tuple[Any, list[str]]], list[str]]:
+    """Return each item of the batch with its violations, and the violations of the request itself."""
+    items: list[tuple[Any, list[str]]] = (
+        [(item, []) for item in request.json()["batch"]] if request.events else []
+    )
     of_the_request: list[str] = []
     for violation in check_batch(request.body):
         match = re.fullmatch(r"event (\d+): (.*)", violation, re.DOTALL)
-        if match:
-            of_each_event.setdefault(int(match[1]), []).append(match[2])
+        if match and items:
+            items[int(match[1])][1].append(match[2])
         else:
             of_the_request.append(violation)
-    return of_each_event, of_the_request
+    return items, of_the_request
 
 
 def _as_json(request: CapturedRequest) -> Iterator[str]:
-    of_each_event, of_the_request = _findings(request)
-    for place, event in enumerate(request.events):
-        yield json.dumps({"event": event, "violations": of_each_event.get(place, [])})
+    items, of_the_request = _findings(request)
+    for event, violations in items:
+        yield json.dumps({"event": event, "violations": violations})
     for violation in of_the_request:
         yield json.dumps({"request": request.path, "violations": [violation]})
 
 
 def _as_text(request: CapturedRequest) -> Iterator[str]:
     bold, red, plain = ("\033[1m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
-    of_each_event, of_the_request = _findings(request)
+    items, of_the_request = _findings(request)
     for violation in of_the_request:
         yield f"{red}{request.method} {request.path}: {violation}{plain}"
-    for place, event in enumerate(request.events):
-        yield f"{bold}{event.get('event')}{plain}  of {event.get('distinct_id')}  at {event.get('timestamp')}"
-        properties = event.get("properties")
+    for event, violations in items:
+        if isinstance(event, dict):
+            yield f"{bold}{event.get('event')}{plain}  of {event.get('distinct_id')}  at {event.get('timestamp')}"
+        else:
+            yield f"{bold}{json.dumps(event)}{plain}"
+        properties = event.get("properties") if isinstance(event, dict) else None
         if isinstance(properties, dict):
             yield from (f"    {name}: {json.dumps(value)}" for name, value in properties.items())
-        yield from (f"    {red}wrong: {violation}{plain}" for violation in of_each_event.get(place, []))
+        yield from (f"    {red}wrong: {violation}{plain}" for violation in violations)
 
 
 if __name__ == "__main__":
