@@ -21,8 +21,8 @@ def set_enabled(enabled: bool) -> None:  # noqa: FBT001  # part of the public si
     """Switch usage telemetry of this process off, or withdraw that. Thread-safe; never raises.
 
     Args:
-        enabled: `False` switches off from the next call on. All events that this process has queued and spooled are
-            deleted when it returns, except a batch whose writing takes more than a second: the writer deletes that.
+        enabled: `False` switches off from the next call on. When it returns, all events that this process has queued
+            and spooled are deleted, except a batch whose writing takes over a second: the writer deletes that one.
             `True` only withdraws an earlier `False`: it overrides neither an environment variable nor
             `mem0-telemetry disable`. A string is read like `MEM0_TELEMETRY`; any other value is off.
     """
