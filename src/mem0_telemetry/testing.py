@@ -7,7 +7,7 @@ own records an event that the registry does not contain: a user's process would 
 
 The fixture `mem0_events` is the list of captured events. As in an application, nothing is recorded until you call
 `mem0_telemetry.instrument()`, for instance in `conftest.py`. Events of processes that a test starts are not captured:
-telemetry is off there, as it always is under pytest.
+telemetry is off there, unless the environment contains `MEM0_TELEMETRY=true`.
 """
 
 from __future__ import annotations

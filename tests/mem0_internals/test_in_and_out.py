@@ -34,7 +34,7 @@ END = "print(json.dumps([mem0_telemetry.flush(60), mem0_telemetry.status().sourc
 def test_set_enabled_false_survives_uninstrument_and_instrument(
     order: str, tmp_path: Path, server: CaptureServer
 ) -> None:
-    """After `set_enabled(False)`, `uninstrument()` leaves telemetry off, even if `set_enabled(True)` follows later."""
+    """After `set_enabled(False)` and `uninstrument()`, neither `instrument()` nor `set_enabled(True)` turns it on."""
     body = """
 mem0_telemetry.set_enabled(False)
 record("mem0.init")

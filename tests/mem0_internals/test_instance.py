@@ -55,7 +55,7 @@ def test_only_the_class_of_a_client_is_observed() -> None:
 
 
 def test_nothing_of_the_instance_is_run() -> None:
-    """Neither properties, `__getattr__` and `__getattribute__` nor the code of a metaclass runs."""
+    """No property, `__getattr__` or `__getattribute__` runs, and no code of a metaclass."""
 
     class Meta(type):
         def __getattribute__(cls, name: str) -> Any:

@@ -127,7 +127,7 @@ def test_an_empty_exporter_variable_is_no_choice(home: Path, empty: str) -> None
 
 
 def test_without_a_stored_notice_nothing_is_recorded(home: Path) -> None:
-    """If it cannot be stored that the notice was shown, it is not shown at each start, and nothing is recorded."""
+    """If it cannot be stored that the notice was shown, the notice is never shown, and nothing is recorded."""
     (home / "telemetry").write_text("in the way")
     for _ in range(2):
         assert start(home) == ("False\nFalse\n", "")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The public functions that act on this process's telemetry.
 
-Their imports are inside their guard: a signal handler that calls one may interrupt the very import that it needs.
+They import this package inside their guard: a signal handler that calls one may interrupt the import that it needs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def set_enabled(enabled: bool) -> None:  # noqa: FBT001  # part of the public si
     """Switch usage telemetry of this process off, or withdraw that. Thread-safe; never raises.
 
     Args:
-        enabled: `False` switches off from the next call on and deletes all events that this process has queued and
-            spooled before it returns; it waits at most one second for a batch that is being written. `True` only
-            withdraws an earlier `False`: it never overrides an environment variable or `mem0-telemetry disable`.
-            A string is read like `MEM0_TELEMETRY`; any other value is off.
+        enabled: `False` switches off from the next call on. When it returns, all events that this process has queued
+            and spooled are deleted, except a batch whose writing takes over a second: the writer deletes that one.
+            `True` only withdraws an earlier `False`: it overrides neither an environment variable nor
+            `mem0-telemetry disable`. A string is read like `MEM0_TELEMETRY`; any other value is off.
     """
     with guard("switching telemetry"):
         from mem0_telemetry.environment_variables import says_on  # noqa: PLC0415
@@ -82,7 +82,7 @@ def shutdown(timeout: float | None = None) -> bool:
 
 
 def _pipeline() -> Pipeline | None:
-    """Return the pipeline, or None if no event has been recorded. Imports nothing."""
+    """Return the pipeline, or None if it has not been built. Imports nothing."""
     current = sys.modules.get("mem0_telemetry.usage.current")
     return current.usage.recorder.pipeline if current is not None else None
 

@@ -76,7 +76,7 @@ class Status:
     waiting_earlier: int = 0
     """Events on disk that earlier runs or other processes left."""
     native_telemetry: bool = False
-    """Whether Mem0's own telemetry is active in this process instead of ours."""
+    """Whether Mem0's own telemetry module is loaded in this process and not replaced by ours."""
     instrumented: bool = False
     """Whether `instrument()` is in effect for usage."""
     not_replaced: tuple[str, ...] = ()

@@ -35,7 +35,7 @@ class _Finder:
         """Call `hook(module)` after each import of `name`, and at once if it is loaded. Idempotent for the same pair.
 
         Thread-safe: the hook runs exactly once each time the module is loaded, even if that happens during this call.
-        It runs on the importing thread, under the import lock. An exception of the hook never reaches the import.
+        It runs on the importing thread, under the module's import lock. Its exceptions never reach the import.
         """
         hooks = self.hooks.setdefault(name, [])
         if hook not in hooks:

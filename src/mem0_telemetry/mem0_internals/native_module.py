@@ -153,7 +153,7 @@ def _stop(client: Any) -> None:
 
 
 def native_in_place() -> bool:
-    """Return whether Mem0's own telemetry would send: its module is loaded, and it is not the drop-in."""
+    """Return whether Mem0's own telemetry module is loaded, and not replaced by the drop-in."""
     return is_mem0s(sys.modules.get(TELEMETRY_MODULE))
 
 

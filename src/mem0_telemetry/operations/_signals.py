@@ -41,7 +41,7 @@ class Signal(Generic[_T]):
         self._failed = False
 
     def find(self, provider: object | None) -> _T | None:
-        """Return the tracer or histogram of `provider`, or else of the global one. Return None if neither records."""
+        """Return the tracer or histogram of `provider` (None: the global one), or None if it does nothing."""
         if provider is None:
             # The getter may be missing while another thread is importing its module.
             get_provider = getattr(sys.modules.get(self._module), self._getter, None)

@@ -46,7 +46,7 @@ class Identity(NamedTuple):
 def current(directory: str) -> Identity | None:
     """Return the id of the next event, or None if it has yet to be created. Only reads; never raises."""
     state = state_file.read(directory)
-    with suppress(OSError):  # `config.json` cannot be parsed: the next id is an ephemeral one
+    with suppress(OSError):  # `config.json` cannot be read or parsed: the next id is an ephemeral one
         if _is_usable(state, directory, account_linked=False):
             return Identity(str(state.installation_id))
     return None
@@ -57,8 +57,8 @@ def establish(directory: str, *, account_linked: bool = False) -> Identity:
 
     Called at the first event that is really recorded, and again when a hosted client is built. Processes and threads
     that call it at the same time get the same id. If nothing can or may be stored (`disable`), or if `config.json`
-    exists but cannot be parsed, the id is a random one of this process. Never raises. May wait 2 s for another
-    process, so the writer calls it, not the thread that records an event.
+    exists but cannot be read or parsed, the id is a random one of this process. Never raises. May wait 2 s for
+    another process, so it must not run on the thread that records an event.
 
     Args:
         directory: Mem0's directory.

@@ -80,7 +80,7 @@ def admits(
         environ: the environment.
         stderr: the stream for the notice.
         vendor: whether a destination is PostHog at Mem0's own host.
-        state: the state as it was read when this process started.
+        state: the state as this process last read it.
     """
     if not concerns(environ, terminal=is_terminal(stderr), vendor=vendor):
         return True

@@ -15,7 +15,7 @@ from mem0_telemetry.environment_variables import MEM0_TELEMETRY_SAMPLE_RATE, num
 def rate_of(written: object) -> float:
     """Return the rate for a value that a program assigned in the drop-in. A string is read like the variable.
 
-    A number works as in Mem0: up to 0 keeps nothing, from 1 on keeps all. Any other value, on which Mem0 fails, is 0.
+    An `int` or `float` works as in Mem0: up to 0 keeps nothing, from 1 on keeps all. Any other value is 0.
     """
     if isinstance(written, str):
         return _rate_of_text(str(written))

@@ -138,7 +138,7 @@ class Recorder:
     def ensure_pipeline(self) -> Pipeline | None:
         """Return the pipeline, built at the first call, or None in a dry run and in the run that shows the notice.
 
-        If building it fails, the error is raised and telemetry is off from then on, unless the failure is temporary.
+        If building it fails, the error is raised and, unless it is temporary, telemetry is off from then on.
         """
         if self.pipeline is None:
             with self._giving_up_on_failure():

@@ -84,7 +84,7 @@ class Switches:
 
     @property
     def decided(self) -> bool:
-        """Return whether every source of consent has been asked."""
+        """Return whether the first decision has been made."""
         return self._consent is not None
 
     def decide(self, *, read_state: bool = True) -> Consent:

@@ -56,14 +56,14 @@ class Program:
         return self.home.with_suffix(".errors")
 
     def files(self) -> list[str]:
-        """Return the telemetry files that exist after it, except a choice that was stored before it."""
+        """Return the telemetry files that the program left, except a choice that was stored before its run."""
         stored = {"state.json", "state.lock"} if self.way.stored else set()
         left = [str(path.relative_to(self.ours)) for path in self.ours.rglob("*") if path.name not in stored]
         # Early releases of mem0ai create the directory of their telemetry store themselves; it must be empty.
         return sorted([*left, *(path.name for path in self.home.glob(".mem0/migrations_*/*"))])
 
     def done(self) -> list[str]:
-        """Return the actions of telemetry in this program, which had switched it off. Reading the choice is allowed."""
+        """Return what telemetry did in this program although it was off. Reading the stored choice is allowed."""
         report = self.report()
         done = [f"{kind}: {what}" for kind, what in report["seen"] if kind != "read"]
         done += [f"a log record: {line}" for line in report["logged"]]

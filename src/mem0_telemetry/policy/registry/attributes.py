@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every attribute that a call may carry. Only this module and `added_attributes` contain attribute keys."""
+"""Every attribute that a call may carry. Only this module and `added_attributes` define keys of usage events."""
 
 from __future__ import annotations
 

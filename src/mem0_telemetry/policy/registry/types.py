@@ -29,7 +29,7 @@ class Type(NamedTuple):
     select: Callable[[object], AttributeValue | None]
     """Returns the value to send for a given value, or None if it may not be sent."""
     texts: tuple[str, ...] = ()
-    """The declared texts, followed by `other` or `custom`; empty for a type without declared texts."""
+    """The declared texts of an enum, followed by `other` or `custom`; empty for any other type."""
 
 
 def one_of(*values: str | int, words: str = "") -> Type:
