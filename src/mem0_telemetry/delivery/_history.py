@@ -77,7 +77,7 @@ class History:
                 self._files.close(descriptor)
 
     def delete(self) -> None:
-        """Delete the history, or raise `OSError`. Uses its lock: a process that has read it would write it back."""
+        """Delete the history, or raise `OSError`. Do it under the lock: a process that read it would write it back."""
         if self._root is None:
             return
         with _files.Directory(str(self._root)) as parent:
