@@ -32,7 +32,7 @@ _LATEST_NS: Final = 2**63 - 1
 MAX_BYTES: Final = 2 * 1024 * 1024
 """Bytes in the largest spool file. Parsing one of this size holds the GIL for a tenth of a second."""
 MAX_RECORDS: Final = 1000
-"""Records in the largest spool file that is read: twice the default of `Limits.batch_records`, which may be raised."""
+"""Records in the largest spool file that is read: twice the default of `Limits.batch_records`, its upper limit."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -181,7 +181,7 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
         insecure = given("INSECURE")[1].lower() == "true"
         address = f"{'http' if insecure else 'https'}://{address}"
     endpoint, query = addresses.otlp_address(variable, address, protocol)
-    if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):  # a signal's own endpoint is used unchanged
+    if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):  # a signal's own endpoint gets no path
         endpoint = addresses.with_otlp_path(endpoint, variable, protocol)
     files = {}
     for kind in () if own else ("certificate", "client_key", "client_certificate"):
