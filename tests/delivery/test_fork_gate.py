@@ -180,7 +180,7 @@ print(fork() < 5, len(entered))
 
 
 def test_the_first_event_imports_and_opens_nothing_on_its_thread(directory: Path, sink: support.Sink) -> None:
-    """The first event imports nothing on the caller's thread, so it is fast, and a fork meets no import there."""
+    """The first event imports and opens nothing on its caller's thread: it is fast, and a fork meets no import."""
     code = """
 d = to_sink(D, P)
 seen, me = [], threading.get_ident()

@@ -136,7 +136,7 @@ def test_retry_now_tries_the_next_batches_too() -> None:
 
 
 def test_retry_now_tries_a_single_batch_once() -> None:
-    """After `retry_now`, a single batch gets one attempt, because no other batch might succeed."""
+    """After `retry_now`, a single batch gets one attempt, because there is no other batch to try."""
     world = World(["a"], lambda *_: True)
     world.retry.retry_now()
     world.run(2)

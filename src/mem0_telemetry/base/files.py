@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Open the files of this package, and refuse anything that was put there instead of them.
 
-A file of ours is regular, belongs to this user, is in directories of this user whose path has no link, and is no larger
-than we write it. Opening a file never blocks.
+A file of ours is regular, belongs to this user, is in directories that belong to this user and are not links, and is no
+larger than we write it. Opening a file never blocks.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Directory:
         return os.stat(self._at(name), dir_fd=self._descriptor, follow_symlinks=False)
 
     def holds(self, name: str, status: os.stat_result) -> bool:
-        """Return whether `name` still is the file with this `status`."""
+        """Return whether `name` is still the file from which `status` was read."""
         try:
             now = self.stat(name)
         except OSError:
@@ -183,7 +183,7 @@ class Directory:
         return name if self._descriptor is not None else os.path.join(self._path, name)  # noqa: PTH118
 
     def _make(self, level: str) -> None:
-        """Create the directory if it is missing, and set its mode: a daemon's umask may have removed `x`."""
+        """If the directory is missing, create it and set its mode: a daemon's umask may have removed `x`."""
         try:
             os.mkdir(self._at(level), _DIRECTORY_MODE, dir_fd=self._descriptor)
         except FileExistsError:

@@ -16,7 +16,7 @@ class ForkSafeLock:
         self._locks: dict[int, RLock] = {}
 
     def of_this_process(self) -> RLock:
-        """Return this process's lock. Entering or leaving it is one call in C, which a signal cannot interrupt."""
+        """Return this process's lock itself: entering or leaving it is one call in C, which no signal can split."""
         process = os.getpid()
         lock = self._locks.get(process)
         if lock is None:

@@ -140,7 +140,7 @@ class Retry:
 
     @property
     def quiet(self) -> bool:
-        """Return whether so many attempts failed in a row that the pauses are now `quiet_interval`."""
+        """Return whether `quiet_after` attempts in a row, or more, have failed."""
         return self.in_a_row >= self._limits.quiet_after
 
     def retry_now(self) -> None:
@@ -159,7 +159,7 @@ class Retry:
         if now < self.suspects.until:
             return line
         suspects = [name for name, suspect in self._failed.items() if suspect]
-        # Suspects go first while the destination works: if new batches keep arriving, they would never be tried.
+        # Suspects go first while the destination works: behind steadily arriving batches they would never be tried.
         return line + suspects if self.destination.failures else suspects + line
 
     def may_join(self, name: str) -> bool:
@@ -167,7 +167,7 @@ class Retry:
         return not self.destination.failures and name not in self._failed
 
     def failed(self, names: Sequence[str], now: float, retry_after: float | None, *, more: bool) -> None:
-        """Record a failed attempt. If it had several batches, none of them is to blame.
+        """Record a failed attempt. If it had several batches, it does not show which of them is at fault.
 
         Args:
             names: the batches in the request.
@@ -190,7 +190,7 @@ class Retry:
             self._immediate_retries = 0
 
     def succeeded(self, names: Sequence[str], kept: Sequence[str], now: float) -> None:
-        """Record a success. The destination works, so batches that failed before are suspects: the fault is theirs.
+        """Record a success. The destination works, so batches that failed before are suspects: the fault may be theirs.
 
         Args:
             names: the batches in the request.

@@ -28,11 +28,11 @@ PARTIAL: Final = ".part"
 CORRUPT: Final = ".corrupt"
 """Suffix of a file that could not be read."""
 _LATEST_NS: Final = 2**63 - 1
-"""The latest time that a name can contain in 20 digits; a clock may be set to a later one."""
+"""The latest time that a name contains, in 20 digits; a clock may be set to a later one."""
 MAX_BYTES: Final = 2 * 1024 * 1024
 """Bytes in the largest spool file. Parsing one of this size holds the GIL for a tenth of a second."""
 MAX_RECORDS: Final = 1000
-"""Records in the largest spool file that is read: twice the default of `Limits.batch_records`, which may be raised."""
+"""Records in the largest spool file that is read: twice the default of `Limits.batch_records`, its upper limit."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,7 @@ class Claim:
         return self._read()
 
     def end(self, ending: Ending) -> None:
-        """End the claim unless it has ended. Raises `OSError` if the batch cannot be removed; it will be sent again.
+        """End the claim unless it has ended. Raises `OSError` if the batch cannot be removed; it is tried again.
 
         Args:
             ending: the batch is done, is corrupt, or must be tried again.
@@ -131,7 +131,7 @@ class Batcher:
         return len(self._entries) >= self._wiring.limits.batch_records
 
     def add(self, record: ReadableLogRecord) -> None:
-        """Add `record` to the batch if `accept` keeps it; otherwise count it as dropped."""
+        """Add `record` to the batch if `accept` keeps it and it can be encoded; otherwise count it as dropped."""
         reason = "unencodable"
         with guard("selecting and encoding a record"):
             selected = self._wiring.accept(record)

@@ -44,7 +44,7 @@ class Destination:
     whatever their class; None is a SUCCESS.
     """
     foreign_loggers: tuple[str, ...] = ()
-    """Exact names of the loggers that the exporter's calls log to. They drop the log records of our threads."""
+    """Exact names of the loggers that the exporter's calls log to. They drop the records of the sender's thread."""
     dropped: Callable[[LogRecordExporter], Mapping[str, int]] = lambda _: {}
     """Returns how many records the exporter has dropped so far, by its own reasons. The sender calls it after each
     SUCCESS, and counts these records as `refused`, not as sent."""
@@ -70,7 +70,7 @@ class Limits:
     linger: float = 0.2
     """Seconds between two writes: events in between share a file. The first event after a pause is written at once."""
     write_bound: float = 5.0
-    """Most seconds that exit and `shutdown` wait for the queue to be written if the disk does not respond."""
+    """Most seconds that exit and `shutdown` wait for the disk to write the queue, unless their timeout is longer."""
     spool_bytes: int = 32 * 1024 * 1024
     """Bytes on disk for each destination; each file counts as whole blocks of 4 KiB."""
     spool_age: float = 7 * 24 * 3600.0

@@ -51,8 +51,8 @@ class Delivery:
         directory: contains `spool/` and `history.jsonl`. If None, or on a platform without advisory locks,
             everything is kept in memory.
         destinations: each gets every batch, independently of the others.
-        emit: called on the writer's thread with (time in ns, event, attributes), inside the fork gate. It
-            emits a log record on a provider that has `processor`.
+        emit: called with (time in ns, event, attributes) on the writer's thread, or at exit on the exiting one,
+            inside the fork gate. It emits a log record on a provider that has `processor`.
         accept: called with each record before it is written, and when it is read back from disk. It returns the
             record to write or send, or None to drop it, counted as `rejected`. It may be called twice for one record.
         allowed: called by the writer and by each sender before each batch. False has the effect of `discard`. None

@@ -34,7 +34,7 @@ _DROP_TO: Final = 0.95
 
 
 class DiskStore:
-    """The spool of one destination. Another process may remove the directory during any method."""
+    """The spool of one destination. Each method copes if another process removes the directory meanwhile."""
 
     def __init__(self, *, root: Path, mailbox: str, max_bytes: int, drops: Drops) -> None:
         self._path = (str(root), "spool", mailbox)
@@ -160,7 +160,7 @@ class DiskStore:
                 total -= sizes[oldest]
 
     def _drop(self, parent: _files.Directory, name: str, reason: str) -> bool:
-        """Remove one file and count its records, unless another process has locked it. Return whether it is gone."""
+        """Remove one file and count its records, unless it is claimed. Return whether it was removed."""
         descriptor = self._files.claim(parent, name)
         if descriptor is None:
             return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lock files, so that only one process at a time writes or sends a file.
+"""Files under advisory locks, so that only one process at a time writes or sends a file.
 
 Only the descriptor of a file being sent stays open between calls. A program that daemonizes closes all descriptors,
 and the kernel then reuses their numbers for other files.

@@ -77,7 +77,7 @@ class History:
                 self._files.close(descriptor)
 
     def delete(self) -> None:
-        """Delete the history under its lock: a process that has just read it would write it back. Raises `OSError`."""
+        """Delete the history, or raise `OSError`. Do it under the lock: a process that read it would write it back."""
         if self._root is None:
             return
         with _files.Directory(str(self._root)) as parent:

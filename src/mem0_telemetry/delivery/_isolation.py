@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _SUPPRESSION_KEYS: Final = (
-    # The context keys that instrumentations of all releases check; `instrumentation.utils` would have to be imported.
+    # The context keys that instrumentations of all releases check, as text to avoid importing `instrumentation.utils`.
     "suppress_instrumentation",
     "suppress_http_instrumentation",
     *(

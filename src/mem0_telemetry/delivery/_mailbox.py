@@ -62,7 +62,7 @@ class Mailbox:
             self.outstanding()  # removes the names of sent and dropped batches
 
     def names(self) -> list[str]:
-        """Return the unsent batches of all processes, oldest first; only those in memory if the disk is unreadable."""
+        """Return the unsent batches of all processes, oldest first; only those in memory if the disk is unusable."""
         with suppress(OSError):
             return self._names()
         return self._memory.names()

@@ -98,7 +98,7 @@ class Packer:
         return Parcel(self._mailbox, claimed) if found else None
 
     def _read(self, name: str, claim: Claim) -> Batch | None:
-        """Read a batch from disk and select its records again. If nothing is left to send, remove it and return None.
+        """Read a batch back and select its records again. If nothing is left to send, remove it and return None.
 
         Raises `OSError` if the batch cannot be read or removed now.
         """

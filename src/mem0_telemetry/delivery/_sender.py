@@ -284,7 +284,7 @@ class Sender:
         return parcel.done()
 
     def _note(self, parcel: Parcel, result: str, reason: str = "") -> None:
-        """Write to the history. Do this before removing the batch: a `flush` that returns must find the entry there."""
+        """Write to the history. Do this before removing the batch: the caller of `flush` must find the entry there."""
         name, count = self._destination.name, len(parcel.records)
         self._history.add(destination=name, result=result, reason=reason, count=count, line=parcel.line)
 

@@ -55,7 +55,7 @@ class Senders:
             sender.start()
 
     def wait_until_sent(self, deadline: float) -> bool:
-        """Wait until this process's batches are done; False at `deadline` (monotonic), or if no sender can progress."""
+        """Wait until the batches spooled so far are done; False at `deadline` (monotonic), or if none can progress."""
         left = {sender: sender.mailbox.outstanding() for sender in self._all}
         # Start no request after the deadline: the exit might cut it off.
         if self._clock.monotonic() < deadline:

@@ -24,8 +24,8 @@ _FOREVER: Final = -1
 class Wakeup:
     """An event for one waiting thread, cleared when `wait` returns True.
 
-    It inverts a lock. `threading.Event.set` takes a lock in Python code, so a signal handler or finalizer that records
-    an event during it would deadlock. Releasing this lock is one call in C.
+    It is a lock that `set` releases, in one call in C, and `wait` acquires. `threading.Event.set` takes a lock in
+    Python code, so a signal handler or finalizer that records an event during it would deadlock.
 
     Create it when its thread is started, not earlier: gevent may replace `threading.Lock` in between, and waiting for
     an original lock would block all greenlets.

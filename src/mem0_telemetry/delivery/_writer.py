@@ -155,7 +155,7 @@ class Writer:
             self._wiring.drops.count("shut_down", len(_drained(self._records)))
 
     def flush(self, timeout: float) -> bool:
-        """Wait until everything enqueued before is written, by the thread, or by this one if the thread has ended."""
+        """Wait until everything enqueued before is written, by the thread, or here if the thread does not run."""
         if not self.has_work and not self._writing.locked():
             return True
         deadline = self._clock.monotonic() + timeout

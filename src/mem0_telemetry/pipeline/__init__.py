@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Composition root: the private provider, its resource and the destinations. Only this package names exporters."""
+"""Composition root: private provider, resource, destinations, exit. Apart from the command, only it names exporters."""

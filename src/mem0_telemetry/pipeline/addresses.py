@@ -24,7 +24,7 @@ _GRPC_NAME = re.compile(r"[a-z0-9_.-]+(?<!-bin)")
 
 
 class UnusableError(ValueError):
-    """A value cannot be used. The message names the variable and the remedy, never the value."""
+    """A value cannot be used. The message names the variable and the remedy, but no value that may be a secret."""
 
 
 def one_spelling(text: str, variable: str, example: str, *, keep_port: bool = False) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read from the environment which destinations are chosen. Uses only the standard library and builds no exporter.
 
-Only this module reads the variables that decide *where* data goes; no exporter ever reads the environment. An unusable
+Only this module reads the variables that decide *where* data goes; no exporter of ours reads them. An unusable
 value gives *no* destination, never the default one: a typo must not send data to the vendor. A problem's text never
 repeats the value of a variable, which may be a secret, except a name that is close to the name of an exporter.
 """
@@ -54,7 +54,7 @@ class DestinationConfig:
 
     @property
     def is_vendor(self) -> bool:
-        """Return whether events go to Mem0: to PostHog at the host that Mem0 uses."""
+        """Return whether events go to PostHog at the host that Mem0 uses, with any key."""
         return is_vendor(self.name, self.endpoint)
 
     @property
@@ -128,7 +128,7 @@ def resolve(environ: Mapping[str, str]) -> Destinations:
 
 
 def _chosen(environ: Mapping[str, str]) -> dict[str, None]:
-    """Return the chosen names without duplicates; without a choice, the destination whose variables are set."""
+    """Return the chosen names without duplicates; without a choice, `otlp` if its variables are set, else `posthog`."""
     if chosen := env.text(environ, env.MEM0_TELEMETRY_EXPORTER):
         names = [name.strip() for name in chosen.split(",")]
         return dict.fromkeys(name.lower() if name.lower() in (*_READERS, "none") else name for name in names)
@@ -181,7 +181,7 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
         insecure = given("INSECURE")[1].lower() == "true"
         address = f"{'http' if insecure else 'https'}://{address}"
     endpoint, query = addresses.otlp_address(variable, address, protocol)
-    if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):  # a signal's own endpoint is used unchanged
+    if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):  # a signal's own endpoint gets no path
         endpoint = addresses.with_otlp_path(endpoint, variable, protocol)
     files = {}
     for kind in () if own else ("certificate", "client_key", "client_certificate"):

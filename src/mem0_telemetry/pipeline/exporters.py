@@ -68,7 +68,7 @@ def _tell(config: DestinationConfig, settings: str, refusal: str) -> None:
 
 
 def _say(config: DestinationConfig, what: str, remedy: str) -> None:
-    """Log a destination's problem once: at WARNING if the user chose the destination, else at DEBUG."""
+    """Log a destination's problem once: at DEBUG if it is Mem0's own project, else at WARNING."""
     where = f"{config.name} {config.endpoint}".strip()
     text = f"Mem0 usage telemetry: {where} {what}, and nothing else is affected."
     if config.is_vendor and config.api_key == VENDOR_API_KEY:

@@ -3,7 +3,7 @@
 
 The stock exporter classes are not used (docs/decisions/otlp-exporters.md): they merge the application's
 `OTEL_EXPORTER_OTLP_*` into their arguments, retry and log inside `export`, and return FAILURE for batches that can
-never succeed. The classes here never read the environment, so a new upstream variable cannot break their isolation.
+never succeed. The classes here read no `OTEL_*` variable, so a new upstream variable cannot break their isolation.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read the runtime metadata: the attributes of the `Resource` that describe this interpreter and machine.
 
-The writer's thread reads it when it builds a provider. `platform.machine()` and `platform.release()` share one `uname`
-call; no function here starts a subprocess (`platform.processor()` would) or resolves a host name.
+It is read when a provider is built, normally on the writer's thread. `platform.machine()` and `platform.release()`
+share one `uname` call; no function here starts a subprocess (`platform.processor()` would) or resolves a host name.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Select a record against the registry again: last before it is spooled, and first after it is read."""
+"""Select a record against the registry again: the last step before it is spooled, the first after it is read."""
 
 from __future__ import annotations
 
