@@ -55,6 +55,34 @@ def test_status_names_the_sources_that_decide(tmp_path: Path) -> None:
     assert found["destinations"] == []
 
 
+def test_status_names_mem0s_maintainers_only_for_their_project(tmp_path: Path) -> None:
+    """A project of the user's own on the same host of PostHog is not called Mem0's."""
+    assert "https://us.i.posthog.com (Mem0's maintainers, US)" in output(tmp_path, "status")
+    own = output(tmp_path, "status", MEM0_TELEMETRY_POSTHOG_API_KEY="phc_own")
+    assert "https://us.i.posthog.com" in own
+    assert "maintainers" not in own
+
+
+def test_the_history_moves_no_cursor(tmp_path: Path) -> None:
+    """An entry of the history with control characters, which this package does not write, is not shown."""
+    directory = tmp_path / ".mem0" / "telemetry"
+    directory.mkdir(parents=True)
+    entry = {"time": "2026-11-29T00:00:00+00:00", "destination": "posthog", "result": "sent", "count": 1}
+    texts = [
+        {},
+        {"destination": "a\x1b[2J"},
+        {"result": "\x1b]0;x\x07"},
+        {"reason": "\u202e"},
+        {"time": "\r"},
+    ]
+    lines = [json.dumps({**entry, **changed, "batch": None}) for changed in texts]
+    (directory / "history.jsonl").write_text("\n".join(lines) + "\n")
+    for arguments in (("show",), ("status",)):
+        text = output(tmp_path, *arguments)
+        assert text.count("posthog  sent") + text.count("to posthog, sent") == 1
+        assert all(line.isprintable() for line in text.splitlines())
+
+
 def test_status_reports_an_unwritable_mem0_dir(tmp_path: Path) -> None:
     """If `MEM0_DIR` cannot be created, telemetry is on and a problem describes the effect; nothing is created."""
     (tmp_path / "file").touch()

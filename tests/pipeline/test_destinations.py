@@ -328,6 +328,54 @@ def test_a_query_is_sent_and_not_shown(variable: str, value: str, url: str) -> N
     assert other.fingerprint != config.fingerprint
 
 
+@pytest.mark.parametrize(
+    ("given", "endpoint"),
+    [
+        ("http://a:1/otlp/", "http://a:1/otlp/"),
+        ("http://a:1/otlp", "http://a:1/otlp"),
+        ("http://a:1/otlp/?token=S", "http://a:1/otlp/"),
+        ("http://a:1/", "http://a:1"),
+    ],
+)
+def test_the_standard_endpoint_for_logs_is_used_as_it_is(given: str, endpoint: str) -> None:
+    """A slash at the end of a path stays, because a server may redirect the path without it."""
+    config = only(MEM0_TELEMETRY_EXPORTER="otlp", OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=given)
+    assert config.endpoint == endpoint
+
+
+@pytest.mark.parametrize("alone", ["CLIENT_KEY", "CLIENT_CERTIFICATE"])
+def test_grpc_needs_key_and_certificate_of_the_client(alone: str, tmp_path: Path) -> None:
+    """One of the two alone is a problem, because gRPC would end the process; over HTTP one file may contain both."""
+    file = tmp_path / "client.pem"
+    file.touch()
+    otlp = {
+        "MEM0_TELEMETRY_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1:4317",
+        f"OTEL_EXPORTER_OTLP_{alone}": str(file),
+    }
+    chosen = resolve({**otlp, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+    assert chosen.configs == ()
+    assert f"OTEL_EXPORTER_OTLP_{alone} " in chosen.problems[0]
+    assert resolve(otlp).problems == ()
+
+
+def test_the_variables_of_a_third_party_exporter_name_its_mailbox() -> None:
+    """Events that wait for one address of an exporter that reads its own variables never go to another address."""
+    chosen = {"MEM0_TELEMETRY_EXPORTER": "otlp_proto_http"}
+    prints = {
+        only(**chosen, **settings).fingerprint
+        for settings in (
+            {},
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"},
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:2"},
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:2", "OTEL_EXPORTER_OTLP_HEADERS": "a=b"},
+        )
+    }
+    other = only(MEM0_TELEMETRY_EXPORTER="otlp_proto_grpc").fingerprint
+    assert len(prints | {other}) == 5
+    assert only(**chosen, OTEL_SERVICE_NAME="shop").fingerprint in prints
+
+
 def test_fingerprint_names_the_address() -> None:
     """The fingerprint differs with endpoint, key, headers and protocol, is stable, and contains only hex digits."""
     base = {"MEM0_TELEMETRY_EXPORTER": "otlp", "MEM0_TELEMETRY_OTLP_ENDPOINT": "http://a:1"}

@@ -24,6 +24,7 @@ from mem0_telemetry.policy.consent import DEFAULT, STORED, Consent, decide
 WITHOUT_US = """\
 This is about processes that use mem0-telemetry. In a process without it, Mem0's own telemetry is active: only \
 MEM0_TELEMETRY=False in its environment stops that."""
+_MEM0S = "(Mem0's maintainers, US)"
 _NOT_CHOSEN = """\
 Events for a destination that is not chosen are deleted when they are 7 days old, or by `mem0-telemetry clean`."""
 _UNWRITABLE = """MEM0_DIR cannot be written: events wait in memory and end with their process, each of which has a \
@@ -44,7 +45,7 @@ def run(*, as_json: bool, check: bool) -> int:
         on_disk = {"on_disk": waiting, "last_sends": last, "unreadable": closed}
         print(json.dumps({**asdict(status), "mem0_dir": mem0_dir, **on_disk}, indent=2))
     else:
-        _print(status, mem0_dir)
+        _print(status, mem0_dir, resolved)
         _print_disk(directory, [box for box in boxes if box.files], resolved)
         _print_advice(status)
     return 1 if check and not status.enabled else 0
@@ -88,7 +89,7 @@ def _is_writable(directory: Path) -> bool:
     return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
-def _print(status: Status, mem0_dir: str) -> None:
+def _print(status: Status, mem0_dir: str, resolved: Destinations) -> None:
     state = styled("on", "green") if status.enabled else styled("off", "red")
     print(f"Mem0 usage telemetry is {state} for a process that starts here.\n")
     row("why", _with_source(status.source, status.reason))
@@ -96,11 +97,11 @@ def _print(status: Status, mem0_dir: str) -> None:
         row("off as well", _with_source(source, reason))
     if status.enabled:
         row("id", status.installation_id or "none yet; it is made at the first event")
-        for each in status.destinations:
-            whose = "(Mem0's maintainers, US)" if destinations.is_vendor(each.name, each.endpoint) else ""
-            row("sends to", f"{each.name} {each.endpoint} {whose}".strip())
+        for config in resolved.configs:
+            is_mem0s = config.is_vendor and config.api_key == destinations.VENDOR_API_KEY
+            row("sends to", f"{config.name} {config.endpoint} {_MEM0S if is_mem0s else ''}".strip())
         row("sampling", f"{status.sample_rate * 100:.3g} % of Memory's frequent calls, and all other calls")
-        vendor = any(destinations.is_vendor(each.name, each.endpoint) for each in status.destinations)
+        vendor = any(config.is_vendor for config in resolved.configs)
         concerned = notice.concerns(os.environ, terminal=notice.is_terminal(sys.stderr), vendor=vendor)
         if concerned and not notice.is_shown(state_file.read(mem0_dir)):
             row("notice", "the next run at a terminal shows a notice about telemetry, and records nothing")

@@ -157,13 +157,11 @@ def _entry(line: bytes) -> dict[str, Any] | None:
         entry = json.loads(line.decode())
     except (ValueError, RecursionError):
         return None
-    if (
-        type(entry) is not dict
-        or type(entry.get("count")) is not int
-        or type(entry.get("reason", "")) is not str
-    ):
+    if type(entry) is not dict or type(entry.get("count")) is not int:
         return None
-    return entry if all(type(entry.get(key)) is str for key in ("time", "destination", "result")) else None
+    texts = (entry.get("time"), entry.get("destination"), entry.get("result"), entry.get("reason", ""))
+    # Others may be able to write to the disk: no text may move a terminal's cursor.
+    return entry if all(type(text) is str and text.isprintable() for text in texts) else None
 
 
 def _file(mailbox: Directory, path: Path) -> SpoolFile | None:

@@ -49,13 +49,16 @@ class DestinationConfig:
     """For OTLP, with names in lower case."""
     protocol: str = ""
     """For OTLP, `http/protobuf` or `grpc`."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What a third-party exporter may read its address from; only for the fingerprint, since it may hold secrets."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Paths of `certificate`, `client_key` and `client_certificate`, if the standard variables set them."""
 
     @property
     def is_vendor(self) -> bool:
-        """Return whether events go to PostHog at the host that Mem0 uses, with any key."""
-        return is_vendor(self.name, self.endpoint)
+        """Return whether this is PostHog at Mem0's own host, whatever the port, the path and the key are."""
+        authority = self.endpoint.partition("://")[2].partition("/")[0]
+        return self.name == "posthog" and authority.partition(":")[0] in _VENDOR_HOSTS
 
     @property
     def url(self) -> str:
@@ -65,8 +68,8 @@ class DestinationConfig:
     @property
     def fingerprint(self) -> str:
         """Return 12 hex digits of the address and its credentials. They name its mailbox, which no other one uses."""
-        headers = sorted(f"{name}={value}" for name, value in self.headers.items())
-        text = "\0".join((self.url, self.api_key, self.protocol, *headers))
+        others = sorted(f"{name}={value}" for name, value in {**self.headers, **self.variables}.items())
+        text = "\0".join((self.url, self.api_key, self.protocol, *others))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
@@ -91,12 +94,6 @@ class Destinations:
         if self.none:
             return f"{env.MEM0_TELEMETRY_EXPORTER} chooses none"
         return "; ".join(self.problems)
-
-
-def is_vendor(name: str, endpoint: str) -> bool:
-    """Return whether a config's `name` and `endpoint` mean PostHog at Mem0's host, with any port and path."""
-    authority = endpoint.partition("://")[2].partition("/")[0]
-    return name == "posthog" and authority.partition(":")[0] in _VENDOR_HOSTS
 
 
 def resolve(environ: Mapping[str, str]) -> Destinations:
@@ -183,6 +180,8 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
     endpoint, query = addresses.otlp_address(variable, address, protocol)
     if not variable.startswith("OTEL_EXPORTER_OTLP_LOGS_"):  # a signal's own endpoint gets no path
         endpoint = addresses.with_otlp_path(endpoint, variable, protocol)
+    elif address.partition("?")[0].endswith("/") and "/" in endpoint.partition("://")[2]:
+        endpoint += "/"  # it is used as it is
     files = {}
     for kind in () if own else ("certificate", "client_key", "client_certificate"):
         variable, path = given(kind.upper())
@@ -190,6 +189,11 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
             raise UnusableError(f"{variable} names a file that cannot be read; correct its path, or unset it")
         if path:
             files[kind] = path
+    if protocol == addresses.GRPC and ("client_key" in files) != ("client_certificate" in files):
+        # gRPC would end the whole process.
+        raise UnusableError(
+            f"{given('CLIENT_KEY')[0]} and {given('CLIENT_CERTIFICATE')[0]} need each other for grpc; set both"
+        )
     headers = addresses.otlp_headers(*given("HEADERS"), protocol)
     return DestinationConfig(
         "otlp", endpoint=endpoint, query=query, headers=headers, protocol=protocol, files=files
@@ -204,9 +208,10 @@ def entry_points_of(name: str) -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group="opentelemetry_logs_exporter", name=name))
 
 
-def _read_entry_point(name: str, _: Mapping[str, str]) -> DestinationConfig:
+def _read_entry_point(name: str, environ: Mapping[str, str]) -> DestinationConfig:
     if entry_points_of(name):
-        return DestinationConfig(name)
+        variables = {key: value for key, value in environ.items() if key.startswith("OTEL_EXPORTER_")}
+        return DestinationConfig(name, variables={"": name, **variables})
     which = f"{'a' if name else 'an empty'} name that"
     if get_close_matches(name.lower(), (*_READERS, "none")):  # anything else may be a secret
         which = f"the name {name!r}, which"
