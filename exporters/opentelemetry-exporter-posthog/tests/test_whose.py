@@ -173,6 +173,20 @@ def test_made_up_ids_are_equal_for_both_signals_and_make_no_person(
         assert part not in first["distinct_id"]
 
 
+def test_a_session_of_the_resource_makes_the_id(make_log: Callable[..., Any]) -> None:
+    """The resource's session makes the id, unless the record has its own session or `conventions` is off."""
+    resource = {"session.id": _SESSION}
+    logs = [
+        make_log({}, resource=resource),
+        make_log(resource),
+        make_log({"session.id": "s2"}, resource=resource),
+    ]
+    ids = [json.loads(event)["distinct_id"] for event in log_events(logs).events]
+    assert ids[0] == ids[1] != ids[2]
+    (off,) = log_events([logs[0]], MappingOptions(conventions=False)).events
+    assert json.loads(off)["distinct_id"] not in ids
+
+
 def test_a_process_has_one_made_up_id(make_log: Callable[..., Any], make_span: Callable[..., Any]) -> None:
     """Events without session and trace share an id of the process, in both exporters; a child has another."""
     (log,) = log_events([make_log()]).events

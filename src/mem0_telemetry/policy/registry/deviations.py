@@ -90,10 +90,10 @@ CHANGED = {
     "vector_size": "left out unless it is a common number of dimensions, such as `1536`",
     "version": "`other` for a version that Mem0 does not have",
     "keys": (
-        "names that the caller chose together become one `other`; an empty list is left out; where Mem0 "
+        "all names that the caller chose become a single `other`; an empty list is left out; where Mem0 "
         "sends the values themselves, only the names of the given values are sent"
     ),
-    "fields": "names that are not settings together become one `other`; left out instead of null if none is given",
+    "fields": "all names that are not settings become a single `other`; left out instead of null if none is given",
     "limit": "an upper bound: rounded up to 1, 5, 10, 20, 50, 100 or 1000; 1000 for more; left out below 1",
     "threshold": "rounded to one decimal; left out instead of null if none is given",
     "explain": "left out instead of null if it is not a boolean",

@@ -128,7 +128,9 @@ class EventBuilder:
         """
         attributes = source.attributes
         name = _EXCEPTION if exception else self._name_of(source.name)
-        distinct_id, identified_by = self._identity(attributes) or inherited.identity or self._derived(source)
+        distinct_id, identified_by = (
+            self._identity(attributes) or inherited.identity or self._derived(source, inherited)
+        )
         hidden = self._fields.get(identified_by, "")
         if hidden:
             attributes.pop(identified_by, None)
@@ -184,9 +186,10 @@ class EventBuilder:
                     return distinct_id, key
         return None
 
-    def _derived(self, source: Source) -> tuple[str, str]:
+    def _derived(self, source: Source, inherited: Inherited) -> tuple[str, str]:
         """Return the `distinct_id` from the session, the trace or the process, and an empty key."""
-        session = source.attributes.get(SESSION_ID) if self._options.conventions else None
+        of_resource = inherited.special.get(SESSION_ID)
+        session = source.attributes.get(SESSION_ID, of_resource) if self._options.conventions else None
         if session is not None and (text := text_of(session)):
             origin = f"session/{text}"
         elif source.trace_id:
