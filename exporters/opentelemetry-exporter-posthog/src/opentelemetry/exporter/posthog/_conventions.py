@@ -52,22 +52,22 @@ def properties_of(
     properties: dict[str, Any] = {}
     groups: dict[str, str] = {}
     for kind, key in group_attributes.items():
-        if attributes.get(key) is None:
-            _add_group(groups, kind, inherited.get(key))
+        value = attributes.get(key)
+        _add_group(groups, kind, inherited.get(key) if value is None else value)
     for key, value in special.items():
         if key == SESSION_ID:
             text = text_of(value)
             is_session = text is not None and _UUID7.fullmatch(text)
             properties["$session_id" if is_session else SESSION_ID] = text if is_session else value
         elif key.startswith(_GROUP):
-            _add_group(groups, key[len(_GROUP) :], value)
+            kind = key[len(_GROUP) :]
+            # The resource's group does not replace the record's.
+            if key in attributes or attributes.get(group_attributes.get(kind)) is None:
+                _add_group(groups, kind, value)
         else:
             prefix = next(one for one in _PERSON_PREFIXES if key.startswith(one))
             if name := clean_name(key[len(prefix) :]):
                 properties.setdefault(_PERSON_PREFIXES[prefix], {})[name] = value
-    for kind, key in group_attributes.items():
-        if _GROUP + kind not in attributes:  # otherwise the record names the group itself
-            _add_group(groups, kind, attributes.get(key))
     if groups:
         properties["$groups"] = groups
     return properties
