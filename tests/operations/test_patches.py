@@ -6,8 +6,12 @@ import gc
 import threading
 from typing import Any
 
+import pytest
+
 from mem0_telemetry.operations._components import Components
 from mem0_telemetry.operations._wrappers import Patches, recorded
+
+pytestmark = pytest.mark.interpreter
 
 
 def function(self: object) -> None:
