@@ -161,6 +161,22 @@ def test_a_component_of_the_applications_own(instrumented: Application, memory: 
     assert not hasattr(Own.embed, "__wrapped__")
 
 
+def test_a_batch_of_no_texts_has_no_dimension(instrumented: Application, memory: mem0.Memory) -> None:
+    """An embedder that is asked for no vectors has a phase without the number of dimensions."""
+
+    class Batching(fake_models.HashEmbedder):
+        def embed(self, text: str, memory_action: str | None = None) -> list[float]:
+            memory.vector_store.embedder.embed_batch([])
+            return super().embed(text, memory_action)
+
+    memory.vector_store.embedder = fake_models.HashEmbedder()
+    memory.embedding_model = Batching(memory.embedding_model.config)
+    memory.search("tea", filters=ALICE)
+    inner = named(instrumented.spans(), "mem0.embed")[1]
+    assert inner["mem0.embed.text.count"] == 0
+    assert "gen_ai.embeddings.dimension.count" not in inner
+
+
 def test_a_mock_is_left_alone(instrumented: Application, memory: mem0.Memory) -> None:
     """A mock, which creates its methods at run time, has no phases and works as before."""
     memory.llm = MagicMock()

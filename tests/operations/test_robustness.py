@@ -17,9 +17,12 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import NoOpTracerProvider
 
 from mem0_telemetry import operations
+from mem0_telemetry.operations import _wrappers
 from opentelemetry import metrics, trace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import mem0
     from conftest import Application
 
@@ -48,6 +51,30 @@ class BrokenTracer(trace.TracerProvider):
     @staticmethod
     def _fail(*_: Any, **__: Any) -> Any:
         raise Broken
+
+
+def fail_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that raises a `RecursionError` at its first call, and calls `function` from then on."""
+    failures = iter([RecursionError()])
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return function(*args, **kwargs)
+
+    return call
+
+
+def interrupt_once(application: Application, monkeypatch: pytest.MonkeyPatch, span_name: str) -> None:
+    """Raise a `KeyboardInterrupt` in the sampler for the first span with this name."""
+    interrupts = iter([KeyboardInterrupt()])
+
+    def should_sample(context: Any, trace_id: int, name: str, *arguments: Any, **others: Any) -> Any:
+        for interrupt in interrupts if name == span_name else ():
+            raise interrupt
+        return ALWAYS_ON.should_sample(context, trace_id, name, *arguments, **others)
+
+    monkeypatch.setattr(application.tracer_provider, "sampler", mock.Mock(should_sample=should_sample))
 
 
 @pytest.mark.usefixtures("lenient")
@@ -130,6 +157,88 @@ def test_a_hook_that_is_interrupted(application: Application, memory: mem0.Memor
         memory.get_all(filters=ALICE)
     assert trace.get_current_span() is trace.INVALID_SPAN
     assert application.operation_span().name == "list_memory"
+
+
+def test_interrupted_while_an_operation_starts_its_span(
+    application: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in a sampler reaches the caller, the operation is measured, and the next one is recorded as usual."""
+    interrupt_once(application, monkeypatch, "list_memory")
+    application.instrument()
+    with pytest.raises(KeyboardInterrupt):
+        memory.get_all(filters=ALICE)
+    assert trace.get_current_span() is trace.INVALID_SPAN
+    memory.get_all(filters=ALICE)
+    assert [span.name for span in application.spans()] == ["list_memory", "mem0.vector_store.list"]
+    errors = {(point.attributes or {}).get("error.type"): point.count for point in application.durations()}
+    assert errors == {"KeyboardInterrupt": 1, None: 1}
+
+
+def test_interrupted_while_a_phase_starts_its_span(
+    application: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a component handles a Ctrl-C in a sampler, its next call of the same component is recorded as usual."""
+
+    class Persistent:
+        def embed(self, *_: Any) -> list[float]:
+            messages = [{"role": "user", "content": "tea"}]
+            with pytest.raises(KeyboardInterrupt):
+                memory.llm.generate_response(messages)
+            memory.llm.generate_response(messages)
+            return [1.0] * 32
+
+    memory.embedding_model = Persistent()
+    interrupt_once(application, monkeypatch, "mem0.llm.generate")
+    application.instrument()
+    memory.search("tea", filters=ALICE)
+    spans = {span.name: span for span in application.spans()}
+    parent = spans["mem0.llm.generate"].parent
+    assert parent is not None
+    assert parent.span_id == spans["mem0.embed"].context.span_id
+
+
+@pytest.mark.usefixtures("lenient")
+@pytest.mark.parametrize(
+    "asked",
+    [
+        (TracerProvider, "get_tracer"),
+        (MeterProvider, "get_meter"),
+        (trace, "get_tracer_provider"),
+        (metrics, "get_meter_provider"),
+    ],
+)
+def test_a_provider_that_fails_once(
+    application: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch, asked: tuple[Any, str]
+) -> None:
+    """After a temporary error, such as one near the recursion limit, the next call asks the provider again."""
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: application.tracer_provider)
+    monkeypatch.setattr(metrics, "get_meter_provider", lambda: application.meter_provider)
+    monkeypatch.setattr(*asked, fail_once(getattr(*asked)))
+    operations.install()
+    memory.get_all(filters=ALICE)
+    application.spans()
+    memory.get_all(filters=ALICE)
+    assert application.operation_span().name == "list_memory"
+    assert operations.state()[1].endswith("recording traces and metrics")
+
+
+@pytest.mark.usefixtures("lenient")
+def test_a_component_that_fails_to_be_instrumented_once(
+    instrumented: Application, memory: mem0.Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a temporary error, the next operation instruments the component's class."""
+
+    class Embedder:
+        def embed(self, *_: Any) -> list[float]:
+            return [1.0] * 32
+
+    memory.get_all(filters=ALICE)
+    memory.embedding_model = Embedder()
+    monkeypatch.setattr(_wrappers, "recorded", fail_once(_wrappers.recorded))
+    memory.search("tea", filters=ALICE)
+    assert "mem0.embed" not in {span.name for span in instrumented.spans()}
+    memory.search("tea", filters=ALICE)
+    assert "mem0.embed" in {span.name for span in instrumented.spans()}
 
 
 def test_removed_while_an_operation_begins(instrumented: Application, memory: mem0.Memory) -> None:

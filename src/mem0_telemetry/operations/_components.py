@@ -43,12 +43,15 @@ class Components:
         if found is not None:
             return found[1]
         attributes: dict[str, str] = {}
-        with guard("naming a component's provider"):  # if this fails, the next call tries again
-            attributes = _provider(interface, cls)
-            known[key] = weakref.ref(cls, lambda _: known.pop(key, None)), attributes
+        left = set(_semconv.PHASE_NAMES[interface])
         for name in _semconv.PHASE_NAMES[interface]:
             with guard("instrumenting a component"):
                 self._replace(cls, interface, name)
+                left.remove(name)
+        with guard("naming a component's provider"):
+            attributes = _provider(interface, cls)
+            if not left:  # otherwise the next call tries again, because the error may be temporary
+                known[key] = weakref.ref(cls, lambda _: known.pop(key, None)), attributes
         return attributes
 
     def _replace(self, cls: type, interface: str, name: str) -> None:
@@ -72,8 +75,12 @@ class Components:
             return None
         provider = self.provider(method.interface, type(args[0]))
         phase = Phase(operation, method, args[0])
-        with _BEGINNING:
-            phase.begin(operation.tracer, provider, args, kwargs)
+        try:
+            with _BEGINNING:
+                phase.begin(operation.tracer, provider, args, kwargs)
+        except BaseException as error:  # such as Ctrl-C in a sampler: it propagates, but the scope ends
+            phase.__exit__(None, error, None)
+            raise
         return phase
 
 

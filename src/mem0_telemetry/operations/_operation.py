@@ -74,17 +74,13 @@ class Operation(Recording):
         if self.span is None:
             return
         self.tracer = tracer
-        try:
-            if not method.hosted:
-                components.instrument(self.instance)
-            self._captured = _content.is_captured()
-            if self._captured:
-                with guard("reading the content of a call"):
-                    self.span.set_attributes(_request_content(method, args, kwargs))
-            self._call_hook(self._settings.request_hook, args[1:], kwargs)
-        except BaseException as error:  # such as Ctrl-C: it propagates, but the span must not stay current
-            self.__exit__(None, error, None)
-            raise
+        if not method.hosted:
+            components.instrument(self.instance)
+        self._captured = _content.is_captured()
+        if self._captured:
+            with guard("reading the content of a call"):
+                self.span.set_attributes(_request_content(method, args, kwargs))
+        self._call_hook(self._settings.request_hook, args[1:], kwargs)
 
     def _read_result(self, span: Span, result: Any) -> None:
         if self._method.name in _COUNTED_IN_RESULT:

@@ -46,7 +46,8 @@ class Phase(Recording):
         method, number = self._method, None
         if method.interface == "embedder":
             key = _semconv.GEN_AI_EMBEDDINGS_DIMENSION_COUNT
-            number = _length(result[0] if method.name == "embed_batch" and _length(result) else result)
+            vector = result[0] if method.name == "embed_batch" and _length(result) else result
+            number = _length(vector) or None  # a batch of no texts has no dimension
         elif method.interface in _semconv.DATABASES and method.name in _ROWS_IN_RESULT:
             key = _semconv.DB_RESPONSE_RETURNED_ROWS
             number = mem0.rows_of(result)

@@ -24,8 +24,12 @@ class Recorder:
     def __init__(self) -> None:
         self.settings = Settings()
         self.patches = Patches()
-        self._traces = Signal("opentelemetry.trace", "get_tracer_provider", tracer_of)
-        self._metrics = Signal("opentelemetry.metrics", "get_meter_provider", histogram_of)
+        self._traces = Signal(
+            "opentelemetry.trace", "get_tracer_provider", "OTEL_PYTHON_TRACER_PROVIDER", tracer_of
+        )
+        self._metrics = Signal(
+            "opentelemetry.metrics", "get_meter_provider", "OTEL_PYTHON_METER_PROVIDER", histogram_of
+        )
         self._prepared: tuple[type[Operation], Components] | None = None
 
     def prepare(self, _: object = None) -> tuple[type[Operation], Components]:
@@ -52,19 +56,24 @@ class Recorder:
     def begin(self, method: Method, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Operation | None:
         """Begin an operation. Return None if nothing records, or if the object is already inside one."""
         operation = None
-        with _BEGINNING:
-            tracer = self._traces.find(self.settings.tracer_provider)
-            histogram = self._metrics.find(self.settings.meter_provider)
-            # Other code that has wrapped our wrapper still calls it after `remove`.
-            if (tracer is None and histogram is None) or self.patches.restored:
-                return None
-            instance = args[0] if args else kwargs.get("self")
-            scope = CURRENT_SCOPE.get()
-            if scope is not None and scope[0].instance is instance:
-                return None
-            new, components = self._prepared or self.prepare()
-            around = new.unsuppressed_context()
-            if around is not None:
-                operation = new(instance, method, histogram, self.settings)
-                operation.begin(args, kwargs, tracer, around, components)
+        try:
+            with _BEGINNING:
+                tracer = self._traces.find(self.settings.tracer_provider)
+                histogram = self._metrics.find(self.settings.meter_provider)
+                # Other code that has wrapped our wrapper still calls it after `remove`.
+                if (tracer is None and histogram is None) or self.patches.restored:
+                    return None
+                instance = args[0] if args else kwargs.get("self")
+                scope = CURRENT_SCOPE.get()
+                if scope is not None and scope[0].instance is instance:
+                    return None
+                new, components = self._prepared or self.prepare()
+                around = new.unsuppressed_context()
+                if around is not None:
+                    operation = new(instance, method, histogram, self.settings)
+                    operation.begin(args, kwargs, tracer, around, components)
+        except BaseException as error:  # such as Ctrl-C in a sampler: it propagates, but the scope ends
+            if operation is not None:
+                operation.__exit__(None, error, None)
+            raise
         return operation

@@ -7,6 +7,7 @@ providers count as none. A provider that the application passed to `install` com
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -30,12 +31,14 @@ class Signal(Generic[_T]):
     Args:
         module: the module of the API that holds the global provider.
         getter: the function in that module that returns the provider.
+        variable: the environment variable that may name the provider.
         build: returns the tracer or histogram of a provider, or None if the provider does nothing.
     """
 
-    def __init__(self, module: str, getter: str, build: Callable[[Any], _T | None]) -> None:
+    def __init__(self, module: str, getter: str, variable: str, build: Callable[[Any], _T | None]) -> None:
         self._module = module
         self._getter = getter
+        self._variable = variable
         self._build = build
         self._built: tuple[object, _T | None] = (None, None)
         self._failed = False
@@ -50,15 +53,14 @@ class Signal(Generic[_T]):
             with _ASKING:
                 provider = get_provider()
             if provider is None:
-                # The environment names a provider that fails to load. OpenTelemetry logs that at each call.
-                self._failed = True
+                # If the environment names a provider that fails to load, OpenTelemetry logs that at each call.
+                self._failed = self._variable in os.environ
                 return None
         built = self._built
         if built[0] is not provider:
-            built = (provider, None)
-            with guard("using an OpenTelemetry provider"):
-                built = (provider, self._build(provider))
-            self._built = built
+            built = (None, None)
+            with guard("using an OpenTelemetry provider"):  # if this fails, the next call tries again
+                built = self._built = (provider, self._build(provider))
         return built[1]
 
 

@@ -115,31 +115,37 @@ class Patches:
     """The replaced attributes. References to classes are weak: an application may create thousands of classes."""
 
     def __init__(self) -> None:
-        self._replaced: list[tuple[weakref.ref[Any], str, weakref.ref[Any]]] = []
+        self._replaced: dict[tuple[int, str], tuple[weakref.ref[Any], weakref.ref[Any]]] = {}
         self.restored = False
         """True after `restore` was called."""
 
     def replace(self, owner: Any, name: str, replacement: Any) -> None:
         """Set an attribute of a class or module to a replacement that has the original as `__wrapped__`."""
+        key, replaced = (id(owner), name), self._replaced
+        entry = weakref.ref(owner, lambda _: replaced.pop(key, None)), weakref.ref(replacement)
+        first = replaced.setdefault(key, entry)
+        if first is not entry and first[1]() is not None:
+            return  # another thread is replacing it now
+        replaced[key] = entry  # a reload of the module drops the first replacement
         setattr(owner, name, replacement)
-        self._replaced.append((weakref.ref(owner), name, weakref.ref(replacement)))
         if self.restored:  # an operation was beginning during `restore`
+            replaced[key] = entry
             self.restore()
 
     def covers(self, owner: Any, name: str) -> bool:
         """Return whether this attribute has already been replaced."""
-        return any(name == other and owner_of() is owner for owner_of, other, _ in self._replaced)
+        return (id(owner), name) in self._replaced
 
     def restore(self) -> None:
-        """Restore the originals, last one first. An attribute that is replaced later is restored at once.
+        """Restore the originals. An attribute that is replaced later is restored at once.
 
         An attribute that other code has since replaced stays: if it wraps our wrapper, that only calls its original.
         """
         self.restored = True
-        while self._replaced:
-            owner_of, name, replacement_of = self._replaced.pop()
+        for key, (owner_of, replacement_of) in self._replaced.copy().items():
+            self._replaced.pop(key, None)
             owner, replacement = owner_of(), replacement_of()
             if owner is None or replacement is None:
                 continue
-            if vars(owner).get(name) is replacement:
-                setattr(owner, name, replacement.__wrapped__)
+            if vars(owner).get(key[1]) is replacement:
+                setattr(owner, key[1], replacement.__wrapped__)
