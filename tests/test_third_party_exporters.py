@@ -58,6 +58,31 @@ def test_successful_batch_is_not_resent(answer: str, tmp_path: Path) -> None:
     assert report_of(PROGRAM, installed(tmp_path, answer=answer)) == [True, 2, 2, "ok"]
 
 
+def test_exporter_cannot_change_what_posthog_gets(tmp_path: Path) -> None:
+    """A third-party exporter that changes its records changes nothing in the request to PostHog."""
+    program = """
+        import json, os, time, theirs
+        from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
+        with CaptureServer() as server:
+            os.environ["MEM0_TELEMETRY_POSTHOG_HOST"] = server.url
+            server.answer_always(Answer(status=503))  # so that the last request follows the other export
+            import mem0_telemetry
+            from mem0_telemetry import telemetry
+            telemetry.capture_event("mem0.init", object(), {"sync_type": "sync"})
+            deadline = time.monotonic() + 60
+            while not (theirs.Exporter.exports and server.requests) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            server.answer_always(Answer())
+            done = mem0_telemetry.flush(60)
+            bodies = [json.loads(server.requests[index].body)["batch"] for index in (0, -1)]
+        print(json.dumps([done, len(server.requests) > 1, bodies[0] == bodies[1], str(bodies).count("theirs")]))
+    """
+    changing = "[record.log_record.attributes.update(sync_type='theirs') for record in batch] and None"
+    environ = installed(tmp_path, answer=changing)
+    environ.update(MEM0_TELEMETRY_EXPORTER="posthog,theirs", MEM0_TELEMETRY_POSTHOG_API_KEY="phc_test")
+    assert report_of(program, environ) == [True, True, True, 0]
+
+
 def test_exporter_that_cannot_be_built_causes_a_warning(tmp_path: Path) -> None:
     """One WARNING names the destination and the exception's class, not its message: it may be secret. Events wait."""
     program = """

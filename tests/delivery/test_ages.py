@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,42 @@ def test_a_batch_that_is_too_old_gets_one_last_try(make: Make, sink: support.Sin
     support.enqueue_numbers(delivery, [200])
     assert support.wait_until(lambda: delivery.status().dropped == {"expired": 3})
     assert delivery.status().waiting_earlier == 2
+
+
+def cannot_be_built() -> None:
+    """Fail to build an exporter."""
+    raise ImportError("not installed")
+
+
+@pytest.mark.posix
+@pytest.mark.usefixtures("lenient")
+def test_batches_expire_if_the_exporter_cannot_be_built(
+    make: Make, sink: support.Sink, directory: Path
+) -> None:
+    """While the exporter cannot be built, a batch older than a week is dropped and counted, a newer one kept."""
+    spool.leave_behind(make, sink, range(3), range(3, 5))
+    old, new = support.spooled_files(directory)
+    age(old, 8)
+    age(new, 6)
+    delivery = make(support.destination_to(sink.port, build=cannot_be_built))
+    support.enqueue_numbers(delivery, [100])
+    assert support.wait_until(lambda: delivery.status().dropped == {"expired": 3})
+    assert delivery.status().waiting_earlier == 2
+
+
+def test_nothing_is_built_while_consent_is_unknown(make: Make, sink: support.Sink) -> None:
+    """While `allowed` returns None, the sender asks at each wake, and builds no exporter, so no batch can expire."""
+    asked, builds = [], []
+
+    def allowed() -> None:
+        asked.append(threading.current_thread().name)
+
+    delivery = make(support.destination_to(sink.port, build=lambda: builds.append(True)), allowed=allowed)
+    for number in range(3):
+        support.enqueue_numbers(delivery, [number])
+        assert delivery._writer.flush(60)
+        assert support.wait_until(lambda n=number: asked.count("tests-sender-loop") > n)
+    assert builds == []
 
 
 @pytest.mark.posix

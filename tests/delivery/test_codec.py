@@ -205,6 +205,13 @@ def test_an_unencodable_attribute_is_left_out_and_counted() -> None:
     assert record.dropped_attributes == 2
 
 
+def test_an_unencodable_uid_is_left_out_and_counted() -> None:
+    """A `log.record.uid` without an OTLP representation is left out and counted, as any other attribute is."""
+    [record] = decode(encoded([record_with(attributes={"log.record.uid": 2**64, "good": 1})]))
+    assert dict(record.log_record.attributes or {}) == {"good": 1}
+    assert record.dropped_attributes == 1
+
+
 def test_an_unencodable_body_raises() -> None:
     """A record whose body has no OTLP representation raises `UnencodableError`."""
     with pytest.raises(UnencodableError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from typing import TYPE_CHECKING, Any
@@ -249,14 +250,17 @@ def test_a_batch_without_records_that_cannot_be_removed(
 
 
 @pytest.mark.usefixtures("lenient")
-def test_records_of_other_processes_are_selected_again(mailbox: Make, drops: Drops) -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError, asyncio.CancelledError])
+def test_records_of_other_processes_are_selected_again(
+    error: type[BaseException], mailbox: Make, drops: Drops
+) -> None:
     """Records of other processes pass through `accept`; those that it rejects or fails on are counted."""
-    answers = iter([None, RECORD, ZeroDivisionError, None])
+    answers = iter([None, RECORD, error, None])
 
     def accept(_: ReadableLogRecord) -> ReadableLogRecord | None:
         answer = next(answers)
-        if answer is ZeroDivisionError:
-            raise ZeroDivisionError
+        if answer is error:
+            raise error
         return answer  # type: ignore[return-value]
 
     theirs, mine = mailbox(), mailbox()

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False  # importing `typing` takes 10 ms, and `import mem0_telemetry` loads this module
 if TYPE_CHECKING:
     from logging import Logger
@@ -35,6 +37,35 @@ class guard:  # noqa: N801  # used as a statement: `with guard("capturing an eve
             return False
         note(f"failed while {self._doing}", error)
         return True
+
+
+class foreign_guard(guard):  # noqa: N801  # used like `guard`
+    """A guard for calls of third-party code on our threads, which nothing restarts: drops every `BaseException`.
+
+    Examples are `asyncio.CancelledError`, and `SystemExit` from a command's code. Those that are meant for the thread
+    itself (`_is_for_the_thread`) are not caught.
+    """
+
+    __slots__ = ()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if error is None or _is_for_the_thread(error):
+            return False
+        note(f"failed while {self._doing}", error)
+        return True
+
+
+def _is_for_the_thread(error: BaseException) -> bool:
+    """Return whether the thread must end: by Ctrl-C, by gevent's `kill`, or by a signal handler that exits."""
+    if isinstance(error, SystemExit):
+        import threading  # noqa: PLC0415  # not imported by `import mem0_telemetry`
+
+        # Signal handlers run on the main thread. On another one, third-party code has raised it.
+        return threading.get_ident() == threading.main_thread().ident
+    killed = getattr(sys.modules.get("greenlet"), "GreenletExit", ())
+    return isinstance(error, (KeyboardInterrupt, killed))
 
 
 def note(text: str, error: BaseException | None = None, *, level: int = 10) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
-from mem0_telemetry.base.guard import guard
+from mem0_telemetry.base.guard import foreign_guard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mem0_telemetry.delivery._config import Limits
 
 _MAX_REASON_LENGTH: Final = 40
-"""Most characters of an exporter's `failure` or `refusal`: a longer text may contain anything, and is ignored."""
+"""Most characters of an exporter's `failure` or `refusal`: a longer text may contain anything, and is not shown."""
+_TOO_LONG: Final = "a reason too long to show"
 _IMMEDIATE_RETRIES: Final = 2
 """Failures without a pause after `retry_now`: one of a request with several batches, one of the oldest batch alone."""
 
@@ -44,17 +45,17 @@ class Answer:
 
 
 def attempt(exporter: LogRecordExporter, records: Sequence[ReadableLogRecord], *, name: str) -> Answer:
-    """Pass `records` to the exporter of the destination `name`. An exception from the exporter is a failure."""
+    """Pass `records` to the exporter of the destination `name`. Any exception from the exporter is a failure."""
     done = False
     raised = ErrorRecorder()
-    with guard(f"exporting to {name}"), raised:
+    with foreign_guard(f"exporting to {name}"), raised:
         result: object = exporter.export(records)
         # Compare names, not classes: older exporters return `LogExportResult`, and a module may be imported twice.
         # An exporter that returns None did not fail: the SDK's own processors ignore the result and also continue.
         done = result is None or getattr(result, "name", "") == LogRecordExportResult.SUCCESS.name
     if done:
         return Answer(done=True, refusal=_short_text(exporter, "refusal"))
-    retry_after = getattr(exporter, "retry_after", None)
+    retry_after = _member(exporter, "retry_after")
     failure = _short_text(exporter, "failure")
     return Answer(
         done=False,
@@ -65,8 +66,17 @@ def attempt(exporter: LogRecordExporter, records: Sequence[ReadableLogRecord], *
 
 
 def _short_text(exporter: LogRecordExporter, name: str) -> str:
-    text = getattr(exporter, name, "")
-    return text if isinstance(text, str) and len(text) <= _MAX_REASON_LENGTH else ""
+    text = _member(exporter, name)
+    if not isinstance(text, str):
+        return ""
+    return text if len(text) <= _MAX_REASON_LENGTH else _TOO_LONG
+
+
+def _member(exporter: LogRecordExporter, name: str) -> object:
+    """Return an optional member of the exporter; None if it is absent, or raises."""
+    with foreign_guard(f"reading `{name}` of an exporter"):
+        return getattr(exporter, name, None)
+    return None
 
 
 class ErrorRecorder:

@@ -9,7 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
-from mem0_telemetry.base.guard import guard
+from mem0_telemetry.base.guard import foreign_guard
 from mem0_telemetry.delivery._encode import encode, line_of
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Batcher:
     def add(self, record: ReadableLogRecord) -> None:
         """Add `record` to the batch if `accept` keeps it and it can be encoded; otherwise count it as dropped."""
         reason = "unencodable"
-        with guard("selecting and encoding a record"):
+        with foreign_guard("selecting and encoding a record"):
             selected = self._wiring.accept(record)
             if selected is not None:
                 self._entries.append((selected, encode(selected)))
@@ -149,7 +149,7 @@ class Batcher:
         drops = self._wiring.drops
         dropped_attributes = self._wiring.dropped_attributes
         if dropped_attributes is not None and (counts := drops.unreported()):
-            with guard("reporting dropped records"):
+            with foreign_guard("reporting dropped records"):
                 carrier = self._wiring.accept(_with(entries[0][0], dropped_attributes(counts)))
                 if carrier is not None:
                     entries[0] = (carrier, encode(carrier))

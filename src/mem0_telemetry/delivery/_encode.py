@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MOST_KEPT: Final = 256
 """Size of the cache: an application may have any number of different fragments."""
 _UID: Final = "log.record.uid"
-"""The attribute that differs in every record, and so must not be in the cache's key."""
+"""The attribute whose text differs in every record, and so must not be in the cache's key."""
 _BEGINNING: Final = '{"resourceLogs":['
 _SEPARATOR: Final = "]}]},"
 _END: Final = "]}\n"
@@ -45,7 +45,7 @@ def encode(record: ReadableLogRecord) -> str:
     """
     log = record.log_record
     attributes = dict(log.attributes or ())
-    uid = attributes.pop(_UID, None)
+    uid = attributes.pop(_UID) if isinstance(attributes.get(_UID), str) else None
     severity = log.severity_number and log.severity_number.value
     dropped = record.dropped_attributes
     repeating: tuple[Any, ...] = (

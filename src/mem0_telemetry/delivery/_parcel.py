@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mem0_telemetry.base.files import NotOursError
-from mem0_telemetry.base.guard import guard
+from mem0_telemetry.base.guard import foreign_guard, guard
 from mem0_telemetry.delivery._batch import MAX_RECORDS, Batch, Claim, readable_count
 from mem0_telemetry.delivery._decode import CorruptLineError, decode
 from mem0_telemetry.delivery._encode import encode, joined
@@ -111,7 +111,7 @@ class Packer:
             return None
         accepted = []
         for record in records:
-            with guard("selecting a record that was read back"):
+            with foreign_guard("selecting a record that was read back"):
                 if (selected := self._wiring.accept(record)) is not None:
                     accepted.append((selected, encode(selected)))
         if not accepted:

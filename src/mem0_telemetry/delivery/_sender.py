@@ -6,7 +6,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Final
 
-from mem0_telemetry.base.guard import guard
+from mem0_telemetry.base.guard import foreign_guard, guard
 from mem0_telemetry.delivery import fork_gate
 from mem0_telemetry.delivery._attempts import Backoff, ErrorRecorder, Retry, attempt
 from mem0_telemetry.delivery._isolation import isolated
@@ -66,10 +66,8 @@ class Sender:
         self._wakeup = Wakeup()
         self._exporter: LogRecordExporter | None = None
         self._builds = Backoff(wiring.limits)
-        self._last_error = ""
-        self._sent = 0
-        self._given_up = 0
-        self._refusal = ""
+        self._last_error = self._refusal = ""
+        self._sent = self._given_up = 0
         self._stopping = False
         self._asked_to_retry = False
         self._working = False
@@ -156,7 +154,7 @@ class Sender:
             finally:
                 self._working = False
                 if self._exporter is not None:
-                    with guard(f"shutting down the exporter of {self._destination.name}"):
+                    with foreign_guard(f"shutting down the exporter of {self._destination.name}"):
                         self._exporter.shutdown()  # type: ignore[no-untyped-call]
                 self._progressed()
 
@@ -168,7 +166,8 @@ class Sender:
 
     def _is_allowed(self) -> bool:
         """Return whether there is consent; if it was withdrawn, delete the events and batches of this process."""
-        self._asked_for_consent, allowed = self._clock.monotonic(), self._wiring.allowed()
+        now, allowed = self._clock.monotonic(), self._wiring.allowed()
+        self._asked_for_consent = now if allowed else -_ASK_AGAIN  # only a yes is valid for a while
         if allowed is False:
             self._wiring.discard()
             self._next_look = None
@@ -195,11 +194,9 @@ class Sender:
             self._next_look = self._builds.until
             return None
         raised = ErrorRecorder()
-        with guard(f"building the exporter of {self._destination.name}"), raised, fork_gate.hold():
+        with foreign_guard(f"building the exporter of {self._destination.name}"), raised, fork_gate.hold():
             exporter = self._destination.build()
-            warm_up = getattr(exporter, "warm_up", None)
-            if warm_up is not None:
-                warm_up()
+            getattr(exporter, "warm_up", lambda: None)()
             for module in _IMPORTED_IN_MID_REQUEST:
                 importlib.import_module(module)
             self._exporter = exporter
@@ -207,7 +204,9 @@ class Sender:
         self._last_error = raised.text
         self._builds.failed(self._clock.monotonic())
         self._next_look = self._builds.until
-        self._destination.on_unusable(raised.kind)
+        self._expire()
+        with foreign_guard(f"telling that {self._destination.name} is unusable"):
+            self._destination.on_unusable(raised.kind)
         return None
 
     def _send_next(self, exporter: LogRecordExporter) -> bool:
@@ -260,7 +259,7 @@ class Sender:
             if self._retry.in_a_row == 1:
                 self._note(parcel, "failed", answer.kind)
             parcel.release()  # before `expire`, which skips claimed batches
-            self.mailbox.expire(self._wall_at_birth + int((now - self._limits.spool_age) * 1e9))
+            self._expire()
             return
         self.is_completing = True
         try:
@@ -268,6 +267,11 @@ class Sender:
         finally:
             self.is_completing = False
         self._retry.succeeded(parcel.names, kept, now)
+
+    def _expire(self) -> None:
+        """Drop the batches that are too old. Only a failure does this: a destination that works gets them."""
+        oldest = self._clock.monotonic() - self._limits.spool_age
+        self.mailbox.expire(self._wall_at_birth + int(oldest * 1e9))
 
     def _complete(self, parcel: Parcel, exporter: LogRecordExporter, refusal: str) -> list[str]:
         """Count and remove sent and refused batches. Return the names of those that cannot be removed."""
@@ -278,7 +282,7 @@ class Sender:
         self._wiring.drops.count("refused", refused)
         self._sent += count - refused
         if refusal:
-            with guard(f"telling what {self._destination.name} refused"):
+            with foreign_guard(f"telling what {self._destination.name} refused"):
                 self._destination.on_refusal(refusal)
         self._note(parcel, "refused" if refusal else "sent", refusal)
         return parcel.done()
@@ -291,6 +295,6 @@ class Sender:
     def _count_given_up(self, exporter: LogRecordExporter, count: int) -> int:
         """Return how many of `count` records the exporter dropped. Its counter may include failed attempts: cap it."""
         before = self._given_up
-        with guard(f"asking what {self._destination.name} refused"):
+        with foreign_guard(f"asking what {self._destination.name} refused"):
             self._given_up = sum(self._destination.dropped(exporter).values())
         return min(max(0, self._given_up - before), count)

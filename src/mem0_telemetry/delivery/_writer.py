@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 
-from mem0_telemetry.base.guard import guard
+from mem0_telemetry.base.guard import foreign_guard, guard
 from mem0_telemetry.delivery import fork_gate
 from mem0_telemetry.delivery._batch import Batcher
 from mem0_telemetry.delivery._threads import Wakeup, Worker
@@ -257,7 +257,7 @@ class Writer:
             self._batcher.add(self._emitted.popleft())
 
     def _emit_event(self, time_ns: int, event: str, attributes: Mapping[str, Any]) -> None:
-        with guard("emitting an event"):
+        with foreign_guard("emitting an event"):
             self._emit(time_ns, event, attributes)
             return
         self._wiring.drops.count("unencodable")

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from logging import WARNING
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import ConsoleLogRecordExporter, LogRecordExporter
 
 from mem0_telemetry.base.guard import note
@@ -138,10 +140,30 @@ _KINDS: Final = {
 }
 
 
+class _OnCopies:
+    """A third-party exporter, with copies of the records: it may change them, and other destinations get them too."""
+
+    def __init__(self, exporter: Any) -> None:
+        self._exporter = exporter
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> Any:
+        return self._exporter.export([_copy(record) for record in batch])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._exporter, name)
+
+
+def _copy(record: ReadableLogRecord) -> ReadableLogRecord:
+    """Return a copy of the parts that can be changed; a `Resource` and its attributes cannot."""
+    log_record = copy.copy(record.log_record)
+    log_record.attributes = copy.deepcopy(dict(log_record.attributes or {}))
+    return replace(record, log_record=log_record)
+
+
 def _kind_of_entry_point(name: str) -> _Kind:
     """Describe a third-party exporter, whose calls may use the loggers of its packages and those of OTLP."""
     entry_point = entry_points_of(name)[0]
     parts = entry_point.module.split(".")
     own = (".".join(parts[: n + 1]) for n in range(len(parts)))
     otlp = ("opentelemetry.exporter.otlp.proto.grpc.exporter", *_OTLP_LOGGERS)
-    return _Kind(lambda _: entry_point.load()(), loggers=(*own, *otlp))
+    return _Kind(lambda _: cast("LogRecordExporter", _OnCopies(entry_point.load()())), loggers=(*own, *otlp))
