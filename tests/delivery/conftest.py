@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support import delivery as support
 
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
     from mem0_telemetry.delivery import Delivery
     from mem0_telemetry.delivery._mailbox import Mailbox
     from mem0_telemetry.delivery._status import Drops
+
+
+# On a busy machine Hypothesis generates examples slowly, which says nothing about the code under test.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
