@@ -1,5 +1,6 @@
 """Tests of `state.json`: changes are atomic and locked, unreadable means off, and reading creates nothing."""
 
+import errno
 import json
 import os
 import socket
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from mem0_telemetry.base import files
-from mem0_telemetry.policy import state_file
+from mem0_telemetry.policy import identity, state_file
 from mem0_telemetry.policy.state_file import State, mem0_dir, read, update
+from support.identities import MEM0S, write_config
 
 pytestmark = pytest.mark.interpreter
 
@@ -272,6 +274,55 @@ def test_a_full_disk_leaves_the_state_as_it_was(tmp_path: Path, monkeypatch: pyt
     monkeypatch.undo()
     assert read(str(tmp_path)) == State(disabled=True)
     assert sorted(path.name for path in (tmp_path / "telemetry").iterdir()) == ["state.json", "state.lock"]
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    """Reading and changing the state, and reading the id, close every file, even if they fail."""
+    update(str(tmp_path), lambda state: state._replace(installation_id=MEM0S, seeded_id=True))
+    write_config(tmp_path, {"user_id": MEM0S})
+    before = sorted(os.listdir("/dev/fd"))  # noqa: PTH208  # the open descriptors
+    for _ in range(3):
+        assert identity.current(str(tmp_path)) is not None
+        update(str(tmp_path), lambda state: state._replace(fresh_id=not state.fresh_id))
+        with pytest.raises(OSError, match="cannot be read"):
+            update(str(tmp_path), lambda state: state._replace(readable=False))
+    assert sorted(os.listdir("/dev/fd")) == before  # noqa: PTH208
+
+
+@pytest.mark.posix
+def test_a_child_that_is_forked_during_a_change_does_not_keep_the_lock(tmp_path: Path) -> None:
+    """The lock is free after a change, even if a child was forked meanwhile, which has inherited the open file."""
+    wait, leave = os.pipe()
+    children = []
+
+    def fork(state: State) -> State:
+        children.append(os.fork())
+        if children == [0]:
+            os.close(leave)
+            os.read(wait, 1)
+            os._exit(0)
+        return state
+
+    update(str(tmp_path), fork)
+    try:
+        assert update(str(tmp_path), disable, timeout=0).disabled
+    finally:
+        os.close(leave)
+        os.waitpid(children[0], 0)
+        os.close(wait)
+
+
+@pytest.mark.posix
+def test_on_a_file_system_without_locks_the_state_is_still_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the file system has no locks, everything works except the mutual exclusion."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(state_file.fcntl, "flock", no_locks)
+    assert update(str(tmp_path), disable) == read(str(tmp_path)) == State(disabled=True)
 
 
 def test_waiting_for_the_lock_has_an_end(tmp_path: Path) -> None:
