@@ -82,6 +82,19 @@ def test_an_invalid_state_is_unreadable(tmp_path: Path, content: bytes) -> None:
     assert path_of_state(tmp_path).read_bytes() == content
 
 
+def test_a_state_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is too large is refused before it is read, and one that grows meanwhile once it is too large."""
+    update(str(tmp_path), disable)
+    path_of_state(tmp_path).write_bytes(b"x" * (state_file._LARGEST + 1))
+    chunks: list[bytes] = []
+    monkeypatch.setattr(os, "read", lambda *_: chunks.pop())
+    assert read(str(tmp_path)) == State(readable=False)
+    path_of_state(tmp_path).write_bytes(b"")
+    chunks += [b"not read", b" ", b'{"disabled": false}'.ljust(state_file._LARGEST)]
+    assert read(str(tmp_path)) == State(readable=False)
+    assert chunks == [b"not read"]
+
+
 def test_a_state_with_odd_values_can_be_written_again(tmp_path: Path) -> None:
     """A state with odd values, even nested ones, can be read and changed without an error."""
     path_of_state(tmp_path).parent.mkdir()
@@ -223,9 +236,18 @@ def test_the_temporary_file_of_a_killed_process_is_removed(tmp_path: Path) -> No
     [aside] = (tmp_path / "telemetry").glob("state.json.*")
     update(str(tmp_path), lambda state: state)
     assert aside.exists()
-    os.utime(aside, (time.time() - 120,) * 2)
+    for path in (aside, tmp_path / "telemetry" / "state.lock"):
+        os.utime(path, (time.time() - 120,) * 2)
     update(str(tmp_path), lambda state: state)
     assert sorted(path.name for path in (tmp_path / "telemetry").iterdir()) == ["state.lock"]
+
+
+def test_a_temporary_file_that_disappears_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If another process removes a listed temporary file first, the change is stored all the same."""
+    monkeypatch.setattr(files.Directory, "names", lambda _: ["state.json.gone.aside"])
+    assert update(str(tmp_path), disable) == read(str(tmp_path)) == State(disabled=True)
 
 
 def test_paths_are_used_without_directory_descriptors(
@@ -322,6 +344,20 @@ def test_on_a_file_system_without_locks_the_state_is_still_stored(
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(state_file.fcntl, "flock", no_locks)
+    assert update(str(tmp_path), disable) == read(str(tmp_path)) == State(disabled=True)
+
+
+@pytest.mark.posix
+def test_on_a_file_system_without_modes_the_state_is_still_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the file system has no POSIX modes, directories and files are created all the same."""
+
+    def no_modes(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "chmod", no_modes)
+    monkeypatch.setattr(os, "fchmod", no_modes)
     assert update(str(tmp_path), disable) == read(str(tmp_path)) == State(disabled=True)
 
 
