@@ -113,8 +113,7 @@ def unread(environ: Mapping[str, str]) -> list[str]:
 
 def problem_of_unread(names: list[str], *, stops_posthog: bool) -> str:
     """Return a text about the unread variables `names`: their effect, and similar names that may be meant."""
-    like = [name for name in _READ if name.startswith(_LIKE_A_SWITCH)]
-    meant = sorted({near for name in names for near in get_close_matches(name.upper(), like, 1, _NEAR)})
+    meant = sorted({near for name in names for near in get_close_matches(name.upper(), _READ, 1, _NEAR)})
     if stops_posthog and not meant:
         meant = [f"{MEM0_TELEMETRY}=False, which switches telemetry off"]
     shown = ", ".join(ascii(name)[1:-1][:60] for name in names[:5])

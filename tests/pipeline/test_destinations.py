@@ -86,7 +86,8 @@ def test_own_posthog() -> None:
 def test_otlp(environ: dict[str, str], endpoint: str, headers: dict[str, str], protocol: str) -> None:
     """If one of our own variables is set, the standard ones are ignored; otherwise the standard ones apply."""
     config = only(MEM0_TELEMETRY_EXPORTER="otlp", **environ)
-    assert (config.endpoint, config.headers, config.protocol) == (endpoint, headers, protocol)
+    assert (config.endpoint, config.url) == (endpoint, endpoint)
+    assert (config.headers, config.protocol) == (headers, protocol)
 
 
 def test_standard_certificates(tmp_path: Path) -> None:
@@ -172,6 +173,9 @@ UNUSABLE = [
     ("MEM0_TELEMETRY_POSTHOG_HOST", "https://\u202eexample.com"),
     ("MEM0_TELEMETRY_POSTHOG_HOST", "https://stra\u00dfe.example.com"),
     ("MEM0_TELEMETRY_POSTHOG_HOST", "https://example.com/?token=secret"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://example.com/#fragment"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://example.com/a path"),
+    ("MEM0_TELEMETRY_POSTHOG_HOST", "https://example.com/p\u00e4th"),
 ]
 
 
@@ -208,10 +212,12 @@ def test_a_mistyped_exporter_name_is_shown(value: str) -> None:
     "variable", ["MEM0_TELEMETRY_OTLP_ENDPOINT", "MEM0_TELEMETRY_POSTHOG_HOST", "OTEL_EXPORTER_OTLP_ENDPOINT"]
 )
 def test_an_address_without_a_scheme_is_a_problem(variable: str) -> None:
-    """Many people consider `localhost:4318` a URL, so the problem says that the scheme is missing."""
+    """Many people consider `localhost:4318` a URL, so the problem says that the scheme is missing, if it is."""
     name = "posthog" if "POSTHOG" in variable else "otlp"
     (problem,) = resolve({"MEM0_TELEMETRY_EXPORTER": name, variable: "localhost:4318"}).problems
     assert problem.startswith(f"{variable} has no http:// or https://")
+    (problem,) = resolve({"MEM0_TELEMETRY_EXPORTER": name, variable: "http://localhost:port"}).problems
+    assert problem.startswith(f"{variable} is not a URL")
 
 
 def test_credentials_in_a_host_are_refused_by_name() -> None:
@@ -229,8 +235,11 @@ def test_credentials_in_a_host_are_refused_by_name() -> None:
         ("MEM0_TELEMETRY_OTLP_HEADERS", "no-equals"),
         ("MEM0_TELEMETRY_OTLP_HEADERS", "a=b%0Ac"),
         ("MEM0_TELEMETRY_OTLP_HEADERS", "a b=c"),
+        ("MEM0_TELEMETRY_OTLP_HEADERS", "a=%C3%A4"),
         ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com?token=a secret"),
         ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com?token=secret#fragment"),
+        ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com?token=s\u00e4cret"),
+        ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com?token=secret\r\nX:\tsecret"),
         ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com/v1/traces"),
         ("MEM0_TELEMETRY_OTLP_ENDPOINT", "http://example.com/v1/metrics/"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),

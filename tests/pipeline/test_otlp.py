@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from concurrent import futures
+from http.client import parse_headers
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -173,6 +174,26 @@ def test_http_refused_and_dropped_connections(server: CaptureServer) -> None:
     assert http(server.url).export(BATCH) is FAILURE
 
 
+def test_http_shutdown_closes_the_connection() -> None:
+    """`shutdown` closes the connection, which the last export has kept open."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, futures.ThreadPoolExecutor(1) as pool:
+        listening.settimeout(60)
+        exporter = http(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        export = pool.submit(exporter.export, BATCH)
+        with listening.accept()[0] as connection, connection.makefile("rb") as request:
+            connection.settimeout(60)
+            request.readline()
+            request.read(int(parse_headers(request)["content-length"]))
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            assert export.result(60) is SUCCESS
+            connection.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                connection.recv(1)
+            exporter.shutdown()
+            connection.settimeout(60)
+            assert connection.recv(1) == b""
+
+
 class _Logs(LogsServiceServicer):
     def __init__(self) -> None:
         self.requests: list[tuple[ExportLogsServiceRequest, dict[str, Any]]] = []
@@ -208,7 +229,7 @@ def by_grpc(url: str, **options: Any) -> otlp.OTLPExporter:
 
 
 def test_grpc_call(logs: tuple[_Logs, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """One call is made, with the configured headers and none of the environment."""
+    """One call is made, with the configured headers and none of the environment; `shutdown` closes the channel."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-leak=leaked")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", "many")
     servicer, url = logs
@@ -219,6 +240,8 @@ def test_grpc_call(logs: tuple[_Logs, str], monkeypatch: pytest.MonkeyPatch) -> 
     assert metadata["x-key"] == "secret"
     assert "x-leak" not in metadata
     exporter.shutdown()
+    with pytest.raises(ValueError, match="closed channel"):
+        exporter.export(BATCH)
 
 
 @pytest.mark.parametrize(
@@ -275,6 +298,16 @@ def test_grpc_retry_info(
     assert (exporter.retry_after, exporter.dropped) == (seconds, {})
     assert exporter.export(BATCH) is SUCCESS
     assert exporter.retry_after is None
+    exporter.shutdown()
+
+
+def test_grpc_retries_no_other_code_because_of_a_retry_info(logs: tuple[_Logs, str]) -> None:
+    """A code that is not retryable stays so with a `RetryInfo`: the batch is dropped and counted."""
+    servicer, url = logs
+    servicer.codes, servicer.retry_info = [grpc.StatusCode.INTERNAL], _retry_in(7)
+    exporter = by_grpc(url)
+    assert exporter.export(BATCH) is SUCCESS
+    assert exporter.dropped == {"grpc_internal": 1}
     exporter.shutdown()
 
 

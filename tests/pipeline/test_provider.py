@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from mem0_telemetry.pipeline.provider import PrivateProvider
 from mem0_telemetry.pipeline.resource import runtime_metadata
 from mem0_telemetry.pipeline.selection import Selection
+from mem0_telemetry.policy.registry import select_resource
 from mem0_telemetry.version import SCHEMA_URL
 from opentelemetry import trace
 
@@ -81,17 +82,19 @@ def test_a_record_is_independent_of_the_application() -> None:
 
 
 def test_runtime_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The metadata has OpenTelemetry's values for machine and system, and `major.minor` without a build string."""
+    """Machine and system have OpenTelemetry's values; the version is `major.minor` of macOS or else of the kernel."""
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(platform, "release", lambda: "6.18.44-some-vendor+1")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    found = runtime_metadata()
+    found = select_resource(runtime_metadata())
     assert found["os.type"] == "linux"
     assert found["os.version"] == "6.18"
     assert found["host.arch"] == "amd64"
     assert found["service.version"] == version("mem0ai")
     assert found["telemetry.sdk.version"] == version("opentelemetry-sdk")
     assert found["telemetry.distro.name"] == "mem0-telemetry"
+    monkeypatch.setattr(platform, "mac_ver", lambda: ("14.2.1", ("", "", ""), "arm64"))
+    assert select_resource(runtime_metadata())["os.version"] == "14.2"
 
 
 @pytest.mark.parametrize(
@@ -155,6 +158,19 @@ class TestSelection:
         assert selected is not None
         assert (selected.log_record.timestamp, selected.log_record.observed_timestamp) == (expected, expected)
         encode_logs([selected]).SerializeToString()
+
+    @pytest.mark.parametrize(("observed", "expected"), [(7, 7), (None, 0)])
+    def test_a_record_without_a_time_and_a_resource(self, observed: int | None, expected: int) -> None:
+        """A record without a time has the time at which it was observed; one without a resource has an empty one."""
+        record = LogRecord(event_name="mem0.add")
+        record.observed_timestamp = observed
+        selection = Selection()
+        selection(ReadableLogRecord(record, Resource({"service.name": "mem0"})))
+        for select in (selection, Selection()):
+            selected = select(ReadableLogRecord(record, None))
+            assert selected is not None
+            assert selected.log_record.timestamp == expected
+            assert (dict(selected.resource.attributes), selected.resource.schema_url) == ({}, SCHEMA_URL)
 
     @pytest.mark.parametrize("name", [None, "", "mem0.unheard", "app.event"])
     def test_other_events_are_dropped(self, name: str | None) -> None:

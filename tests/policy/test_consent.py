@@ -61,9 +61,20 @@ def test_the_reason_names_the_setting_or_command(setting: dict[str, Any], said: 
 
 def test_every_source_that_says_off_is_listed() -> None:
     """The decision also lists the other sources that say off, with their reasons."""
-    consent = decide({"DO_NOT_TRACK": "1", "OTEL_SDK_DISABLED": "true"}, state=STATES["disabled"])
+    environ = {
+        "DO_NOT_TRACK": "1",
+        "OTEL_SDK_DISABLED": "true",
+        "PYTEST_VERSION": "9",
+        "PYTEST_CURRENT_TEST": "t",
+    }
+    consent = decide(environ, state=STATES["disabled"])
     assert consent.source == "OTEL_SDK_DISABLED"
-    assert [source for source, _ in consent.also] == ["DO_NOT_TRACK", "state.json"]
+    assert [source for source, _ in consent.also] == [
+        "DO_NOT_TRACK",
+        "state.json",
+        "PYTEST_VERSION",
+        "PYTEST_CURRENT_TEST",
+    ]
     assert all(reason for _, reason in consent.also)
 
 

@@ -106,7 +106,15 @@ def test_an_unread_variable_without_posthog_is_only_a_warning(tmp_path: Path) ->
 )
 def test_the_hint_is_a_similar_name(name: str, hint: str) -> None:
     """The hint is a similar name. A name that only shares a prefix is not suggested."""
-    assert names.problem_of_unread([name], stops_posthog=True).endswith(hint)
+    problem = names.problem_of_unread([name], stops_posthog=True)
+    assert problem.endswith(hint)
+    assert "To be safe, nothing is sent to PostHog." in problem
+
+
+@pytest.mark.parametrize("value", ["'", '"phc_key', "phc_key'", "'phc_key\""])
+def test_a_single_quote_belongs_to_the_value(value: str) -> None:
+    """Only two equal quotes around a value are removed: anything else would become another value."""
+    assert names.text({"MEM0_TELEMETRY_POSTHOG_API_KEY": value}, "MEM0_TELEMETRY_POSTHOG_API_KEY") == value
 
 
 def test_every_name_is_documented() -> None:

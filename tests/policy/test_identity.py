@@ -2,11 +2,12 @@
 
 import uuid
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
-from mem0_telemetry.policy import state_file
+from mem0_telemetry.policy import identity, state_file
 from mem0_telemetry.policy.identity import Identity, current, establish, forget, reset
 from support.identities import MEM0S, is_random, write_config
 
@@ -128,6 +129,22 @@ def test_a_hosted_client_replaces_a_shared_id_once(tmp_path: Path) -> None:
     assert establish(str(tmp_path), account_linked=True) == made == establish(str(tmp_path))
 
 
+def test_a_hosted_client_never_takes_over_mem0s_id(tmp_path: Path) -> None:
+    """If the first event comes from a hosted client, the id is a fresh one, although `config.json` shows no account."""
+    write_config(tmp_path, {"user_id": MEM0S})
+    made = establish(str(tmp_path), account_linked=True)
+    assert made.id != MEM0S
+    assert establish(str(tmp_path)) == made
+
+
+def test_an_id_that_was_stored_meanwhile_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If another process stores an id after this one has found none, both use that id."""
+    stored, read, before = reset(str(tmp_path)), state_file.read, [state_file.State()]
+    monkeypatch.setattr(state_file, "read", lambda directory: before.pop() if before else read(directory))
+    assert establish(str(tmp_path)) == stored
+    assert before == []
+
+
 def test_an_id_that_is_about_to_be_replaced_is_not_current(tmp_path: Path) -> None:
     """The current id is the id of the next event: None if `config.json` shows an account or cannot be parsed."""
     write_config(tmp_path, {"user_id": MEM0S})
@@ -154,10 +171,44 @@ def test_our_own_id_does_not_depend_on_the_config(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stored", ["not a uuid", str(uuid.uuid1()), ""], ids=["text", "version 1", "empty"])
 def test_a_stored_id_that_is_no_random_uuid_is_replaced(tmp_path: Path, stored: str) -> None:
-    """A stored id in `state.json` is used only if it is a random UUID."""
+    """A stored id in `state.json` is used only if it is a random UUID. What replaces it is never Mem0's id."""
+    write_config(tmp_path, {"user_id": MEM0S})
     state_file.update(str(tmp_path), lambda state: state._replace(installation_id=stored))
     assert current(str(tmp_path)) is None
-    assert is_random(establish(str(tmp_path)).id)
+    made = establish(str(tmp_path)).id
+    assert is_random(made)
+    assert made != MEM0S
+
+
+def test_the_id_is_asked_for_again_if_another_process_keeps_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that cannot get the lock in time uses the id that the holder of the lock has stored meanwhile."""
+    stored: list[str] = []
+
+    def held(*_: object, **__: object) -> state_file.State:
+        monkeypatch.undo()
+        stored.append(reset(str(tmp_path)).id)
+        raise TimeoutError
+
+    monkeypatch.setattr(state_file, "update", held)
+    assert [establish(str(tmp_path)).id] == stored
+
+
+def test_a_config_that_is_being_written_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If one of Mem0's tools is just writing `config.json`, the id is read from it once it is complete."""
+
+    class Tool(Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout
+            write_config(tmp_path, {"user_id": MEM0S})
+            return False
+
+    write_config(tmp_path, "{")
+    monkeypatch.setattr(identity, "Event", Tool)
+    assert establish(str(tmp_path)) == Identity(id=MEM0S)
 
 
 def test_reset_gives_a_fresh_id(tmp_path: Path) -> None:

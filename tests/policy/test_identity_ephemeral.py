@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mem0_telemetry.policy import state_file
-from mem0_telemetry.policy.identity import Identity, current, establish
+from mem0_telemetry.policy.identity import Identity, current, establish, is_in_config
 from support.identities import MEM0S, is_random, write_config
 
 pytestmark = pytest.mark.usefixtures("new_process")
@@ -21,6 +21,7 @@ def test_an_unparsable_config_gives_an_ephemeral_id(tmp_path: Path, content: str
     assert is_random(made.id)
     assert establish(str(tmp_path)) == made
     assert current(str(tmp_path)) is None
+    assert not is_in_config(str(tmp_path))
     assert (tmp_path / "config.json").read_bytes() == before
 
 

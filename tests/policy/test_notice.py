@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import select
 import subprocess
 import sys
 import time
@@ -164,6 +165,56 @@ def test_two_programs_at_once_show_it_once(home: Path) -> None:
             assert not admits(str(home), {}, stderr=stderr, vendor=True, state=State())
         seen.append(what_is_seen(reader))
     assert seen == [TEXT, ""]
+
+
+def test_the_notice_is_seen_at_once(home: Path) -> None:
+    """The notice is flushed to a stream that has a buffer, so the user sees it before the program goes on."""
+    reader, end = pty.openpty()
+    with io.TextIOWrapper(os.fdopen(end, "wb"), line_buffering=False) as stderr:
+        assert not admits(str(home), {}, stderr=stderr, vendor=True, state=State())
+        seen, expected = b"", TEXT.replace("\n", "\r\n").encode()
+        while seen != expected and select.select([reader], [], [], 20)[0]:
+            seen += os.read(reader, 10_000)
+    assert seen == expected
+    os.close(reader)
+
+
+def test_a_terminal_that_cannot_be_written_raises_nothing(home: Path, reported: list[str]) -> None:
+    """If the notice cannot be written, nothing is raised, and nothing is recorded."""
+    reader, end = pty.openpty()
+
+    class Broken(io.StringIO):
+        def fileno(self) -> int:
+            return end
+
+        def write(self, _: str) -> int:
+            raise OSError("the terminal is gone")
+
+    assert not admits(str(home), {}, stderr=Broken(), vendor=True, state=State())
+    assert [report.splitlines()[0] for report in reported] == ["failed while showing the notice"]
+    reported.clear()
+    os.close(end)
+    assert what_is_seen(reader) == ""
+
+
+def test_without_process_groups_the_parent_identifies_the_run(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a platform without process groups or start times, only the run that showed the notice records nothing."""
+    monkeypatch.delattr(os, "getpgrp")
+    reader, end = pty.openpty()
+    with os.fdopen(end, "w") as stderr:
+        assert not admits(str(home), {}, stderr=stderr, vendor=True, state=State())
+        shown = state_file.read(str(home)).notice
+        assert shown["group"] == os.getppid()
+        for notice, admitted in (
+            (shown, False),
+            ({**shown, "started": None}, False),
+            ({**shown, "group": 0}, True),
+        ):
+            state = State(notice=notice)
+            assert admits(str(home), {}, stderr=stderr, vendor=True, state=state) == admitted
+    assert what_is_seen(reader) == TEXT
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO(), io.BytesIO()], ids=["none", "text", "bytes"])

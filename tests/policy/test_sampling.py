@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mem0_telemetry.environment_variables import MEM0_TELEMETRY_SAMPLE_RATE, number
+from mem0_telemetry.base import guard
+from mem0_telemetry.environment_variables import MEM0_TELEMETRY_SAMPLE_RATE, number, unusable_numbers
 from mem0_telemetry.policy.sampling import keep, rate_of
 
 
@@ -47,6 +48,19 @@ def test_a_rate_assigned_in_the_drop_in(
     caplog.set_level(logging.DEBUG, "mem0_telemetry")
     assert [rate_of(written), rate_of(written)] == [rate, rate]
     assert {record.levelname for record in caplog.records} <= {"DEBUG"}
+
+
+def test_an_unusable_rate_is_reported(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An unusable rate is reported at DEBUG, with the name of the variable; a usable or missing one is not."""
+    monkeypatch.setattr(guard, "_reported", set())
+    caplog.set_level(logging.DEBUG, "mem0_telemetry")
+    assert [rate_of("0.125"), unusable_numbers({})] == [0.125, []]
+    assert caplog.records == []
+    rate_of("a quarter")
+    (record,) = caplog.records
+    assert (record.levelname, MEM0_TELEMETRY_SAMPLE_RATE in record.message) == ("DEBUG", True)
 
 
 @given(st.text())

@@ -92,6 +92,8 @@ def test_no_code_of_a_key_is_run() -> None:
     """A key that is not a plain string is not looked up, and the other values are still selected."""
     observed: dict[Any, Any] = {Trap("limit"): 3, "sync_type": "sync", 7: 7, None: None}
     assert select(event("mem0.search"), observed) == {"mem0.sync_type": "sync"}
+    observed = {Trap("custom_instructions"): "x", "custom_categories": ["x"]}
+    assert select(event("client.project.update"), observed) == {"mem0.parameters": ("custom_categories",)}
 
 
 def test_only_a_plain_dict_is_read() -> None:

@@ -1,5 +1,6 @@
 """Tests of `state.json`: changes are atomic and locked, unreadable means off, and reading creates nothing."""
 
+import errno
 import json
 import os
 import socket
@@ -13,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from mem0_telemetry.base import files
-from mem0_telemetry.policy import state_file
+from mem0_telemetry.policy import identity, state_file
 from mem0_telemetry.policy.state_file import State, mem0_dir, read, update
+from support.identities import MEM0S, write_config
 
 pytestmark = pytest.mark.interpreter
 
@@ -78,6 +80,19 @@ def test_an_invalid_state_is_unreadable(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(OSError, match="cannot be read"):
         update(str(tmp_path), disable)
     assert path_of_state(tmp_path).read_bytes() == content
+
+
+def test_a_state_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is too large is refused before it is read, and one that grows meanwhile once it is too large."""
+    update(str(tmp_path), disable)
+    path_of_state(tmp_path).write_bytes(b"x" * (state_file._LARGEST + 1))
+    chunks: list[bytes] = []
+    monkeypatch.setattr(os, "read", lambda *_: chunks.pop())
+    assert read(str(tmp_path)) == State(readable=False)
+    path_of_state(tmp_path).write_bytes(b"")
+    chunks += [b"not read", b" ", b'{"disabled": false}'.ljust(state_file._LARGEST)]
+    assert read(str(tmp_path)) == State(readable=False)
+    assert chunks == [b"not read"]
 
 
 def test_a_state_with_odd_values_can_be_written_again(tmp_path: Path) -> None:
@@ -221,9 +236,18 @@ def test_the_temporary_file_of_a_killed_process_is_removed(tmp_path: Path) -> No
     [aside] = (tmp_path / "telemetry").glob("state.json.*")
     update(str(tmp_path), lambda state: state)
     assert aside.exists()
-    os.utime(aside, (time.time() - 120,) * 2)
+    for path in (aside, tmp_path / "telemetry" / "state.lock"):
+        os.utime(path, (time.time() - 120,) * 2)
     update(str(tmp_path), lambda state: state)
     assert sorted(path.name for path in (tmp_path / "telemetry").iterdir()) == ["state.lock"]
+
+
+def test_a_temporary_file_that_disappears_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If another process removes a listed temporary file first, the change is stored all the same."""
+    monkeypatch.setattr(files.Directory, "names", lambda _: ["state.json.gone.aside"])
+    assert update(str(tmp_path), disable) == read(str(tmp_path)) == State(disabled=True)
 
 
 def test_paths_are_used_without_directory_descriptors(
@@ -272,6 +296,69 @@ def test_a_full_disk_leaves_the_state_as_it_was(tmp_path: Path, monkeypatch: pyt
     monkeypatch.undo()
     assert read(str(tmp_path)) == State(disabled=True)
     assert sorted(path.name for path in (tmp_path / "telemetry").iterdir()) == ["state.json", "state.lock"]
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    """Reading and changing the state, and reading the id, close every file, even if they fail."""
+    update(str(tmp_path), lambda state: state._replace(installation_id=MEM0S, seeded_id=True))
+    write_config(tmp_path, {"user_id": MEM0S})
+    before = set(os.listdir("/dev/fd"))  # noqa: PTH208  # the open descriptors
+    for _ in range(3):
+        assert identity.current(str(tmp_path)) is not None
+        update(str(tmp_path), lambda state: state._replace(fresh_id=not state.fresh_id))
+        with pytest.raises(OSError, match="cannot be read"):
+            update(str(tmp_path), lambda state: state._replace(readable=False))
+    assert set(os.listdir("/dev/fd")) <= before  # noqa: PTH208
+
+
+@pytest.mark.posix
+def test_a_child_that_is_forked_during_a_change_does_not_keep_the_lock(tmp_path: Path) -> None:
+    """The lock is free after a change, even if a child was forked meanwhile, which has inherited the open file."""
+    wait, leave = os.pipe()
+    children = []
+
+    def fork(state: State) -> State:
+        children.append(os.fork())
+        if children == [0]:
+            os.close(leave)
+            os.read(wait, 1)
+            os._exit(0)
+        return state
+
+    update(str(tmp_path), fork)
+    try:
+        assert update(str(tmp_path), disable, timeout=0).disabled
+    finally:
+        os.close(leave)
+        os.waitpid(children[0], 0)
+        os.close(wait)
+
+
+@pytest.mark.posix
+def test_on_a_file_system_without_locks_the_state_is_still_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the file system has no locks, everything works except the mutual exclusion."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(state_file.fcntl, "flock", no_locks)
+    assert update(str(tmp_path), disable) == read(str(tmp_path)) == State(disabled=True)
+
+
+@pytest.mark.posix
+def test_on_a_file_system_without_modes_the_state_is_still_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the file system has no POSIX modes, directories and files are created all the same."""
+
+    def no_modes(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "chmod", no_modes)
+    monkeypatch.setattr(os, "fchmod", no_modes)
+    assert update(str(tmp_path), disable) == read(str(tmp_path)) == State(disabled=True)
 
 
 def test_waiting_for_the_lock_has_an_end(tmp_path: Path) -> None:

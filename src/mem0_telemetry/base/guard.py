@@ -33,7 +33,7 @@ class guard:  # noqa: N801  # used as a statement: `with guard("capturing an eve
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        if error is None or not isinstance(error, Exception):
+        if not isinstance(error, Exception):
             return False
         note(f"failed while {self._doing}", error)
         return True

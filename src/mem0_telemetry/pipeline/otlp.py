@@ -140,8 +140,7 @@ def _read(content_type: str, content: bytes) -> ExportLogsServiceResponse:
     with suppress(DecodeError, json_format.Error, ValueError, RecursionError):
         if kind in ("", _PROTOBUF, "application/octet-stream"):
             return ExportLogsServiceResponse.FromString(content)
-        if kind == "application/json":
-            return json_format.Parse(content, ExportLogsServiceResponse(), ignore_unknown_fields=True)
+        return json_format.Parse(content, ExportLogsServiceResponse(), ignore_unknown_fields=True)
     return ExportLogsServiceResponse()
 
 

@@ -29,7 +29,7 @@ class Selection:
     def __init__(self) -> None:
         self._limits = explicit_limits()
         # The last resource and its selected copy. A process has one resource until it forks or its id changes.
-        self._resources: tuple[Resource | None, Resource] = (None, Resource({}))
+        self._resources: tuple[Resource | None, Resource] = (None, Resource({}, SCHEMA_URL))
 
     def __call__(self, record: ReadableLogRecord) -> ReadableLogRecord | None:
         """Return the selected copy of `record`, or None if its event is not registered."""
@@ -40,7 +40,7 @@ class Selection:
             name, attributes = log.selected  # it was selected when it was recorded, and is unchanged
         else:
             attributes = registry.select_record(dict(log.attributes or {}), name)
-        if not name or attributes is None:
+        if attributes is None:
             return None
         selected = LogRecord(
             timestamp=_within_otlp(log.timestamp or log.observed_timestamp),
@@ -55,7 +55,7 @@ class Selection:
 
     def _resource(self, found: Resource | None) -> Resource:
         seen, selected = self._resources
-        if found is not seen or found is None:
+        if found is not seen:
             given = found.attributes if found is not None else {}
             selected = Resource(registry.select_resource(given), SCHEMA_URL)
             self._resources = (found, selected)

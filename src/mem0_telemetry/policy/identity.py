@@ -97,7 +97,7 @@ def is_in_config(directory: str) -> bool:
 
 def _is_usable(state: State, directory: str, *, account_linked: bool) -> bool:
     """Return whether the state has an id that may be used. Raises OSError like `_read_config`."""
-    if not state.readable or not _is_random_uuid(state.installation_id):
+    if not _is_random_uuid(state.installation_id):
         return False
     return not state.seeded_id or not (account_linked or _shows_account(_read_config(directory)))
 

@@ -116,7 +116,7 @@ def _parse(content: bytes) -> State:
         found = json.loads(content)
         disabled, identifier = found["disabled"], found.get("installation_id")
         notice = found.get("notice", {})
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return State(readable=False)
     if type(disabled) is not bool or not isinstance(identifier, str | None) or type(notice) is not dict:
         return State(readable=False)
