@@ -82,6 +82,7 @@ def _what_says_off(
     for name in (names.PYTEST_VERSION, names.PYTEST_CURRENT_TEST):
         if environ.get(name) and not explicitly_on:
             yield name, "off under pytest; MEM0_TELEMETRY=true switches it on"
+            break
     if destination_problem is not None:
         yield DESTINATION, destination_problem
 
