@@ -52,8 +52,8 @@ def properties_of(
     properties: dict[str, Any] = {}
     groups: dict[str, str] = {}
     for kind, key in group_attributes.items():
-        if attributes.get(key) is None:
-            _add_group(groups, kind, inherited.get(key))
+        value = attributes.get(key)
+        _add_group(groups, kind, inherited.get(key) if value is None else value)
     for key, value in special.items():
         if key == SESSION_ID:
             text = text_of(value)
