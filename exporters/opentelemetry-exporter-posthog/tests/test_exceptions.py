@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import traceback
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import posthog
@@ -225,6 +226,19 @@ def test_a_record_that_repeats_the_exception_of_a_span_is_counted(make_log: Call
     assert mapped.dropped == {"duplicate_exception": 1}
 
 
+def test_few_exceptions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the latest exceptions are remembered, so the memory of a long process does not grow."""
+    monkeypatch.setattr("opentelemetry.exporter.posthog._exceptions._REMEMBERED", 2)
+    seen = Seen()
+
+    def was_sent(kind: str, signal: str) -> bool:
+        exception: Any = (SimpleNamespace(trace_id=1), {"$exception_list": [{"type": kind, "value": ""}]})
+        return seen.was_sent_by_other_signal(exception, signal, [])
+
+    assert [was_sent(kind, "log") for kind in "ABC"] == [False, False, False]
+    assert [was_sent(kind, "span") for kind in "CBA"] == [True, True, False]
+
+
 def test_an_exception_that_the_log_exporter_could_not_send_is_sent_for_the_span() -> None:
     """If the export of a record fails, the exception is not lost: the span exporter sends it."""
     with CaptureServer() as down, CaptureServer() as server:
@@ -401,6 +415,19 @@ def test_the_strictest_cut_keeps_whole_exceptions(make_log: Callable[..., Any]) 
         "E47",
         "E46",
     ]
+
+
+def test_a_loaded_module_with_a_capital_letter_is_no_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The type of an exception is split after its module, even if that begins with a capital letter (`PIL`)."""
+    monkeypatch.setitem(sys.modules, "Shop", sys)
+    (raised,) = parse("Shop.Order.Failed: x")
+    assert (raised["module"], raised["type"]) == ("Shop", "Order.Failed")
+
+
+def test_a_repeated_line_needs_a_frame() -> None:
+    """A text that only looks like a traceback loses what cannot be parsed, not the exception."""
+    (raised,) = parse("Traceback (most recent call last):\n  [Previous line repeated 3 more times]\nE: x")
+    assert (raised["type"], raised["value"], raised.get("stacktrace")) == ("E", "x", None)
 
 
 def test_a_long_dotted_name_is_parsed_in_one_pass() -> None:

@@ -260,6 +260,7 @@ def test_shutdown_sends_no_further_batch(
     assert results == [FAILURE]
     assert len(server.requests) == 1
     assert (exporter.stats.exported, exporter.stats.failed) == (1000, 1500)
+    assert exporter.failure == "shut down"
 
 
 def test_an_export_after_shutdown_fails(

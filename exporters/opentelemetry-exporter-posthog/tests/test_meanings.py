@@ -34,9 +34,11 @@ def _event(record: Any, **options: Any) -> dict[str, Any]:
 
 def test_a_session_id_must_be_a_uuidv7(make_log: MakeLog) -> None:
     """`session.id` becomes `$session_id` if it is a UUIDv7, and else stays a property."""
-    known = _event(make_log({"session.id": _SESSION}))["properties"]
-    assert known["$session_id"] == _SESSION
-    assert "session.id" not in known
+    records = [make_log({"session.id": one}) for one in (_SESSION, [_SESSION])]
+    for record in (*records, make_log(resource={"session.id": _SESSION})):
+        known = _event(record)["properties"]
+        assert known["$session_id"] == _SESSION
+        assert "session.id" not in known
     for other in ("cookie", "b0b7c6d2-5a3e-4b43-9b7a-0c8d6f5e1a11", 7, None, [_SESSION, _SESSION]):
         properties = _event(make_log({"session.id": other}))["properties"]
         assert "$session_id" not in properties
@@ -81,6 +83,26 @@ def test_person_properties_need_a_person(make_log: MakeLog) -> None:
         mapped = log_events([lone], MappingOptions(**options))
         assert mapped.changed == {"person_properties": 1}
         assert b'"pro"' not in mapped.events[0]
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"plan": {"a": 1}},
+        {"plan": {"a": 1}, "session.id": _SESSION},
+        {"posthog.set.a": 1, "session.id": _SESSION},
+    ],
+)
+def test_an_event_without_a_person_keeps_its_other_properties(
+    make_log: MakeLog, attributes: dict[str, Any]
+) -> None:
+    """Only person properties are left out, also those that `property_names` maps to `$set`."""
+    options = MappingOptions(person_profiles=True, property_names={"plan": "$set"})
+    mapped = log_events([make_log({**attributes, "n": 1})], options)
+    properties = json.loads(mapped.events[0])["properties"]
+    assert (properties["n"], "$set" in properties) == (1, False)
+    assert properties.get("$session_id") == attributes.get("session.id")
+    assert mapped.changed == {"person_properties": 1}
 
 
 def test_trace_ids_have_posthogs_names_too(make_log: MakeLog) -> None:

@@ -90,5 +90,4 @@ def hide_parameters(attributes: dict[Any, Any]) -> None:
         url = attributes.get(key)
         if isinstance(url, str):
             scheme, separator, rest = clean_relative_url(url).partition("://")
-            host = rest.partition("/")[0] if separator else ""
-            attributes[key] = f"{scheme}://{host}{route}" if separator else route
+            attributes[key] = f"{scheme}://{rest.partition('/')[0]}{route}" if separator else route
