@@ -239,6 +239,42 @@ def test_few_exceptions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [was_sent(kind, "span") for kind in "CBA"] == [True, True, False]
 
 
+def test_equal_exceptions_outside_a_trace_are_all_sent(make_log: Callable[..., Any]) -> None:
+    """Exceptions without a trace are never duplicates, and each has its own uuid, or that of its record."""
+    uid = "0198f3c1-7b52-7c3e-9c51-2f6f0f6f5d3b"
+    details = {"exception.type": "KeyError"}
+    options, seen = MappingOptions(exceptions=True), Seen()
+    for name, expected in ((None, 2), ("a", 4)):
+        records = [make_log(dict(details), event_name=name) for _ in range(2)]
+        events = Mapper[Any](options, "log", seen=seen).map(records).events
+        assert len({json.loads(event)["uuid"] for event in events}) == len(events) == expected
+    (event,) = log_events([make_log({**details, "log.record.uid": uid}, event_name=None)], options).events
+    assert json.loads(event)["uuid"] == uid
+    lone = ReadableSpan("a", events=[Event("exception", details)], status=Status(StatusCode.ERROR))
+    assert len(Mapper[Any](options, "span", seen=seen).map([lone]).events) == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "message", "value"),
+    [
+        ("E", "m", "m"),
+        ("E: m\nits note", "m", "m"),
+        ("E: other", "m", "other"),
+        ("E: \nits note", "", "\nits note"),
+    ],
+)
+def test_the_message_of_the_record_is_without_notes(
+    make_log: Callable[..., Any], written: str, message: str, value: str
+) -> None:
+    """The record's message replaces that of the stack trace only if this has none, or adds notes to it."""
+    attributes = {
+        "exception.message": message,
+        "exception.stacktrace": f"Traceback (most recent call last):\n{written}",
+    }
+    (event,) = log_events([make_log(attributes, event_name=None)], MappingOptions(exceptions=True)).events
+    assert json.loads(event)["properties"]["$exception_list"][0]["value"] == value
+
+
 def test_an_exception_that_the_log_exporter_could_not_send_is_sent_for_the_span() -> None:
     """If the export of a record fails, the exception is not lost: the span exporter sends it."""
     with CaptureServer() as down, CaptureServer() as server:

@@ -304,6 +304,15 @@ def test_each_export_logs_one_line_at_debug(
     lines = [record.getMessage() for record in caplog.records if record.name == _LOGGER]
     assert len(lines) == 3
     assert all(line.startswith("export of 1 records in ") and line.endswith("done") for line in lines)
+    server.answer(Answer(status=503))
+    PostHogLogExporter(api_key=_KEY, host=server.url, retry=False).export([make_log()])
+    assert caplog.messages[-1].endswith("failed: HTTP 503")
+
+
+def test_a_filter_for_spans_is_invalid_for_log_records(caplog: pytest.LogCaptureFixture) -> None:
+    """For log records, `all` is the only named filter."""
+    PostHogLogExporter(api_key=_KEY, filter="local_roots")
+    assert "one of 'all', so nothing is exported" in warnings_in(caplog)[0]
 
 
 @pytest.mark.parametrize("arguments", [{}, {"api_key": _KEY}], ids=["unconfigured", "nothing to send"])
