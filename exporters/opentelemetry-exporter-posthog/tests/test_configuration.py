@@ -213,6 +213,7 @@ def test_timeout_as_an_argument(timeout: float, expected: float) -> None:
     [
         ("PERSON_PROFILES", '"true"', "person_profiles", True),
         ("EVENTS", "'order.*, cart.*'", "events", ("order.*", "cart.*")),
+        ("EVENTS", '" , "', "events", ()),
         ("GROUPS", ' "company=tenant.id" ', "group_attributes", {"company": "tenant.id"}),
     ],
 )
@@ -241,6 +242,7 @@ def test_quotes_around_a_variable_are_removed(  # noqa: PLR0913, PLR0917  # fixt
             {"event_names": "a"},
             "nor a comma-separated list of key=value. The default is used.",
         ),
+        ({"event_names": {"a": 1}}, "nor a comma-separated list of key=value. The default is used."),
         ({"host": "eu"}, "without a user name, a password or a query). Nothing is exported to PostHog."),
     ],
 )

@@ -151,3 +151,9 @@ def test_an_illegal_id_is_passed_over(make_log: Callable[..., Any], illegal: obj
     for key in ("user.id", "app.installation.id"):
         (event,) = log_events([make_log({"user.id": illegal}, resource={key: "u-17"})]).events
         assert json.loads(event)["distinct_id"] == "u-17"
+
+
+def test_a_content_is_remembered_among_others(make_log: Callable[..., Any]) -> None:
+    """A record that equals an earlier one, with others in between, is still a separate event."""
+    mapped = log_events([make_log({"n": number}) for number in (1, 2, 3, 1)])
+    assert len({json.loads(event)["uuid"] for event in mapped.events}) == 4

@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import traceback
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import posthog
@@ -225,6 +226,55 @@ def test_a_record_that_repeats_the_exception_of_a_span_is_counted(make_log: Call
     assert mapped.dropped == {"duplicate_exception": 1}
 
 
+def test_few_exceptions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the latest exceptions are remembered, so the memory of a long process does not grow."""
+    monkeypatch.setattr("opentelemetry.exporter.posthog._exceptions._REMEMBERED", 2)
+    seen = Seen()
+
+    def was_sent(kind: str, signal: str) -> bool:
+        exception: Any = (SimpleNamespace(trace_id=1), {"$exception_list": [{"type": kind, "value": ""}]})
+        return seen.was_sent_by_other_signal(exception, signal, [])
+
+    assert [was_sent(kind, "log") for kind in "ABC"] == [False, False, False]
+    assert [was_sent(kind, "span") for kind in "CBA"] == [True, True, False]
+
+
+def test_equal_exceptions_outside_a_trace_are_all_sent(make_log: Callable[..., Any]) -> None:
+    """Exceptions without a trace are never duplicates, and each has its own uuid, or that of its record."""
+    uid = "0198f3c1-7b52-7c3e-9c51-2f6f0f6f5d3b"
+    details = {"exception.type": "KeyError"}
+    options, seen = MappingOptions(exceptions=True), Seen()
+    for name, expected in ((None, 2), ("a", 4)):
+        records = [make_log(dict(details), event_name=name) for _ in range(2)]
+        events = Mapper[Any](options, "log", seen=seen).map(records).events
+        assert len({json.loads(event)["uuid"] for event in events}) == len(events) == expected
+    (event,) = log_events([make_log({**details, "log.record.uid": uid}, event_name=None)], options).events
+    assert json.loads(event)["uuid"] == uid
+    lone = ReadableSpan("a", events=[Event("exception", details)], status=Status(StatusCode.ERROR))
+    assert len(Mapper[Any](options, "span", seen=seen).map([lone]).events) == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "message", "value"),
+    [
+        ("E", "m", "m"),
+        ("E: m\nits note", "m", "m"),
+        ("E: other", "m", "other"),
+        ("E: \nits note", "", "\nits note"),
+    ],
+)
+def test_the_message_of_the_record_is_without_notes(
+    make_log: Callable[..., Any], written: str, message: str, value: str
+) -> None:
+    """The record's message replaces that of the stack trace only if this has none, or adds notes to it."""
+    attributes = {
+        "exception.message": message,
+        "exception.stacktrace": f"Traceback (most recent call last):\n{written}",
+    }
+    (event,) = log_events([make_log(attributes, event_name=None)], MappingOptions(exceptions=True)).events
+    assert json.loads(event)["properties"]["$exception_list"][0]["value"] == value
+
+
 def test_an_exception_that_the_log_exporter_could_not_send_is_sent_for_the_span() -> None:
     """If the export of a record fails, the exception is not lost: the span exporter sends it."""
     with CaptureServer() as down, CaptureServer() as server:
@@ -401,6 +451,19 @@ def test_the_strictest_cut_keeps_whole_exceptions(make_log: Callable[..., Any]) 
         "E47",
         "E46",
     ]
+
+
+def test_a_loaded_module_with_a_capital_letter_is_no_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The type of an exception is split after its module, even if that begins with a capital letter (`PIL`)."""
+    monkeypatch.setitem(sys.modules, "Shop", sys)
+    (raised,) = parse("Shop.Order.Failed: x")
+    assert (raised["module"], raised["type"]) == ("Shop", "Order.Failed")
+
+
+def test_a_repeated_line_needs_a_frame() -> None:
+    """A text that only looks like a traceback loses what cannot be parsed, not the exception."""
+    (raised,) = parse("Traceback (most recent call last):\n  [Previous line repeated 3 more times]\nE: x")
+    assert (raised["type"], raised["value"], raised.get("stacktrace")) == ("E", "x", None)
 
 
 def test_a_long_dotted_name_is_parsed_in_one_pass() -> None:

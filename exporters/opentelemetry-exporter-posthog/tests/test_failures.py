@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
 from opentelemetry.exporter.posthog import PostHogLogExporter, _sender, _session
@@ -260,6 +261,23 @@ def test_shutdown_sends_no_further_batch(
     assert results == [FAILURE]
     assert len(server.requests) == 1
     assert (exporter.stats.exported, exporter.stats.failed) == (1000, 1500)
+    assert exporter.failure == "shut down"
+
+
+def test_shutdown_closes_only_the_exporters_own_session(
+    make_exporter: MakeExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`shutdown` closes the connections of the exporter's own session; afterwards, `warm_up` makes no new one."""
+    closed: list[requests.Session] = []
+    monkeypatch.setattr(requests.Session, "close", lambda session: closed.append(session))  # noqa: PLW0108  # a method
+    for session in (None, requests.Session()):
+        exporter = make_exporter(session=session)
+        exporter.shutdown()
+        assert len(closed) == 1
+    exporter._sender = None
+    exporter.warm_up()
+    assert exporter._sender is None
+    assert PostHogLogExporter()._sender is None
 
 
 def test_an_export_after_shutdown_fails(
@@ -271,6 +289,7 @@ def test_an_export_after_shutdown_fails(
     exporter.shutdown()
     exporter.shutdown()
     assert exporter.export([make_log()]) is FAILURE
+    assert exporter.failure == "shut down"
     assert exporter.force_flush(timeout_millis=1)
     assert len(server.requests) == 1
     assert exporter.stats.failed == 1

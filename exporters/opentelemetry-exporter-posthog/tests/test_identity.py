@@ -233,7 +233,9 @@ def test_illegal_distinct_ids_are_passed_over(make_log: MakeLog, illegal: object
     assert alone[0]["distinct_id"] == "made-up"
 
 
-@pytest.mark.parametrize("legal", ["'alice'", "XguestX", "'", "'guest", "a", "1", "00", "users", -1])
+@pytest.mark.parametrize(
+    "legal", ["'alice'", "XguestX", "'", "'guest", "'null\"", "a", "1", "00", "users", -1]
+)
 def test_ids_that_resemble_illegal_ones_are_used(make_log: MakeLog, legal: object) -> None:
     """An id that has quotes, or an illegal id as a part, is used."""
     assert events_of(make_log({"user.id": legal}))[0]["distinct_id"] == str(legal)

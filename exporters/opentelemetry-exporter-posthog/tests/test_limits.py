@@ -116,3 +116,13 @@ def test_an_event_that_cannot_be_cut_is_dropped_and_counted(make_log: MakeLog) -
     mapped = log_events([make_log({"n": 1}), bad, make_log({"n": 2})])
     assert mapped.dropped == {"too_large": 1}
     assert [json.loads(event)["properties"]["n"] for event in mapped.events] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [(["\ud800"], ["\ufffd"]), ([2**64], [str(2**64)]), ({"a": ["\ud800", 1]}, {"a": ["\ufffd", 1]})],
+)
+def test_values_within_a_container_are_replaced(make_log: MakeLog, value: object, sent: object) -> None:
+    """What PostHog rejects is replaced within lists and maps, too."""
+    (event,) = log_events([make_log({"a": value})]).events
+    assert json.loads(event)["properties"]["a"] == sent

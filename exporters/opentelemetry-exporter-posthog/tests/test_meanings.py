@@ -34,9 +34,11 @@ def _event(record: Any, **options: Any) -> dict[str, Any]:
 
 def test_a_session_id_must_be_a_uuidv7(make_log: MakeLog) -> None:
     """`session.id` becomes `$session_id` if it is a UUIDv7, and else stays a property."""
-    known = _event(make_log({"session.id": _SESSION}))["properties"]
-    assert known["$session_id"] == _SESSION
-    assert "session.id" not in known
+    records = [make_log({"session.id": one}) for one in (_SESSION, [_SESSION])]
+    for record in (*records, make_log(resource={"session.id": _SESSION})):
+        known = _event(record)["properties"]
+        assert known["$session_id"] == _SESSION
+        assert "session.id" not in known
     for other in ("cookie", "b0b7c6d2-5a3e-4b43-9b7a-0c8d6f5e1a11", 7, None, [_SESSION, _SESSION]):
         properties = _event(make_log({"session.id": other}))["properties"]
         assert "$session_id" not in properties
@@ -83,6 +85,26 @@ def test_person_properties_need_a_person(make_log: MakeLog) -> None:
         assert b'"pro"' not in mapped.events[0]
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"plan": {"a": 1}},
+        {"plan": {"a": 1}, "session.id": _SESSION},
+        {"posthog.set.a": 1, "session.id": _SESSION},
+    ],
+)
+def test_an_event_without_a_person_keeps_its_other_properties(
+    make_log: MakeLog, attributes: dict[str, Any]
+) -> None:
+    """Only person properties are left out, also those that `property_names` maps to `$set`."""
+    options = MappingOptions(person_profiles=True, property_names={"plan": "$set"})
+    mapped = log_events([make_log({**attributes, "n": 1})], options)
+    properties = json.loads(mapped.events[0])["properties"]
+    assert (properties["n"], "$set" in properties) == (1, False)
+    assert properties.get("$session_id") == attributes.get("session.id")
+    assert mapped.changed == {"person_properties": 1}
+
+
 def test_trace_ids_have_posthogs_names_too(make_log: MakeLog) -> None:
     """`trace_context` also sends `$trace_id` and `$span_id`; with `conventions=False` only OTel's names."""
     record = make_log(trace_id=0xABC, span_id=1)
@@ -90,6 +112,7 @@ def test_trace_ids_have_posthogs_names_too(make_log: MakeLog) -> None:
     assert properties["$trace_id"] == properties["trace_id"] == f"{0xABC:032x}"
     assert properties["$span_id"] == properties["span_id"] == f"{1:016x}"
     assert "$trace_id" not in _event(record, trace_context=True, conventions=False)["properties"]
+    assert "$trace_id" not in _event(make_log(), trace_context=True)["properties"]
 
 
 def test_each_argument_that_text_can_express_has_a_variable(
@@ -259,11 +282,49 @@ def test_before_send_may_remove_parts_of_frames(make_log: MakeLog, lacking: str)
     assert lacking not in mapped.events[-1].decode()
 
 
+def test_before_send_may_return_anything(make_log: MakeLog) -> None:
+    """An event without its fields is dropped and counted; a property without a name is left out."""
+    mapped = log_events([make_log()], MappingOptions(before_send=lambda _: {}))
+    assert (mapped.events, mapped.dropped) == ([], {"invalid": 1})
+    properties = _event(make_log(), before_send=lambda event: {**event, "properties": {"": 1, "n": 2}})[
+        "properties"
+    ]
+    assert properties == {"n": 2}
+
+
+def test_the_patterns_of_names_do_not_choose_exceptions(make_log: MakeLog) -> None:
+    """An exception is sent although no pattern matches the name of its record; a lack of a name is no mismatch."""
+    records = [make_log({"exception.type": "E"}, event_name="order.failed"), make_log(event_name="")]
+    mapped = log_events(records, MappingOptions(events=("cart.*",), exceptions=True))
+    assert [json.loads(event)["event"] for event in mapped.events] == ["$exception"]
+    assert mapped.dropped == {"no_name": 1}
+
+
+@pytest.mark.parametrize("size", [1, 2_000_000])
+def test_mapped_names_keep_their_rules(make_log: MakeLog, size: int) -> None:
+    """A URL is cleaned under each name; PostHog's switches must be booleans; exceptions cannot be mapped."""
+    names = {
+        "page": "$current_url",
+        "url.full": "link",
+        "x": "$geoip_disable",
+        "y": "$exception_list",
+        "session.id": "sid",
+    }
+    attributes = {"page": "/a?hunter2", "url.full": "/b?hunter2", "x": "yes", "y": [], "session.id": _SESSION}
+    for _ in range(2):
+        record = make_log({**attributes, "text": "x" * size})
+        properties = _event(record, property_names=names, geoip=True)["properties"]
+        assert (properties["$current_url"], properties["link"], properties["sid"]) == ("/a", "/b", _SESSION)
+        assert properties.keys().isdisjoint({"$geoip_disable", "$exception_list", "$session_id"})
+
+
 def test_a_resource_attribute_mapped_to_set_needs_a_person() -> None:
     """A resource attribute that is mapped to `$set` is left out of an event that makes no person."""
-    record = ReadableLogRecord(LogRecord(event_name="order.placed"), Resource({"plan": "pro"}))
     options = MappingOptions(person_profiles=True, property_names={"plan": "$set"})
-    assert b'"$set"' not in log_events([record], options).events[0]
+    for attributes, is_sent in (({}, False), ({"user.id": "u1"}, True)):
+        record = LogRecord(event_name="order.placed", attributes=attributes)
+        (event,) = log_events([ReadableLogRecord(record, Resource({"plan": "pro"}))], options).events
+        assert (b'"$set"' in event) is is_sent
 
 
 _PRIVATE = {

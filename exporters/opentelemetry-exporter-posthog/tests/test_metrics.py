@@ -90,6 +90,48 @@ def test_without_the_switch_there_are_no_metrics(
     meter_provider.shutdown()
 
 
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        (None, ("us.i.posthog.com", 443)),
+        ("https://ph.test", ("ph.test", 443)),
+        ("http://ph.test", ("ph.test", 80)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("exporter", "unit"), [(PostHogLogExporter, "{log_record}"), (PostHogSpanExporter, "{span}")]
+)
+def test_metrics_name_the_server_and_each_exporter(
+    monkeypatch: pytest.MonkeyPatch, exporter: Any, unit: str, host: str | None, address: tuple[str, int]
+) -> None:
+    """Without `meter_provider`, the global one counts: in OTel's units, by server, and by exporter."""
+    monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader], shutdown_on_exit=False)
+    monkeypatch.setattr("opentelemetry.exporter.posthog._stats.get_meter_provider", lambda: provider)
+    for _ in range(2):
+        built = exporter(api_key="phc_a", host=host)
+        built.shutdown()
+        built.export([object()])
+    data = reader.get_metrics_data()
+    assert data
+    metrics = {one.name.rpartition(".")[2]: one for one in data.resource_metrics[0].scope_metrics[0].metrics}
+    assert (metrics["exported"].unit, metrics["inflight"].unit, metrics["duration"].unit) == (unit, unit, "s")
+    points = [dict(point.attributes or {}) for point in metrics["exported"].data.data_points]
+    assert [(one["server.address"], one["server.port"]) for one in points] == [address] * 2
+    assert points[0]["otel.component.name"] != points[1]["otel.component.name"]
+    provider.shutdown()
+
+
+def test_a_meter_provider_of_a_wrong_type_is_ignored(
+    server: CaptureServer, monkeypatch: pytest.MonkeyPatch, make_log: Callable[..., Any]
+) -> None:
+    """With a `meter_provider` that is none, there are no metrics, and events still arrive."""
+    monkeypatch.setenv("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED", "true")
+    PostHogLogExporter(api_key="phc_a", host=server.url, meter_provider=object()).export([make_log()])  # type: ignore[arg-type]
+    assert len(server.events) == 1
+
+
 def _fail(*_: Any, **__: Any) -> None:
     raise RuntimeError("a broken instrument")
 

@@ -94,3 +94,19 @@ def test_a_record_without_an_id_gets_one(lacking: dict[str, Any] | None) -> None
     assert UUID(first["log.record.uid"]).version == UUID(second["log.record.uid"]).version == 4
     assert first["log.record.uid"] != second["log.record.uid"]
     assert third["log.record.uid"] == "mine"
+
+
+def test_a_record_that_is_emitted_again_keeps_what_the_application_added() -> None:
+    """A record that is emitted twice gets another id, but an attribute set in between stays."""
+    seen = _Seen()
+    provider = LoggerProvider(shutdown_on_exit=False)
+    provider.add_log_record_processor(PostHogContextProcessor())
+    provider.add_log_record_processor(seen)
+    record = LogRecord(event_name="order.placed", attributes={"n": 1})
+    for uid in (None, None, "mine"):
+        if uid:
+            record.attributes = {**(record.attributes or {}), "log.record.uid": uid}
+        provider.get_logger("shop").emit(record)
+    first, second, third = (attributes["log.record.uid"] for attributes in seen.attributes)
+    assert first != second
+    assert third == "mine"

@@ -133,12 +133,18 @@ def _nested(exporter: PostHogSpanExporter) -> None:
     ],
 )
 def test_a_variable_selects_the_filter(
-    server: CaptureServer, monkeypatch: pytest.MonkeyPatch, variable: str | None, expected: list[str]
+    server: CaptureServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    variable: str | None,
+    expected: list[str],
 ) -> None:
-    """`OTEL_EXPORTER_POSTHOG_SPANS` names the filter; a typo selects the cheaper `local_roots`."""
+    """`OTEL_EXPORTER_POSTHOG_SPANS` names the filter; for a typo, it warns and uses the cheaper `local_roots`."""
     if variable is not None:
         monkeypatch.setenv("OTEL_EXPORTER_POSTHOG_SPANS", variable)
     exporter = PostHogSpanExporter(api_key="phc_test", host=server.url)
+    warnings = ["so only local roots are exported" in one.message for one in caplog.records]
+    assert warnings == [True] * (variable == "rooots")
     _nested(exporter)
     assert [event["event"] for event in server.events] == expected
     assert exporter.stats.dropped.get("filtered", 0) == 2 - len(expected)

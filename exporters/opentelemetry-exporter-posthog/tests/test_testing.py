@@ -64,7 +64,7 @@ def test_a_good_batch_has_no_violations() -> None:
         ),
         *(
             ({"event": "$exception", "properties": {"$exception_list": odd}}, "$exception_list")
-            for odd in ([7], ["E"], [None], [{"value": "x"}], [{"type": 7}], {"type": "E"})
+            for odd in (7, [], [7], ["E"], [None], [{"value": "x"}], [{"type": 7}], {"type": "E"})
         ),
         *(
             (
@@ -81,6 +81,8 @@ def test_a_good_batch_has_no_violations() -> None:
             {"event": "$exception", "properties": _exception({"platform": "python", "filename": "a"})},
             "frames",
         ),
+        *(({"distinct_id": odd}, "it has no distinct_id") for odd in (True, ["u1"])),
+        ({"timestamp": "2026-01-01T00:00:00"}, "timestamp"),
         ({"uuid": "17"}, "uuid"),
         ({"uuid": 17}, "uuid"),
         ({"timestamp": 1_767_225_600}, "timestamp"),
@@ -118,7 +120,7 @@ def test_each_violation_is_found(change: dict[str, Any], word: str) -> None:
         batch("event"),
         batch(_EVENT, api_key=None),
         batch(_EVENT, api_key="phx_personal"),
-        batch(_EVENT, api_key="k" * 65),
+        *(batch(_EVENT, api_key=key) for key in ("k" * 65, " ", "phc_\u00fc", "phc_\0")),
         batch(_EVENT, sent_at=1),
         batch(_EVENT, historical_migration="no"),
         batch({**_EVENT, "properties": {"a": float("nan")}}),
@@ -126,7 +128,7 @@ def test_each_violation_is_found(change: dict[str, Any], word: str) -> None:
         b'{"api_key":"phc_a","batch":[{"event":"a","distinct_id":"u1","properties":{"a":1e999}}]}',
         b'{"api_key":"phc_a","batch":[{"event":"a","event":"b","distinct_id":"u1"}]}',
         batch({**_EVENT, "properties": {"a": json.loads("[" * 130 + "]" * 130)}}),
-        b" " * (20 * 1024 * 1024 + 1),
+        batch(_EVENT) + b" " * (20 * 1024 * 1024),
     ],
     ids=lambda body: repr(body[:40]),
 )

@@ -151,12 +151,36 @@ def test_an_export_that_makes_no_request_causes_one_warning(
 ) -> None:
     """If no request is possible at all, the exporter warns once, unless the caller repeats exports itself."""
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.posthog._sender", None)
+    caplog.set_level(logging.DEBUG, logger=_LOGGER)
     for retry, expected in ((False, 0), (True, 1)):
         exporter = PostHogLogExporter(api_key=_KEY, host=server.url, retry=retry)
         for _ in range(2):
             exporter.export([make_log()])
         assert len(warnings_in(caplog)) == expected
     assert "(ModuleNotFoundError)" in warnings_in(caplog)[0]
+    assert caplog.text.count("Traceback") == 4  # at DEBUG, as the warning says
+
+
+class _UnprintableError(Exception):
+    __cause__ = property(lambda _: 1 / 0)  # type: ignore[assignment]  # a hostile exception
+
+
+def test_an_exception_without_a_traceback_text_does_not_reach_the_application(
+    server: CaptureServer, make_log: MakeLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception that cannot even be formatted for the log does not reach the application."""
+
+    def fail(_: object) -> None:
+        raise _UnprintableError
+
+    monkeypatch.setattr(PostHogLogExporter, "_get_sender", fail)
+    exporter = PostHogLogExporter(api_key=_KEY, host=server.url)
+    try:
+        exporter.export([make_log()])
+    except ZeroDivisionError as error:  # pytest cannot print it either
+        error.__context__ = None
+        raise
+    assert (exporter.stats.failed, exporter.failure) == (1, "_UnprintableError")
 
 
 def test_http_101_is_not_a_redirect(caplog: pytest.LogCaptureFixture) -> None:
@@ -179,6 +203,7 @@ def test_an_unusable_filter_causes_a_warning(  # noqa: PLR0913, PLR0917  # fixtu
 ) -> None:
     """With a filter that is invalid, or raises for each record, nothing is sent, and a warning names it."""
     built = exporter(api_key=_KEY, host=server.url, filter=bad)
+    assert ["nothing is exported" in text for text in warnings_in(caplog)] == [True] * (not callable(bad))
     for _ in range(2):
         built.export([make_log() if exporter is PostHogLogExporter else make_span()])
     assert server.events == []
@@ -255,6 +280,7 @@ def test_an_unknown_setting_causes_a_warning(caplog: pytest.LogCaptureFixture) -
         ("http://us.i.posthog.com:80", "https://us.i.posthog.com", 1),
         ("https://us.i.posthog.com:8000", "https://us.i.posthog.com", 1),
         ("https://us.i.posthog.com/batch/", "https://us.i.posthog.com", 0),
+        ("https://eu.posthog.com/project/7", "https://eu.posthog.com", 1),
         ("https://ph.example.com/batch/", "https://ph.example.com", 1),
         ("https://ph.example.com/e/batch", "https://ph.example.com/e", 1),
         ("https://ph.example.com/i/v0/e", "https://ph.example.com", 1),
@@ -278,6 +304,15 @@ def test_each_export_logs_one_line_at_debug(
     lines = [record.getMessage() for record in caplog.records if record.name == _LOGGER]
     assert len(lines) == 3
     assert all(line.startswith("export of 1 records in ") and line.endswith("done") for line in lines)
+    server.answer(Answer(status=503))
+    PostHogLogExporter(api_key=_KEY, host=server.url, retry=False).export([make_log()])
+    assert caplog.messages[-1].endswith("failed: HTTP 503")
+
+
+def test_a_filter_for_spans_is_invalid_for_log_records(caplog: pytest.LogCaptureFixture) -> None:
+    """For log records, `all` is the only named filter."""
+    PostHogLogExporter(api_key=_KEY, filter="local_roots")
+    assert "one of 'all', so nothing is exported" in warnings_in(caplog)[0]
 
 
 @pytest.mark.parametrize("arguments", [{}, {"api_key": _KEY}], ids=["unconfigured", "nothing to send"])

@@ -52,7 +52,7 @@ class Seen:
             if key not in self._by:
                 self._by[key] = signal
                 added.append(key)
-            while len(self._by) > _REMEMBERED:
+            if len(self._by) > _REMEMBERED:
                 self._by.popitem(last=False)
             return self._by[key] != signal
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import traceback
 import weakref
 from contextlib import suppress
 from dataclasses import replace
@@ -19,7 +20,7 @@ from opentelemetry.exporter.posthog._identity import process_distinct_id
 from opentelemetry.exporter.posthog._mapper import Mapper
 from opentelemetry.exporter.posthog._settings import config, flag, mapping_options, warn_of_unknown
 from opentelemetry.exporter.posthog._stats import ExporterStats, Outcome, Tally, metrics_for
-from opentelemetry.exporter.posthog._warnings import debug, debug_failure, warn_if_all_dropped, warn_once
+from opentelemetry.exporter.posthog._warnings import debug, warn_if_all_dropped, warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -145,10 +146,8 @@ class PostHogExporter(Generic[Record]):
         Never raises. Does nothing if the exporter has no key or is shut down.
         """
         if self._config.api_key and not self._stopped.is_set():
-            try:
+            with suppress(Exception):  # the first export fails for the same reason, and warns
                 self._get_sender()
-            except Exception:  # noqa: BLE001  # nothing may raise into the application
-                debug_failure("the PostHog exporter could not be prepared")
 
     @property
     def stats(self) -> ExporterStats:
@@ -166,7 +165,9 @@ class PostHogExporter(Generic[Record]):
             return self._send(records, outcome)
         except Exception as error:  # noqa: BLE001  # nothing may raise into the application
             outcome.failure = type(error).__name__
-            debug_failure("the export to PostHog failed")
+            with suppress(Exception):
+                # As text: an exception in a log record could become an event and fail again.
+                debug("the export to PostHog failed: %s", traceback.format_exc())
             if self._retry:
                 warn_once(
                     f"Events are lost: an export to PostHog failed ({outcome.failure}). Remedy: this logger says "

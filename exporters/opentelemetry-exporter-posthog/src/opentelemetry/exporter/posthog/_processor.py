@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ from opentelemetry.sdk._logs import LogRecordProcessor
 
 from opentelemetry.exporter.posthog._conventions import UID, from_context
 from opentelemetry.exporter.posthog._settings import mapping_options
-from opentelemetry.exporter.posthog._warnings import debug, warn_once
+from opentelemetry.exporter.posthog._warnings import warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,10 +72,8 @@ class PostHogContextProcessor(LogRecordProcessor):
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Add the missing attributes to `log_record`."""
-        try:
+        with suppress(Exception):  # nothing may raise into the application
             self._add(log_record.log_record)
-        except Exception as error:  # noqa: BLE001  # nothing may raise into the application
-            debug("the context of a log record could not be copied: %r", error)
 
     def _add(self, record: Any) -> None:
         attributes = record.attributes  # the SDK has made a mutable mapping of them

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, Final
 
 _PRIVATE: Final = frozenset(
@@ -34,7 +33,6 @@ _PASSWORD: Final = re.compile(r'[^/?#@:\["]*:(?!\d+(?:[/"]|$))[^@]*@')
 """Matches after "//" a user and a password that may contain "/", "?" or "#". Digits before "/" are a port instead."""
 _WEB: Final = ("http:", "https:")
 _HOST_AND_PORT: Final = re.compile(r"[^:]*:\d{1,5}")
-_MAX_DEPTH: Final = 32
 
 
 def is_private(key: str) -> bool:
@@ -66,18 +64,17 @@ def clean_relative_url(text: str) -> str:
     return f"{scheme}{slashes}{authority.rpartition('@')[2]}{rest[len(authority) :]}"
 
 
-def clean_urls(value: object, depth: int = 0) -> object:
-    """Return `value` with all strings cleaned that are URLs; values nested too deeply for JSON stay unchanged.
+def clean_urls(value: object) -> object:
+    """Return the result of `clean` with all strings cleaned that are URLs.
 
     A URL contains "://", and white space only around it. A sentence that begins with a URL stays unchanged.
     """
     if isinstance(value, str):
         return clean_relative_url(value) if "://" in value and _is_url(value.strip()) else value
-    if depth < _MAX_DEPTH:
-        if isinstance(value, (list, tuple)):
-            return [clean_urls(item, depth + 1) for item in value]
-        if isinstance(value, Mapping):
-            return {key: clean_urls(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [clean_urls(item) for item in value]
+    if isinstance(value, dict):
+        return {key: clean_urls(item) for key, item in value.items()}
     return value
 
 
@@ -90,5 +87,4 @@ def hide_parameters(attributes: dict[Any, Any]) -> None:
         url = attributes.get(key)
         if isinstance(url, str):
             scheme, separator, rest = clean_relative_url(url).partition("://")
-            host = rest.partition("/")[0] if separator else ""
-            attributes[key] = f"{scheme}://{host}{route}" if separator else route
+            attributes[key] = f"{scheme}://{rest.partition('/')[0]}{route}" if separator else route

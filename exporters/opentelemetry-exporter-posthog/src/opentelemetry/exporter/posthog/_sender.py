@@ -117,7 +117,6 @@ class Sender:
             try:
                 reply = self._attempt(batch, deadline)
             except Exception as error:  # noqa: BLE001  # from a wrong session or proxy: a retry would also fail
-                debug("an attempt to send to PostHog failed: %s", type(error).__name__)
                 return _Reply(0, type(error).__name__)
             if not (reply.is_temporary and self._retry and self._pause(attempt, reply.retry_after, deadline)):
                 return reply

@@ -103,8 +103,7 @@ def _add_one(lines: list[str], found: list[dict[str, Any]], *, link: str, parent
         else:
             members[-1].append(line[2:])
     for member in members:
-        if len(found) < _MAX_EXCEPTIONS:
-            _add(member, found, link="member", parent=place)
+        _add(member, found, link="member", parent=place)
     return True
 
 
@@ -120,7 +119,7 @@ def _frames_of(lines: list[str]) -> tuple[list[dict[str, Any]], list[str]]:
         if match and match["function"] is not None:
             frames.append(_frame(match["file"], int(match["line"]), match["function"]))
         elif repeated := _REPEATED.fullmatch(line):
-            frames += [dict(frames[-1])] * min(int(repeated[1]), _MAX_FRAMES) if frames else []
+            frames += frames[-1:] * min(int(repeated[1]), _MAX_FRAMES)
         elif line and not line.startswith(" "):
             return frames[-_MAX_FRAMES:], lines[index:]
         elif frames and "context_line" not in frames[-1] and not _MARKS.fullmatch(line):
@@ -169,12 +168,12 @@ def _filename(module: str | None, path: str) -> str:
 
 
 def _split_type(written: str) -> tuple[str | None, str]:
-    """Return the module and the qualified name of a type in a traceback; None instead of `builtins`."""
+    """Return the module and the qualified name of a type in a traceback."""
     parts = written.split(".")
     for end in range(min(len(parts) - 1, _MAX_MODULE_PARTS), 0, -1):
         name = ".".join(parts[:end])
         if name in sys.modules:
-            return (None if name == "builtins" else name), ".".join(parts[end:])
+            return name, ".".join(parts[end:])
     start = next((index for index, part in enumerate(parts) if part[:1].isupper()), len(parts) - 1)
     if "<locals>" in parts:
         start = max(parts.index("<locals>") - 1, 0)

@@ -104,7 +104,7 @@ class ExporterMetrics:
         self._attributes: dict[str, Any] = {
             "otel.component.type": kind,
             "otel.component.name": f"{kind}/{_built[kind]}",
-            "server.address": address.hostname or "",
+            "server.address": address.hostname,
             "server.port": address.port or (80 if address.scheme == "http" else 443),
         }
         _built[kind] += 1

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
@@ -58,16 +57,6 @@ def debug(message: str, *args: object) -> None:
     """Log at DEBUG. Never raises, even if a handler or filter of the application does."""
     with suppress(Exception):
         logger.debug(message, *args, stacklevel=2)
-
-
-def debug_failure(message: str) -> None:
-    """Log `message` and the traceback of the current exception, as text, at DEBUG. Never raises.
-
-    If logging leads to this exporter, an exception in a log record could become an event and fail again; text cannot.
-    """
-    with suppress(Exception):
-        if logger.isEnabledFor(logging.DEBUG):
-            logger.debug("%s: %s", message, traceback.format_exc(), stacklevel=2)
 
 
 def warn_once(message: str, *, cause: str = "") -> None:
