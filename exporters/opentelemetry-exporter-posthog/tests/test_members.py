@@ -96,3 +96,15 @@ def test_unique_texts_are_no_longer_cached() -> None:
     for text in ("x", "a\0b", "é", "\ud800", "https://u:p@host/path?q", "x" * 300):
         attributes = {"id": text}
         assert encoder.encode(attributes) == joined(MemberEncoder(MappingOptions()).encode_each(attributes))
+
+
+@pytest.mark.parametrize("key", ["http.target", "page"])
+def test_unique_urls_are_always_cleaned(key: str) -> None:
+    """A key for URLs, by its own or by its mapped name, is also cleaned if it is no longer cached."""
+    options = MappingOptions(property_names={"page": "$current_url"})
+    encoder = MemberEncoder(options)
+    for number in range(3000):
+        encoder.encode({key: f"/orders/{number}?token=hunter2"})
+        encoder.review(1)
+    assert not isinstance(encoder._columns[key, str], dict)
+    assert encoder.encode({key: "/orders?token=hunter2"})[0].endswith('"/orders",')
