@@ -33,6 +33,7 @@ def test_unsent_events_that_fill_the_disk_do_not_stop_a_choice(
         if spool.exists():
             raise OSError(errno.ENOSPC, "No space left on device")
         write_all(descriptor, content)
+        waiting.parent.mkdir(parents=True)  # a running process writes one more batch
 
     monkeypatch.setattr(files, "write_all", write_if_there_is_space)
     assert choices.run(choice) == 0

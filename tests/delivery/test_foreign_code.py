@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 
+from mem0_telemetry.delivery import reading
 from support import delivery as support
 
 if TYPE_CHECKING:
@@ -21,7 +22,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.interpreter
 
 THREADS = ("tests-writer", "tests-sender-loop")
-ERRORS = [asyncio.CancelledError, SystemExit]
+
+
+class UnprintableError(Exception):
+    """An exception without a text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+ERRORS = [asyncio.CancelledError, SystemExit, KeyboardInterrupt]
 """Exceptions that are no `Exception`; a third-party library may raise them."""
 
 
@@ -146,13 +156,40 @@ print(len(exporting), exporting[0].dead, d.status().threads)
     assert (finished.code, finished.out) == (0, "1 True ('tests-writer',)\n")
 
 
-def test_a_refusal_with_a_long_text_is_a_refusal(make: Make, sink: support.Sink) -> None:
-    """A refusal whose text is too long is counted and told like any other; its text, which may be secret, is not."""
+@pytest.mark.usefixtures("lenient")
+def test_an_exporter_may_have_odd_members(make: Make, sink: support.Sink, directory: Path) -> None:
+    """A `warm_up` that is None, a `retry_after` beyond every float and an error without a text do no harm."""
+    exporter: Any = support.exporter_to(sink.port)
+    exporter.warm_up, exporter.retry_after = None, 10**400
+    export, errors = exporter.export, iter([UnprintableError()])
+
+    def fail_once(batch: Any) -> Any:
+        for error in errors:
+            raise error
+        return export(batch)
+
+    exporter.export = fail_once
+    delivery = make(support.destination_to(sink.port, build=lambda: exporter))
+    support.enqueue_numbers(delivery, [1])
+    assert sink.wait_for(1)
+    assert delivery.flush(60)
+    assert (delivery.status().threads, delivery.status().dropped) == (THREADS, {})
+    if support.NO_LOCKS:  # then there is no history
+        return
+    results = [(entry["result"], entry.get("reason")) for entry in reading.history(directory)]
+    assert results == [("failed", "UnprintableError"), ("sent", None)]
+
+
+@pytest.mark.parametrize("text", ["the field `secret` is not allowed in a body", "bad field\nx"])
+def test_a_refusal_with_an_odd_text_is_a_refusal(
+    text: str, make: Make, sink: support.Sink, directory: Path
+) -> None:
+    """A refusal with a long or unprintable text counts like any other; the text, which may be secret, is not shown."""
     exporter: Any = support.exporter_to(sink.port)
     told: list[str] = []
 
     def export(_: object) -> LogRecordExportResult:
-        exporter.refusal = "the field `secret` is not allowed in a body"
+        exporter.refusal = text
         return LogRecordExportResult.SUCCESS
 
     exporter.export = export
@@ -162,4 +199,5 @@ def test_a_refusal_with_a_long_text_is_a_refusal(make: Make, sink: support.Sink)
     status = delivery.status()
     assert (status.dropped, status.destinations[0].sent) == ({"refused": 1}, 0)
     assert status.destinations[0].state == "refused"
-    assert told == [status.destinations[0].reason] == ["a reason too long to show"]
+    assert told == [status.destinations[0].reason] == ["a reason that cannot be shown"]
+    assert support.NO_LOCKS or [entry["reason"] for entry in reading.history(directory)] == told

@@ -365,6 +365,8 @@ def test_grpc_needs_key_and_certificate_of_the_client(alone: str, tmp_path: Path
     chosen = resolve({**otlp, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
     assert chosen.configs == ()
     assert f"OTEL_EXPORTER_OTLP_{alone} " in chosen.problems[0]
+    plain = {**otlp, "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4317"}  # without TLS they are not used
+    assert resolve({**plain, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}).problems == ()
     assert resolve(otlp).problems == ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from concurrent import futures
 from http.client import parse_headers
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -32,7 +33,6 @@ from opentelemetry.exporter.posthog.testing import Answer, CaptureServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SUCCESS, FAILURE = LogRecordExportResult.SUCCESS, LogRecordExportResult.FAILURE
 BATCH = [
@@ -330,6 +330,16 @@ def test_grpc_refused() -> None:
     exporter = by_grpc(url)
     assert exporter.export(BATCH) is FAILURE
     exporter.shutdown()
+
+
+@pytest.mark.parametrize("empty", ["client_key", "client_certificate"])
+def test_an_empty_client_certificate_raises(empty: str, tmp_path: Path) -> None:
+    """Building the exporter fails if the client's key or certificate is an empty file: gRPC would end the process."""
+    files = {kind: str(tmp_path / kind) for kind in ("client_key", "client_certificate")}
+    for kind, path in files.items():
+        Path(path).write_text("" if kind == empty else "pem")
+    with pytest.raises(ValueError, match="is empty"):
+        otlp.build(DestinationConfig("otlp", endpoint="https://127.0.0.1:4317", protocol="grpc", files=files))
 
 
 def test_a_missing_certificate_raises(tmp_path: Path) -> None:

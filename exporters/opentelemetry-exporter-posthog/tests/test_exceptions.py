@@ -275,10 +275,11 @@ def test_the_message_of_the_record_is_without_notes(
     assert json.loads(event)["properties"]["$exception_list"][0]["value"] == value
 
 
-def test_an_exception_that_the_log_exporter_could_not_send_is_sent_for_the_span() -> None:
-    """If the export of a record fails, the exception is not lost: the span exporter sends it."""
+@pytest.mark.parametrize("status", [503, 401])
+def test_an_exception_that_the_log_exporter_could_not_send_is_sent_for_the_span(status: int) -> None:
+    """If the export of a record fails or is refused, the exception is not lost: the span exporter sends it."""
     with CaptureServer() as down, CaptureServer() as server:
-        down.answer_always(Answer(status=503))
+        down.answer_always(Answer(status=status))
         provider = TracerProvider(shutdown_on_exit=False)
         spans = PostHogSpanExporter(api_key="phc_test", host=server.url, exceptions=True)
         provider.add_span_processor(SimpleSpanProcessor(spans))
@@ -296,8 +297,26 @@ def test_an_exception_that_the_log_exporter_could_not_send_is_sent_for_the_span(
                 raise
         log_provider.shutdown()
         provider.shutdown()
-    assert (logs.stats.exported, logs.stats.failed) == (0, 2)
+    assert (logs.stats.exported, logs.stats.failed + sum(logs.stats.dropped.values())) == (0, 2)
     assert sorted(event["event"] for event in server.events) == ["$exception", "POST /orders"]
+
+
+def test_an_exception_whose_event_is_invalid_is_sent_for_the_other_signal(
+    make_log: Callable[..., Any],
+) -> None:
+    """If `before_send` makes the event of an exception invalid, the other signal may send the exception."""
+    seen = Seen()
+    log = make_log({"exception.type": "KeyError"}, trace_id=0xABC, event_name=None)
+    invalid = MappingOptions(exceptions=True, before_send=lambda event: {**event, "distinct_id": ""})
+    assert Mapper(invalid, "log", seen=seen).map([log]).dropped == {"invalid": 1}
+    span = ReadableSpan(
+        "POST /orders",
+        context=SpanContext(0xABC, 1, is_remote=False),
+        resource=Resource({}),
+        events=[Event("exception", {"exception.type": "KeyError"})],
+        status=Status(StatusCode.ERROR),
+    )
+    assert len(Mapper(MappingOptions(exceptions=True), "span", seen=seen).map([span]).events) == 2
 
 
 def test_before_send_may_drop_one_exception_of_several(make_span: Callable[..., Any]) -> None:

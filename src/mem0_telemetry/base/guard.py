@@ -59,13 +59,12 @@ class foreign_guard(guard):  # noqa: N801  # used like `guard`
 
 def _is_for_the_thread(error: BaseException) -> bool:
     """Return whether the thread must end: by Ctrl-C, by gevent's `kill`, or by a signal handler that exits."""
-    if isinstance(error, SystemExit):
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
         import threading  # noqa: PLC0415  # not imported by `import mem0_telemetry`
 
         # Signal handlers run on the main thread. On another one, third-party code has raised it.
         return threading.get_ident() == threading.main_thread().ident
-    killed = getattr(sys.modules.get("greenlet"), "GreenletExit", ())
-    return isinstance(error, (KeyboardInterrupt, killed))
+    return isinstance(error, getattr(sys.modules.get("greenlet"), "GreenletExit", ()))
 
 
 def note(text: str, error: BaseException | None = None, *, level: int = 10) -> None:

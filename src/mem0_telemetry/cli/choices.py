@@ -105,7 +105,11 @@ def _store_and_delete(mem0_dir: str, store: Callable[[], str]) -> int:
     except OSError:
         status = _delete(mem0_dir)
         prose(store())
+        purge(_ours(mem0_dir))  # a running process may have spooled a batch in between
         return status
+    except KeyboardInterrupt:  # while another process holds the lock
+        _delete(mem0_dir)
+        raise
     return _delete(mem0_dir)
 
 

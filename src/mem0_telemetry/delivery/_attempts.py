@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _MAX_REASON_LENGTH: Final = 40
 """Most characters of an exporter's `failure` or `refusal`: a longer text may contain anything, and is not shown."""
-_TOO_LONG: Final = "a reason too long to show"
+_NOT_SHOWN: Final = "a reason that cannot be shown"
 _IMMEDIATE_RETRIES: Final = 2
 """Failures without a pause after `retry_now`: one of a request with several batches, one of the oldest batch alone."""
 
@@ -55,21 +55,27 @@ def attempt(exporter: LogRecordExporter, records: Sequence[ReadableLogRecord], *
         done = result is None or getattr(result, "name", "") == LogRecordExportResult.SUCCESS.name
     if done:
         return Answer(done=True, refusal=_short_text(exporter, "refusal"))
-    retry_after = _member(exporter, "retry_after")
     failure = _short_text(exporter, "failure")
     return Answer(
         done=False,
         kind=raised.kind or failure,
         reason=raised.text or failure or "the exporter reported a failure",
-        retry_after=float(retry_after) if isinstance(retry_after, (int, float)) else None,
+        retry_after=_seconds(exporter),
     )
+
+
+def _seconds(exporter: LogRecordExporter) -> float | None:
+    with foreign_guard("reading `retry_after` of an exporter"):  # an int may be too large for a float
+        seconds = _member(exporter, "retry_after")
+        return float(seconds) if isinstance(seconds, (int, float)) else None
+    return None
 
 
 def _short_text(exporter: LogRecordExporter, name: str) -> str:
     text = _member(exporter, name)
     if not isinstance(text, str):
         return ""
-    return text if len(text) <= _MAX_REASON_LENGTH else _TOO_LONG
+    return text if len(text) <= _MAX_REASON_LENGTH and text.isprintable() else _NOT_SHOWN
 
 
 def _member(exporter: LogRecordExporter, name: str) -> object:
@@ -91,8 +97,8 @@ class ErrorRecorder:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is not None:
-            self.kind = type(error).__name__
-            self.text = f"{self.kind}: {error}"
+            self.kind = self.text = type(error).__name__
+            self.text = f"{self.kind}: {error}"  # which may raise
 
 
 class Backoff:

@@ -196,7 +196,7 @@ class Sender:
         raised = ErrorRecorder()
         with foreign_guard(f"building the exporter of {self._destination.name}"), raised, fork_gate.hold():
             exporter = self._destination.build()
-            getattr(exporter, "warm_up", lambda: None)()
+            (getattr(exporter, "warm_up", None) or (lambda: None))()
             for module in _IMPORTED_IN_MID_REQUEST:
                 importlib.import_module(module)
             self._exporter = exporter

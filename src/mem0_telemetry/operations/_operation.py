@@ -35,12 +35,12 @@ _COUNTED_IN_RESULT = frozenset({"add", "search", "get", "get_all"})
 class Operation(Recording):
     """An operation in progress: it has a span and a duration."""
 
-    def __init__(
-        self, instance: object, method: Method, histogram: Histogram | None, settings: Settings
-    ) -> None:
+    # Ctrl-C may interrupt the constructor after it has set the scope, which then has no effect, like an ended one.
+    instance: object = None
+    tracer: Tracer | None = None
+
+    def __init__(self, method: Method, histogram: Histogram | None, settings: Settings) -> None:
         super().__init__((self, None))
-        self.instance = instance
-        self.tracer: Tracer | None = None
         self._method = method
         self._labels = method.labels
         self._histogram = histogram

@@ -70,7 +70,8 @@ class Recorder:
                 new, components = self._prepared or self.prepare()
                 around = new.unsuppressed_context()
                 if around is not None:
-                    operation = new(instance, method, histogram, self.settings)
+                    operation = new(method, histogram, self.settings)
+                    operation.instance = instance
                     operation.begin(args, kwargs, tracer, around, components)
         except BaseException as error:  # such as Ctrl-C in a sampler: it propagates, but the scope ends
             if operation is not None:

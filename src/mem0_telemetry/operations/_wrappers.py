@@ -127,7 +127,13 @@ class Patches:
         if first is not entry and first[1]() is not None:
             return  # another thread is replacing it now
         replaced[key] = entry  # a reload of the module drops the first replacement
-        setattr(owner, name, replacement)
+        try:
+            setattr(owner, name, replacement)
+        except TypeError:
+            raise  # an immutable type: the entry stays, so that no call tries again
+        except BaseException:
+            replaced.pop(key, None)
+            raise
         if self.restored:  # an operation was beginning during `restore`
             replaced[key] = entry
             self.restore()

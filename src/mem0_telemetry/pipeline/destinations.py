@@ -189,7 +189,8 @@ def _read_otlp(_: str, environ: Mapping[str, str]) -> DestinationConfig:
             raise UnusableError(f"{variable} names a file that cannot be read; correct its path, or unset it")
         if path:
             files[kind] = path
-    if protocol == addresses.GRPC and ("client_key" in files) != ("client_certificate" in files):
+    halves = ("client_key" in files) != ("client_certificate" in files)
+    if halves and protocol == addresses.GRPC and endpoint.startswith("https:"):
         # gRPC would end the whole process.
         raise UnusableError(
             f"{given('CLIENT_KEY')[0]} and {given('CLIENT_CERTIFICATE')[0]} need each other for grpc; set both"

@@ -200,6 +200,7 @@ def _credentials(files: Mapping[str, str]) -> grpc.ChannelCredentials:
     import grpc  # noqa: PLC0415
 
     kinds = ("certificate", "client_key", "client_certificate")
-    return grpc.ssl_channel_credentials(
-        *(Path(files[kind]).read_bytes() if kind in files else None for kind in kinds)
-    )
+    root, key, chain = (Path(files[kind]).read_bytes() or None if kind in files else None for kind in kinds)
+    if (key is None) != (chain is None):  # gRPC would end the whole process
+        raise ValueError("the file of the client's key or certificate is empty")
+    return grpc.ssl_channel_credentials(root, key, chain)

@@ -23,6 +23,8 @@ import mem0_telemetry
 from mem0_telemetry.base.clock import monotonic
 from mem0_telemetry.cli.harness.watch import Watch, is_ours
 
+_END_OF_NATIVE = 10.0
+"""Seconds in which a closed native client must end a thread; it takes half a second."""
 _ARRIVAL = 40.0
 """Seconds that delivery may take on a busy machine; it normally takes a few tenths of one."""
 
@@ -102,16 +104,21 @@ def run(  # noqa: PLR0913  # All are keywords.
     found = {
         "seen": watch.seen,
         "logged": logged.lines,
-        "threads": [
-            thread.name
-            for thread in threading.enumerate()
-            if thread.name.startswith("mem0-telemetry") or "posthog" in type(thread).__module__
-        ],
+        "threads": _threads(),
         "arrived": arrived,
         "memories": memories,
         "status": asdict(mem0_telemetry.status()),
     }
     Path(report).write_text(json.dumps(found), encoding="utf-8")
+
+
+def _threads() -> list[str]:
+    """Return the names of telemetry's threads. A native PostHog client that was closed has time to end its threads."""
+    native = [thread for thread in threading.enumerate() if "posthog" in type(thread).__module__]
+    for thread in native:
+        thread.join(_END_OF_NATIVE)
+    ours = [thread for thread in threading.enumerate() if thread.name.startswith("mem0-telemetry")]
+    return [thread.name for thread in (*ours, *native) if thread.is_alive()]
 
 
 def _wait_until_sent() -> bool:

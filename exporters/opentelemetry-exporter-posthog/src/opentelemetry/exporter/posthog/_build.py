@@ -188,7 +188,7 @@ class EventBuilder:
 
     def _derived(self, source: Source, inherited: Inherited) -> tuple[str, str]:
         """Return the `distinct_id` from the session, the trace or the process, and an empty key."""
-        of_resource = inherited.special.get(SESSION_ID)
+        of_resource = inherited.values.get(SESSION_ID)
         session = source.attributes.get(SESSION_ID, of_resource) if self._options.conventions else None
         if session is not None and (text := text_of(session)):
             origin = f"session/{text}"

@@ -95,7 +95,7 @@ def from_context(attributes: Mapping[Any, Any], context: Context, options: Mappi
         groups = {_GROUP + kind: key for kind, key in options.group_attributes.items()}
         found[SESSION_ID] = of_span.get(SESSION_ID)
         found |= {name: of_span.get(key) for name, key in groups.items()}
-        found |= {key: value for key, value in of_span.items() if key.startswith(_GROUP)}
+        found |= {key: value for key, value in of_span.items() if str(key).startswith(_GROUP)}
         for name, key in groups.items():
             if attributes.get(key) is not None:  # the record names its own group of this type
                 found.pop(name, None)

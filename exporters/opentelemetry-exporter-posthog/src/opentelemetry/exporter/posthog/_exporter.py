@@ -211,6 +211,7 @@ class PostHogExporter(Generic[Record]):
             else:  # the caller keeps the records that PostHog neither accepted nor refused
                 decided = outcome.counts["exported"] + outcome.dropped.total()
                 outcome.counts["failed"] = len(mapped.events) + sum(mapped.dropped.values()) - decided
+            if not done or not outcome.counts["exported"]:
                 _exceptions.sent_by_this_process.forget(added)
         # Log no line without events: if logging leads to this exporter, each line would cause the next export.
         if mapped.events:

@@ -161,18 +161,19 @@ class Mapper(Generic[_Record]):
         before = len(events)
         no = NotAnEvent("duplicate_exception")
         exceptions = exceptions_of(source, self._signal)
-        makers: list[tuple[Source, dict[str, Any] | None]] = [
-            exception
-            for exception in exceptions
-            if not self._seen.was_sent_by_other_signal(exception, self._signal, added)
-        ]
+        makers: list[tuple[Source, dict[str, Any] | None]] = [*exceptions]
         if not (exceptions and self._signal == "log" and is_only_an_exception(source)):
             makers.insert(0, (source, None))
         for own, properties in makers:
+            known = len(added)
+            if properties and self._seen.was_sent_by_other_signal((own, properties), self._signal, added):
+                continue
             try:
                 events.append(self._event(own, inherited, changed, properties))
-            except NotAnEvent as error:  # noqa: PERF203  # the other events of the record are still sent
+            except NotAnEvent as error:  # the other events of the record are still sent
                 no = error
+                if str(no) != "before_send":  # which has dropped it on purpose, for both signals
+                    self._seen.forget(added[known:])
         if len(events) == before:
             raise no
 

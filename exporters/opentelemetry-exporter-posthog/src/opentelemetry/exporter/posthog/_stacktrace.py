@@ -168,12 +168,12 @@ def _filename(module: str | None, path: str) -> str:
 
 
 def _split_type(written: str) -> tuple[str | None, str]:
-    """Return the module and the qualified name of a type in a traceback."""
+    """Return the module and the qualified name of a type in a traceback; None instead of `builtins`."""
     parts = written.split(".")
     for end in range(min(len(parts) - 1, _MAX_MODULE_PARTS), 0, -1):
         name = ".".join(parts[:end])
         if name in sys.modules:
-            return name, ".".join(parts[end:])
+            return (None if name == "builtins" else name), ".".join(parts[end:])
     start = next((index for index, part in enumerate(parts) if part[:1].isupper()), len(parts) - 1)
     if "<locals>" in parts:
         start = max(parts.index("<locals>") - 1, 0)
